@@ -374,7 +374,7 @@ impl Names {
         let Some(provider) = self.provider else {
             return (Vec::new(), Vec::new());
         };
-        let settings = (provider.simulator)().controls().settings();
+        let settings = (provider.simulator)().settings();
         let chosen = settings
             .iter()
             .find(|setting| self.line.iter().any(|word| word == setting.name));
@@ -388,7 +388,7 @@ impl Names {
     fn events(&self) -> Vec<Name> {
         let events = self
             .provider
-            .map(|provider| (provider.simulator)().controls().events());
+            .map(|provider| (provider.simulator)().events());
         let events = events.into_iter().flatten();
         events
             .map(|event| (event.name.to_owned(), event.about.to_owned()))

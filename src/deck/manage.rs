@@ -58,7 +58,6 @@ fn setup(manifest: &Manifest) -> ProviderSetup {
         endpoints: manifest.spec.endpoints,
         guide: manifest.guide,
         simulates_rotation: (manifest.simulator)()
-            .controls()
             .events()
             .iter()
             .any(|event| event.name == RESET),
@@ -240,7 +239,7 @@ impl Deck {
         let secret_overrides = SecretOverrides::default();
         secret_overrides.insert(&account, key, secret.clone());
         let (trial, home) = if runtime.account.environment == Environment::Embedded {
-            let events = (runtime.manifest.simulator)().controls().events();
+            let events = (runtime.manifest.simulator)().events();
             if !(provable && events.iter().any(|event| event.name == RESET)) {
                 return Err(Problem::new(
                     ProblemKind::Usage,

@@ -12,13 +12,11 @@ pub(crate) mod page;
 mod provider;
 pub(crate) mod reply;
 pub(crate) mod route;
-pub(crate) mod settings;
 pub(crate) mod sign;
 pub(crate) mod simulator;
 pub(crate) mod snapshot;
 #[cfg(test)]
 pub(crate) mod testing;
-pub(crate) mod triggers;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -233,9 +231,7 @@ impl Sandbox {
         let providers = self.mounts.providers.iter();
         let settings = providers.filter(|mount| !mount.production).map(|mount| {
             let mut provider = mount.lock();
-            let name = provider.provider();
-            let mut controls = provider.controls();
-            (name, controls.settings(), controls.events())
+            (provider.provider(), provider.settings(), provider.events())
         });
         settings.collect()
     }

@@ -10,7 +10,6 @@ use tokio::sync::{Mutex, Notify};
 use super::outbox::Attempt;
 use super::provider::Mount;
 use super::snapshot::{Snapshot, SnapshotFile};
-use super::triggers::Occasion;
 use super::{Late, SimulatedProvider, Simulator, control, faults, route};
 use crate::domain::simulate::{Command, Fault};
 use crate::domain::{PaymentId, WallTime, inert, time};
@@ -156,19 +155,15 @@ impl Mounts {
                 value,
             } => self
                 .provider(provider)
-                .and_then(|mut provider| provider.controls().set(setting, value))
+                .and_then(|mut provider| provider.set(setting, value))
                 .map(|done| format!("{provider}: {done}")),
             Command::Event {
                 provider,
                 event,
                 subject,
-            } => self.provider(provider).and_then(|mut provider| {
-                provider.controls().trigger(&Occasion {
-                    event,
-                    subject,
-                    simulator: &self.simulator,
-                })
-            }),
+            } => self
+                .provider(provider)
+                .and_then(|mut provider| provider.trigger(event, subject, &self.simulator)),
             Command::Payer { payment, act } => {
                 let mut providers = self.providers.iter();
                 providers

@@ -9,29 +9,26 @@ use crate::domain::WallTime;
 use crate::http_server::Outgoing;
 
 /// One callback that was not delivered yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Webhook {
     pub number: u64,
     /// Its URL; `None` is the sandbox's callback URL.
-    #[serde(default)]
     pub to: Option<String>,
     /// The query that is added to the URL; may be empty.
     pub query: String,
     /// Headers besides those of every request.
-    #[serde(default)]
     pub headers: Vec<(String, String)>,
     /// The body of a POST; `None` is a GET.
-    #[serde(default)]
     pub body: Option<String>,
     /// The time to wait for an answer; `None` is the default.
-    #[serde(default, alias = "patience")]
+    #[serde(alias = "patience")]
     pub answer_timeout: Option<Duration>,
     pub tries: usize,
     pub next: WallTime,
     /// The status of the last attempt; `None` before the first, or without an answer.
     pub status: Option<u16>,
     /// What the provider notes with it. It is saved, so it holds no secret.
-    #[serde(default)]
     pub note: Value,
 }
 
@@ -57,16 +54,9 @@ impl Webhook {
     /// A GET to the sandbox's callback URL, due at `at`.
     pub fn hint(query: String, at: WallTime) -> Self {
         Self {
-            number: 0,
-            to: None,
             query,
-            headers: Vec::new(),
-            body: None,
-            answer_timeout: None,
-            tries: 0,
             next: at,
-            status: None,
-            note: Value::Null,
+            ..Self::default()
         }
     }
 

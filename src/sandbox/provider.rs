@@ -52,7 +52,7 @@ pub struct Saved {
 
 /// One simulated provider: its state, and what calls, controls and time do to it. The sandbox holds it behind a lock, so calls
 /// must not block, and saves its snapshot after each change.
-pub trait SimulatedProvider: Send {
+pub trait SimulatedProvider: Controls + Send {
     /// The provider's short name.
     fn provider(&self) -> &'static str;
     /// Its section on the index page.
@@ -96,8 +96,6 @@ pub trait SimulatedProvider: Send {
     fn seeded(&self) -> Vec<(PaymentId, Expected)> {
         Vec::new()
     }
-    /// Its settings and events, to be listed, changed and triggered.
-    fn controls(&mut self) -> Box<dyn Controls + '_>;
     /// A callback as the provider would send it, without an address yet.
     ///
     /// # Errors

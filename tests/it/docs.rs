@@ -204,10 +204,10 @@ fn each_providers_document_names_its_hosts_limits_and_what_its_simulator_can_do(
             holds(format!("{} ", limit.requests));
         }
         let mut simulator = (manifest.simulator)();
-        for setting in simulator.controls().settings() {
+        for setting in simulator.settings() {
             holds(format!("`{}`", setting.name));
         }
-        for event in simulator.controls().events() {
+        for event in simulator.events() {
             holds(format!("`{}`", event.name));
         }
     }

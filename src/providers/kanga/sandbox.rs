@@ -23,7 +23,6 @@ use serde_json::{Value, json};
 use crate::domain::simulate::PayerAct;
 use crate::domain::{Expected, PaymentId, WallTime, inert};
 use crate::http_server::{Request, Response, text};
-use crate::sandbox::controls::{Controls, Tables};
 use crate::sandbox::granted::Granted;
 use crate::sandbox::outbox::{Outbox, Webhook};
 use crate::sandbox::route::{self, NoRoute, Route, get, post};
@@ -244,14 +243,6 @@ impl SimulatedProvider for Kanga {
 
     fn seeded(&self) -> Vec<(PaymentId, Expected)> {
         self.seeded.clone()
-    }
-
-    fn controls(&mut self) -> Box<dyn Controls + '_> {
-        Box::new(Tables {
-            settings: controls::CONTROLS,
-            triggers: controls::TRIGGERS,
-            state: self,
-        })
     }
 
     fn sample(&self, sample: &Sample<'_>) -> Result<Webhook, String> {

@@ -2,7 +2,7 @@
 //! code with the client that it tests (`docs/providers/kinguin.md#simulator`).
 
 mod access;
-mod events;
+mod controls;
 mod inventory;
 mod market;
 mod offers;
@@ -10,7 +10,6 @@ mod prices;
 mod products;
 mod query;
 mod routes;
-mod rules;
 mod sales;
 mod seeds;
 mod stock;
@@ -26,15 +25,14 @@ use serde_json::{Value, json};
 
 use crate::domain::catalogue::Documented;
 use crate::http_server::{DeliveryResult, Request, Response, text};
-use crate::sandbox::controls::{Controls, Tables};
 use crate::sandbox::outbox::{Outbox, Webhook};
 use crate::sandbox::route::{self, Answer};
 use crate::sandbox::{About, Sample, Saved, SimulatedProvider, Simulator, reply, snapshot};
 
 use access::{Access, Window};
+use controls::Rules;
 use inventory::Inventory;
 use products::Product;
-use rules::Rules;
 use webhooks::Webhooks;
 
 pub const CLIENT_ID: &str = "SANDBOX-KINGUIN-CLIENT";
@@ -206,14 +204,6 @@ impl SimulatedProvider for Kinguin {
             return text(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n");
         }
         routes::answer(Call::new(self, request, simulator))
-    }
-
-    fn controls(&mut self) -> Box<dyn Controls + '_> {
-        Box::new(Tables {
-            settings: rules::CONTROLS,
-            triggers: events::TRIGGERS,
-            state: self,
-        })
     }
 
     fn state(&self, simulator: &Simulator) -> Value {

@@ -21,14 +21,13 @@ use super::facts::TOKEN_1001;
 use crate::domain::PaymentId;
 use crate::domain::catalogue::Documented;
 use crate::http_server::{DeliveryResult, Request, Response, respond};
-use crate::sandbox::controls::{Controls, Tables};
 use crate::sandbox::fields::Fields;
 use crate::sandbox::outbox::{Outbox, Webhook};
 use crate::sandbox::route::{self, Route, get, knows, post};
 use crate::sandbox::{About, Done, Sample, Saved, SimulatedProvider, Simulator, snapshot};
 
 use community::Community;
-use controls::Rules;
+use controls::{KeyNeeded, Rules};
 use fixtures::{GameData, Instance};
 use scores::Scores;
 use webhooks::Webhooks;
@@ -170,7 +169,7 @@ impl Call<'_> {
 
     /// The parameters of a call whose API description lists no key.
     fn unlisted(&self) -> CallResult<Params> {
-        if self.state.rules.key_needed == "where-listed" {
+        if self.state.rules.key_needed == KeyNeeded::WhereListed {
             return Ok(self.params());
         }
         self.keyed()
@@ -186,7 +185,7 @@ impl Call<'_> {
 impl Kongregate {
     /// A path without the prefix that is set; `None` where it has another.
     fn below<'p>(&self, path: &'p str) -> Option<&'p str> {
-        let below = path.strip_prefix(self.rules.prefix.trim_end_matches('/'))?;
+        let below = path.strip_prefix(self.rules.prefix.0.trim_end_matches('/'))?;
         below.starts_with('/').then_some(below)
     }
 }
@@ -218,7 +217,7 @@ impl SimulatedProvider for Kongregate {
             new.game_data = GameData::seeded(simulator.seed());
             new.scores = Scores::seeded(simulator.seed(), simulator.start());
         }
-        controls::is_prefix(&new.rules.prefix)?;
+        controls::is_prefix(&new.rules.prefix.0)?;
         new.forget_unsendable();
         *self = new;
         Ok(())
@@ -265,14 +264,6 @@ impl SimulatedProvider for Kongregate {
         Some(Ok(self.repeat(order, simulator)))
     }
 
-    fn controls(&mut self) -> Box<dyn Controls + '_> {
-        Box::new(Tables {
-            settings: controls::CONTROLS,
-            triggers: controls::TRIGGERS,
-            state: self,
-        })
-    }
-
     fn sample(&self, sample: &Sample<'_>) -> Result<Webhook, String> {
         webhooks::sample(sample)
     }
@@ -307,7 +298,7 @@ impl SimulatedProvider for Kongregate {
     fn complete(&self, webhook: Webhook) -> Webhook {
         Webhook {
             body: self.body(&webhook),
-            answer_timeout: Some(self.rules.answer_timeout),
+            answer_timeout: Some(self.rules.answer_timeout.0),
             ..webhook
         }
     }

@@ -20,7 +20,6 @@ use serde_json::{Value, json};
 use crate::domain::simulate::PayerAct;
 use crate::domain::{PaymentId, WallTime, inert};
 use crate::http_server::{Request, Response, text};
-use crate::sandbox::controls::{Controls, Tables};
 use crate::sandbox::granted::Granted;
 use crate::sandbox::outbox::{Outbox, Webhook};
 use crate::sandbox::reply::{self, with};
@@ -79,6 +78,9 @@ pub struct Pledg {
     tokens: Granted<()>,
     #[serde(skip)]
     rules: Rules,
+    /// Whether the sandbox has a callback URL, for purchases that name none.
+    #[serde(skip)]
+    set_up: bool,
     #[serde(skip)]
     production: bool,
 }
@@ -167,7 +169,7 @@ impl SimulatedProvider for Pledg {
                 new.purchases.insert(0, seed);
             }
         }
-        new.rules.style.set_up = simulator.callback_url(self.provider()).is_some();
+        new.set_up = simulator.callback_url(self.provider()).is_some();
         *self = new;
         Ok(())
     }
@@ -228,16 +230,10 @@ impl SimulatedProvider for Pledg {
         let Some(notice) = self.latest(id.as_str()).ok()?.notice.clone() else {
             return Some(Err(format!("{id} has had no notification yet")));
         };
-        self.outbox.push(notice.webhook(simulator.now()));
+        let body = notice.body.unwrap_or_default();
+        let again = Webhook::notice(notice.to, body, simulator.now());
+        self.outbox.push(again);
         Some(Ok(format!("{id}: sending its notification again")))
-    }
-
-    fn controls(&mut self) -> Box<dyn Controls + '_> {
-        Box::new(Tables {
-            settings: controls::CONTROLS,
-            triggers: controls::TRIGGERS,
-            state: self,
-        })
     }
 
     fn state(&self, simulator: &Simulator) -> Value {

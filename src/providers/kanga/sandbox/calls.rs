@@ -91,7 +91,7 @@ pub(super) fn create_token(call: &mut Call<'_>) -> Answer {
     let mut rng = Rng::with_seed(seed);
     let value: String = (0..32).map(|_| rng.alphanumeric()).collect();
     let body = json!({ "result": "ok", "paymentToken": value });
-    let (owner, life) = (SHOPS[call.caller].name, state.rules.token_life);
+    let (owner, life) = (SHOPS[call.caller].name, state.rules.token_life.0);
     state
         .tokens
         .add(owner, value, call.now..call.now.plus(life));

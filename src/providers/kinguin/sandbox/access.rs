@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::domain::WallTime;
+use crate::sandbox::controls::choices;
 use crate::sandbox::fields::Fields;
 use crate::sandbox::granted::Granted;
 use crate::sandbox::route::Answer;
-use crate::sandbox::settings::choices;
 use crate::sandbox::simulator::seeded_hash;
 use crate::sandbox::{SimulatedProvider as _, reply};
 
@@ -89,7 +89,7 @@ pub fn grant(call: &mut Call<'_>) -> Answer {
     let seed = seeded_hash(seed, name, start.0.cast_unsigned());
     let mut rng = Rng::with_seed(seeded_hash(seed, "kinguin token", access.issued));
     let value: String = (0..TOKEN_LEN).map(|_| rng.alphanumeric()).collect();
-    let life = call.state.rules.token_life;
+    let life = call.state.rules.token_life.0;
     let body = json!({
         "access_token": value,
         "expires_in": life.as_secs(),
@@ -148,7 +148,6 @@ impl Access {
 }
 
 choices! {
-    /// How calls over the limit are treated.
     pub enum OverLimit {
         // 429 without `Retry-After`.
         Refuse = "refuse",

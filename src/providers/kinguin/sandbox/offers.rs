@@ -9,10 +9,10 @@ use crate::http_server::respond;
 use crate::sandbox::reply::ok;
 use crate::sandbox::route::Answer;
 
+use super::controls::ListShape;
 use super::inventory::{Counts, Inventory, Offer, Wholesale, price};
 use super::products::Product;
 use super::query::{self, Page, Query, date};
-use super::rules::ListShape;
 use super::{Call, bad, error, not_found};
 
 /// The most keys a seller may promise without having them.

@@ -114,7 +114,7 @@ fn admit(call: &mut Call<'_>) -> Answer<Option<Late>> {
     let (now, at) = (call.now, usize::from(call.reads()));
     let rules = &call.state.rules;
     let window = &mut call.state.windows[call.caller][at];
-    let wait = window.wait(rules.limits[at], now);
+    let wait = window.wait([rules.limit_writes, rules.limit_reads][at], now);
     // `None` where the simulated clock stands still: a delayed call would never be answered, so it is rejected.
     let outside = call.simulator.outside_span(wait);
     match (rules.over_limit, outside) {

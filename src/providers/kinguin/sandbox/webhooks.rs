@@ -13,11 +13,11 @@ use crate::sandbox::outbox::{Outbox, Webhook};
 use crate::sandbox::reply::ok;
 use crate::sandbox::route::Answer;
 
+use super::controls::WebhookFault;
 use super::inventory::STATES;
 use super::offers::{self, money};
 use super::products::TEST_PRODUCT;
 use super::query::{Page, date};
-use super::rules::WebhookFault;
 use super::{Call, Kinguin, WEBHOOK_HEADER, WEBHOOK_SECRET, bad, not_found};
 
 /// A webhook that was not answered 200 is repeated at once, and a second time after five minutes

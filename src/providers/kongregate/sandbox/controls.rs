@@ -1,7 +1,5 @@
 //! The simulator's controls at Kongregate: settings and events.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use super::Kongregate;
@@ -10,97 +8,53 @@ use super::fixtures::{self, FIXTURES, Player};
 use super::orders;
 use super::webhooks::{self, Fault};
 use crate::domain::inert;
-use crate::sandbox::controls::unknown;
-use crate::sandbox::settings::{Control, Field, OFF_ON};
-use crate::sandbox::triggers::{self, Trigger};
+use crate::sandbox::Done;
+use crate::sandbox::controls::{self, OFF_ON, Value, Wait, choices, controls, unknown};
 
 /// The longest accepted prefix.
 const PREFIX_MAX: usize = 60;
 
-/// The settings with their current values. Snapshots of earlier versions lack some.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct Rules {
-    /// The path prefix of all calls; begins with a slash.
-    pub prefix: String,
-    pub fault: Fault,
-    /// Whether inventory callbacks are plain, signed, or both.
-    pub inventory: String,
-    #[serde(alias = "patience")]
-    pub answer_timeout: Duration,
-    pub down: bool,
-    pub blank: bool,
-    /// Whether answers have undocumented fields: random, always, never.
-    pub extras: String,
-    /// Which calls need the key: all (guide), or only those whose API description lists it.
-    pub key_needed: String,
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        Self {
-            prefix: "/api".into(),
-            fault: Fault::None,
-            inventory: "plain".into(),
-            answer_timeout: webhooks::ANSWER_TIMEOUT,
-            down: false,
-            blank: false,
-            extras: "random".into(),
-            key_needed: "always".into(),
-        }
+choices! {
+    #[serde(rename_all = "kebab-case")]
+    pub enum InventoryEvents {
+        Plain = "plain",
+        Signed = "signed",
+        Both = "both",
     }
 }
 
-pub(super) const CONTROLS: &[Control<Kongregate>] = &[
-    Control::new(
-        "callback-fault",
-        Fault::WORDS,
-        Field::Choice(|kongregate| &mut kongregate.rules.fault),
-        "send callbacks with a wrong key, a bad signature or encoding, or twice",
-    ),
-    Control::new(
-        "inventory-events",
-        &["plain", "signed", "both"],
-        Field::Word(|kongregate| &mut kongregate.rules.inventory),
-        "send inventory callbacks as plain fields, signed or both",
-    ),
-    Control::new(
-        "patience",
-        &["5000ms", "500ms", "30000ms"],
-        Field::Wait(|kongregate| &mut kongregate.rules.answer_timeout),
-        "time that Kongregate waits for the response to a callback",
-    ),
-    Control::new(
-        "downtime",
-        OFF_ON,
-        Field::Switch(|kongregate| &mut kongregate.rules.down),
-        "respond to every call with 503 and an HTML page",
-    ),
-    Control::new(
-        "blank-answers",
-        OFF_ON,
-        Field::Switch(|kongregate| &mut kongregate.rules.blank),
-        "respond to every call with 200 and an empty body",
-    ),
-    Control::new(
-        "extra-fields",
-        &["random", "always", "never"],
-        Field::Word(|kongregate| &mut kongregate.rules.extras),
-        "add undocumented fields to responses",
-    ),
-    Control::new(
-        "key-needed",
-        &["always", "where-listed"],
-        Field::Word(|kongregate| &mut kongregate.rules.key_needed),
-        "require the key in every call (guide), or only where the API description lists it",
-    ),
-    Control::new(
-        "prefix",
-        &["/api", "/"],
-        Field::Text(|kongregate| &mut kongregate.rules.prefix, is_prefix),
-        "path prefix of all calls; the built-in account uses /api",
-    ),
-];
+choices! {
+    #[serde(rename_all = "kebab-case")]
+    pub enum Extras {
+        Random = "random",
+        Always = "always",
+        Never = "never",
+    }
+}
+
+choices! {
+    #[serde(rename_all = "kebab-case")]
+    pub enum KeyNeeded {
+        Always = "always",
+        WhereListed = "where-listed",
+    }
+}
+
+/// The path prefix of all calls; begins with a slash.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Prefix(pub String);
+
+impl Value for Prefix {
+    fn shown(&self, _: &[&str]) -> String {
+        self.0.clone()
+    }
+
+    fn set(&mut self, text: &str, _: &[&str]) -> Result<Option<()>, String> {
+        is_prefix(text)?;
+        text.clone_into(&mut self.0);
+        Ok(Some(()))
+    }
+}
 
 pub(super) fn is_prefix(text: &str) -> Result<(), String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_');
@@ -117,79 +71,55 @@ pub(super) fn is_prefix(text: &str) -> Result<(), String> {
     }
 }
 
-type Scene<'a> = triggers::Scene<'a, Kongregate>;
+controls! {
+    Kongregate:
+    /// The settings with their current values. Snapshots of earlier versions lack some.
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    #[serde(default)]
+    settings Rules {
+        "callback-fault" fault: Fault = Fault::None, Fault::WORDS,
+            "send callbacks with a wrong key, a bad signature or encoding, or twice";
+        "inventory-events" inventory: InventoryEvents = InventoryEvents::Plain, InventoryEvents::WORDS,
+            "send inventory callbacks as plain fields, signed or both";
+        #[serde(alias = "patience")]
+        "patience" answer_timeout: Wait = webhooks::ANSWER_TIMEOUT, ["5000ms", "500ms", "30000ms"],
+            "time that Kongregate waits for the response to a callback";
+        "downtime" down: bool = false, OFF_ON,
+            "respond to every call with 503 and an HTML page";
+        "blank-answers" blank: bool = false, OFF_ON,
+            "respond to every call with 200 and an empty body";
+        "extra-fields" extras: Extras = Extras::Random, Extras::WORDS,
+            "add undocumented fields to responses";
+        "key-needed" key_needed: KeyNeeded = KeyNeeded::Always, KeyNeeded::WORDS,
+            "require the key in every call (guide), or only where the API description lists it";
+        "prefix" prefix: Prefix = Prefix("/api".into()), ["/api", "/"],
+            "path prefix of all calls; the built-in account uses /api";
+    }
+    events {
+        "buy" ("a player's number or name, and an item's identifier such as tea-tin")
+            "a player buys an item for Kreds; Kongregate sends an inventory callback"
+            => |scene| get_item(scene, true);
+        "give" ("a player's number or name, and an item's identifier")
+            "a player gets an item for free; Kongregate sends an inventory callback"
+            => |scene| get_item(scene, false);
+        "change-inventory" (PLAYER)
+            "send an inventory callback without a change" => change_inventory;
+        "change-password" (PLAYER)
+            "the player gets a new game_auth_token; the old one is invalid" => change_password;
+        "rename" ("a player's number or name, and the new name")
+            "rename the player; the number stays" => rename;
+        "order" ("a player's number or name, the order's name in one word, and optionally another recipient")
+            "ask the game for the order's items and price, then to deliver it; the game's response decides" => order;
+        "unknown-event" (PLAYER)
+            "send an undocumented callback" => unknown_event;
+        "unknown-signed-event" (PLAYER)
+            "send an undocumented callback as a signed request" => unknown_signed_event;
+    }
+}
 
 const PLAYER: &str = "a player's number or name";
 
-pub(super) const TRIGGERS: &[Trigger<Kongregate>] = &[
-    Trigger::new(
-        "buy",
-        "a player's number or name, and an item's identifier such as tea-tin",
-        "a player buys an item for Kreds; Kongregate sends an inventory callback",
-        |scene| get_item(scene, true),
-    ),
-    Trigger::new(
-        "give",
-        "a player's number or name, and an item's identifier",
-        "a player gets an item for free; Kongregate sends an inventory callback",
-        |scene| get_item(scene, false),
-    ),
-    Trigger::new(
-        "change-inventory",
-        PLAYER,
-        "send an inventory callback without a change",
-        |scene| {
-            let Player { id, username, .. } = scene.player()?.clone();
-            let sent_notice = scene.send(EventKind::Inventory { player: id });
-            Ok(format!("{username}'s inventory changed; {sent_notice}"))
-        },
-    ),
-    Trigger::new(
-        "change-password",
-        PLAYER,
-        "the player gets a new game_auth_token; the old one is invalid",
-        |scene| {
-            let player = scene.player()?;
-            player.passwords += 1;
-            Ok(format!(
-                "{} changed the password: the old game_auth_token is invalid, the new one ends in -{}",
-                player.username, player.passwords
-            ))
-        },
-    ),
-    Trigger::new(
-        "rename",
-        "a player's number or name, and the new name",
-        "rename the player; the number stays",
-        rename,
-    ),
-    Trigger::new(
-        "order",
-        "a player's number or name, the order's name in one word, and optionally another recipient",
-        "ask the game for the order's items and price, then to deliver it; the game's response decides",
-        order,
-    ),
-    Trigger::new(
-        "unknown-event",
-        PLAYER,
-        "send an undocumented callback",
-        |scene| {
-            let player = scene.player()?.id;
-            let sent_notice = scene.send(EventKind::Unknown { player });
-            Ok(format!("undocumented callback; {sent_notice}"))
-        },
-    ),
-    Trigger::new(
-        "unknown-signed-event",
-        PLAYER,
-        "send an undocumented callback as a signed request",
-        |scene| {
-            let player = scene.player()?.id;
-            let sent_notice = scene.send(EventKind::UnknownSigned { player });
-            Ok(format!("undocumented signed callback; {sent_notice}"))
-        },
-    ),
-];
+type Scene<'a> = controls::Scene<'a, Kongregate>;
 
 impl Scene<'_> {
     /// The player in the first word of the subject.
@@ -216,7 +146,34 @@ fn find_player<'a>(players: &'a mut [Player], text: &str) -> Result<&'a mut Play
     Ok(&mut players[at])
 }
 
-fn get_item(scene: &mut Scene<'_>, pays: bool) -> Result<String, String> {
+fn change_inventory(scene: &mut Scene<'_>) -> Done {
+    let Player { id, username, .. } = scene.player()?.clone();
+    let sent_notice = scene.send(EventKind::Inventory { player: id });
+    Ok(format!("{username}'s inventory changed; {sent_notice}"))
+}
+
+fn change_password(scene: &mut Scene<'_>) -> Done {
+    let player = scene.player()?;
+    player.passwords += 1;
+    Ok(format!(
+        "{} changed the password: the old game_auth_token is invalid, the new one ends in -{}",
+        player.username, player.passwords
+    ))
+}
+
+fn unknown_event(scene: &mut Scene<'_>) -> Done {
+    let player = scene.player()?.id;
+    let sent_notice = scene.send(EventKind::Unknown { player });
+    Ok(format!("undocumented callback; {sent_notice}"))
+}
+
+fn unknown_signed_event(scene: &mut Scene<'_>) -> Done {
+    let player = scene.player()?.id;
+    let sent_notice = scene.send(EventKind::UnknownSigned { player });
+    Ok(format!("undocumented signed callback; {sent_notice}"))
+}
+
+fn get_item(scene: &mut Scene<'_>, pays: bool) -> Done {
     let named = scene.word(1).unwrap_or_default();
     let player = scene.player()?;
     let item = fixtures::item(named).ok_or_else(|| {
@@ -246,7 +203,7 @@ fn get_item(scene: &mut Scene<'_>, pays: bool) -> Result<String, String> {
     ))
 }
 
-fn rename(scene: &mut Scene<'_>) -> Result<String, String> {
+fn rename(scene: &mut Scene<'_>) -> Done {
     let new = scene.word(1).unwrap_or_default();
     let old = scene.player()?.username.clone();
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -261,7 +218,7 @@ fn rename(scene: &mut Scene<'_>) -> Result<String, String> {
     Ok(format!("{old} is now called {new}"))
 }
 
-fn order(scene: &mut Scene<'_>) -> Result<String, String> {
+fn order(scene: &mut Scene<'_>) -> Done {
     let Player { id, username, .. } = scene.player()?.clone();
     let info = orders::order_info(scene.word(1).unwrap_or_default())?;
     let recipient = match scene.word(2) {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::controls::Extras;
 use super::event::EventKind;
 use super::fixtures::{FIXTURES, Instance, Player};
 use super::{API_KEY, Call, CallResult, Failure, GAME_ID, GAME_TITLE, Params};
@@ -21,11 +22,11 @@ impl Call<'_> {
 
     /// Whether an answer has undocumented fields.
     fn has_extras(&self, at: u64) -> bool {
-        match self.state.rules.extras.as_str() {
-            "always" => true,
-            "never" => false,
+        match self.state.rules.extras {
+            Extras::Always => true,
+            Extras::Never => false,
             // By the number of the answer, so that a run can be repeated exactly.
-            _ => seeded_hash(self.state.answered, "extras", at).is_multiple_of(2),
+            Extras::Random => seeded_hash(self.state.answered, "extras", at).is_multiple_of(2),
         }
     }
 }

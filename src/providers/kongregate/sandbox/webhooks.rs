@@ -12,13 +12,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::super::facts::{ALGORITHM, INVENTORY, ORDER_PLACED, ORDER_REQUEST, SIGNED_REQUEST};
+use super::controls::InventoryEvents;
 use super::event::EventKind;
 use super::orders::Orders;
 use super::{API_KEY, GAME_ID, Kongregate};
 use crate::domain::{Secret, WallTime, inert};
 use crate::http_server::DeliveryResult;
+use crate::sandbox::controls::{Wait, choices};
 use crate::sandbox::outbox::{Outbox, Webhook};
-use crate::sandbox::settings::choices;
 use crate::sandbox::sign::hmac_sha256;
 use crate::sandbox::{Sample, Simulator};
 
@@ -26,7 +27,6 @@ use crate::sandbox::{Sample, Simulator};
 const SENT_MAX: usize = 50;
 
 choices! {
-    /// The fault that each new callback has.
     pub enum Fault {
         None = "none",
         WrongKey = "wrong-key",
@@ -161,12 +161,10 @@ impl Kongregate {
             }
         };
         // A plain event with a bad signed request beside it must be rejected too, so faults of signatures apply to it.
-        let signs = match self.rules.inventory.as_str() {
-            "both" | "signed" => true,
-            _ => fault.is_of_signature(),
-        };
+        let inventory = self.rules.inventory;
+        let signs = inventory != InventoryEvents::Plain || fault.is_of_signature();
         if fields.is_empty() || signs {
-            if self.rules.inventory == "signed" {
+            if inventory == InventoryEvents::Signed {
                 fields.clear();
             }
             fields.push((SIGNED_REQUEST, signed_request(payload, key, fault)));
@@ -304,4 +302,4 @@ pub fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
 }
 
 /// The default time for a receiver's answer. Our choice: Kongregate documents only that it cuts off slow ones.
-pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+pub const ANSWER_TIMEOUT: Wait = Wait(Duration::from_secs(5));

@@ -166,7 +166,7 @@ pub(super) fn grant(call: &mut Call<'_>) -> Answer {
     if call.request.body() != "grant_type=client_credentials" {
         return Err(refused(StatusCode::BAD_REQUEST, "unsupported_grant_type"));
     }
-    let life = call.state.rules.token_life;
+    let life = call.state.rules.token_life.0;
     call.state.tokens_issued += 1;
     let expires = call.now.plus(life);
     // It looks like a JWT. Its last part is random: tokens are looked up, not verified.

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use super::Pledg;
 use super::access::BACKENDS;
-use super::notice::{BACK_STATUSES, Fault, Style};
+use super::notice::{BACK_STATUSES, Fault};
 use super::purchase::{self, ABANDONED, CREATED, PAID, Purchase};
 use crate::domain::simulate::PayerAct;
 use crate::domain::{PaymentId, WallTime, inert};
-use crate::sandbox::outbox::Webhook;
-use crate::sandbox::settings::{Control, Field, OFF_ON};
-use crate::sandbox::triggers::{self, Trigger};
+use crate::sandbox::Done;
+use crate::sandbox::controls::{self, Life, OFF_ON, controls};
 
 /// The delays before each retry of a notice, where retries are on. Pledg documents no rule.
 const RETRY_WAITS: [Duration; 3] = [
@@ -19,24 +18,6 @@ const RETRY_WAITS: [Duration; 3] = [
     Duration::from_hours(1),
 ];
 
-#[derive(Debug)]
-pub(super) struct Rules {
-    pub token_life: Duration,
-    pub style: Style,
-    pub retries: bool,
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        Self {
-            // As documented.
-            token_life: Duration::from_mins(10),
-            style: Style::default(),
-            retries: false,
-        }
-    }
-}
-
 impl Rules {
     /// The delays before each retry; empty where retries are off.
     pub fn waits(&self) -> &'static [Duration] {
@@ -44,88 +25,43 @@ impl Rules {
     }
 }
 
-pub(super) const CONTROLS: &[Control<Pledg>] = &[
-    Control::new(
-        "token-life",
-        &["600s", "20s"],
-        Field::Life(|pledg| &mut pledg.rules.token_life),
-        "lifetime of access tokens",
-    ),
-    Control::new(
-        "notice-fault",
-        Fault::WORDS,
-        Field::Choice(|pledg| &mut pledg.rules.style.fault),
-        "send notifications that are forged, unsigned, expired, sent twice, or in another format",
-    ),
-    Control::new(
-        "notice-booleans",
-        &["json", "text"],
-        Field::Switch(|pledg| &mut pledg.rules.style.text_booleans),
-        "write `sandbox` in back-mode notifications as true or \"true\"",
-    ),
-    Control::new(
-        "error-names",
-        &["documented", "plugins"],
-        Field::Switch(|pledg| &mut pledg.rules.style.plugin_names),
-        "name of the state field in error notifications: `purchase_state` or `state`",
-    ),
-    Control::new(
-        "notice-retries",
-        OFF_ON,
-        Field::Switch(|pledg| &mut pledg.rules.retries),
-        "send notifications again until the response is 200",
-    ),
-];
+controls! {
+    Pledg:
+    #[derive(Debug, Clone, Copy)]
+    settings Rules {
+        "token-life" token_life: Life = Life(Duration::from_mins(10)), ["600s", "20s"],
+            "lifetime of access tokens";
+        "notice-fault" fault: Fault = Fault::None, Fault::WORDS,
+            "send notifications that are forged, unsigned, expired, sent twice, or in another format";
+        "notice-booleans" text_booleans: bool = false, ["json", "text"],
+            "write `sandbox` in back-mode notifications as true or \"true\"";
+        "error-names" plugin_names: bool = false, ["documented", "plugins"],
+            "name of the state field in error notifications: `purchase_state` or `state`";
+        "notice-retries" retries: bool = false, OFF_ON,
+            "send notifications again until the response is 200";
+    }
+    events {
+        "purchase" ("a new reference; -PAID or -SCORING_KO at its end sets the outcome")
+            "a payer starts a purchase of 20.00, by transfer" => buy;
+        "pay" ("a purchase's reference")
+            "the payer pays; Pledg notifies the merchant"
+            => |scene| scene.state.move_on(scene.reference(), PAID, scene.now);
+        "refuse" ("a reference, and a state such as FICP_FILTER_KO")
+            "Pledg rejects the purchase (default: SCORING_KO) and notifies the merchant" => refuse;
+        "abandon" ("a purchase's reference")
+            "the payer abandons; Pledg notifies the merchant"
+            => |scene| scene.state.move_on(scene.reference(), ABANDONED, scene.now);
+        "debit" ("a reference of a merchant in back mode")
+            "the merchant charges the virtual card; it can no longer be released" => debit;
+        "status" ("a reference and a back-mode status such as pending or chargeback-initiated")
+            "Pledg notifies the merchant of this transaction status" => status;
+        "revoke-tokens" ("")
+            "revoke all access tokens now"
+            => |scene| Ok(format!("revoked access tokens: {}", scene.state.tokens.revoke()));
+    }
+}
 
-type Scene<'a> = triggers::Scene<'a, Pledg>;
-
-pub(super) const TRIGGERS: &[Trigger<Pledg>] = &[
-    Trigger::new(
-        "purchase",
-        "a new reference; -PAID or -SCORING_KO at its end sets the outcome",
-        "a payer starts a purchase of 20.00, by transfer",
-        buy,
-    ),
-    Trigger::new(
-        "pay",
-        "a purchase's reference",
-        "the payer pays; Pledg notifies the merchant",
-        |scene| scene.state.move_on(scene.reference(), PAID, scene.now),
-    ),
-    Trigger::new(
-        "refuse",
-        "a reference, and a state such as FICP_FILTER_KO",
-        "Pledg rejects the purchase (default: SCORING_KO) and notifies the merchant",
-        refuse,
-    ),
-    Trigger::new(
-        "abandon",
-        "a purchase's reference",
-        "the payer abandons; Pledg notifies the merchant",
-        |scene| scene.state.move_on(scene.reference(), ABANDONED, scene.now),
-    ),
-    Trigger::new(
-        "debit",
-        "a reference of a merchant in back mode",
-        "the merchant charges the virtual card; it can no longer be released",
-        debit,
-    ),
-    Trigger::new(
-        "status",
-        "a reference and a back-mode status such as pending or chargeback-initiated",
-        "Pledg notifies the merchant of this transaction status",
-        status,
-    ),
-    Trigger::new(
-        "revoke-tokens",
-        "",
-        "revoke all access tokens now",
-        |scene| {
-            let many = scene.state.tokens.revoke();
-            Ok(format!("revoked access tokens: {many}"))
-        },
-    ),
-];
+type Scene<'a> = controls::Scene<'a, Pledg>;
 
 impl<'a> Scene<'a> {
     /// The first word of the subject.
@@ -134,7 +70,7 @@ impl<'a> Scene<'a> {
     }
 }
 
-fn buy(scene: &mut Scene<'_>) -> Result<String, String> {
+fn buy(scene: &mut Scene<'_>) -> Done {
     let reference = scene.reference();
     if PaymentId::new(reference).is_err() {
         return Err("enter the reference of a new purchase, such as ORDER-3005".into());
@@ -147,7 +83,7 @@ fn buy(scene: &mut Scene<'_>) -> Result<String, String> {
     Ok(format!("created {reference}: {}", made.uid))
 }
 
-fn refuse(scene: &mut Scene<'_>) -> Result<String, String> {
+fn refuse(scene: &mut Scene<'_>) -> Done {
     let state = scene.word(1).unwrap_or("SCORING_KO");
     if !purchase::is_refusal(state) {
         let state = inert::quoted(state, 40);
@@ -156,7 +92,7 @@ fn refuse(scene: &mut Scene<'_>) -> Result<String, String> {
     scene.state.move_on(scene.reference(), state, scene.now)
 }
 
-fn debit(scene: &mut Scene<'_>) -> Result<String, String> {
+fn debit(scene: &mut Scene<'_>) -> Done {
     let reference = scene.reference();
     let purchase = scene.state.latest(reference)?;
     if purchase.state != PAID {
@@ -167,25 +103,19 @@ fn debit(scene: &mut Scene<'_>) -> Result<String, String> {
     Ok(format!("{reference}: charged the virtual card"))
 }
 
-fn status(scene: &mut Scene<'_>) -> Result<String, String> {
+fn status(scene: &mut Scene<'_>) -> Done {
     let (reference, given) = (scene.reference(), scene.word(1).unwrap_or_default());
     if !BACK_STATUSES.contains(&given) {
         let known = BACK_STATUSES.join(", ");
         return Err(format!("enter a reference and one of {known}"));
     }
-    let style = scene.state.rules.style;
-    let webhooks = style.status(scene.state.latest(reference)?, given, scene.now);
-    Ok(scene.state.posted(reference, given, webhooks))
+    let at = scene.state.place(reference)?;
+    Ok(scene.state.notify_of(at, given, scene.now))
 }
 
 impl Pledg {
     /// Applies a payer's act, where Pledg supports it.
-    pub fn payer_act(
-        &mut self,
-        reference: &str,
-        act: PayerAct,
-        now: WallTime,
-    ) -> Result<String, String> {
+    pub fn payer_act(&mut self, reference: &str, act: PayerAct, now: WallTime) -> Done {
         let state = match act {
             PayerAct::Pay => PAID,
             PayerAct::Cancel => ABANDONED,
@@ -225,7 +155,7 @@ impl Pledg {
             .ok_or_else(|| format!("Pledg has no purchase {}", inert::quoted(reference, 60)))
     }
 
-    fn move_on(&mut self, reference: &str, state: &str, now: WallTime) -> Result<String, String> {
+    fn move_on(&mut self, reference: &str, state: &str, now: WallTime) -> Done {
         let at = self.place(reference)?;
         let was = &self.purchases[at].state;
         // All other states are final.
@@ -236,23 +166,7 @@ impl Pledg {
     }
 
     fn enter(&mut self, at: usize, state: &str, now: WallTime) -> String {
-        let purchase = &mut self.purchases[at];
-        state.clone_into(&mut purchase.state);
-        let webhooks = self.rules.style.webhooks(purchase, now);
-        let reference = purchase.reference.clone();
-        self.posted(&reference, state, webhooks)
-    }
-
-    fn posted(&mut self, reference: &str, state: &str, webhooks: Vec<Webhook>) -> String {
-        let description = match webhooks.len() {
-            0 => "no notification sent: the purchase names no notification URL on this machine"
-                .to_owned(),
-            1 => "sending the notification".to_owned(),
-            many => format!("sending {many} notifications"),
-        };
-        for webhook in webhooks {
-            self.outbox.push(webhook);
-        }
-        format!("{reference} is {state}; {description}")
+        state.clone_into(&mut self.purchases[at].state);
+        self.notify(at, now)
     }
 }

@@ -8,12 +8,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::facts::SIGNED;
 use super::access::{BACKENDS, Mode};
-use super::jwt;
-use super::purchase::{self, ABANDONED, PAID, Purchase, Sent};
+use super::controls::Rules;
+use super::purchase::{self, ABANDONED, PAID, Purchase};
+use super::{Pledg, jwt};
 use crate::domain::{Secret, WallTime, inert};
 use crate::sandbox::Sample;
+use crate::sandbox::controls::choices;
 use crate::sandbox::outbox::Webhook;
-use crate::sandbox::settings::choices;
 
 /// The delay of a late error notice after the notice of the payment.
 const LATE: Duration = Duration::from_mins(1);
@@ -38,8 +39,7 @@ pub(super) const BACK_STATUSES: [&str; 15] = [
 ];
 
 choices! {
-    /// The fault that each new notice has.
-    pub(super) enum Fault {
+    pub enum Fault {
         None = "none",
         /// A signed value is changed after signing: the amount of a transfer, the id in back mode.
         Tampered = "tampered",
@@ -64,93 +64,87 @@ choices! {
     }
 }
 
-/// How notices are written.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Style {
-    pub fault: Fault,
-    /// Whether the sandbox has a callback URL, for purchases that name none.
-    pub set_up: bool,
-    /// `sandbox` of back mode as the text "true" and not as a boolean.
-    pub text_booleans: bool,
-    /// Error notices with the names the newest plug-ins read, not the documented ones.
-    pub plugin_names: bool,
-}
-
-impl Style {
-    /// The webhooks for the purchase's state; saved as its latest notice.
-    pub fn webhooks(self, purchase: &mut Purchase, now: WallTime) -> Vec<Webhook> {
-        let writer = self.writer(purchase, now);
-        if purchase.state != PAID {
-            let sent = writer.error(purchase, &purchase.state);
-            return self.post(purchase, sent, now);
-        }
-        let sent = match purchase.merchant.mode {
-            Mode::Transfer => writer.transfer(purchase),
-            Mode::Back => writer.back(purchase, "completed"),
+impl Pledg {
+    /// Queues the notices of a purchase's state, and describes that.
+    pub fn notify(&mut self, at: usize, now: WallTime) -> String {
+        let purchase = &self.purchases[at];
+        let writer = Writer::of(purchase, self.rules, now);
+        let notice = match (purchase.state.as_str(), purchase.merchant.mode) {
+            (PAID, Mode::Transfer) => writer.transfer(purchase),
+            (PAID, Mode::Back) => writer.back(purchase, "completed"),
+            (state, _) => writer.error(purchase, state),
         };
-        let mut webhooks = self.post(purchase, sent, now);
-        match self.fault {
-            Fault::Duplicate => webhooks.extend(webhooks.clone()),
+        let mut notices = vec![notice];
+        match self.rules.fault {
+            _ if purchase.state != PAID => {}
+            Fault::Duplicate => notices.push(notices[0].clone()),
             Fault::LateError => {
-                let paid = purchase.notice.clone();
-                let late = now.plus(LATE);
-                let sent = self
-                    .writer(purchase, late)
-                    .error(purchase, "MERCHANT_TIMEOUT_KO");
-                webhooks.extend(self.post(purchase, sent, late));
-                // The late error is a fault; the payment stays the latest notice.
-                purchase.notice = paid;
+                let late = Writer::of(purchase, self.rules, now.plus(LATE));
+                notices.push(late.error(purchase, "MERCHANT_TIMEOUT_KO"));
             }
             _ => {}
         }
-        webhooks
+        let state = purchase.state.clone();
+        self.post(at, &state, notices)
     }
 
-    /// A notice of back mode with any of its statuses.
-    pub fn status(self, purchase: &mut Purchase, status: &str, now: WallTime) -> Vec<Webhook> {
-        let sent = self.writer(purchase, now).back(purchase, status);
-        self.post(purchase, sent, now)
+    /// Queues a notice of back mode with any of its statuses, and describes that.
+    pub fn notify_of(&mut self, at: usize, status: &str, now: WallTime) -> String {
+        let purchase = &self.purchases[at];
+        let notice = Writer::of(purchase, self.rules, now).back(purchase, status);
+        self.post(at, status, vec![notice])
     }
 
-    /// The webhook, where there is an address; saved as the purchase's latest notice.
-    fn post(self, purchase: &mut Purchase, sent: Sent, at: WallTime) -> Vec<Webhook> {
-        // Neither the purchase nor the sandbox names an address.
-        if sent.to.is_none() && !self.set_up {
-            return Vec::new();
+    fn post(&mut self, at: usize, state: &str, notices: Vec<Webhook>) -> String {
+        let purchase = &mut self.purchases[at];
+        let mut sent = 0;
+        for (number, notice) in notices.into_iter().enumerate() {
+            // Neither the purchase nor the sandbox names an address.
+            if notice.to.is_none() && !self.set_up {
+                continue;
+            }
+            // What follows the first is a fault, which is not sent again.
+            if number == 0 {
+                purchase.notice = Some(notice.clone());
+            }
+            self.outbox.push(notice);
+            sent += 1;
         }
-        let webhook = sent.webhook(at);
-        purchase.notice = Some(sent);
-        vec![webhook]
-    }
-
-    /// Writes with the merchant's secret, or with the fault's wrong one.
-    fn writer(self, purchase: &Purchase, at: WallTime) -> Writer<'static> {
-        let own = purchase.merchant.signs;
-        let others = BACKENDS[1].merchants[0].signs;
-        let secret = match self.fault {
-            Fault::Unsigned => None,
-            // A wrong secret must differ from the right one.
-            Fault::WrongSecret => own.and(others.filter(|_| own != others).or(Some(""))),
-            _ => own,
+        let description = match sent {
+            0 => "no notification sent: the purchase names no notification URL on this machine"
+                .to_owned(),
+            1 => "sending the notification".to_owned(),
+            many => format!("sending {many} notifications"),
         };
-        Writer {
-            style: self,
-            secret,
-            at,
-        }
+        format!("{} is {state}; {description}", purchase.reference)
     }
 }
 
 /// Writes notices of one moment.
 struct Writer<'a> {
-    style: Style,
+    rules: Rules,
     secret: Option<&'a str>,
     at: WallTime,
 }
 
+impl Writer<'static> {
+    /// Writes with the merchant's secret, or with the fault's wrong one.
+    fn of(purchase: &Purchase, rules: Rules, at: WallTime) -> Self {
+        let own = purchase.merchant.signs;
+        let others = BACKENDS[1].merchants[0].signs;
+        let secret = match rules.fault {
+            Fault::Unsigned => None,
+            // A wrong secret must differ from the right one.
+            Fault::WrongSecret => own.and(others.filter(|_| own != others).or(Some(""))),
+            _ => own,
+        };
+        Self { rules, secret, at }
+    }
+}
+
 impl Writer<'_> {
-    fn transfer(&self, purchase: &Purchase) -> Sent {
-        let fault = self.style.fault;
+    fn transfer(&self, purchase: &Purchase) -> Webhook {
+        let fault = self.rules.fault;
         let mut metadata = purchase.metadata.clone();
         metadata.insert("pledg_session".into(), json!({ "id": purchase.uid }));
         let mut notice = json!({
@@ -168,8 +162,8 @@ impl Writer<'_> {
         self.signed(notice, purchase.payment_url.as_ref())
     }
 
-    fn back(&self, purchase: &Purchase, status: &str) -> Sent {
-        let text_booleans = self.style.text_booleans;
+    fn back(&self, purchase: &Purchase, status: &str) -> Webhook {
+        let text_booleans = self.rules.text_booleans;
         let mut notice = json!({
             "created_at": self.at.rfc3339(),
             "id": purchase.uid.replacen("pur_", "psp_", 1),
@@ -186,29 +180,26 @@ impl Writer<'_> {
                 Value::String(text) => format!("{name}={text}"),
                 other => format!("{name}={other}"),
             });
-            if self.style.fault == Fault::SwappedOrder {
+            if self.rules.fault == Fault::SwappedOrder {
                 fields.reverse();
             }
             // The secret stands between the fields, not around them (`docs/providers/pledg.md#back-mode`).
             let hash = Sha256::digest(fields.join(secret));
             let hex = |byte: &u8| format!("{byte:02X}");
             let mut signature: String = hash.iter().map(hex).collect();
-            if self.style.fault == Fault::LowerCase {
+            if self.rules.fault == Fault::LowerCase {
                 signature.make_ascii_lowercase();
             }
             notice["signature"] = signature.into();
         }
-        if self.style.fault == Fault::Tampered {
+        if self.rules.fault == Fault::Tampered {
             notice["id"] = "psp_another".into();
         }
-        Sent {
-            to: purchase.payment_url.clone(),
-            body: notice.to_string(),
-        }
+        Webhook::notice(purchase.payment_url.clone(), notice.to_string(), self.at)
     }
 
-    fn error(&self, purchase: &Purchase, state: &str) -> Sent {
-        let notice = if self.style.plugin_names {
+    fn error(&self, purchase: &Purchase, state: &str) -> Webhook {
+        let notice = if self.rules.plugin_names {
             let is_refusal = purchase::is_refusal(state);
             json!({
                 "reference": purchase.reference,
@@ -229,15 +220,14 @@ impl Writer<'_> {
 
     /// The notice as it is; of a merchant with a secret `{"signature": …}` and nothing else
     /// (`docs/providers/pledg.md#transfer-notices`).
-    fn signed(&self, mut notice: Value, to: Option<&String>) -> Sent {
+    fn signed(&self, mut notice: Value, to: Option<&String>) -> Webhook {
         let to = to.cloned();
         let Some(secret) = self.secret else {
-            let body = notice.to_string();
-            return Sent { to, body };
+            return Webhook::notice(to, notice.to_string(), self.at);
         };
         let right = jwt::sign(secret, &notice);
         let parts: Vec<&str> = right.split('.').collect();
-        let jwt = match self.style.fault {
+        let jwt = match self.rules.fault {
             Fault::AlgNone => {
                 let head = jwt::part(&json!({ "typ": "JWT", "alg": "none" }));
                 format!("{head}.{}.", parts[1])
@@ -257,8 +247,8 @@ impl Writer<'_> {
             }
             _ => right,
         };
-        let body = json!({ "signature": jwt }).to_string();
-        Sent { to, body }
+        let body = json!({ "signature": jwt });
+        Webhook::notice(to, body.to_string(), self.at)
     }
 }
 
@@ -272,23 +262,22 @@ pub(super) fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
         ..Purchase::new(&BACKENDS[0].merchants[0], sample.subject, sample.at)
     };
     let writer = Writer {
-        style: Style::default(),
+        rules: Rules::default(),
         secret: sample.secret.map(Secret::expose),
         at: sample.at,
     };
-    let sent = match sample.event {
-        "" | "transfer" => writer.transfer(purchase),
-        status if BACK_STATUSES.contains(&status) => writer.back(purchase, status),
-        state if state == ABANDONED || purchase::is_refusal(state) => writer.error(purchase, state),
-        event => {
-            return Err(format!(
-                "Pledg has no notification {}; it has transfer, {ABANDONED}, states such as SCORING_KO, and {}",
-                inert::quoted(event, 40),
-                BACK_STATUSES.join(", ")
-            ));
+    match sample.event {
+        "" | "transfer" => Ok(writer.transfer(purchase)),
+        status if BACK_STATUSES.contains(&status) => Ok(writer.back(purchase, status)),
+        state if state == ABANDONED || purchase::is_refusal(state) => {
+            Ok(writer.error(purchase, state))
         }
-    };
-    Ok(sent.webhook(sample.at))
+        event => Err(format!(
+            "Pledg has no notification {}; it has transfer, {ABANDONED}, states such as SCORING_KO, and {}",
+            inert::quoted(event, 40),
+            BACK_STATUSES.join(", ")
+        )),
+    }
 }
 
 /// `2020-09-17 15:00:02.052177`: microseconds, and no zone.

@@ -42,23 +42,9 @@ pub(super) struct Purchase {
     pub payment_url: Option<String>,
     pub error_url: Option<String>,
     /// The latest notice, so that it can be sent again.
-    pub notice: Option<Sent>,
+    pub notice: Option<Webhook>,
     /// Whether the simulation started with it.
     pub seeded: bool,
-}
-
-/// A notice as it was sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Sent {
-    /// `None` is the sandbox's callback URL.
-    pub to: Option<String>,
-    pub body: String,
-}
-
-impl Sent {
-    pub fn webhook(&self, at: WallTime) -> Webhook {
-        Webhook::notice(self.to.clone(), self.body.clone(), at)
-    }
 }
 
 impl Purchase {

@@ -1,6 +1,7 @@
 //! Token calls, bearers, secret resets and rate limits at Kinguin's simulator (`docs/providers/kinguin.md`).
 
 use super::*;
+use crate::sandbox::controls::Controls as _;
 
 // docs/providers/kinguin.md#token
 #[tokio::test]
@@ -340,8 +341,8 @@ fn a_delayed_call_is_answered_once_the_window_has_room() {
     let simulator = Simulator::new(&Options::new(clock), None);
     let mut kinguin = Kinguin::default();
     kinguin.begin(&simulator, Saved::default()).unwrap();
-    kinguin.controls().set("limit-reads", "3").unwrap();
-    kinguin.controls().set("over-limit", "delay").unwrap();
+    kinguin.set("limit-reads", "3").unwrap();
+    kinguin.set("over-limit", "delay").unwrap();
     let form = format!(
         "grant_type=client_credentials&client_id={CLIENT_ID}&client_secret={CLIENT_SECRET}"
     );

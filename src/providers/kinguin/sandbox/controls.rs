@@ -1,76 +1,84 @@
-//! The events that an operator can trigger at Kinguin.
+//! The simulator's controls at Kinguin: settings and events.
 
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::domain::inert;
-use crate::sandbox::triggers::{self, Trigger};
-
+use super::access::OverLimit;
 use super::webhooks::{Notice, surprise};
 use super::{Kinguin, offers, query, sales};
+use crate::domain::inert;
+use crate::sandbox::Done;
+use crate::sandbox::controls::{self, Life, OFF_ON, choices, controls};
 
-type Scene<'a> = triggers::Scene<'a, Kinguin>;
+choices! {
+    pub enum ListShape {
+        // As live clients see it.
+        Hal = "hal",
+        /// As the API description has it.
+        Spec = "spec",
+    }
+}
 
-pub const TRIGGERS: &[Trigger<Kinguin>] = &[
-    Trigger::new(
-        "reset-secret",
-        "a client's id; default: the first",
-        "give the client a new secret, show it, and reject the old one",
-        reset_secret,
-    ),
-    Trigger::new(
-        "revoke-tokens",
-        "",
-        "revoke all access tokens now",
-        |scene| {
-            let many = scene.state.access.revoke();
-            Ok(format!("revoked access tokens: {many}"))
-        },
-    ),
-    Trigger::new(
-        "sale",
-        "an offer's id; default: the first",
-        "a buyer starts to buy a key: a reservation in the state BUYING",
-        sale,
-    ),
-    Trigger::new(
-        "reservation",
-        "a reservation's id and a state",
-        "move a reservation to a state, such as BOUGHT or DELIVERED",
-        move_on,
-    ),
-    Trigger::new(
-        "block-offer",
-        "an offer's id, and a reason (default: BLOCKED)",
-        "Kinguin blocks an offer",
-        block,
-    ),
-    Trigger::new(
-        "order",
-        "a product's id; default: the first",
-        "an order of twenty keys is being processed",
-        order,
-    ),
-    Trigger::new(
-        "chat",
-        "the buyer's message",
-        "a buyer sends a message",
-        |scene| {
-            let body = json!({
-                "senderName": "Sandbox Buyer",
-                "message": scene.subject,
-                "createdAt": query::date(scene.now),
-                "sandboxExtra": true,
-            });
-            Ok(notify(scene, "chatmessage", "", body))
-        },
-    ),
-    Trigger::new(
-        "surprise",
-        "",
-        "send a webhook of an undocumented kind to the endpoint of `reserve`",
-        |scene| Ok(notify(scene, "reserve", "", surprise(scene.now))),
-    ),
-];
+choices! {
+    pub enum WebhookFault {
+        None = "none",
+        /// The registered headers have another value.
+        WrongHeader = "wrong-header",
+        NoHeader = "no-header",
+        Duplicate = "duplicate",
+        /// An undocumented webhook follows.
+        Unknown = "unknown",
+    }
+}
+
+controls! {
+    Kinguin:
+    /// The settings with their current values. Snapshots of earlier versions lack some.
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    #[serde(default)]
+    settings Rules {
+        "token-life" token_life: Life = Life(Duration::from_hours(1)), ["5s", "20s", "300s", "3600s"],
+            "lifetime of new access tokens";
+        "limit-writes" limit_writes: usize = 2_000, ["3", "50", "2000"],
+            "write calls per minute and client";
+        "limit-reads" limit_reads: usize = 4_000, ["3", "50", "4000"],
+            "read calls per minute and client";
+        "over-limit" over_limit: OverLimit = OverLimit::Refuse, OverLimit::WORDS,
+            "over the rate limit: reject a call with 429, with or without Retry-After, or delay it";
+        "list-shape" shape: ListShape = ListShape::Hal, ListShape::WORDS,
+            "format of offer lists: HAL with _embedded, as live clients see them, or as documented";
+        "webhook-fault" webhook_fault: WebhookFault = WebhookFault::None, WebhookFault::WORDS,
+            "send webhooks with a wrong or missing secret header, twice, or of an unknown kind";
+        "missing-rule" missing_rule: bool = false, OFF_ON,
+            "leave one product without a commission rule: its offer has commissionRule null";
+        "plain-500" plain_500: bool = false, OFF_ON,
+            "respond to every call with 500 in plain text, not in the gateway's JSON";
+    }
+    events {
+        "reset-secret" ("a client's id; default: the first")
+            "give the client a new secret, show it, and reject the old one" => reset_secret;
+        "revoke-tokens" ("")
+            "revoke all access tokens now"
+            => |scene| Ok(format!("revoked access tokens: {}", scene.state.access.revoke()));
+        "sale" ("an offer's id; default: the first")
+            "a buyer starts to buy a key: a reservation in the state BUYING" => sale;
+        "reservation" ("a reservation's id and a state")
+            "move a reservation to a state, such as BOUGHT or DELIVERED" => move_on;
+        "block-offer" ("an offer's id, and a reason (default: BLOCKED)")
+            "Kinguin blocks an offer" => block;
+        "order" ("a product's id; default: the first")
+            "an order of twenty keys is being processed" => order;
+        "chat" ("the buyer's message")
+            "a buyer sends a message" => |scene| Ok(chat(scene));
+        "surprise" ("")
+            "send a webhook of an undocumented kind to the endpoint of `reserve`"
+            => |scene| Ok(notify(scene, "reserve", "", surprise(scene.now)));
+    }
+}
+
+type Scene<'a> = controls::Scene<'a, Kinguin>;
 
 /// The place of what has this id; the first where the subject is empty.
 fn place<T>(all: &[T], id: &str, is: impl Fn(&T) -> bool, what: &str) -> Result<usize, String> {
@@ -81,7 +89,7 @@ fn place<T>(all: &[T], id: &str, is: impl Fn(&T) -> bool, what: &str) -> Result<
     place.ok_or_else(|| format!("Kinguin has no {what} {}", inert::quoted(id, 40)))
 }
 
-fn reset_secret(scene: &mut Scene<'_>) -> Result<String, String> {
+fn reset_secret(scene: &mut Scene<'_>) -> Done {
     let id = scene.subject;
     let clients = scene.state.clients();
     let at = place(clients, id, |client| *client == id, "client")?;
@@ -103,7 +111,7 @@ fn offer(scene: &Scene<'_>, id: &str) -> Result<(usize, usize), String> {
     found.ok_or_else(|| format!("Kinguin has no offer {}", inert::quoted(id, 40)))
 }
 
-fn sale(scene: &mut Scene<'_>) -> Result<String, String> {
+fn sale(scene: &mut Scene<'_>) -> Done {
     // The first seller is the one whose credentials the built-in account has.
     let first = scene.state.inventories[0].offers.first();
     let id = match (scene.subject, first) {
@@ -122,7 +130,7 @@ fn sale(scene: &mut Scene<'_>) -> Result<String, String> {
     ))
 }
 
-fn move_on(scene: &mut Scene<'_>) -> Result<String, String> {
+fn move_on(scene: &mut Scene<'_>) -> Done {
     let (Some(id), Some(state), None) = (scene.word(0), scene.word(1), scene.word(2)) else {
         return Err("enter a reservation's id and a state: \"65b0… BOUGHT\"".into());
     };
@@ -138,7 +146,7 @@ fn move_on(scene: &mut Scene<'_>) -> Result<String, String> {
     Err(format!("Kinguin has no reservation {id}"))
 }
 
-fn block(scene: &mut Scene<'_>) -> Result<String, String> {
+fn block(scene: &mut Scene<'_>) -> Done {
     let subject = scene.subject;
     let (id, code) = subject.split_once(' ').unwrap_or((subject, "BLOCKED"));
     let (seller, at) = offer(scene, id)?;
@@ -162,7 +170,7 @@ fn block(scene: &mut Scene<'_>) -> Result<String, String> {
     Ok(format!("offer {id} is blocked: {code}"))
 }
 
-fn order(scene: &mut Scene<'_>) -> Result<String, String> {
+fn order(scene: &mut Scene<'_>) -> Done {
     let (id, products) = (scene.subject, &scene.state.products);
     let product = &products[place(products, id, |product| product.id == id, "product")?];
     let order = "SBX-900001";
@@ -170,6 +178,16 @@ fn order(scene: &mut Scene<'_>) -> Result<String, String> {
         "orderId": order, "productId": product.id, "qtyOrdered": "20", "sandboxExtra": true,
     });
     Ok(notify(scene, "orderprocessing", order, body))
+}
+
+fn chat(scene: &mut Scene<'_>) -> String {
+    let body = json!({
+        "senderName": "Sandbox Buyer",
+        "message": scene.subject,
+        "createdAt": query::date(scene.now),
+        "sandboxExtra": true,
+    });
+    notify(scene, "chatmessage", "", body)
 }
 
 /// Sends the first seller a webhook that belongs to no reservation.
