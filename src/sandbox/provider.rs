@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Simulator;
 use super::controls::Controls;
 use super::outbox::{Outbox, Webhook};
+use super::snapshot::Persistent;
 use crate::domain::simulate::PayerAct;
 use crate::domain::{Expected, PaymentId, Secret, WallTime};
 use crate::http_server::{DeliveryResult, Request, Response};
@@ -52,7 +53,7 @@ pub struct Saved {
 
 /// One simulated provider: its state, and what calls, controls and time do to it. The sandbox holds it behind a lock, so calls
 /// must not block, and saves its snapshot after each change.
-pub trait SimulatedProvider: Controls + Send {
+pub trait SimulatedProvider: Controls + Persistent + Send {
     /// The provider's short name.
     fn provider(&self) -> &'static str;
     /// Its section on the index page.
@@ -103,8 +104,6 @@ pub trait SimulatedProvider: Controls + Send {
     fn sample(&self, sample: &Sample<'_>) -> Result<Webhook, String>;
     /// Its state for the state page and tests, without keys, secrets and tokens.
     fn state(&self, simulator: &Simulator) -> Value;
-    /// What must survive a restart. No secrets.
-    fn snapshot(&self) -> Value;
     /// The callbacks that were not delivered yet.
     fn outbox(&mut self) -> &mut Outbox;
     /// The waits before each retry of a callback.

@@ -55,6 +55,18 @@ pub async fn read(path: &Path) -> io::Result<Option<Snapshot>> {
     }
 }
 
+/// What a provider saves: itself, without the fields that it skips.
+pub trait Persistent {
+    /// What must survive a restart. No secrets.
+    fn snapshot(&self) -> Value;
+}
+
+impl<S: Serialize> Persistent for S {
+    fn snapshot(&self) -> Value {
+        serde_json::to_value(self).expect("its maps have text keys")
+    }
+}
+
 /// A provider's saved state, or the default where there is none.
 ///
 /// # Errors

@@ -277,10 +277,6 @@ impl SimulatedProvider for Kanga {
         })
     }
 
-    fn snapshot(&self) -> Value {
-        serde_json::to_value(self).expect("its maps have text keys")
-    }
-
     fn outbox(&mut self) -> &mut Outbox {
         &mut self.outbox
     }

@@ -287,10 +287,6 @@ impl SimulatedProvider for Kongregate {
         })
     }
 
-    fn snapshot(&self) -> Value {
-        serde_json::to_value(self).expect("its maps have text keys")
-    }
-
     fn outbox(&mut self) -> &mut Outbox {
         &mut self.webhooks.outbox
     }

@@ -261,10 +261,6 @@ impl SimulatedProvider for Pledg {
         notice::sample(sample)
     }
 
-    fn snapshot(&self) -> Value {
-        serde_json::to_value(self).expect("its maps have text keys")
-    }
-
     fn outbox(&mut self) -> &mut Outbox {
         &mut self.outbox
     }

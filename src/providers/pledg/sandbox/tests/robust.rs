@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::simulate::Fault;
+use crate::sandbox::snapshot::Persistent as _;
 
 const BODY: &str = r#"{"amount_cents":200,"created":"2021-12-17"}"#;
 
