@@ -13,12 +13,14 @@ pub fn hmac_sha256(secret: &str, message: &str) -> String {
     URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
 }
 
-/// Whether a signature is the HMAC-SHA512 of a message under a secret's text; in constant time.
-pub fn is_hmac_sha512(secret: &str, message: &[u8], signature: &[u8]) -> bool {
+/// HMAC-SHA512 of a message under a secret's text, in lower-case hexadecimal.
+pub fn hmac_sha512(secret: &str, message: &[u8]) -> String {
     let mut mac =
         Hmac::<Sha512>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
     mac.update(message);
-    mac.verify_slice(signature).is_ok()
+    let digest = mac.finalize().into_bytes();
+    let hex = |byte: &u8| format!("{byte:02x}");
+    digest.iter().map(hex).collect()
 }
 
 #[cfg(test)]

@@ -7,10 +7,8 @@ mod controls;
 mod payment;
 mod prices;
 mod seeds;
-mod signed;
 #[cfg(test)]
 mod tests;
-mod view;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,25 +1,26 @@
 //! START PAYMENT: the page a payer sees and the forms on it (`docs/providers/kanga.md#payment-page`). What they do to a
-//! payment is decided in `payment.rs`.
+//! payment is decided in `payment.rs`; the markup is in `assets/sandbox`.
 
 use hyper::http::{Method, StatusCode};
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
 
 use crate::domain::simulate::PayerAct;
-use crate::domain::{Amount, PaymentId, PaymentState, WallTime};
-use crate::http_server::text;
+use crate::domain::{Amount, PaymentId, PaymentState, WallTime, time};
+use crate::http_server::Response;
 use crate::sandbox::control::is_foreign;
 use crate::sandbox::fields::Fields;
 use crate::sandbox::route::Answer;
-use crate::sandbox::{page, reply};
+use crate::sandbox::{Simulator, page, reply};
 
-use super::payment::{Act, Payment};
-use super::view::{address, checkout, notice, offered, refuse};
-use super::{Call, Kanga, PAYMENTS_MAX, SHOPS, Shop, prices};
+use super::payment::{Act, Payment, Progress, WHOLE};
+use super::prices::{self, Market};
+use super::{Call, Kanga, PAYMENTS_MAX, SHOPS, Shop};
 
 const EMAIL_MAX: usize = 254;
 const TITLE_MAX: usize = 200;
 
 impl Call<'_> {
-    /// The shop whose key is in the path.
     fn shop(&self) -> Answer<&'static Shop> {
         let key = self.param("API_KEY");
         let shop = SHOPS.iter().find(|shop| shop.key == key);
@@ -30,7 +31,7 @@ impl Call<'_> {
     }
 
     fn page(&self, status: StatusCode, payment: &Payment, notice: Option<&str>) -> Answer {
-        let data = checkout(payment, self.shop()?, self.simulator, notice);
+        let data = shown(payment, self.shop()?, self.simulator, notice);
         let template = include_str!("../../../../assets/sandbox/checkout.html");
         Ok(page::page(status, template, &data))
     }
@@ -87,30 +88,36 @@ pub(super) fn start(call: &mut Call<'_>) -> Answer {
     let query = Fields::of_form(query.as_bytes());
     let query = query.ok_or_else(|| unusable("The link is not readable."))?;
     let opened = read(&query, shop, now).map_err(|message| unusable(&message))?;
-    if let Some(known) = call.state.payment(shop, &opened.id) {
-        // By value: "0.01" and "0.010" are the same sum (`docs/providers/kanga.md#money`).
-        let amount = |payment: &Payment| Amount::received(&payment.amount).ok();
-        if known.currency != opened.currency || amount(known) != amount(&opened) {
-            let message = "The shop already used this payment's id for another amount or currency.";
-            return Err(refuse(StatusCode::CONFLICT, "Another payment", message));
+    let payments = &mut call.state.payments;
+    let is_it = |payment: &Payment| payment.shop == shop.name && payment.id == opened.id;
+    let at = match payments.iter().position(is_it) {
+        Some(at) => {
+            // By value: "0.01" and "0.010" are the same sum (`docs/providers/kanga.md#money`).
+            let amount = |payment: &Payment| Amount::received(&payment.amount).ok();
+            let known = &payments[at];
+            if known.currency != opened.currency || amount(known) != amount(&opened) {
+                let message =
+                    "The shop already used this payment's id for another amount or currency.";
+                return Err(refuse(StatusCode::CONFLICT, "Another payment", message));
+            }
+            at
         }
-    } else if call.state.payments.len() >= PAYMENTS_MAX {
-        // Links are open to anyone who reaches the port.
-        let message = "The sandbox is full: it holds no more payments.";
-        return Err(refuse(StatusCode::SERVICE_UNAVAILABLE, "Full", message));
-    } else if opens {
-        call.state.payments.push(opened.clone());
-    } else {
-        return call.page(StatusCode::OK, &opened, None);
-    }
+        None if payments.len() >= PAYMENTS_MAX => {
+            // Links are open to anyone who reaches the port.
+            let message = "The sandbox is full: it holds no more payments.";
+            return Err(refuse(StatusCode::SERVICE_UNAVAILABLE, "Full", message));
+        }
+        None if !opens => return call.page(StatusCode::OK, &opened, None),
+        None => {
+            payments.push(opened.clone());
+            payments.len() - 1
+        }
+    };
     let Kanga {
         payments, tokens, ..
     } = &mut *call.state;
-    let is_it = |payment: &&mut Payment| payment.shop == shop.name && payment.id == opened.id;
-    let Some(payment) = payments.iter_mut().find(is_it) else {
-        return Ok(text(StatusCode::INTERNAL_SERVER_ERROR, ""));
-    };
-    let mut shown = None;
+    let payment = &mut payments[at];
+    let mut notice = None;
     let unverified = payment.progress(now).state == PaymentState::New;
     if let (true, true, Some(token)) = (opens, unverified, query.get("paymentToken")) {
         // Used up even where the page then shows a notice: a token works once.
@@ -118,7 +125,7 @@ pub(super) fn start(call: &mut Call<'_>) -> Answer {
             // A NEW payment can always be verified.
             let _ = payment.act(now, Act::Verify);
         } else {
-            shown = Some(
+            notice = Some(
                 "The payment token is unknown, used or expired, or the link has no e-mail address. Verify \
                 your address below.",
             );
@@ -128,7 +135,7 @@ pub(super) fn start(call: &mut Call<'_>) -> Answer {
         payment.email = opened.email;
     }
     let payment = payment.clone();
-    call.page(StatusCode::OK, &payment, shown)
+    call.page(StatusCode::OK, &payment, notice)
 }
 
 pub(super) fn perform(call: &mut Call<'_>) -> Answer {
@@ -182,4 +189,173 @@ pub(super) fn perform(call: &mut Call<'_>) -> Answer {
         return not_done(StatusCode::CONFLICT, message);
     }
     Ok(reply::see_other(&back))
+}
+
+/// The page of a payment that exists.
+fn address(shop: &Shop, payment: &Payment) -> String {
+    let query = [
+        ("currency", &payment.currency),
+        ("amount", &payment.amount),
+        ("transactionKey", &payment.id),
+    ];
+    let query = serde_urlencoded::to_string(query).expect("pairs of text");
+    format!("/tpg/payment/{}?{query}", shop.key)
+}
+
+fn offered(payment: &Payment) -> impl Iterator<Item = &'static str> {
+    let forced = payment.forced.as_deref();
+    prices::codes().filter(move |code| forced.is_none_or(|forced| forced == *code))
+}
+
+fn refuse(status: StatusCode, title: &str, message: &str) -> Box<Response> {
+    notice(status, title, message, None)
+}
+
+fn notice(status: StatusCode, title: &str, message: &str, back: Option<&str>) -> Box<Response> {
+    let template = include_str!("../../../../assets/sandbox/notice.html");
+    let data = json!({ "title": title, "words": message, "back": back });
+    Box::new(page::page(status, template, &data))
+}
+
+fn shown(payment: &Payment, shop: &Shop, simulator: &Simulator, notice: Option<&str>) -> Value {
+    use PaymentState::{
+        Active, Canceled, Cancelling, Failed, Finalized, Finalizing, New, Processing,
+    };
+    let now = simulator.now();
+    let progress = &payment.progress(now);
+    let view = View {
+        payment,
+        progress,
+        market: Market::of(simulator),
+    };
+    let state = &progress.state;
+    let steps: &[PaymentState] = match state {
+        Cancelling | Canceled => &[New, Cancelling, Canceled],
+        Failed => &[New, Failed],
+        _ => &PaymentState::TRACK,
+    };
+    let steps: Vec<_> = steps.iter().map(PaymentState::as_str).collect();
+    let here = steps.iter().position(|step| *step == state.as_str());
+    let (done, ahead) = steps.split_at(here.unwrap_or_default());
+    let is_open = matches!(state, New | Active) && !progress.sent;
+    let payable = is_open && *state == Active;
+    // The page never reloads itself: that would move the payer's focus and the button they are about to press (WCAG 2.2.1).
+    let changes_alone = !is_open && !state.is_final();
+    json!({
+        "shop": shop.name,
+        "key": shop.key,
+        "amount": payment.amount,
+        "currency": payment.currency,
+        "id": payment.id,
+        "title": payment.title,
+        "notice": notice,
+        "tone": match state {
+            Finalized => "good",
+            Canceled | Failed => "bad",
+            _ => "",
+        },
+        "state": state.as_str(),
+        "meaning": meaning(progress),
+        "again": changes_alone.then(|| address(shop, payment)),
+        "done": done,
+        "now": here.map(|_| state.as_str()),
+        "ahead": &ahead[usize::from(here.is_some())..],
+        "paid": view.paid(),
+        "outstanding": view.outstanding(),
+        "receipt": payment.email.as_ref().filter(|_| *state != New),
+        "left": is_open.then(|| time::fine(payment.deadline().since(now))),
+        "verify": (*state == New).then(|| payment.email.as_deref().unwrap_or("payer@example.com")),
+        "payable": payable,
+        "choices": offered(payment).map(|code| view.choice(code)).collect::<Value>(),
+        "cancels": matches!(state, New | Active | Processing),
+        "fails": matches!(state, New | Active | Processing | Finalizing),
+    })
+}
+
+fn meaning(progress: &Progress) -> &'static str {
+    match &progress.state {
+        PaymentState::New => "Verify your e-mail address first.",
+        PaymentState::Active if progress.sent => "Your payment is on its way.",
+        PaymentState::Active if progress.paid > 0 => {
+            "Part of the payment has arrived; the rest is outstanding."
+        }
+        PaymentState::Active => "The payment is waiting for your money.",
+        PaymentState::Processing if progress.on_chain => {
+            "Your payment is on the chain and awaits confirmation. This can take days."
+        }
+        PaymentState::Processing => "Your payment was received and is being confirmed.",
+        PaymentState::Finalizing => "Your payment is confirmed and is on its way to the shop.",
+        PaymentState::Finalized if progress.surplus > 0 => {
+            "The shop received the payment. The amount you overpaid goes back to you."
+        }
+        PaymentState::Finalized => "The shop received the payment.",
+        PaymentState::Cancelling => "The payment is being cancelled.",
+        PaymentState::Canceled if progress.paid > 0 => {
+            "The payment was cancelled. Your money goes back to you."
+        }
+        PaymentState::Canceled => "The payment was cancelled.",
+        PaymentState::Failed => "The payment failed.",
+        PaymentState::Unknown(_) => "",
+    }
+}
+
+/// A payment at one point in time, as the page shows it.
+struct View<'a> {
+    payment: &'a Payment,
+    progress: &'a Progress,
+    market: Market,
+}
+
+impl View<'_> {
+    /// This many thousandths of the amount; `None` where the result has more digits than exact arithmetic holds.
+    fn share(&self, thousandths: u32) -> Option<Decimal> {
+        let amount = Decimal::from_str_exact(&self.payment.amount).ok()?;
+        let share = amount.checked_mul(Decimal::new(i64::from(thousandths), 3))?;
+        Some(share.normalize())
+    }
+
+    fn paid(&self) -> String {
+        let Payment {
+            amount, currency, ..
+        } = self.payment;
+        let thousandths = self.progress.paid + self.progress.surplus;
+        match self.share(thousandths) {
+            _ if thousandths == 0 => format!("0 of {amount} {currency}"),
+            _ if thousandths == WHOLE => format!("{amount} {currency}"),
+            Some(paid) => format!("{paid} of {amount} {currency}"),
+            None => format!("{thousandths} thousandths of {amount} {currency}"),
+        }
+    }
+
+    fn outstanding(&self) -> String {
+        let left = WHOLE - self.progress.paid;
+        if left == 0 || self.progress.state.is_final() {
+            return "nothing".into();
+        }
+        let code = self.paying_in();
+        match self.price(left, code) {
+            Some(price) => format!("{price} {code}"),
+            None => format!("{left} thousandths of the amount"),
+        }
+    }
+
+    fn paying_in(&self) -> &str {
+        let chosen = self.progress.paying_in.as_deref();
+        let forced = self.payment.forced.as_deref();
+        chosen.or(forced).unwrap_or(&self.payment.currency)
+    }
+
+    fn price(&self, thousandths: u32, code: &str) -> Option<Decimal> {
+        let share = self.share(thousandths)?;
+        self.market.quote(&self.payment.currency, share, code)
+    }
+
+    fn choice(&self, code: &str) -> Value {
+        let price = self.price(WHOLE - self.progress.paid, code);
+        json!({
+            "code": code,
+            "class": if code == self.paying_in() { "chosen" } else { "" },
+            "price": price.map(|price| price.to_string()),
+        })
+    }
 }

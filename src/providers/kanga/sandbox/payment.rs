@@ -29,7 +29,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) const fn seconds(seen: u64, confirmed: u64, settled: u64) -> Self {
+    const fn seconds(seen: u64, confirmed: u64, settled: u64) -> Self {
         Self {
             seen: Duration::from_secs(seen),
             confirmed: Duration::from_secs(confirmed),
@@ -40,9 +40,7 @@ impl Pace {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Act {
-    /// The payer's e-mail address is verified.
     Verify,
-    /// The payer chooses the currency to pay in.
     Choose(String),
     /// The rest is paid, or a little more than that.
     Rest {
@@ -76,11 +74,12 @@ impl From<PayerAct> for Act {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ScheduledAct {
-    at: WallTime,
+    pub(super) at: WallTime,
     act: Act,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Payment {
     /// The shop's name; its key is not saved.
     pub(super) shop: String,
@@ -108,7 +107,6 @@ pub(super) struct Change {
     pub(super) state: PaymentState,
 }
 
-/// A payment's progress at one point in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Progress {
     pub(super) state: PaymentState,
@@ -117,7 +115,6 @@ pub(super) struct Progress {
     pub(super) paid: u32,
     /// Thousandths paid beyond the amount.
     pub(super) surplus: u32,
-    /// What the payer chose to pay in.
     pub(super) paying_in: Option<String>,
     pub(super) on_chain: bool,
     /// Whether the payer has sent the full amount, confirmed or not.
@@ -128,10 +125,9 @@ impl Payment {
     /// Schedules an act at `at`, whether or not it is possible by then.
     pub(super) fn script(&mut self, at: WallTime, act: Act) {
         // Behind others of the same instant, so that they apply in the order they were made.
-        let place = self
-            .scheduled_acts
-            .partition_point(|scheduled| scheduled.at <= at);
-        self.scheduled_acts.insert(place, ScheduledAct { at, act });
+        let acts = &mut self.scheduled_acts;
+        let place = acts.partition_point(|scheduled| scheduled.at <= at);
+        acts.insert(place, ScheduledAct { at, act });
     }
 
     /// Applies an act now, or says in a sentence why it is impossible.
@@ -147,12 +143,10 @@ impl Payment {
         self.run(now).progress
     }
 
-    /// Every change of state up to `until`.
     pub(super) fn changes(&self, until: WallTime) -> Vec<Change> {
         self.run(until).changes
     }
 
-    /// The next change of state after `now`.
     pub(super) fn next_change(&self, now: WallTime) -> Option<WallTime> {
         // The whole future is known: it depends on the acts so far and on time alone.
         let all = self.run(WallTime(i64::MAX)).changes;
@@ -178,11 +172,8 @@ impl Payment {
             changes: Vec::new(),
             deadline: self.deadline(),
         };
-        for scheduled in self
-            .scheduled_acts
-            .iter()
-            .filter(|scheduled| scheduled.at <= until)
-        {
+        let acts = self.scheduled_acts.iter();
+        for scheduled in acts.filter(|scheduled| scheduled.at <= until) {
             run.pass(scheduled.at);
             // A scheduled act that is no longer possible, such as paying after the cancellation, does nothing.
             let _ = run.apply(scheduled.at, &scheduled.act);

@@ -19,15 +19,14 @@ const COINS: [(&str, &str); 7] = [
     ("oEUR", "327.92"),
 ];
 
-/// The fee on top of the price.
 const MARGIN: Decimal = Decimal::from_parts(103, 0, 0, false, 2);
 
-/// Each wave's period and height, in hundred-thousandths.
-const WAVES: [(Duration, i64); 4] = [
-    (Duration::from_secs(20), 60),
-    (Duration::from_mins(10), 250),
-    (Duration::from_hours(2), 900),
-    (Duration::from_hours(24), 2_500),
+/// Each wave's period in milliseconds, and its height in hundred-thousandths.
+const WAVES: [(i64, i64); 4] = [
+    (20_000, 60),
+    (10 * 60_000, 250),
+    (2 * 3_600_000, 900),
+    (24 * 3_600_000, 2_500),
 ];
 
 /// The currencies, in a fixed order.
@@ -62,7 +61,6 @@ impl Market {
             .collect()
     }
 
-    /// What `quantity` of `token` costs in `code`.
     pub(super) fn quote(&self, token: &str, quantity: Decimal, code: &str) -> Option<Decimal> {
         let value = quantity.checked_mul(MARGIN)?;
         let price = if token == code {
@@ -102,19 +100,17 @@ pub(super) fn quantity_of(text: &str) -> Option<Decimal> {
 
 /// A sum of noise waves: it looks like a random walk, but any point in time can be computed alone.
 fn drift(seed: u64, code: &str, elapsed: Duration) -> i64 {
-    let wave = |(length, height): (Duration, i64)| {
-        let length = length.as_millis();
-        let point = |n: u128| {
-            let n = u64::try_from(n).unwrap_or(u64::MAX);
-            let spread = u64::try_from(2 * height + 1).expect("heights are positive");
+    let elapsed = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
+    let wave = |(length, height): (i64, i64)| {
+        let point = |n: i64| {
+            let spread = (2 * height + 1).cast_unsigned();
             // The spread also seeds the hash, so that the waves differ.
-            let hash = seeded_hash(seed ^ (spread << 32), code, n) % spread;
-            i64::try_from(hash).expect("it is below the spread") - height
+            let hash = seeded_hash(seed ^ (spread << 32), code, n.cast_unsigned()) % spread;
+            hash.cast_signed() - height
         };
-        let (n, into) = (elapsed.as_millis() / length, elapsed.as_millis() % length);
+        let (n, into) = (elapsed / length, elapsed % length);
         let (from, to) = (point(n), point(n + 1));
-        let share = |of: i64| of * i64::try_from(into).unwrap_or(0);
-        from + share(to - from) / i64::try_from(length).unwrap_or(i64::MAX)
+        from + (to - from) * into / length
     };
     WAVES.into_iter().map(wave).sum()
 }

@@ -1,45 +1,24 @@
 //! The payments at the simulation's start. Same seed, same payments; pure.
 
-use std::time::Duration;
-
 use fastrand::Rng;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use crate::domain::{Amount, Currency, Expected, WallTime};
 
-use super::payment::{Act, Pace, Payment};
+use super::payment::Payment;
 
-/// The seed whose payments are exactly as written below.
+/// The seed whose payments are exactly as written in the file.
 const PLAIN: u64 = 1;
 
-/// A payment's template, with times in seconds.
+/// A payment, with times in seconds from the simulation's start.
 #[derive(Deserialize)]
 struct Template {
-    id: String,
-    title: String,
-    currency: String,
-    amount: String,
+    payment: Payment,
     /// The shop's amount, where the payer changed it in the link.
     requested_amount: Option<String>,
-    /// After the simulation's start.
-    opened: i64,
-    /// After it was opened.
-    acts: Vec<(i64, Step)>,
 }
 
-#[derive(Deserialize)]
-enum Step {
-    Verified,
-    /// Seen, confirmed and settled so long after.
-    Paid([u64; 3]),
-    PaidOnChain([u64; 3]),
-    PaidPart,
-    Cancelled(u64),
-    Failed,
-}
-
-/// The payments as the seed [`PLAIN`] has them.
 fn templates() -> Vec<Template> {
     let templates = include_str!("../../../../assets/sandbox/kanga.json");
     serde_json::from_str(templates).expect("a test reads the file")
@@ -58,100 +37,50 @@ const AMOUNT_RANGES: [(&str, u64, u64, u32); 6] = [
 /// The payments of `shop` for a simulation that starts at `start`, and the shop's expectation of each.
 pub(super) fn payments(seed: u64, start: WallTime, shop: &str) -> Vec<(Payment, Expected)> {
     let mut rng = Rng::with_seed(seed);
-    templates()
-        .iter()
-        .map(|template| {
-            let variation = (seed != PLAIN).then(|| Variation::drawn(&mut rng));
-            template.draw(start, shop, variation.as_ref())
-        })
-        .collect()
-}
-
-/// How a payment differs from its template under another seed.
-struct Variation {
-    currency: &'static str,
-    amount: String,
-    /// One unit of the currency's last place: what a payer who tampers pays.
-    smallest_unit: String,
-    /// Scales the times of acts after the start, in per cent.
-    pace_percent: i64,
-}
-
-impl Variation {
-    fn drawn(rng: &mut Rng) -> Self {
-        let (currency, low, high, places) = AMOUNT_RANGES[rng.usize(..AMOUNT_RANGES.len())];
-        let units = rng.u64(low..=high);
-        let written = |units: u64| Decimal::from_i128_with_scale(units.into(), places).to_string();
-        Self {
-            currency,
-            amount: written(units),
-            smallest_unit: written(1),
-            pace_percent: rng.i64(60..=160),
+    let payments = templates().into_iter().map(|template| {
+        let mut payment = template.payment;
+        let is_changed = template.requested_amount.is_some();
+        let mut requested = template
+            .requested_amount
+            .unwrap_or_else(|| payment.amount.clone());
+        let mut pace_percent = 100;
+        if seed != PLAIN {
+            let (currency, low, high, places) = AMOUNT_RANGES[rng.usize(..AMOUNT_RANGES.len())];
+            let units = rng.u64(low..=high);
+            let written =
+                |units: u64| Decimal::from_i128_with_scale(units.into(), places).to_string();
+            pace_percent = rng.i64(60..=160);
+            currency.clone_into(&mut payment.currency);
+            requested = written(units);
+            // A payer who tampers pays one unit of the currency's last place.
+            payment.amount = written(if is_changed { 1 } else { units });
         }
-    }
-}
-
-impl Template {
-    fn draw(
-        &self,
-        start: WallTime,
-        shop: &str,
-        variation: Option<&Variation>,
-    ) -> (Payment, Expected) {
-        let pace_percent = variation.map_or(100, |v| v.pace_percent);
-        let at = |seconds: i64| {
+        let at = |seconds: WallTime| {
             // Acts before the start have happened; only later ones vary in pace.
-            let paced = if seconds > 0 {
-                seconds * pace_percent / 100
-            } else {
-                seconds
+            let paced = match seconds.0 {
+                seconds @ 1.. => seconds * pace_percent / 100,
+                seconds => seconds,
             };
             WallTime(start.0.saturating_add(paced * 1000))
         };
-        let currency = variation.map_or(&*self.currency, |v| v.currency);
-        let original = self.requested_amount.as_ref().unwrap_or(&self.amount);
-        let requested_amount = variation.map_or(original, |v| &v.amount);
-        let paid = match variation {
-            None => &self.amount,
-            Some(variation) if self.requested_amount.is_some() => &variation.smallest_unit,
-            Some(variation) => &variation.amount,
-        };
-        let mut payment = Payment {
-            shop: shop.to_owned(),
-            id: self.id.clone(),
-            currency: currency.to_owned(),
-            amount: paid.clone(),
-            title: Some(self.title.clone()),
-            opened: at(self.opened),
-            seeded: true,
-            ..Payment::default()
-        };
-        for (after, step) in &self.acts {
-            let rest = |on_chain, [seen, confirmed, settled]: [u64; 3]| Act::Rest {
-                on_chain,
-                surplus: 0,
-                pace: Pace::seconds(seen, confirmed, settled),
-            };
-            let act = match step {
-                Step::Verified => Act::Verify,
-                Step::Paid(pace) => rest(false, *pace),
-                Step::PaidOnChain(pace) => rest(true, *pace),
-                Step::PaidPart => Act::Part,
-                Step::Cancelled(takes) => Act::Cancel(Duration::from_secs(*takes)),
-                Step::Failed => Act::Fail,
-            };
-            payment.script(at(self.opened + after), act);
+        shop.clone_into(&mut payment.shop);
+        payment.opened = at(payment.opened);
+        for scheduled in &mut payment.scheduled_acts {
+            scheduled.at = at(scheduled.at);
         }
         let expected = Expected {
-            amount: Amount::typed(requested_amount).expect("it was written here"),
-            currency: Currency::new(currency).expect("it was written here"),
+            amount: Amount::typed(&requested).expect("it was written here"),
+            currency: Currency::new(&payment.currency).expect("it was written here"),
         };
         (payment, expected)
-    }
+    });
+    payments.collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::domain::PaymentState;
 
