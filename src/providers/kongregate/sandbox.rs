@@ -3,7 +3,6 @@
 
 mod community;
 mod controls;
-mod event;
 mod fixtures;
 mod goods;
 mod orders;

@@ -10,7 +10,6 @@ use super::{Call, CallResult, Failure};
 
 const MANY_MAX: usize = 1_000;
 
-/// All of them, by their identifiers.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Community {
     guilds: BTreeMap<String, Value>,
@@ -39,11 +38,8 @@ pub fn guild(call: &mut Call<'_>) -> CallResult {
     let [identifier, name] = params.required(["guild_identifier", "guild_name"])?;
     let server = params.get("server_identifier").unwrap_or(DEFAULT);
     let row = json!({ "name": name, "server": params.get("server_name").unwrap_or(DEFAULT) });
-    put(
-        &mut call.state.community.guilds,
-        key(server, identifier),
-        row,
-    )?;
+    let guilds = &mut call.state.community.guilds;
+    put(guilds, key(server, identifier), row)?;
     Ok(json!({
         "success": true,
         "server_identifier": server,

@@ -3,10 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::Kongregate;
-use super::event::EventKind;
 use super::fixtures::{self, FIXTURES, Player};
-use super::orders;
-use super::webhooks::{self, Fault};
+use super::webhooks::{self, EventKind, Fault};
 use crate::domain::inert;
 use crate::sandbox::Done;
 use crate::sandbox::controls::{self, OFF_ON, Value, Wait, choices, controls, unknown};
@@ -185,12 +183,7 @@ fn get_item(scene: &mut Scene<'_>, pays: bool) -> Done {
     // The uploader buys for 0 Kreds (`docs/providers/kongregate.md#hosts`).
     let is_free = !pays || player.is_uploader();
     let price = if is_free { 0 } else { item.price };
-    let Player {
-        id,
-        username,
-        kreds,
-        ..
-    } = player.clone();
+    let (id, username, kreds) = (player.id, player.username.clone(), player.kreds);
     // Paid first: a player without enough Kreds gets nothing.
     player.kreds = kreds
         .checked_sub(price)
@@ -220,7 +213,11 @@ fn rename(scene: &mut Scene<'_>) -> Done {
 
 fn order(scene: &mut Scene<'_>) -> Done {
     let Player { id, username, .. } = scene.player()?.clone();
-    let info = orders::order_info(scene.word(1).unwrap_or_default())?;
+    let info = scene.word(1).unwrap_or_default();
+    if info.is_empty() || info.len() > 200 || info.contains(char::is_control) {
+        let info = inert::quoted(info, 40);
+        return Err(format!("{info} is not a valid order name"));
+    }
     let recipient = match scene.word(2) {
         Some(name) => find_player(&mut scene.state.game_data.players, name)?.id,
         None => id,

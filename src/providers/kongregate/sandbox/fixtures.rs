@@ -11,8 +11,12 @@ use crate::sandbox::simulator::seeded_hash;
 #[derive(Deserialize)]
 pub struct Fixtures {
     pub items: Vec<Definition>,
-    players: Vec<PlayerTemplate>,
+    players: Vec<Player>,
+    /// The players' items, by the players' numbers.
+    owned: Vec<(u64, String)>,
     pub kongpanions: Vec<Kongpanion>,
+    /// The two parts of the names of [`OTHER_USERS`].
+    names: [Vec<String>; 2],
 }
 
 /// An item that the game sells, as `items` lists it.
@@ -28,15 +32,6 @@ pub struct Definition {
     /// The number of uses; `None` is unlimited.
     #[serde(skip_serializing)]
     pub uses: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct PlayerTemplate {
-    id: u64,
-    username: String,
-    private: bool,
-    friends: u64,
-    owns: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -56,7 +51,8 @@ pub fn item(identifier: &str) -> Option<&'static Definition> {
     items.find(|item| item.identifier == identifier)
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Player {
     pub id: u64,
     pub username: String,
@@ -83,7 +79,6 @@ impl Player {
     }
 }
 
-/// One item that a player owns.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Instance {
     /// The item's own number, not its definition's.
@@ -107,14 +102,8 @@ impl Instance {
             "data": self.data,
         })
     }
-
-    /// Whether all its uses are spent.
-    pub fn is_used_up(&self) -> bool {
-        self.uses == Some(0)
-    }
 }
 
-/// The players and what they own.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct GameData {
     pub players: Vec<Player>,
@@ -128,46 +117,29 @@ pub const OTHER_USERS: std::ops::Range<u64> = 2_000..3_300;
 
 /// The name of one of [`OTHER_USERS`].
 pub fn other_user_name(id: u64) -> String {
-    const FIRST: [&str; 10] = [
-        "Amber", "Brisk", "Calm", "Dapper", "Early", "Fabled", "Gentle", "Hidden", "Idle", "Jolly",
-    ];
-    const SECOND: [&str; 13] = [
-        "Anchor", "Badger", "Candle", "Dune", "Ember", "Ferry", "Gull", "Heron", "Inlet", "Jetty",
-        "Kelp", "Lagoon", "Moth",
-    ];
     let pick =
-        |names: &[&'static str], by: u64| names[usize::try_from(by).unwrap_or(0) % names.len()];
-    format!("{}{}{id}", pick(&FIRST, id), pick(&SECOND, id / 10))
+        |names: &'static [String], by: u64| &names[usize::try_from(by).unwrap_or(0) % names.len()];
+    let [first, second] = &FIXTURES.names;
+    format!("{}{}{id}", pick(first, id), pick(second, id / 10))
 }
 
 impl GameData {
-    /// The data at the simulation's start.
     pub fn seeded(seed: u64) -> Self {
-        let templates = &FIXTURES.players;
-        let players = templates.iter().map(|template| {
-            let id = template.id;
-            Player {
-                id,
-                username: template.username.clone(),
-                kreds: 100 + seeded_hash(seed, "kreds", id) % 400,
-                passwords: 1,
-                private: template.private,
-                level: 1 + seeded_hash(seed, "level", id) % 60,
-                gender: (id % 2 == 0).then(|| "Female".into()),
-                age: (id % 3 != 0).then(|| 18 + seeded_hash(seed, "age", id) % 40),
-                friends: template.friends,
-            }
-        });
         let mut game_data = Self {
-            players: players.collect(),
+            players: FIXTURES.players.clone(),
             usage_records: 7_652,
             ..Self::default()
         };
-        let owned = templates
-            .iter()
-            .flat_map(|one| one.owns.iter().map(|item| (one.id, item)));
-        for (owner, item) in owned {
-            let one = game_data.give(owner, self::item(item).expect("it is sold"));
+        for player in &mut game_data.players {
+            let id = player.id;
+            player.kreds = 100 + seeded_hash(seed, "kreds", id) % 400;
+            player.passwords = 1;
+            player.level = 1 + seeded_hash(seed, "level", id) % 60;
+            player.gender = (id % 2 == 0).then(|| "Female".into());
+            player.age = (id % 3 != 0).then(|| 18 + seeded_hash(seed, "age", id) % 40);
+        }
+        for (owner, item) in &FIXTURES.owned {
+            let one = game_data.give(*owner, self::item(item).expect("it is sold"));
             if let Some(uses) = &mut one.uses {
                 *uses = 1 + seeded_hash(seed, "uses", one.id) % *uses;
             }
@@ -206,10 +178,9 @@ impl GameData {
     /// A player's items that are not used up.
     pub fn owned(&self, owner: u64) -> impl Iterator<Item = &Instance> {
         let all = self.instances.iter();
-        all.filter(move |one| one.owner == owner && !one.is_used_up())
+        all.filter(move |one| one.owner == owner && one.uses != Some(0))
     }
 
-    /// Gives a player an item and returns it.
     pub fn give(&mut self, owner: u64, item: &Definition) -> &mut Instance {
         const INSTANCES_MAX: usize = 5_000;
         self.given += 1;

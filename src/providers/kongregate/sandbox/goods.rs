@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::controls::Extras;
-use super::event::EventKind;
 use super::fixtures::{FIXTURES, Instance, Player};
+use super::webhooks::EventKind;
 use super::{API_KEY, Call, CallResult, Failure, GAME_ID, GAME_TITLE, Params};
 use crate::sandbox::simulator::seeded_hash;
 
@@ -12,10 +12,8 @@ impl Call<'_> {
     /// The player whom number and token authenticate.
     pub(super) fn player(&self, params: &Params) -> CallResult<&Player> {
         let [id, token] = params.required(["user_id", "game_auth_token"])?;
-        let player = id
-            .parse()
-            .ok()
-            .and_then(|id| self.state.game_data.player(id));
+        let id = id.parse().ok();
+        let player = id.and_then(|id| self.state.game_data.player(id));
         let player = player.filter(|player| player.token() == token);
         player.ok_or_else(Failure::credentials)
     }
@@ -45,10 +43,11 @@ pub fn authenticate(call: &mut Call<'_>) -> CallResult {
 
 pub fn items(call: &mut Call<'_>) -> CallResult {
     let params = call.keyed()?;
-    let tags = params
-        .get("tags")
-        .map(|tags| tags.split(',').map(str::trim));
-    let tags: Vec<&str> = tags.into_iter().flatten().collect();
+    let tags = params.get("tags").into_iter();
+    let tags: Vec<&str> = tags
+        .flat_map(|tags| tags.split(','))
+        .map(str::trim)
+        .collect();
     let is_wanted = |tag: &String| tags.contains(&tag.as_str());
     let items = FIXTURES.items.iter();
     let wanted = items.filter(|item| tags.is_empty() || item.tags.iter().any(is_wanted));
@@ -68,13 +67,8 @@ pub fn user_items(call: &mut Call<'_>) -> CallResult {
     let params = call.keyed()?;
     let [user] = params.required(["user_id"])?;
     let user = call.user(user.parse().ok())?;
-    let rows: Vec<Value> = call
-        .state
-        .game_data
-        .owned(user)
-        .map(Instance::row)
-        .collect();
-    let mut body = json!({ "success": true, "items": rows });
+    let rows = call.state.game_data.owned(user).map(Instance::row);
+    let mut body = json!({ "success": true, "items": rows.collect::<Value>() });
     if call.has_extras(0) {
         body["s"] = 1.into();
         body["signature"] = "SANDBOX-SIGNATURE".into();

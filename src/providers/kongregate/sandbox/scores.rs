@@ -6,50 +6,41 @@ use serde_json::{Value, json};
 use super::fixtures::OTHER_USERS;
 use super::{Call, CallResult, Failure, users};
 use crate::domain::WallTime;
+use crate::domain::words::words;
 use crate::sandbox::simulator::seeded_hash;
 
 const PER_PAGE: usize = 25;
 
-/// The largest accepted value.
 const VALUE_MAX: u64 = i64::MAX as u64;
 
-/// How a new value is combined with the old one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Max,
-    Min,
-    Replace,
-    Add,
-}
-
-impl Kind {
-    fn join(self, old: Option<u64>, new: u64) -> u64 {
-        match (self, old) {
-            (Self::Replace, _) | (_, None) => new,
-            (Self::Max, Some(old)) => old.max(new),
-            (Self::Min, Some(old)) => old.min(new),
-            (Self::Add, Some(old)) => old.saturating_add(new).min(VALUE_MAX),
-        }
+words! {
+    /// A statistic of the game, which says how a new value is combined with the old one.
+    pub enum Statistic {
+        /// The largest value.
+        HighScore = "HighScore",
+        /// The smallest.
+        FastestLap = "FastestLap",
+        /// The last.
+        Rank = "Rank",
+        /// The sum.
+        Lanterns = "Lanterns",
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Statistic {
-    id: u64,
-    name: &'static str,
-    kind: Kind,
-}
+impl Statistic {
+    fn id(self) -> u64 {
+        7001 + self as u64
+    }
 
-const fn statistic(id: u64, name: &'static str, kind: Kind) -> Statistic {
-    Statistic { id, name, kind }
+    fn join(self, old: Option<u64>, new: u64) -> u64 {
+        match (self, old) {
+            (Self::Rank, _) | (_, None) => new,
+            (Self::HighScore, Some(old)) => old.max(new),
+            (Self::FastestLap, Some(old)) => old.min(new),
+            (Self::Lanterns, Some(old)) => old.saturating_add(new).min(VALUE_MAX),
+        }
+    }
 }
-
-const STATISTICS: [Statistic; 4] = [
-    statistic(7001, "HighScore", Kind::Max),
-    statistic(7002, "FastestLap", Kind::Min),
-    statistic(7003, "Rank", Kind::Replace),
-    statistic(7004, "Lanterns", Kind::Add),
-];
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
@@ -72,11 +63,18 @@ struct Score {
     weekly: (i64, u64),
 }
 
-/// A value that a game submits for a player.
-struct Submitted {
-    statistic: Statistic,
-    user: u64,
-    value: u64,
+impl Score {
+    /// A player's first value.
+    fn first(statistic: Statistic, user: u64, value: u64, at: WallTime) -> Self {
+        let (day, week) = day_and_week(at);
+        Self {
+            statistic: statistic.id(),
+            user,
+            lifetime: value,
+            daily: (day, value),
+            weekly: (week, value),
+        }
+    }
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -101,31 +99,21 @@ impl Scores {
         Self(others.collect())
     }
 
-    fn put(&mut self, new: &Submitted, at: WallTime) {
-        let &Submitted {
-            statistic,
-            user,
-            value,
-        } = new;
-        let (day, week) = day_and_week(at);
+    fn put(&mut self, statistic: Statistic, new: Score) {
         let mut all = self.0.iter_mut();
-        let known = all.find(|score| score.statistic == statistic.id && score.user == user);
+        let known = all.find(|known| known.statistic == new.statistic && known.user == new.user);
         let Some(known) = known else {
-            self.0.push(Score {
-                statistic: statistic.id,
-                user,
-                lifetime: value,
-                daily: (day, value),
-                weekly: (week, value),
-            });
+            self.0.push(new);
             return;
         };
-        let kind = statistic.kind;
-        known.lifetime = kind.join(Some(known.lifetime), value);
-        for (part, now) in [(&mut known.daily, day), (&mut known.weekly, week)] {
+        known.lifetime = statistic.join(Some(known.lifetime), new.lifetime);
+        for (part, (now, value)) in [
+            (&mut known.daily, new.daily),
+            (&mut known.weekly, new.weekly),
+        ] {
             // Yesterday's value does not count for today's list.
             let old = (part.0 == now).then_some(part.1);
-            *part = (now, kind.join(old, value));
+            *part = (now, statistic.join(old, value));
         }
     }
 }
@@ -145,13 +133,8 @@ pub fn best(call: &mut Call<'_>) -> CallResult {
         "weekly" => (score.weekly.0 == week).then_some(score.weekly.1),
         _ => Some(score.lifetime),
     };
-    let page = params.page(page);
-    let list = Best {
-        statistic,
-        scope,
-        page,
-    };
-    Ok(list.of(call, value))
+    let all = ranked(call, statistic, value);
+    Ok(listed(call, scope, &all, params.page(page)))
 }
 
 pub fn friends(call: &mut Call<'_>) -> CallResult {
@@ -163,64 +146,58 @@ pub fn friends(call: &mut Call<'_>) -> CallResult {
     let value = |score: &Score| {
         (score.user == user || friends.contains(&score.user)).then_some(score.lifetime)
     };
-    let list = Best {
-        statistic,
-        scope: "friends",
-        page: 1,
-    };
-    Ok(list.of(call, value))
+    Ok(listed(call, "friends", &ranked(call, statistic, value), 1))
 }
 
 fn of_path(call: &Call<'_>) -> CallResult<Statistic> {
     let text = call.param("statistic");
     let id = text.strip_suffix(".json").unwrap_or(text);
-    let mut all = STATISTICS.into_iter();
-    let found = all.find(|known| known.id.to_string() == id);
+    let mut all = Statistic::ALL.into_iter();
+    let found = all.find(|known| known.id().to_string() == id);
     found.ok_or_else(|| Failure::not_found("Statistic"))
 }
 
-/// One page of a list of the best.
-struct Best<'a> {
+/// The values of a statistic and their users, the best first.
+fn ranked(
+    call: &Call<'_>,
     statistic: Statistic,
-    scope: &'a str,
-    page: usize,
+    value: impl Fn(&Score) -> Option<u64>,
+) -> Vec<(u64, u64)> {
+    let all = call.state.scores.0.iter();
+    let all = all.filter(|score| score.statistic == statistic.id());
+    let mut all: Vec<_> = all
+        .filter_map(|score| Some((value(score)?, score.user)))
+        .collect();
+    all.sort_by_key(|(value, user)| {
+        let rank = if statistic == Statistic::FastestLap {
+            *value
+        } else {
+            VALUE_MAX.saturating_sub(*value)
+        };
+        // Equal values by user, so that pages do not change between two calls.
+        (rank, *user)
+    });
+    all
 }
 
-impl Best<'_> {
-    /// The users that have a value, the best first.
-    fn of(&self, call: &Call<'_>, value: impl Fn(&Score) -> Option<u64>) -> Value {
-        let game_data = &call.state.game_data;
-        let all = call.state.scores.0.iter();
-        let all = all.filter(|score| score.statistic == self.statistic.id);
-        let mut all: Vec<_> = all
-            .filter_map(|score| Some((value(score)?, score.user)))
-            .collect();
-        all.sort_by_key(|(value, user)| {
-            let rank = if self.statistic.kind == Kind::Min {
-                *value
-            } else {
-                VALUE_MAX.saturating_sub(*value)
-            };
-            // Equal values by user, so that pages do not change between two calls.
-            (rank, *user)
-        });
-        let from = (self.page - 1).saturating_mul(PER_PAGE);
-        let rows = all.iter().skip(from).take(PER_PAGE);
-        let rows = rows.map(|(value, user)| {
-            json!({
-                "username": game_data.name(*user),
-                "level": game_data.player(*user).map_or(1 + user % 30, |player| player.level),
-                "score": value,
-                "avatar_url": users::avatar(*user),
-            })
-        });
+fn listed(call: &Call<'_>, scope: &str, all: &[(u64, u64)], page: usize) -> Value {
+    let game_data = &call.state.game_data;
+    let from = (page - 1).saturating_mul(PER_PAGE);
+    let rows = all.iter().skip(from).take(PER_PAGE);
+    let rows = rows.map(|(value, user)| {
         json!({
-            format!("{}_scores", self.scope): rows.collect::<Value>(),
-            "page_count": all.len().div_ceil(PER_PAGE),
-            "per_page": PER_PAGE,
-            "success": true,
+            "username": game_data.name(*user),
+            "level": game_data.player(*user).map_or(1 + user % 30, |player| player.level),
+            "score": value,
+            "avatar_url": users::avatar(*user),
         })
-    }
+    });
+    json!({
+        format!("{scope}_scores"): rows.collect::<Value>(),
+        "page_count": all.len().div_ceil(PER_PAGE),
+        "per_page": PER_PAGE,
+        "success": true,
+    })
 }
 
 /// POST `submit_statistics`: all or nothing if a value is invalid. Unknown names are ignored; Kongregate does not
@@ -244,15 +221,11 @@ pub fn submit(call: &mut Call<'_>) -> CallResult {
         let value = value.parse().ok().filter(|value| *value <= VALUE_MAX);
         let message = "statistics must be non-negative whole numbers";
         let value: u64 = value.ok_or_else(|| Failure::new(400, message))?;
-        let known = STATISTICS.into_iter().find(|known| known.name == name);
-        news.extend(known.map(|statistic| Submitted {
-            statistic,
-            user,
-            value,
-        }));
+        news.extend(Statistic::from_word(name).map(|statistic| (statistic, value)));
     }
-    for new in &news {
-        call.state.scores.put(new, call.now);
+    for (statistic, value) in news {
+        let new = Score::first(statistic, user, value, call.now);
+        call.state.scores.put(statistic, new);
     }
     Ok(json!({ "success": true }))
 }

@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 
 use super::super::facts::{ALGORITHM, INVENTORY, ORDER_PLACED, ORDER_REQUEST, SIGNED_REQUEST};
 use super::controls::InventoryEvents;
-use super::event::EventKind;
 use super::orders::Orders;
 use super::{API_KEY, GAME_ID, Kongregate};
 use crate::domain::{Secret, WallTime, inert};
@@ -41,10 +40,38 @@ choices! {
     }
 }
 
-impl Fault {
-    /// Whether the fault concerns signed requests.
-    fn is_of_signature(self) -> bool {
-        !matches!(self, Self::None | Self::WrongKey | Self::Duplicate)
+/// What a callback reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EventKind {
+    Inventory {
+        player: u64,
+    },
+    /// An undocumented event, in plain fields.
+    Unknown {
+        player: u64,
+    },
+    /// An undocumented event, signed.
+    UnknownSigned {
+        player: u64,
+    },
+    /// Asks for this order's items and price.
+    OrderRequest {
+        order: u64,
+    },
+    /// The player accepted the price.
+    OrderPlaced {
+        order: u64,
+    },
+}
+
+impl EventKind {
+    pub fn event(self) -> &'static str {
+        match self {
+            Self::Inventory { .. } => INVENTORY,
+            Self::Unknown { .. } | Self::UnknownSigned { .. } => "badge_awarded",
+            Self::OrderRequest { .. } => ORDER_REQUEST,
+            Self::OrderPlaced { .. } => ORDER_PLACED,
+        }
     }
 }
 
@@ -126,15 +153,8 @@ impl Kongregate {
             EventKind::Inventory { player } | EventKind::Unknown { player } => {
                 let player = self.game_data.player(player)?;
                 let token = player.token();
-                let plain = PlainEvent {
-                    event,
-                    api_key: Some(key),
-                    time: &time,
-                    user_id: &player.id.to_string(),
-                    username: &player.username,
-                    game_auth_token: &token,
-                };
-                fields = plain.fields();
+                let about = [&player.id.to_string(), &player.username, &token];
+                fields = plain(event, Some(key), &time, about.map(String::as_str));
                 json!({
                     "algorithm": ALGORITHM,
                     "event": event,
@@ -162,7 +182,8 @@ impl Kongregate {
         };
         // A plain event with a bad signed request beside it must be rejected too, so faults of signatures apply to it.
         let inventory = self.rules.inventory;
-        let signs = inventory != InventoryEvents::Plain || fault.is_of_signature();
+        let signs = inventory != InventoryEvents::Plain
+            || !matches!(fault, Fault::None | Fault::WrongKey | Fault::Duplicate);
         if fields.is_empty() || signs {
             if inventory == InventoryEvents::Signed {
                 fields.clear();
@@ -205,30 +226,24 @@ impl Kongregate {
     }
 }
 
-/// An event about a player, in plain fields.
-struct PlainEvent<'a> {
-    event: &'a str,
-    api_key: Option<&'a str>,
-    time: &'a str,
-    user_id: &'a str,
-    username: &'a str,
-    game_auth_token: &'a str,
-}
-
-impl PlainEvent<'_> {
-    fn fields(&self) -> Vec<(&'static str, String)> {
-        let fields = [
-            ("event", Some(self.event)),
-            ("api_key", self.api_key),
-            ("time", Some(self.time)),
-            ("user_id", Some(self.user_id)),
-            ("username", Some(self.username)),
-            ("game_auth_token", Some(self.game_auth_token)),
-        ];
-        let sent = fields.into_iter();
-        let sent = sent.filter_map(|(name, value)| Some((name, value?.to_owned())));
-        sent.collect()
-    }
+/// The plain fields of an event about a player: number, name and token.
+fn plain(
+    event: &str,
+    api_key: Option<&str>,
+    time: &str,
+    [user_id, username, token]: [&str; 3],
+) -> Vec<(&'static str, String)> {
+    let fields = [
+        ("event", Some(event)),
+        ("api_key", api_key),
+        ("time", Some(time)),
+        ("user_id", Some(user_id)),
+        ("username", Some(username)),
+        ("game_auth_token", Some(token)),
+    ];
+    let sent = fields.into_iter();
+    let sent = sent.filter_map(|(name, value)| Some((name, value?.to_owned())));
+    sent.collect()
 }
 
 /// A signed request: the signature, a dot, and the payload that it covers. Altered by the fault.
@@ -280,15 +295,9 @@ pub fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
             vec![(SIGNED_REQUEST, signed)]
         }
         (INVENTORY | ORDER_REQUEST | ORDER_PLACED, secret) => {
-            let plain = PlainEvent {
-                event,
-                api_key: secret.map(Secret::expose),
-                time: &provider_time(sample.at),
-                user_id: subject,
-                username: "Sandbox Player",
-                game_auth_token: "SANDBOX-TOKEN-OF-NOBODY",
-            };
-            plain.fields()
+            let about = [subject, "Sandbox Player", "SANDBOX-TOKEN-OF-NOBODY"];
+            let key = secret.map(Secret::expose);
+            plain(event, key, &provider_time(sample.at), about)
         }
         (event, _) => {
             return Err(format!(
