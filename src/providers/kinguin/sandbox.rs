@@ -6,7 +6,6 @@ mod controls;
 mod inventory;
 mod market;
 mod offers;
-mod prices;
 mod products;
 mod query;
 mod routes;
@@ -94,12 +93,6 @@ fn not_found(message: &str) -> Box<Response> {
 
 fn bad(message: &str) -> Box<Response> {
     error(StatusCode::BAD_REQUEST, message)
-}
-
-/// 405 in the gateway's words.
-fn wrong_method(methods: &str) -> Box<Response> {
-    let refusal = *error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
-    Box::new(reply::allowing(refusal, methods))
 }
 
 impl Call<'_> {
@@ -208,11 +201,10 @@ impl SimulatedProvider for Kinguin {
 
     fn state(&self, simulator: &Simulator) -> Value {
         let now = simulator.now();
-        let (valid, issued) = self.access.count(now);
         let sellers = self.inventories.iter().zip(0..).map(|(inventory, at)| {
             let mut keys = std::collections::BTreeMap::<&str, usize>::new();
             for key in &inventory.keys {
-                *keys.entry(key.status.word()).or_default() += 1;
+                *keys.entry(key.status.as_str()).or_default() += 1;
             }
             let sales = inventory.reservations.iter().filter(|sale| !sale.archived);
             let sales = sales
@@ -230,8 +222,8 @@ impl SimulatedProvider for Kinguin {
         });
         json!({
             "sellers": sellers.collect::<Vec<_>>(),
-            "tokens_good": valid,
-            "tokens_granted": issued,
+            "tokens_good": self.access.tokens.valid_count(now),
+            "tokens_granted": self.access.issued,
         })
     }
 

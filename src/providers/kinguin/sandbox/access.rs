@@ -1,7 +1,6 @@
 //! Who may call, and how often: clients with their secrets, access tokens, and the two sliding windows of a minute
 //! each. All times are simulated time.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -28,7 +27,6 @@ pub const CLIENTS: [[&str; 2]; 2] = [
     ],
 ];
 
-/// The window the limits are counted in.
 pub const WINDOW: Duration = Duration::from_mins(1);
 
 /// An access token's length in the provider's sample.
@@ -37,11 +35,10 @@ const TOKEN_LEN: usize = 86;
 /// Clients and the tokens they were granted. Tokens are secrets and do not survive a restart.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Access {
-    /// How often each client's secret was reset.
     resets: [u32; 2],
-    issued: u64,
+    pub issued: u64,
     #[serde(skip)]
-    tokens: Granted<usize>,
+    pub tokens: Granted<usize>,
 }
 
 pub fn grant(call: &mut Call<'_>) -> Answer {
@@ -68,12 +65,11 @@ pub fn grant(call: &mut Call<'_>) -> Answer {
         value.ok_or_else(|| bad(&format!("The parameter {name} is missing")))
     };
     if field("grant_type")? != "client_credentials" {
-        let why = "Only the grant type client_credentials is supported";
-        return Err(refuse(
-            StatusCode::BAD_REQUEST,
+        let (kind, why) = (
             "unsupported_grant_type",
-            why,
-        ));
+            "Only the grant type client_credentials is supported",
+        );
+        return Err(refuse(StatusCode::BAD_REQUEST, kind, why));
     }
     let (id, secret) = (field("client_id")?, field("client_secret")?);
     let client = clients.iter().position(|client| *client == id);
@@ -107,11 +103,8 @@ pub fn grant(call: &mut Call<'_>) -> Answer {
 impl Access {
     /// A client's secret, which counts the resets.
     fn secret(&self, client: &str, at: usize) -> String {
-        format!(
-            "{}-{}",
-            client.replace("CLIENT", "SECRET"),
-            self.resets[at] + 1
-        )
+        let secret = client.replace("CLIENT", "SECRET");
+        format!("{secret}-{}", self.resets[at] + 1)
     }
 
     /// The client whose token a call carries.
@@ -136,15 +129,6 @@ impl Access {
         self.resets[at] += 1;
         self.secret(client, at)
     }
-
-    pub fn revoke(&mut self) -> usize {
-        self.tokens.revoke()
-    }
-
-    /// The number of valid tokens, and of all tokens ever granted.
-    pub fn count(&self, now: WallTime) -> (usize, u64) {
-        (self.tokens.valid_count(now), self.issued)
-    }
 }
 
 choices! {
@@ -162,19 +146,14 @@ choices! {
 #[derive(Debug, Default)]
 pub struct Window {
     /// Ascending; a delayed call is entered at the time it is let in.
-    entered: VecDeque<WallTime>,
+    entered: Vec<WallTime>,
 }
 
 impl Window {
     /// The time until one more call fits; zero if it fits now.
     pub fn wait(&mut self, limit: usize, now: WallTime) -> Duration {
-        while self
-            .entered
-            .front()
-            .is_some_and(|at| at.plus(WINDOW) <= now)
-        {
-            self.entered.pop_front();
-        }
+        let left = self.entered.partition_point(|at| at.plus(WINDOW) <= now);
+        self.entered.drain(..left);
         match self.entered.len().checked_sub(limit) {
             Some(before) => self.entered[before].plus(WINDOW).since(now),
             None => Duration::ZERO,
@@ -182,7 +161,7 @@ impl Window {
     }
 
     pub fn enter(&mut self, now: WallTime, wait: Duration) {
-        self.entered.push_back(now.plus(wait));
+        self.entered.push(now.plus(wait));
     }
 
     /// The number of calls in the window, delayed ones included.

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::access::OverLimit;
-use super::webhooks::{Notice, surprise};
-use super::{Kinguin, offers, query, sales};
+use super::webhooks::{self, Sent, surprise};
+use super::{Kinguin, offers, sales};
 use crate::domain::inert;
 use crate::sandbox::Done;
 use crate::sandbox::controls::{self, Life, OFF_ON, choices, controls};
@@ -61,7 +61,7 @@ controls! {
             "give the client a new secret, show it, and reject the old one" => reset_secret;
         "revoke-tokens" ("")
             "revoke all access tokens now"
-            => |scene| Ok(format!("revoked access tokens: {}", scene.state.access.revoke()));
+            => |scene| Ok(format!("revoked access tokens: {}", scene.state.access.tokens.revoke()));
         "sale" ("an offer's id; default: the first")
             "a buyer starts to buy a key: a reservation in the state BUYING" => sale;
         "reservation" ("a reservation's id and a state")
@@ -71,10 +71,13 @@ controls! {
         "order" ("a product's id; default: the first")
             "an order of twenty keys is being processed" => order;
         "chat" ("the buyer's message")
-            "a buyer sends a message" => |scene| Ok(chat(scene));
+            "a buyer sends a message" => |scene| {
+                let body = webhooks::chat(scene.subject, scene.now);
+                Ok(notify(scene, "chatmessage", "", &body))
+            };
         "surprise" ("")
             "send a webhook of an undocumented kind to the endpoint of `reserve`"
-            => |scene| Ok(notify(scene, "reserve", "", surprise(scene.now)));
+            => |scene| Ok(notify(scene, "reserve", "", &surprise(scene.now)));
     }
 }
 
@@ -160,45 +163,35 @@ fn block(scene: &mut Scene<'_>) -> Done {
     let own = &mut scene.state.inventories[seller];
     own.offers[at].block = Some(code.to_owned());
     own.offers[at].updated = scene.now;
-    let notice = Notice {
+    let body = offers::one(own, at, &scene.state.products);
+    scene.state.post(&Sent {
         seller,
-        event: "offerblocked",
-        id,
-        body: offers::one(own, at, &scene.state.products),
-    };
-    scene.state.post(&notice, scene.now);
+        event: "offerblocked".into(),
+        body: body.to_string(),
+        body_id: id.to_owned(),
+        at: scene.now,
+        ..Sent::default()
+    });
     Ok(format!("offer {id} is blocked: {code}"))
 }
 
 fn order(scene: &mut Scene<'_>) -> Done {
     let (id, products) = (scene.subject, &scene.state.products);
     let product = &products[place(products, id, |product| product.id == id, "product")?];
-    let order = "SBX-900001";
-    let body = json!({
-        "orderId": order, "productId": product.id, "qtyOrdered": "20", "sandboxExtra": true,
-    });
-    Ok(notify(scene, "orderprocessing", order, body))
-}
-
-fn chat(scene: &mut Scene<'_>) -> String {
-    let body = json!({
-        "senderName": "Sandbox Buyer",
-        "message": scene.subject,
-        "createdAt": query::date(scene.now),
-        "sandboxExtra": true,
-    });
-    notify(scene, "chatmessage", "", body)
+    let (order, body) = ("SBX-900001", webhooks::order("SBX-900001", &product.id));
+    Ok(notify(scene, "orderprocessing", order, &body))
 }
 
 /// Sends the first seller a webhook that belongs to no reservation.
-fn notify(scene: &mut Scene<'_>, event: &str, id: &str, body: Value) -> String {
-    let notice = Notice {
-        seller: 0,
-        event,
-        id,
-        body,
+fn notify(scene: &mut Scene<'_>, event: &str, id: &str, body: &Value) -> String {
+    let notice = Sent {
+        event: event.to_owned(),
+        body: body.to_string(),
+        body_id: id.to_owned(),
+        at: scene.now,
+        ..Sent::default()
     };
-    if scene.state.post(&notice, scene.now) {
+    if scene.state.post(&notice) {
         format!("sending a webhook `{event}`")
     } else {
         format!("no webhook sent: no endpoint is registered for `{event}`")

@@ -6,6 +6,7 @@ use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::WallTime;
+use crate::domain::words::words;
 use crate::sandbox::simulator::seeded_hash;
 
 use super::products::Product;
@@ -81,7 +82,6 @@ impl Offer {
     }
 }
 
-/// Discounts for many keys at once.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Wholesale {
     pub name: Option<String>,
@@ -114,43 +114,25 @@ impl std::fmt::Debug for Key {
     }
 }
 
-#[derive(Default)]
-pub struct NewKey {
-    pub offer: String,
-    /// `None` is derived from the key's id.
-    pub content: Option<String>,
-    /// `None` is plain text.
-    pub mime: Option<String>,
-    pub request: Option<String>,
-    pub external: Option<String>,
-}
-
-impl NewKey {
+impl Key {
+    /// A key of this offer, whose text is yet to be derived from its id.
     pub fn of(offer: &str) -> Self {
         Self {
             offer: offer.to_owned(),
+            mime: "text/plain".into(),
             ..Self::default()
         }
     }
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum KeyStatus {
-    #[default]
-    Available,
-    Disabled,
-    Dispatched,
-    Returned,
-}
-
-impl KeyStatus {
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Available => "AVAILABLE",
-            Self::Disabled => "DISABLED",
-            Self::Dispatched => "DISPATCHED",
-            Self::Returned => "RETURNED",
-        }
+words! {
+    #[derive(Default, Serialize, Deserialize)]
+    pub enum KeyStatus {
+        #[default]
+        Available = "AVAILABLE",
+        Disabled = "DISABLED",
+        Dispatched = "DISPATCHED",
+        Returned = "RETURNED",
     }
 }
 
@@ -180,7 +162,6 @@ impl Reservation {
     }
 }
 
-/// The upload of a file of keys.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Upload {
     pub id: String,
@@ -228,27 +209,16 @@ impl Inventory {
         format!("65a0c0de{:016x}", self.numbered(self.offers_made))
     }
 
-    /// Adds an offer of a product without a price; returns its index.
-    pub fn add_offer(&mut self, product: usize, now: WallTime) -> usize {
-        let id = self.next_offer_id();
-        self.offers.push(Offer::new(id, product, now));
-        self.offers.len() - 1
-    }
-
-    pub fn add_key(&mut self, new: NewKey, now: WallTime) -> usize {
+    /// Adds a key under an id of its own; returns its index.
+    pub fn add_key(&mut self, mut key: Key, now: WallTime) -> usize {
         self.keys_made += 1;
         let seller_bit = u32::from(self.seller == 98_331);
-        let id = format!("5700{seller_bit:04}-0000-4000-8000-{:012}", self.keys_made);
-        self.keys.push(Key {
-            content: new.content.unwrap_or_else(|| derived(&id)),
-            id,
-            offer: new.offer,
-            mime: new.mime.unwrap_or_else(|| "text/plain".into()),
-            request: new.request,
-            external: new.external,
-            created: now,
-            ..Key::default()
-        });
+        key.id = format!("5700{seller_bit:04}-0000-4000-8000-{:012}", self.keys_made);
+        if key.content.is_empty() {
+            key.content = derived(&key.id);
+        }
+        key.created = now;
+        self.keys.push(key);
         self.keys.len() - 1
     }
 
@@ -280,10 +250,6 @@ impl Inventory {
         self.reservations.iter().find(|sale| sale.id == id)
     }
 
-    pub fn sale_mut(&mut self, id: &str) -> Option<&mut Reservation> {
-        self.reservations.iter_mut().find(|sale| sale.id == id)
-    }
-
     pub fn dispatch(&mut self, key: usize, sale: &str, now: WallTime) {
         let Some(sale) = self.reservations.iter_mut().find(|known| known.id == sale) else {
             return;
@@ -301,7 +267,6 @@ impl Inventory {
         }
     }
 
-    /// An offer's keys for sale and promised.
     pub fn counts_of(&self, offer: &str) -> Counts {
         self.counts().get(offer).copied().unwrap_or_default()
     }
@@ -336,18 +301,13 @@ impl Inventory {
 /// The text of a key that was not uploaded, or whose text was lost at a restart.
 fn derived(id: &str) -> String {
     let mut rng = Rng::with_seed(seeded_hash(0, id, 0));
-    let mut group = || {
-        (0..5)
-            .map(|_| rng.alphanumeric().to_ascii_uppercase())
-            .collect::<String>()
-    };
+    let mut letter = |_| rng.alphanumeric().to_ascii_uppercase();
+    let mut group = || (0..5).map(&mut letter).collect::<String>();
     format!("SANDBOX-{}-{}", group(), group())
 }
 
 /// What the buyer pays; without a rule, what the seller receives.
 pub fn price(product: &Product, iwtr: i64) -> i64 {
-    product
-        .rule
-        .as_ref()
-        .map_or(iwtr, |rule| rule.lowest_price(iwtr))
+    let rule = product.rule.as_ref();
+    rule.map_or(iwtr, |rule| rule.lowest_price(iwtr))
 }

@@ -7,7 +7,7 @@ use crate::sandbox::reply::ok;
 use crate::sandbox::route::Answer;
 use crate::sandbox::simulator::seeded_hash;
 
-use super::inventory::{WholesaleShown, price};
+use super::inventory::{Inventory, Offer, Wholesale, WholesaleShown, price};
 use super::offers::{self, money, tiers};
 use super::products::Product;
 use super::query::{Page, Query};
@@ -20,6 +20,9 @@ const COMPETITORS: [(u32, &str); 4] = [
     (64_008, "Pixel Orchard"),
     (90_211, "Second Tower"),
 ];
+
+/// The usual wholesale discounts, in per cent by level.
+pub const DISCOUNTS: [i64; 4] = [2, 4, 6, 8];
 
 fn view(product: &Product) -> Value {
     json!({
@@ -63,7 +66,7 @@ pub fn wholesale_tier(call: &mut Call<'_>) -> Answer {
     let Some(product) = call.product(call.param("product")) else {
         return Err(bad("Unable to create offer. Product does not exist."));
     };
-    let tiers = tiers(product, product.minimum + 1_000, &[2, 4, 6, 8]);
+    let tiers = tiers(product, product.minimum + 1_000, &DISCOUNTS);
     ok(json!({ "name": "default", "enabled": true, "tiers": tiers, "sandboxExtra": true }))
 }
 
@@ -123,73 +126,60 @@ pub fn minimal_price(call: &mut Call<'_>) -> Answer {
     ok(json!({ "id": product.id, "price": money(product.minimum), "sandboxExtra": true }))
 }
 
-/// A wholesale offer.
-struct Row<'a> {
-    id: &'a str,
-    seller: u32,
-    seller_name: &'a str,
-    stock: i64,
-    cents: i64,
-    wholesale: Value,
-}
-
-impl Row<'_> {
-    fn view(self, product: &Product) -> Value {
-        json!({
-            "offerId": self.id,
-            "productId": product.id,
-            "sellerName": self.seller_name,
-            "sellerId": self.seller,
-            // A string, as documented.
-            "buyableStock": self.stock.to_string(),
-            "status": "ACTIVE",
-            "price": money(self.cents),
-            "name": product.name,
-            "spaActive": false,
-            "sandboxExtra": true,
-            "wholesale": self.wholesale,
-        })
-    }
+fn competitors(call: &Call<'_>, at: usize) -> Vec<Inventory> {
+    let seed = call.simulator.seed();
+    let mut rng = Rng::with_seed(seeded_hash(seed, "kinguin competitors", at as u64));
+    let many = rng.usize(1..=COMPETITORS.len());
+    let sellers = COMPETITORS.into_iter().take(many);
+    let inventories = sellers.map(|(seller, name)| {
+        let iwtr = call.state.products[at].minimum + rng.i64(90..6_000);
+        let sold_out = rng.u32(..4) == 0;
+        let offer = Offer {
+            iwtr,
+            declared: if sold_out { 0 } else { rng.i64(1..500) },
+            wholesale: Some(Wholesale {
+                name: None,
+                enabled: true,
+                discounts: DISCOUNTS.into(),
+            }),
+            ..Offer::new(format!("65c0{seller:06}{at:014x}"), at, call.now)
+        };
+        Inventory {
+            seller,
+            name: name.to_owned(),
+            offers: vec![offer],
+            ..Inventory::default()
+        }
+    });
+    inventories.collect()
 }
 
 /// Wholesale offers of one product, the cheapest first.
 fn of_product(call: &Call<'_>, at: usize) -> impl Iterator<Item = Value> {
-    let (inventories, products) = (&call.state.inventories, &call.state.products);
-    let product = &products[at];
+    let product = &call.state.products[at];
     let mut all = Vec::new();
-    for inventory in inventories {
+    for inventory in call.state.inventories.iter().chain(&competitors(call, at)) {
         let own = inventory.offers.iter();
         let own = own.filter(|offer| offer.product == at && offer.active);
         for offer in own.filter(|offer| offer.wholesale.as_ref().is_some_and(|w| w.enabled)) {
-            let counts = inventory.counts_of(&offer.id);
-            let mut whole = offers::view(offer, inventory, counts, products);
-            let row = Row {
-                id: &offer.id,
-                seller: inventory.seller,
-                seller_name: &inventory.name,
-                stock: counts.buyable(offer),
-                cents: price(product, offer.iwtr),
-                wholesale: whole["wholesale"].take(),
-            };
-            all.push((row.cents, row.view(product)));
+            let cents = price(product, offer.iwtr);
+            let stock = inventory.counts_of(&offer.id).buyable(offer);
+            let row = json!({
+                "offerId": offer.id,
+                "productId": product.id,
+                "sellerName": inventory.name,
+                "sellerId": inventory.seller,
+                // A string, as documented.
+                "buyableStock": stock.to_string(),
+                "status": "ACTIVE",
+                "price": money(cents),
+                "name": product.name,
+                "spaActive": false,
+                "sandboxExtra": true,
+                "wholesale": offers::wholesale_of(offer, product),
+            });
+            all.push((cents, row));
         }
-    }
-    let seed = call.simulator.seed();
-    let mut rng = Rng::with_seed(seeded_hash(seed, "kinguin competitors", at as u64));
-    let many = rng.usize(1..=COMPETITORS.len());
-    for (seller, seller_name) in COMPETITORS.into_iter().take(many) {
-        let iwtr = product.minimum + rng.i64(90..6_000);
-        let tiers = tiers(product, iwtr, &[2, 4, 6, 8]);
-        let sold_out = rng.u32(..4) == 0;
-        let row = Row {
-            id: &format!("65c0{seller:06}{at:014x}"),
-            seller,
-            seller_name,
-            stock: if sold_out { 0 } else { rng.i64(1..500) },
-            cents: price(product, iwtr),
-            wholesale: json!({ "name": null, "enabled": true, "tiers": tiers }),
-        };
-        all.push((row.cents, row.view(product)));
     }
     // A stable sort, so that equal prices keep their order from page to page.
     all.sort_by_key(|(cents, _)| *cents);

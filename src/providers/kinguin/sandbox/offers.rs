@@ -19,7 +19,6 @@ use super::{Call, bad, error, not_found};
 pub const DECLARED_MAX: i64 = 20;
 const AMOUNT_MAX: i64 = 1_000_000;
 
-/// Money as this API writes it.
 pub fn money(cents: i64) -> Value {
     json!({ "amount": cents, "currency": "EUR", "sandboxExtra": true })
 }
@@ -28,10 +27,6 @@ pub fn money(cents: i64) -> Value {
 pub fn view(offer: &Offer, inventory: &Inventory, counts: Counts, products: &[Product]) -> Value {
     let product = &products[offer.product];
     let buyer = price(product, offer.iwtr);
-    let wholesale = offer.wholesale.as_ref().map(|wholesale| {
-        let tiers = tiers(product, offer.iwtr, &wholesale.discounts);
-        json!({ "name": wholesale.name, "enabled": wholesale.enabled, "tiers": tiers })
-    });
     json!({
         "id": offer.id,
         "productId": product.id,
@@ -52,7 +47,7 @@ pub fn view(offer: &Offer, inventory: &Inventory, counts: Counts, products: &[Pr
         "sold1d": offer.sold[1],
         "sold7d": offer.sold[2],
         "sold30d": offer.sold[3],
-        "wholesale": wholesale,
+        "wholesale": wholesale_of(offer, product),
         "productDetails": { "region": { "id": 3, "name": "Region free" }, "platform": { "id": 1, "name": "PC" } },
         "preOrder": product.pre_order,
         "popularityBid": money(offer.bid),
@@ -66,6 +61,12 @@ pub fn view(offer: &Offer, inventory: &Inventory, counts: Counts, products: &[Pr
         "createdAt": date(offer.created),
         "sandboxExtra": "an undocumented field",
     })
+}
+
+pub fn wholesale_of(offer: &Offer, product: &Product) -> Option<Value> {
+    let wholesale = offer.wholesale.as_ref()?;
+    let tiers = tiers(product, offer.iwtr, &wholesale.discounts);
+    Some(json!({ "name": wholesale.name, "enabled": wholesale.enabled, "tiers": tiers }))
 }
 
 /// Wholesale prices by level, for what the seller receives of one key.
@@ -123,12 +124,10 @@ impl Call<'_> {
         )
     }
 
-    /// The id of the caller's offer in the path.
     pub(super) fn offer_id(&self) -> Answer<String> {
         Ok(self.inventory().offers[self.offer()?].id.clone())
     }
 
-    /// The answer that shows one offer of the caller.
     fn shown(&self, at: usize) -> Answer {
         ok(one(self.inventory(), at, &self.state.products))
     }
@@ -200,8 +199,10 @@ pub fn create(call: &mut Call<'_>) -> Answer {
     }
     // Built on a copy, so that a rejected offer changes nothing.
     let mut trial = call.inventory().clone();
-    let at = trial.add_offer(product, call.now);
-    change(&fields, &mut trial.offers[at], call)?;
+    let mut offer = Offer::new(trial.next_offer_id(), product, call.now);
+    change(&fields, &mut offer, call)?;
+    let at = trial.offers.len();
+    trial.offers.push(offer);
     *call.inventory_mut() = trial;
     call.shown(at)
 }
@@ -296,7 +297,6 @@ fn natural(name: &str, value: &Value) -> Result<i64, String> {
     number.ok_or_else(|| format!("{name}: must be greater than or equal to 0"))
 }
 
-/// Reads the requested discounts.
 pub fn wholesale(input: &Value) -> Result<Wholesale, &'static str> {
     let enabled = input["enabled"].as_bool();
     let enabled = enabled.ok_or("Wholesale tiers values are invalid")?;

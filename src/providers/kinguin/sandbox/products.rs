@@ -1,10 +1,8 @@
-//! The simulated products: invented games, their numbers, and the commission on each.
+//! The simulated products: invented games, their numbers, and the commission on each, in whole eurocents.
 
 use fastrand::Rng;
 
 use crate::sandbox::simulator::seeded_hash;
-
-use super::prices::Rule;
 
 pub const COUNT: usize = 280;
 
@@ -26,60 +24,33 @@ pub struct Product {
     pub rule: Option<Rule>,
     /// The lowest price it may be sold at, in cents.
     pub minimum: i64,
-    /// Whether it is not released yet.
     pub pre_order: bool,
     /// Whether it is something within a game, sold by the piece.
     pub in_game: bool,
 }
 
-const FIRST: [&str; 20] = [
-    "Amber", "Brass", "Cinder", "Copper", "Distant", "Drowned", "Ember", "Gilded", "Hollow",
-    "Ivory", "Lantern", "Marble", "Midnight", "Northern", "Paper", "Quiet", "Salt", "Silver",
-    "Tidal", "Velvet",
-];
-const SECOND: [&str; 18] = [
-    "Archive", "Armada", "Bastion", "Canticle", "Circuit", "Dominion", "Expanse", "Foundry",
-    "Garden", "Harvest", "Horizon", "Meridian", "Outpost", "Paradox", "Quarry", "Regatta",
-    "Sanctum", "Voyage",
-];
-const KINDS: [&str; 6] = [
-    "PC Key",
-    "EU PC Key",
-    "Global Key",
-    "Deluxe Edition PC Key",
-    "Season Pass Key",
-    "Console Key",
-];
-
 /// All products of this seed, always in the same order.
 pub fn all(seed: u64) -> Vec<Product> {
     let mut rng = Rng::with_seed(seeded_hash(seed, "kinguin products", 0));
-    let mut names: Vec<String> = FIRST
-        .iter()
-        .flat_map(|first| SECOND.iter().map(move |second| format!("{first} {second}")))
-        .collect();
+    // A game's name has one word of each of the first two lists; the third has the kinds of keys.
+    let words = include_str!("../../../../assets/sandbox/kinguin.json");
+    let words: [Vec<&str>; 3] = serde_json::from_str(words).expect("every test reads the file");
+    let [first, second, kinds] = words;
+    let pairs = |first| second.iter().map(move |second| format!("{first} {second}"));
+    let mut names: Vec<String> = first.into_iter().flat_map(pairs).collect();
     rng.shuffle(&mut names);
-    let mut products = vec![product(0, "Harbour of Glass PC Key".into())];
-    products.extend(
-        names
-            .into_iter()
-            .take(COUNT - 1)
-            .enumerate()
-            .map(|(at, name)| {
-                let kind = KINDS[rng.usize(..KINDS.len())];
-                product(at + 1, format!("{name} {kind}"))
-            }),
-    );
-    products
+    let others = names.into_iter().zip(1..COUNT).map(|(name, at)| {
+        let kind = kinds[rng.usize(..kinds.len())];
+        product(at, format!("{name} {kind}"))
+    });
+    let first = product(0, "Harbour of Glass PC Key".into());
+    std::iter::once(first).chain(others).collect()
 }
 
 /// Removes or restores the commission rule of one product.
 pub fn miss_rule(products: &mut [Product], missing: bool) {
-    products[WITHOUT_RULE].rule = if missing {
-        None
-    } else {
-        product(WITHOUT_RULE, String::new()).rule
-    };
+    let rule = product(WITHOUT_RULE, String::new()).rule;
+    products[WITHOUT_RULE].rule = rule.filter(|_| !missing);
 }
 
 fn product(at: usize, name: String) -> Product {
@@ -92,10 +63,9 @@ fn product(at: usize, name: String) -> Product {
         })
     };
     Product {
-        id: if at == 0 {
-            TEST_PRODUCT.to_owned()
-        } else {
-            format!("5c9b7129{:016x}", at + 1)
+        id: match at {
+            0 => TEST_PRODUCT.to_owned(),
+            _ => format!("5c9b7129{:016x}", at + 1),
         },
         number: NUMBERS + at + 1,
         name,
@@ -112,6 +82,35 @@ fn product(at: usize, name: String) -> Product {
     }
 }
 
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    pub id: String,
+    pub name: String,
+    /// Per cent on top of what the seller receives.
+    pub percent: i64,
+    /// Cents on top of that.
+    pub fixed: i64,
+}
+
+impl Rule {
+    /// What the seller receives (IWTR) of what the buyer pays: `(price - fixed) / (1 + percent / 100)`, rounded half
+    /// up to a cent, and never below zero (`docs/providers/kinguin.md#prices`).
+    pub fn received(&self, price: i64) -> i64 {
+        let whole = 100 + self.percent;
+        // Rounding half up is the floor of x + 1/2; both are doubled so that it stays in whole numbers.
+        let doubled = 200 * (price - self.fixed) + whole;
+        doubled.div_euclid(2 * whole).max(0)
+    }
+
+    /// What the buyer pays for the seller to receive `iwtr`: the lowest of the prices that give it.
+    pub fn lowest_price(&self, iwtr: i64) -> i64 {
+        let whole = 100 + self.percent;
+        // The lowest price whose received part, before rounding, is half a cent short of it at most.
+        let over = (2 * iwtr - 1) * whole;
+        self.fixed - (-over).div_euclid(200)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,5 +124,57 @@ mod tests {
         sorted.sort_unstable();
         sorted.dedup();
         assert_eq!(sorted.len(), COUNT);
+    }
+
+    fn rule(percent: i64, fixed: i64) -> Rule {
+        Rule {
+            id: String::new(),
+            name: String::new(),
+            percent,
+            fixed,
+        }
+    }
+
+    // docs/providers/kinguin.md#prices
+    #[test]
+    fn the_published_table_fits_5_per_cent_and_15_cents() {
+        let rule = rule(5, 15);
+        for (price, iwtr) in [
+            (10_524, 10_009),
+            (10_525, 10_010),
+            (10_526, 10_010),
+            (10_527, 10_011),
+        ] {
+            assert_eq!(rule.received(price), iwtr, "{price}");
+        }
+        assert_eq!(rule.lowest_price(10_010), 10_525, "the lower of the two");
+    }
+
+    // docs/providers/kinguin.md#prices
+    #[test]
+    fn the_published_sample_fits_10_per_cent_and_10_cents() {
+        assert_eq!(rule(10, 10).lowest_price(1500), 1660);
+        assert_eq!(rule(10, 10).received(1660), 1500);
+    }
+
+    // docs/providers/kinguin.md#prices
+    #[test]
+    fn the_lowest_price_gives_its_iwtr_and_a_cent_less_does_not() {
+        for percent in [0, 1, 5, 10, 13, 33, 100] {
+            for fixed in [0, 10, 15, 99] {
+                let rule = rule(percent, fixed);
+                for iwtr in (1..2_000).chain([999_999, 1_000_000]) {
+                    let price = rule.lowest_price(iwtr);
+                    assert_eq!(rule.received(price), iwtr, "{percent} % + {fixed}: {iwtr}");
+                    assert_eq!(rule.received(price - 1), iwtr - 1);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_received_of_less_than_the_fixed_part() {
+        assert_eq!(rule(10, 10).received(0), 0);
+        assert_eq!(rule(10, 10).received(9), 0);
     }
 }

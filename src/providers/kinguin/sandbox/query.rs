@@ -18,7 +18,6 @@ const SIZE_USUAL: usize = 25;
 pub struct Query(Fields);
 
 impl Query {
-    /// The parameters of this request; none if it has no query.
     pub fn of(request: &Request) -> Self {
         Self(Fields::of_query(request))
     }
@@ -37,7 +36,6 @@ impl Query {
         self.get(name).is_none_or(|wanted| wanted == value.as_ref())
     }
 
-    /// A parameter that is read as something.
     fn read<T>(&self, name: &str, kind: &str, read: fn(&str) -> Option<T>) -> Answer<Option<T>> {
         let invalid = || {
             bad(&format!(
@@ -48,7 +46,6 @@ impl Query {
         value.map(|text| read(text).ok_or_else(invalid)).transpose()
     }
 
-    /// A whole number.
     pub fn number(&self, name: &str) -> Answer<Option<i64>> {
         self.read(name, "number", |text| text.parse().ok())
     }

@@ -6,14 +6,12 @@ use serde_json::json;
 use crate::domain::WallTime;
 use crate::http_server::Response;
 use crate::sandbox::Late;
-use crate::sandbox::reply::ok;
-use crate::sandbox::route::{Answer, NoRoute, Route, delete, get, patch, post, put};
+use crate::sandbox::reply::{self, ok};
+use crate::sandbox::route::{Answer, NoRoute, Route, delete, get, knows, patch, post, put};
 
 use super::access::OverLimit;
 use super::query::date;
-use super::{
-    Call, Kinguin, access, error, market, not_found, offers, sales, stock, webhooks, wrong_method,
-};
+use super::{Call, Kinguin, access, error, market, not_found, offers, sales, stock, webhooks};
 
 /// The prefix of most calls; the tables leave it out.
 const API: &str = "/sales-manager-api/api/v1";
@@ -86,23 +84,30 @@ const OWN: &[Route<Kinguin>] = &[
 pub fn answer(mut call: Call<'_>) -> Response {
     let path = call.request.uri().path();
     let path = path.strip_prefix(API).unwrap_or(path);
-    let answered = match call.route(PUBLIC, path) {
-        Ok(answer) => answer,
-        Err(NoRoute::Method(methods)) => Err(wrong_method(&methods)),
-        Err(NoRoute::Path) => as_client(&mut call, path),
+    let answered = if knows(PUBLIC, path) {
+        routed(&mut call, PUBLIC, path)
+    } else {
+        as_client(&mut call, path)
     };
     answered.unwrap_or_else(|refusal| *refusal)
+}
+
+fn routed<'a>(call: &mut Call<'a>, table: &[Route<Kinguin>], path: &'a str) -> Answer {
+    call.route(table, path).unwrap_or_else(|unrouted| {
+        Err(match unrouted {
+            NoRoute::Path => not_found("No such path"),
+            NoRoute::Method(methods) => {
+                let refusal = *error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+                Box::new(reply::allowing(refusal, &methods))
+            }
+        })
+    })
 }
 
 fn as_client<'a>(call: &mut Call<'a>, path: &'a str) -> Answer {
     call.caller = call.state.access.bearer(call.request.headers(), call.now)?;
     let late = admit(call)?;
-    let mut response = match call.route(OWN, path) {
-        Ok(answer) => answer,
-        Err(NoRoute::Method(methods)) => Err(wrong_method(&methods)),
-        Err(NoRoute::Path) => Err(not_found("No such path")),
-    }
-    .unwrap_or_else(|refusal| *refusal);
+    let mut response = routed(call, OWN, path).unwrap_or_else(|refusal| *refusal);
     if let Some(late) = late {
         response.extensions_mut().insert(late);
     }

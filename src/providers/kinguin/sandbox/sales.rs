@@ -12,13 +12,12 @@ use crate::sandbox::route::Answer;
 
 use super::inventory::{Inventory, KeyStatus, Reservation, STATES};
 use super::offers::{self, money};
-use super::products::Product;
 use super::query::{Page, Query, date, instant};
 use super::{Call, bad, not_found};
 
 /// A reservation as this API writes it.
-fn view(sale: &Reservation, inventory: &Inventory, products: &[Product]) -> Value {
-    let product = &products[sale.product];
+fn view(call: &Call<'_>, sale: &Reservation) -> Value {
+    let (inventory, product) = (call.inventory(), &call.state.products[sale.product]);
     json!({
         "id": sale.id,
         "orderIncrementId": sale.order,
@@ -96,9 +95,8 @@ pub fn archive(call: &mut Call<'_>) -> Answer {
 }
 
 fn listed(call: &Call<'_>, archived: bool) -> Answer {
-    let (inventory, products) = (call.inventory(), &call.state.products);
     let (page, rows) = Page::of(call.request, matching(call, archived)?)?;
-    let rows = rows.into_iter().map(|sale| view(sale, inventory, products));
+    let rows = rows.into_iter().map(|sale| view(call, sale));
     ok(page.spring(rows.collect()))
 }
 
@@ -156,7 +154,7 @@ pub fn csv(call: &mut Call<'_>) -> Answer {
 
 /// One alert for each key that was not uploaded in time.
 fn alerts(call: &Call<'_>) -> impl Iterator<Item = Value> {
-    let (inventory, products) = (call.inventory(), &call.state.products);
+    let inventory = call.inventory();
     let late = inventory.reservations.iter();
     let late = late.filter(|sale| sale.status == "OUT_OF_STOCK");
     late.map(|sale| {
@@ -167,7 +165,7 @@ fn alerts(call: &Call<'_>) -> impl Iterator<Item = Value> {
             "status": "OPEN",
             "createdAt": date(sale.updated),
             "lastStatusCheck": date(sale.updated),
-            "source": view(sale, inventory, products),
+            "source": view(call, sale),
             "emailCount": 1,
             "ignored": false,
             "sandboxExtra": true,

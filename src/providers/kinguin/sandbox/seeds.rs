@@ -2,7 +2,8 @@
 
 use fastrand::Rng;
 
-use super::inventory::{Inventory, KeyStatus, NewKey, Offer, Upload, Wholesale};
+use super::inventory::{Inventory, Key, KeyStatus, Offer, Upload, Wholesale};
+use super::market::DISCOUNTS;
 use super::products::Product;
 use crate::domain::WallTime;
 use crate::sandbox::Simulator;
@@ -101,7 +102,7 @@ impl Inventory {
             wholesale: wholesale.then(|| Wholesale {
                 name: Some("usual".into()),
                 enabled: true,
-                discounts: vec![2, 4, 6, 8],
+                discounts: DISCOUNTS.into(),
             }),
             bid: if rng.u32(..5) == 0 { rng.i64(1..50) } else { 0 },
             special_price: rng.u32(..12) == 0,
@@ -111,7 +112,7 @@ impl Inventory {
         });
         for _ in 0..stocked {
             let at = WallTime(created.0 + rng.i64(0..DAY));
-            self.add_key(NewKey::of(&id), at);
+            self.add_key(Key::of(&id), at);
         }
     }
 
@@ -149,7 +150,7 @@ impl Inventory {
         sale.updated = WallTime(created.0 + rng.i64(60_000..900_000));
         if matches!(status, "DELIVERED" | "RETURNED" | "REFUNDED") {
             let (sale, when) = (sale.id.clone(), sale.updated);
-            let key = self.add_key(NewKey::of(&offer), created);
+            let key = self.add_key(Key::of(&offer), created);
             self.dispatch(key, &sale, when);
             if status == "RETURNED" {
                 self.keys[key].status = KeyStatus::Returned;

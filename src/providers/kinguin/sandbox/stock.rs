@@ -9,8 +9,7 @@ use crate::http_server::Request;
 use crate::sandbox::reply::ok;
 use crate::sandbox::route::Answer;
 
-use super::inventory::{Inventory, Key, KeyStatus, NewKey, Upload};
-use super::products::Product;
+use super::inventory::{Inventory, Key, KeyStatus, Upload};
 use super::query::{Page, Query, date};
 use super::{Call, bad, error, not_found};
 
@@ -21,14 +20,15 @@ const UPLOADS_MAX: usize = 200;
 const MIME_TYPES: [&str; 4] = ["text/plain", "image/jpeg", "image/png", "image/gif"];
 
 /// A key as this API writes it, including its text.
-fn view(key: &Key, inventory: &Inventory, products: &[Product]) -> Value {
+fn view(call: &Call<'_>, key: &Key) -> Value {
+    let (inventory, products) = (call.inventory(), &call.state.products);
     let offer = inventory.offer(&key.offer);
     json!({
         "id": key.id,
         "productId": offer.map(|offer| &products[offer.product].id),
         "offerId": key.offer,
         "sellerId": inventory.seller,
-        "status": key.status.word(),
+        "status": key.status.as_str(),
         "createdAt": date(key.created),
         "dispatchedAt": key.dispatched.map(date),
         "reservationId": key.reservation,
@@ -47,7 +47,6 @@ fn view(key: &Key, inventory: &Inventory, products: &[Product]) -> Value {
 /// GET of an offer's keys. The documentation has one shape for them, and no client is known to see another.
 pub fn list(call: &mut Call<'_>) -> Answer {
     let offer = call.offer_id()?;
-    let (inventory, products) = (call.inventory(), &call.state.products);
     let query = Query::of(call.request);
     let has = |name: &str, value: Option<&str>| {
         query.get(name).is_none_or(|wanted| value == Some(wanted))
@@ -55,7 +54,7 @@ pub fn list(call: &mut Call<'_>) -> Answer {
     let (created, dispatched) = (query.range("createdAt")?, query.range("dispatchedAt")?);
     let wanted = |key: &&Key| {
         key.offer == offer
-            && has("status", Some(key.status.word()))
+            && has("status", Some(key.status.as_str()))
             && has("reservationId", key.reservation.as_deref())
             && has("ktcId", key.card.as_deref())
             && has("mimeType", Some(&key.mime))
@@ -65,15 +64,14 @@ pub fn list(call: &mut Call<'_>) -> Answer {
             && created.has(Some(key.created))
             && dispatched.has(key.dispatched)
     };
-    let all: Vec<&Key> = inventory.keys.iter().filter(wanted).collect();
+    let all: Vec<&Key> = call.inventory().keys.iter().filter(wanted).collect();
     let (page, rows) = Page::of(call.request, all)?;
-    let rows = rows.into_iter().map(|key| view(key, inventory, products));
+    let rows = rows.into_iter().map(|key| view(call, key));
     let mut body = page.listed(rows.collect());
     body["sandboxExtra"] = 1.into();
     ok(body)
 }
 
-/// The index of the key in the path.
 fn place(call: &Call<'_>) -> Answer<usize> {
     let (offer, id) = (call.offer_id()?, call.param("key"));
     let mut keys = call.inventory().keys.iter();
@@ -82,19 +80,20 @@ fn place(call: &Call<'_>) -> Answer<usize> {
 }
 
 pub fn one(call: &mut Call<'_>) -> Answer {
-    let (inventory, at) = (call.inventory(), place(call)?);
-    ok(view(&inventory.keys[at], inventory, &call.state.products))
+    ok(view(call, &call.inventory().keys[place(call)?]))
 }
 
 pub fn set_availability(call: &mut Call<'_>) -> Answer {
     let at = place(call)?;
-    let status = match call.object()?["status"].as_str() {
-        Some("AVAILABLE") => KeyStatus::Available,
-        Some("DISABLED") => KeyStatus::Disabled,
-        _ => return Err(bad("status: must match \"^AVAILABLE|DISABLED$\"")),
-    };
+    let settable =
+        |status: &KeyStatus| matches!(status, KeyStatus::Available | KeyStatus::Disabled);
+    let status = call.object()?["status"]
+        .as_str()
+        .and_then(KeyStatus::from_word);
+    let status = status.filter(settable);
+    let status = status.ok_or_else(|| bad("status: must match \"^AVAILABLE|DISABLED$\""))?;
     let known = &mut call.inventory_mut().keys[at].status;
-    if !matches!(known, KeyStatus::Available | KeyStatus::Disabled) {
+    if !settable(known) {
         let message = "A sold key cannot be changed";
         return Err(error(StatusCode::FORBIDDEN, message));
     }
@@ -103,18 +102,17 @@ pub fn set_availability(call: &mut Call<'_>) -> Answer {
 }
 
 /// The key of an upload, and the index of the sale that it is for.
-fn checked(input: &Value, inventory: &Inventory, offer: &str) -> Answer<(NewKey, Option<usize>)> {
+fn checked(input: &Value, inventory: &Inventory, offer: &str) -> Answer<(Key, Option<usize>)> {
     let text = |name: &str| input[name].as_str().map(str::to_owned);
     let mut wrong = Vec::new();
-    let new = NewKey {
-        content: text("body"),
-        mime: text("mimeType"),
+    let new = Key {
+        content: text("body").unwrap_or_default(),
+        mime: text("mimeType").unwrap_or_default(),
         request: text("requestId"),
         external: text("externalId"),
-        ..NewKey::of(offer)
+        ..Key::of(offer)
     };
-    let content = new.content.as_deref().unwrap_or_default();
-    let mime = new.mime.as_deref().unwrap_or_default();
+    let (content, mime) = (new.content.as_str(), new.mime.as_str());
     if content.is_empty() {
         wrong.push("body: must not be empty");
     } else if content.len() > KEY_MAX {
@@ -198,9 +196,8 @@ fn uploaded(call: &mut Call<'_>, offer: &str, input: &[Value]) -> Answer<Vec<Val
     for id in delivered {
         call.state.announce(call.caller, &id, now);
     }
-    let (inventory, products) = (call.inventory(), &call.state.products);
-    let keys = places.into_iter().map(|at| &inventory.keys[at]);
-    Ok(keys.map(|key| view(key, inventory, products)).collect())
+    let keys = places.into_iter().map(|at| &call.inventory().keys[at]);
+    Ok(keys.map(|key| view(call, key)).collect())
 }
 
 pub fn upload_file(call: &mut Call<'_>) -> Answer {
@@ -220,10 +217,9 @@ pub fn upload_file(call: &mut Call<'_>) -> Answer {
                 return Err(bad("Key is too big"));
             }
             for key in &keys {
-                let content = Some((*key).to_owned());
-                let new = NewKey {
-                    content,
-                    ..NewKey::of(&offer)
+                let new = Key {
+                    content: (*key).to_owned(),
+                    ..Key::of(&offer)
                 };
                 inventory.add_key(new, now);
             }
@@ -286,11 +282,8 @@ pub fn restock(call: &mut Call<'_>) -> Answer {
     let now = call.now;
     let inventory = call.inventory_mut();
     let order = fields["orderIncrementId"].as_str().unwrap_or_default();
-    if !inventory
-        .reservations
-        .iter()
-        .any(|sale| sale.order == order)
-    {
+    let mut sales = inventory.reservations.iter();
+    if !sales.any(|sale| sale.order == order) {
         return Err(not_found("Order not found"));
     }
     if inventory.restocked.iter().any(|known| known == order) {
@@ -334,7 +327,8 @@ pub fn take_back(call: &mut Call<'_>) -> Answer {
     let key = key.ok_or_else(|| not_found("Card not found"))?;
     key.status = KeyStatus::Returned;
     let id = key.reservation.clone().unwrap_or_default();
-    if let Some(sale) = inventory.sale_mut(&id) {
+    let mut sales = inventory.reservations.iter_mut();
+    if let Some(sale) = sales.find(|sale| sale.id == id) {
         sale.enter("RETURNED", now);
         call.state.announce(call.caller, &id, now);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::domain::{WallTime, inert};
+use crate::domain::{Secret, WallTime, inert};
 use crate::http_server::is_local_url;
 use crate::sandbox::Sample;
 use crate::sandbox::outbox::{Outbox, Webhook};
@@ -24,7 +24,6 @@ use super::{Call, Kinguin, WEBHOOK_HEADER, WEBHOOK_SECRET, bad, not_found};
 /// (`docs/providers/kinguin.md#webhooks`).
 pub const WAITS: [Duration; 2] = [Duration::ZERO, Duration::from_mins(5)];
 
-/// Bounds the log.
 const LOG_MAX: usize = 200;
 
 /// Events besides those of a reservation's states.
@@ -49,59 +48,54 @@ pub struct Webhooks {
 /// The value that the fault puts in place of the registered one.
 const WRONG: &str = "SANDBOX-KINGUIN-WRONG-WEBHOOK-SECRET";
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Subscription {
     version: u64,
     endpoints: BTreeMap<String, String>,
-    headers: Vec<(String, String)>,
+    headers: Vec<(String, Secret)>,
     blocked: Vec<String>,
 }
 
-impl std::fmt::Debug for Subscription {
-    /// Leaves the headers out: they are secrets.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Subscription({} endpoints)", self.endpoints.len())
-    }
-}
-
 /// One webhook, queued or finished.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Sent {
-    number: u64,
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Sent {
+    pub number: u64,
     #[serde(alias = "whose")]
-    seller: usize,
-    event: String,
-    body: String,
-    body_id: String,
-    at: WallTime,
-    attempts: u32,
-    status: Option<u16>,
-    state: State,
-}
-
-/// A webhook to post.
-pub struct Notice<'a> {
     pub seller: usize,
     /// The event whose endpoint gets it.
-    pub event: &'a str,
-    /// The id of its object, which the log shows.
-    pub id: &'a str,
-    pub body: Value,
+    pub event: String,
+    pub body: String,
+    /// The id of its object.
+    pub body_id: String,
+    pub at: WallTime,
+    pub attempts: u32,
+    pub status: Option<u16>,
+    pub state: State,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-enum State {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum State {
+    #[default]
     Waiting,
     Taken,
     GivenUp,
 }
 
-/// Whether a header can have this name.
 fn is_header_name(name: &str) -> bool {
     !name.is_empty()
         && name
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+pub fn chat(message: &str, at: WallTime) -> Value {
+    json!({
+        "senderName": "Sandbox Buyer", "message": message, "createdAt": date(at), "sandboxExtra": true,
+    })
+}
+
+pub fn order(id: &str, product: &str) -> Value {
+    json!({ "orderId": id, "productId": product, "qtyOrdered": "20", "sandboxExtra": true })
 }
 
 /// A webhook about a reservation, an offer or an order that need not exist.
@@ -112,12 +106,8 @@ pub fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
             "id": subject, "productId": TEST_PRODUCT, "status": "ACTIVE", "block": "BLOCKED",
             "updatedAt": at, "sandboxExtra": true,
         }),
-        "chatmessage" => json!({
-            "senderName": "Sandbox Buyer", "message": subject, "createdAt": at, "sandboxExtra": true,
-        }),
-        "orderprocessing" => json!({
-            "orderId": subject, "productId": TEST_PRODUCT, "qtyOrdered": "20", "sandboxExtra": true,
-        }),
+        "chatmessage" => chat(subject, sample.at),
+        "orderprocessing" => order(subject, TEST_PRODUCT),
         event => {
             let event = if event.is_empty() { "BOUGHT" } else { event };
             let mut states = STATES.iter().map(|(state, _)| *state);
@@ -172,7 +162,7 @@ pub fn subscribe(call: &mut Call<'_>) -> Answer {
         if !is_header_name(name) || value.chars().any(char::is_control) {
             return Err(bad("headers: this is not a valid header"));
         }
-        headers.push((name.to_owned(), value.to_owned()));
+        headers.push((name.to_owned(), Secret::new(value)));
     }
     let held = call.state.webhooks.subscriptions[call.caller].get_or_insert_default();
     held.version += 1;
@@ -187,7 +177,7 @@ pub fn subscription(call: &mut Call<'_>) -> Answer {
     let held = call.state.webhooks.subscriptions[seller].as_ref();
     let held = held.ok_or_else(|| not_found("Subscription not found"))?;
     let headers = held.headers.iter();
-    let headers = headers.map(|(name, value)| json!({ "name": name, "value": value }));
+    let headers = headers.map(|(name, value)| json!({ "name": name, "value": value.expose() }));
     ok(json!({
         "id": format!("65d0000000000000000000{seller:02}"),
         "subscriberId": format!("seller-{seller}"),
@@ -260,55 +250,47 @@ impl Kinguin {
             body["releasedStockId"] = sale.key.clone().into();
             body["releasedExternalStockId"] = key.and_then(|key| key.external.clone()).into();
         }
-        let notice = Notice {
+        self.post(&Sent {
             seller,
-            event,
-            id,
-            body,
-        };
-        self.post(&notice, now);
+            event: (*event).to_owned(),
+            body: body.to_string(),
+            body_id: id.to_owned(),
+            at: now,
+            ..Sent::default()
+        });
     }
 
     /// Queues a webhook, where an endpoint is registered for it.
-    pub fn post(&mut self, notice: &Notice<'_>, now: WallTime) -> bool {
+    pub fn post(&mut self, new: &Sent) -> bool {
         let webhooks = &mut self.webhooks;
-        let to = match &webhooks.subscriptions[notice.seller] {
-            Some(held) if held.blocked.iter().any(|blocked| blocked == notice.event) => {
-                return false;
-            }
-            Some(held) => match held.endpoints.get(notice.event) {
+        let to = match &webhooks.subscriptions[new.seller] {
+            Some(held) if held.blocked.contains(&new.event) => return false,
+            Some(held) => match held.endpoints.get(&new.event) {
                 Some(url) => Some(url.clone()),
                 None => return false,
             },
-            None if webhooks.set_up && notice.seller == 0 => None,
+            None if webhooks.set_up && new.seller == 0 => None,
             None => return false,
         };
-        let body = notice.body.to_string();
         let further = match self.rules.webhook_fault {
-            WebhookFault::Duplicate => Some(body.clone()),
-            WebhookFault::Unknown => Some(surprise(now).to_string()),
+            WebhookFault::Duplicate => Some(new.body.clone()),
+            WebhookFault::Unknown => Some(surprise(new.at).to_string()),
             WebhookFault::None | WebhookFault::WrongHeader | WebhookFault::NoHeader => None,
         };
-        for body in std::iter::once(body).chain(further) {
+        for body in std::iter::once(new.body.clone()).chain(further) {
             webhooks.sent += 1;
             // The registered headers are added when it is sent, so that secrets stay in memory as briefly as possible.
             webhooks.outbox.push(Webhook {
                 note: webhooks.sent.into(),
-                ..Webhook::notice(to.clone(), body.clone(), now)
+                ..Webhook::notice(to.clone(), body.clone(), new.at)
             });
             if webhooks.log.len() >= LOG_MAX {
                 webhooks.log.remove(0);
             }
             webhooks.log.push(Sent {
                 number: webhooks.sent,
-                seller: notice.seller,
-                event: notice.event.to_owned(),
                 body,
-                body_id: notice.id.to_owned(),
-                at: now,
-                attempts: 0,
-                status: None,
-                state: State::Waiting,
+                ..new.clone()
             });
         }
         true
@@ -326,19 +308,15 @@ impl Webhooks {
         let mut log = self.log.iter();
         let sent = log.find(|sent| webhook.note == sent.number);
         let held = sent.and_then(|sent| self.subscriptions[sent.seller].as_ref());
-        let mut headers = held.map_or_else(
-            || vec![(WEBHOOK_HEADER.to_owned(), WEBHOOK_SECRET.to_owned())],
-            |held| held.headers.clone(),
-        );
-        match fault {
-            WebhookFault::NoHeader => headers.clear(),
-            WebhookFault::WrongHeader => {
-                for (_, value) in &mut headers {
-                    WRONG.clone_into(value);
-                }
+        let usual = [(WEBHOOK_HEADER.to_owned(), Secret::new(WEBHOOK_SECRET))];
+        let registered = held.map_or(&usual[..], |held| &held.headers).iter();
+        let headers = registered.filter_map(|(name, value)| match fault {
+            WebhookFault::NoHeader => None,
+            WebhookFault::WrongHeader => Some((name.clone(), WRONG.to_owned())),
+            WebhookFault::None | WebhookFault::Duplicate | WebhookFault::Unknown => {
+                Some((name.clone(), value.expose().to_owned()))
             }
-            WebhookFault::None | WebhookFault::Duplicate | WebhookFault::Unknown => {}
-        }
+        });
         webhook.headers.extend(headers);
         webhook
     }
