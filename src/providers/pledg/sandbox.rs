@@ -92,6 +92,10 @@ impl Pledg {
         &BACKENDS[usize::from(self.production)]
     }
 
+    fn of_uid(&self, uid: &str) -> Option<&Purchase> {
+        self.purchases.iter().find(|purchase| purchase.uid == uid)
+    }
+
     fn make(&mut self, new: Purchase, seed: u64) -> &mut Purchase {
         self.purchases_made += 1;
         if self.purchases.len() >= PURCHASES_MAX {
@@ -161,11 +165,9 @@ impl SimulatedProvider for Pledg {
             new.purchases.retain(|purchase| !purchase.seeded);
         }
         new.production = self.production;
-        for seed in purchase::seeds(new.backend(), simulator.start())
-            .into_iter()
-            .rev()
-        {
-            if !new.purchases.iter().any(|known| known.uid == seed.uid) {
+        let seeds = purchase::seeds(new.backend(), simulator.start());
+        for seed in seeds.into_iter().rev() {
+            if new.of_uid(&seed.uid).is_none() {
                 new.purchases.insert(0, seed);
             }
         }

@@ -128,7 +128,6 @@ impl Serialize for Merchant {
     }
 }
 
-/// Reads the uid of a known merchant.
 pub(super) fn saved<'de, D: Deserializer<'de>>(from: D) -> Result<&'static Merchant, D::Error> {
     let uid = String::deserialize(from)?;
     let known = BACKENDS.iter().find_map(|backend| backend.merchant(&uid));
@@ -191,7 +190,6 @@ pub(super) fn grant(call: &mut Call<'_>) -> Answer {
 }
 
 impl Call<'_> {
-    /// Authenticates by an access token.
     pub(super) fn bearer(&self) -> Answer<()> {
         let value = reply::authorization(self.request.headers());
         let value = value.and_then(|value| value.strip_prefix("Bearer "));
@@ -202,7 +200,6 @@ impl Call<'_> {
         })
     }
 
-    /// Authenticates by the dashboard's login.
     pub(super) fn dashboard(&self) -> Answer<()> {
         if Backend::is_given(self.request.headers(), self.state.backend().dashboard) {
             return Ok(());

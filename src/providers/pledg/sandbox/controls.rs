@@ -64,7 +64,6 @@ controls! {
 type Scene<'a> = controls::Scene<'a, Pledg>;
 
 impl<'a> Scene<'a> {
-    /// The first word of the subject.
     fn reference(&self) -> &'a str {
         self.word(0).unwrap_or_default()
     }

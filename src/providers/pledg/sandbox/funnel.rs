@@ -19,8 +19,7 @@ const PAGE: &str = include_str!("../../../../assets/sandbox/purchase.html");
 
 pub(super) fn open(call: &mut Call<'_>) -> Answer {
     if let Some(uid) = call.query().get("uid") {
-        let mut known = call.state.purchases.iter();
-        let Some(purchase) = known.find(|known| known.uid == uid) else {
+        let Some(purchase) = call.state.of_uid(uid) else {
             let words = format!("There is no purchase {}.", inert::quoted(uid, 60));
             return Err(message(StatusCode::NOT_FOUND, "Unknown purchase", &words));
         };
@@ -49,9 +48,7 @@ pub(super) fn act(call: &mut Call<'_>) -> Answer {
     // The three that the page offers.
     let act = PayerAct::from_word(name.unwrap_or_default())
         .filter(|act| matches!(act, PayerAct::Pay | PayerAct::Cancel | PayerAct::Fail));
-    let mut known = call.state.purchases.iter();
-    let purchase = known.find(|known| known.uid == uid);
-    let (Some(act), Some(purchase)) = (act, purchase) else {
+    let (Some(act), Some(purchase)) = (act, call.state.of_uid(uid)) else {
         let words = "This purchase or this action does not exist.";
         return Err(message(StatusCode::NOT_FOUND, "Not done", words));
     };

@@ -19,19 +19,15 @@ pub(super) fn with_token(call: &mut Call<'_>) -> Answer {
 }
 
 pub(super) fn of_merchant(call: &mut Call<'_>) -> Answer {
-    let (query, uid) = (
-        TermsQuery::read(call.request.body())?,
-        call.param("MERCHANT_UID"),
-    );
+    let query = TermsQuery::read(call.request.body())?;
+    let uid = call.param("MERCHANT_UID");
     let merchant = call.state.backend().merchant(uid);
     ok(query.of(merchant.ok_or_else(|| unknown("merchant", uid))?))
 }
 
 pub(super) fn of_company(call: &mut Call<'_>) -> Answer {
-    let (query, uid) = (
-        TermsQuery::read(call.request.body())?,
-        call.param("COMPANY_UID"),
-    );
+    let query = TermsQuery::read(call.request.body())?;
+    let uid = call.param("COMPANY_UID");
     let backend = call.state.backend();
     if backend.company != uid {
         return Err(unknown("company", uid));
@@ -74,7 +70,6 @@ impl TermsQuery {
         })
     }
 
-    /// The schedule of one solution.
     fn of(&self, merchant: &Merchant) -> Value {
         let rate: Value = serde_json::from_str(merchant.rate).expect("a rate is a JSON number");
         // Half a cent is rounded up.
