@@ -6,6 +6,7 @@ pub mod kanga;
 pub mod kinguin;
 pub mod kongregate;
 pub mod pledg;
+mod table;
 mod unique_keys;
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::auth::Bearer;
@@ -96,8 +96,9 @@ impl Client for Kinguin {
             if let Some(refusal) = refusal(reply.status, &reply.body, reply.header("retry-after")) {
                 return Err(refusal);
             }
-            let key = read::<wire::Key>(reply.status, &reply.body)?;
-            let id = inert::cut(&redact::body(&key.id.unwrap_or_default()), 40);
+            let key = read::<Map<String, Value>>(reply.status, &reply.body)?;
+            let id = key.get("id").and_then(Value::as_str);
+            let id = inert::cut(&redact::body(id.unwrap_or_default()), 40);
             Ok(Uploaded::Added(id))
         }))
     }

@@ -6,23 +6,23 @@ mod sales;
 use std::fmt::Write as _;
 
 use jiff::tz::TimeZone;
-use serde::de::DeserializeOwned;
-use serde_json::Number;
+use serde_json::Value;
 
-use super::money::{BuyerPrice, Iwtr, Money};
+use super::money::Money;
 use super::{catalogue, wire};
 use crate::domain::amount::Cents;
 use crate::domain::catalogue::find;
 use crate::domain::explore::NOTHING;
 use crate::domain::{Column, Digest, RawCall, RawReply};
 use crate::providers::redacted;
+use crate::providers::table::{Cell, Read, facts, flag, table};
 
 const PRICES: &str = "In responses, `price` is what the buyer pays and `priceIWTR` (\"I want to receive\") is what you receive. In requests, `price` is what you receive.";
 const KEYS: &str = "the keys are secret and not shown here";
 
 // Columns: the row's own id, what identifies it to an operator, money and states, then the ids of what it belongs to.
-const BUYER: Column = Column::number("buyer pays");
-const SELLER: Column = Column::number("you receive");
+const BUYER: Cell = (Column::number("buyer pays"), "/price", money);
+const SELLER: Cell = (Column::number("you receive"), "/priceIWTR", money);
 
 /// A response as a table, for the calls that are known here.
 pub fn digest(call: &RawCall, reply: &RawReply) -> Option<Digest> {
@@ -34,74 +34,50 @@ pub fn digest(call: &RawCall, reply: &RawReply) -> Option<Digest> {
     // The documented pattern, so that `/offers/{offerId}` matches every offer.
     let path = find(&catalogue::CATALOGUE, &call.method, &call.path)?.path;
     let reads = call.method == "GET";
+    let wholesale = "wholesale offers";
     let digest = match path {
         catalogue::MERCHANT if reads => merchant(body),
-        catalogue::MERCHANT_STATUS => merchant_record(body),
-        catalogue::OFFERS if reads => {
-            paged("offers", body, OFFER_COLUMNS, offer, PRICES).map(without_in_game)
-        }
+        catalogue::MERCHANT_STATUS => object(body).map(|it| facts("merchant", RECORD, &it)),
+        catalogue::OFFERS if reads => paged("offers", body, OFFER, PRICES).map(without_in_game),
         catalogue::OFFERS | catalogue::OFFER => {
-            one("offer", body, OFFER_COLUMNS, offer, PRICES).map(without_in_game)
+            one("offer", body, OFFER, PRICES).map(without_in_game)
         }
-        catalogue::STOCK if reads => paged("keys", body, KEY_COLUMNS, key, KEYS),
-        catalogue::STOCK | catalogue::STOCK_ROW => one("key", body, KEY_COLUMNS, key, KEYS),
-        catalogue::STOCK_LIST => listed("keys", body, KEY_COLUMNS, key, KEYS),
-        catalogue::RESERVATIONS | catalogue::RESERVATIONS_ARCHIVE => paged(
-            "reservations",
-            body,
-            sales::SALE_COLUMNS,
-            sales::sale,
-            PRICES,
-        ),
-        catalogue::ALERTS => paged("alerts", body, sales::ALERT_COLUMNS, sales::alert, ""),
-        catalogue::ALERT => one("alert", body, sales::ALERT_COLUMNS, sales::alert, ""),
+        catalogue::STOCK if reads => paged("keys", body, KEY, KEYS),
+        catalogue::STOCK | catalogue::STOCK_ROW => one("key", body, KEY, KEYS),
+        catalogue::STOCK_LIST => listed("keys", body, KEY, KEYS),
+        catalogue::RESERVATIONS | catalogue::RESERVATIONS_ARCHIVE => {
+            paged("reservations", body, sales::SALE, PRICES)
+        }
+        catalogue::ALERTS => paged("alerts", body, sales::ALERT, ""),
+        catalogue::ALERT => one("alert", body, sales::ALERT, ""),
         catalogue::STATS => sales::by_day(body),
-        catalogue::POSITION => position(body),
-        catalogue::CALCULATOR => one(
-            "price calculator",
-            body,
-            CALCULATED_COLUMNS,
-            calculated,
-            PRICES,
-        ),
+        catalogue::POSITION => {
+            object(body).map(|it| facts("place in the sales booster", POSITION, &it))
+        }
+        // Without its two prices it is no calculation.
+        catalogue::CALCULATOR => one("price calculator", body, CALCULATED, PRICES)
+            .filter(|digest| digest.rows[0][1] != NOTHING && digest.rows[0][2] != NOTHING),
         catalogue::PRODUCT_SEARCH | catalogue::PRODUCT_BY_NUMBER => {
-            paged("products", body, PRODUCT_COLUMNS, product, "")
+            paged("products", body, PRODUCT, "")
         }
         catalogue::MINIMAL_PRICE => one(
             "lowest allowed price (Microsoft product)",
             body,
-            MINIMAL_COLUMNS,
-            minimal_price,
+            MINIMAL,
             PRICES,
         ),
-        catalogue::WHOLESALE_PRODUCT => {
-            listed("wholesale offers", body, WHOLESALE_COLUMNS, wholesale, "")
-        }
-        catalogue::WHOLESALE_BEST => one(
-            "best wholesale offer",
-            body,
-            WHOLESALE_COLUMNS,
-            wholesale,
-            "",
-        ),
-        catalogue::WHOLESALE => paged("wholesale offers", body, WHOLESALE_COLUMNS, wholesale, ""),
-        catalogue::BLOCK_REASONS => listed("block reasons", body, REASON_COLUMNS, block_reason, ""),
+        catalogue::WHOLESALE_PRODUCT => listed(wholesale, body, WHOLESALE, ""),
+        catalogue::WHOLESALE_BEST => one("best wholesale offer", body, WHOLESALE, ""),
+        catalogue::WHOLESALE => paged(wholesale, body, WHOLESALE, ""),
+        catalogue::BLOCK_REASONS => listed("block reasons", body, REASON, ""),
         _ => None,
     }?;
     // Cells are the provider's text, which may repeat a secret.
     Some(redacted(digest))
 }
 
-type Columns = &'static [Column];
-
-fn paged<T: DeserializeOwned>(
-    what: &str,
-    body: &[u8],
-    columns: Columns,
-    row: fn(T) -> Vec<String>,
-    note: &'static str,
-) -> Option<Digest> {
-    let page = wire::page::<T>(body)?;
+fn paged(what: &str, body: &[u8], cells: &[Cell], note: &'static str) -> Option<Digest> {
+    let page = wire::page(body)?;
     let count = page.rows.len() as u64;
     let of = page
         .total
@@ -121,286 +97,195 @@ fn paged<T: DeserializeOwned>(
     }
     Some(Digest {
         title,
-        columns: columns.to_vec(),
-        rows: page.rows.into_iter().map(row).collect(),
         note,
         has_more: page.more,
+        ..table(cells, &page.rows)
     })
 }
 
-fn listed<T: DeserializeOwned>(
-    what: &str,
-    body: &[u8],
-    columns: Columns,
-    row: fn(T) -> Vec<String>,
-    note: &'static str,
-) -> Option<Digest> {
-    let rows = wire::list::<T>(body)?;
+fn listed(what: &str, body: &[u8], cells: &[Cell], note: &'static str) -> Option<Digest> {
+    let rows = wire::list(body)?;
     Some(Digest {
         title: format!("{what}: {}", rows.len()),
-        columns: columns.to_vec(),
-        rows: rows.into_iter().map(row).collect(),
         note,
-        has_more: false,
+        ..table(cells, &rows)
     })
 }
 
-fn one<T: DeserializeOwned>(
-    what: &str,
-    body: &[u8],
-    columns: Columns,
-    row: fn(T) -> Vec<String>,
-    note: &'static str,
-) -> Option<Digest> {
+fn one(what: &str, body: &[u8], cells: &[Cell], note: &'static str) -> Option<Digest> {
     Some(Digest {
         title: what.to_owned(),
-        columns: columns.to_vec(),
-        rows: vec![row(serde_json::from_slice(body).ok()?)],
         note,
-        has_more: false,
+        ..table(cells, &[object(body)?])
     })
 }
 
-const MERCHANT_COLUMNS: Columns = &[Column::word("type"), Column::word("status")];
+fn object(body: &[u8]) -> Option<Value> {
+    let object: Value = serde_json::from_slice(body).ok()?;
+    object.is_object().then_some(object)
+}
 
+/// The answer that verifies credentials always has both.
 fn merchant(body: &[u8]) -> Option<Digest> {
-    let row = |merchant: wire::Merchant| vec![merchant.kind, merchant.status];
-    one("merchant", body, MERCHANT_COLUMNS, row, "")
+    let merchant: wire::Merchant = serde_json::from_slice(body).ok()?;
+    Some(Digest {
+        title: "merchant".to_owned(),
+        columns: vec![Column::word("type"), Column::word("status")],
+        rows: vec![vec![merchant.kind, merchant.status]],
+        ..Digest::default()
+    })
 }
 
-fn merchant_record(body: &[u8]) -> Option<Digest> {
-    let record: wire::MerchantRecord = serde_json::from_slice(body).ok()?;
-    Some(facts(
-        "merchant",
-        &[
-            ("number", number(record.id)),
-            ("name", text(record.name)),
-            ("type", text(record.kind)),
-            ("status", text(record.status)),
-            ("tier", text(record.tier_level)),
-            ("declared stock, at most", number(record.max_declared_stock)),
-            (
-                "pre-order stock, at most",
-                number(record.max_pre_order_stock),
-            ),
-            ("test account", text(record.test_account.map(yes_or_no))),
-        ],
-    ))
-}
+const RECORD: &[(&str, &str, Read)] = &[
+    ("number", "/id", number),
+    ("name", "/name", text),
+    ("type", "/type", text),
+    ("status", "/status", text),
+    ("tier", "/tierLevel", text),
+    ("declared stock, at most", "/maxDeclaredStock", number),
+    ("pre-order stock, at most", "/maxPreOrderStock", number),
+    ("test account", "/testAccount", flag),
+];
 
 /// Where the sales booster puts an offer, and what another place costs.
-fn position(body: &[u8]) -> Option<Digest> {
-    let at: wire::Position = serde_json::from_slice(body).ok()?;
-    let tier = at.tier.unwrap_or_default();
-    let cents = |cents: Option<Cents>| money(cents.map(Money::from));
-    let part = |part: Option<Number>| text(part.map(|part| part.to_string()));
-    Some(facts(
-        "place in the sales booster",
-        &[
-            ("place now", number(at.current)),
-            ("place with this bid and price", number(at.new)),
-            (
-                "chance of the buy button now",
-                part(at.current_buy_button_probability),
-            ),
-            (
-                "chance with this bid and price",
-                part(at.new_buy_button_probability),
-            ),
-            ("next valid bid", cents(at.next_valid_bid)),
-            ("lowest bid", cents(tier.min_bid)),
-            ("step between bids", cents(tier.step)),
-            ("entry fee of each activation", cents(tier.entry_fee)),
-        ],
-    ))
-}
-
-/// One object's fields, one row each.
-fn facts(title: &str, rows: &[(&str, String)]) -> Digest {
-    let row = |(what, value): &(&str, String)| vec![(*what).to_owned(), value.clone()];
-    Digest {
-        title: title.to_owned(),
-        columns: vec![Column::word("what"), Column::text("value")],
-        rows: rows.iter().map(row).collect(),
-        ..Digest::default()
-    }
-}
+const POSITION: &[(&str, &str, Read)] = &[
+    ("place now", "/current", number),
+    ("place with this bid and price", "/new", number),
+    (
+        "chance of the buy button now",
+        "/currentBuyButtonProbability",
+        digits,
+    ),
+    (
+        "chance with this bid and price",
+        "/newBuyButtonProbability",
+        digits,
+    ),
+    ("next valid bid", "/nextValidBid", cents),
+    ("lowest bid", "/tier/minBid", cents),
+    ("step between bids", "/tier/step", cents),
+    ("entry fee of each activation", "/tier/entryFee", cents),
+];
 
 /// The columns that only in-game offers have.
 const IN_GAME: [&str; 2] = ["least", "unit price"];
 
 /// Drops the in-game columns where no row is in-game: other offers' unit price has no meaning.
 fn without_in_game(mut digest: Digest) -> Digest {
-    let at = |name: &str| digest.columns.iter().position(|column| column.name == name);
+    let mut columns = digest.columns.iter();
     // Only in-game offers have a minimum quantity, so that column decides.
-    let least = at(IN_GAME[0]);
-    if least.is_some_and(|least| digest.rows.iter().any(|row| row[least] != NOTHING)) {
+    let least = columns.position(|column| column.name == IN_GAME[0]);
+    let Some(at) = least.filter(|at| digest.rows.iter().all(|row| row[*at] == NOTHING)) else {
         return digest;
-    }
-    let stays: Vec<bool> = digest
-        .columns
-        .iter()
-        .map(|column| !IN_GAME.contains(&column.name))
-        .collect();
-    for row in &mut digest.rows {
-        let mut stays = stays.iter();
-        row.retain(|_| *stays.next().unwrap_or(&true));
-    }
-    digest
-        .columns
-        .retain(|column| !IN_GAME.contains(&column.name));
-    digest
-}
-
-const OFFER_COLUMNS: Columns = &[
-    Column::id("offer", "offerId"),
-    Column::text("name"),
-    BUYER,
-    SELLER,
-    Column::word("status"),
-    Column::number("buyable"),
-    Column::number("sold"),
-    Column::number(IN_GAME[0]),
-    Column::number(IN_GAME[1]),
-    Column::word("blocked for"),
-    Column::word("updated (UTC)"),
-];
-
-fn offer(offer: wire::Offer) -> Vec<String> {
-    let status = match (offer.status, &offer.block) {
-        (Some(status), Some(_)) => format!("{status}, blocked"),
-        (None, Some(_)) => "blocked".to_owned(),
-        (status, None) => text(status),
     };
-    vec![
-        text(offer.id),
-        text(offer.name),
-        buyer(offer.price),
-        seller(offer.iwtr),
-        status,
-        number(offer.buyable_stock),
-        number(offer.sold),
-        number(offer.min_quantity),
-        text(offer.unit_price.map(|price| price.to_string())),
-        text(offer.block),
-        date(offer.updated_at),
-    ]
+    let both = at..at + IN_GAME.len();
+    digest.columns.drain(both.clone());
+    for row in &mut digest.rows {
+        row.drain(both.clone());
+    }
+    digest
 }
 
-const KEY_COLUMNS: Columns = &[
-    Column::id("key", "stockId"),
-    Column::word("status"),
-    Column::word("uploaded (UTC)"),
-    Column::word("type"),
-    Column::id("reservation", "reservationId"),
-];
-
-fn key(key: wire::Key) -> Vec<String> {
-    vec![
-        text(key.id),
-        text(key.status),
-        date(key.created_at),
-        text(key.mime_type),
-        text(key.reservation_id),
-    ]
-}
-
-const CALCULATED_COLUMNS: Columns = &[
-    Column::text("rule"),
+const OFFER: &[Cell] = &[
+    (Column::id("offer", "offerId"), "/id", text),
+    (Column::text("name"), "/name", text),
     BUYER,
     SELLER,
-    Column::number("per cent"),
-    Column::number("fixed"),
+    (Column::word("status"), "", offer_status),
+    (Column::number("buyable"), "/buyableStock", number),
+    (Column::number("sold"), "/sold", number),
+    (Column::number(IN_GAME[0]), "/minQuantity", number),
+    // A bare number, as public clients see it; undocumented.
+    (Column::number(IN_GAME[1]), "/unitPrice", digits),
+    (Column::word("blocked for"), "/block", text),
+    (Column::word("updated (UTC)"), "/updatedAt", date),
 ];
 
-fn calculated(sum: wire::Calculated) -> Vec<String> {
-    let (price, iwtr) = (BuyerPrice(sum.price.into()), Iwtr(sum.iwtr.into()));
-    vec![
-        text(sum.rule),
-        buyer(Some(price)),
-        seller(Some(iwtr)),
-        sum.percent_value
-            .map_or_else(|| NOTHING.to_owned(), |percent| format!("{percent} %")),
-        money(sum.fixed_amount.map(Money::from)),
-    ]
+fn offer_status(offer: &Value) -> Option<String> {
+    match (text(&offer["status"]), text(&offer["block"])) {
+        (Some(status), Some(_)) => Some(format!("{status}, blocked")),
+        (None, Some(_)) => Some("blocked".to_owned()),
+        (status, None) => status,
+    }
 }
 
-const PRODUCT_COLUMNS: Columns = &[Column::id("product", "productId"), Column::text("name")];
+const KEY: &[Cell] = &[
+    (Column::id("key", "stockId"), "/id", text),
+    (Column::word("status"), "/status", text),
+    (Column::word("uploaded (UTC)"), "/createdAt", date),
+    (Column::word("type"), "/mimeType", text),
+    (
+        Column::id("reservation", "reservationId"),
+        "/reservationId",
+        text,
+    ),
+];
 
-fn product(product: wire::Product) -> Vec<String> {
-    vec![text(product.id), text(product.name)]
-}
+/// The price calculator's answer has flat whole numbers.
+const CALCULATED: &[Cell] = &[
+    (Column::text("rule"), "/rule", text),
+    (BUYER.0, BUYER.1, cents),
+    (SELLER.0, SELLER.1, cents),
+    (Column::number("per cent"), "/percentValue", percent),
+    (Column::number("fixed"), "/fixedAmount", cents),
+];
 
-const MINIMAL_COLUMNS: Columns = &[Column::id("product", "productId"), BUYER];
+const PRODUCT: &[Cell] = &[
+    (Column::id("product", "productId"), "/id", text),
+    (Column::text("name"), "/name", text),
+];
 
-fn minimal_price(product: wire::Product) -> Vec<String> {
-    vec![text(product.id), buyer(product.price)]
-}
+const MINIMAL: &[Cell] = &[(Column::id("product", "productId"), "/id", text), BUYER];
 
-const WHOLESALE_COLUMNS: Columns = &[
-    Column::text("name"),
-    Column::text("seller"),
+const WHOLESALE: &[Cell] = &[
+    (Column::text("name"), "/name", text),
+    (Column::text("seller"), "/sellerName", text),
     BUYER,
-    Column::number("buyable"),
-    Column::word("status"),
-    Column::word("offer"),
+    // Documented as a string; a number means the same.
+    (Column::number("buyable"), "/buyableStock", |stock| {
+        text(stock).or_else(|| digits(stock))
+    }),
+    (Column::word("status"), "/status", text),
+    (Column::word("offer"), "/offerId", text),
 ];
 
-fn wholesale(offer: wire::WholesaleOffer) -> Vec<String> {
-    // Documented as a string; a number means the same.
-    let stock = offer.buyable_stock.and_then(|stock| match stock {
-        serde_json::Value::String(text) => Some(text),
-        serde_json::Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    });
-    vec![
-        text(offer.name),
-        text(offer.seller_name),
-        buyer(offer.price),
-        text(stock),
-        text(offer.status),
-        text(offer.offer_id),
-    ]
+const REASON: &[Cell] = &[
+    (Column::text("reason"), "/blockReason", text),
+    (Column::number("offers"), "/count", number),
+];
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
 }
 
-const REASON_COLUMNS: Columns = &[Column::text("reason"), Column::number("offers")];
-
-fn block_reason(reason: wire::BlockReason) -> Vec<String> {
-    vec![text(reason.block_reason), number(reason.count)]
+fn number(value: &Value) -> Option<String> {
+    value.as_i64().map(|number| number.to_string())
 }
 
-fn text(value: Option<String>) -> String {
-    value
-        .filter(|text| !text.is_empty())
-        .unwrap_or_else(|| NOTHING.to_owned())
+/// A number that may have a fraction.
+fn digits(value: &Value) -> Option<String> {
+    value.as_number().map(ToString::to_string)
 }
 
-fn yes_or_no(yes: bool) -> String {
-    if yes { "yes" } else { "no" }.to_owned()
+fn percent(value: &Value) -> Option<String> {
+    digits(value).map(|percent| format!("{percent} %"))
 }
 
-fn number(value: Option<i64>) -> String {
-    text(value.map(|number| number.to_string()))
+fn money(value: &Value) -> Option<String> {
+    let money: Money = serde_json::from_value(value.clone()).ok()?;
+    Some(money.to_string())
 }
 
-fn money(value: Option<Money>) -> String {
-    text(value.map(|money| money.to_string()))
-}
-
-fn buyer(price: Option<BuyerPrice>) -> String {
-    money(price.map(|price| price.0))
-}
-
-fn seller(iwtr: Option<Iwtr>) -> String {
-    money(iwtr.map(|iwtr| iwtr.0))
+fn cents(value: &Value) -> Option<String> {
+    let cents: Cents = serde_json::from_value(value.clone()).ok()?;
+    Some(Money::from(cents).to_string())
 }
 
 /// A text that is not a date is shown unchanged.
-fn date(value: Option<String>) -> String {
-    text(value.map(|text| match wire::instant(&text) {
-        Some(at) => at.date_and_clock(&TimeZone::UTC),
-        None => text,
-    }))
+fn date(value: &Value) -> Option<String> {
+    let text = value.as_str()?;
+    let at = wire::instant(text);
+    Some(at.map_or_else(|| text.to_owned(), |at| at.date_and_clock(&TimeZone::UTC)))
 }
 
 #[cfg(test)]
@@ -580,6 +465,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn an_odd_value_counts_as_absent() {
+        let odd =
+            r#"{"content":[7,{"id":7,"price":{"amount":1.5},"sold":"many"},{"id":"b"},null]}"#;
+        let digest = read("GET", &format!("{API}/offers"), odd).unwrap();
+        assert_eq!(digest.rows.len(), 2);
+        assert!(digest.rows[0].iter().all(|cell| cell == NOTHING));
+        assert_eq!(digest.rows[1][0], "b");
     }
 
     #[test]

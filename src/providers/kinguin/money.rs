@@ -39,16 +39,6 @@ impl fmt::Display for Money {
     }
 }
 
-/// What the buyer pays.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct BuyerPrice(pub Money);
-
-/// What the seller receives: "I want to receive".
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Iwtr(pub Money);
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,9 +47,9 @@ mod tests {
     #[test]
     fn a_currency_is_named_and_fractions_of_a_cent_are_no_money() {
         let read = |json: &str| {
-            serde_json::from_str::<BuyerPrice>(json)
+            serde_json::from_str::<Money>(json)
                 .ok()
-                .map(|p| p.0.to_string())
+                .map(|money| money.to_string())
         };
         assert_eq!(
             read(r#"{"amount":1660,"currency":"EUR","x":1}"#).as_deref(),

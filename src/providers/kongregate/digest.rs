@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::{catalogue, wire};
 use crate::domain::catalogue::find;
-use crate::domain::explore::NOTHING;
 use crate::domain::{Column, Digest, RawCall, RawReply, fill};
 use crate::providers::redacted;
+use crate::providers::table::{self, Cell, facts, flag, or_nothing};
 
 /// More rows in one answer are not shown as a table.
 const ROWS_MAX: usize = 1_000;
@@ -16,11 +16,22 @@ pub fn digest(call: &RawCall, reply: &RawReply) -> Option<Digest> {
     let fields = wire::outcome(reply.status, &reply.body).ok()?;
     let known = find(&catalogue::CATALOGUE, &call.method, &call.path)?;
     let mut digest = match known.path {
-        catalogue::ITEMS => items(&fields),
-        catalogue::USER_ITEMS => user_items(&fields),
-        catalogue::USER_INFO => user_info(&fields),
+        catalogue::ITEMS => {
+            let note = "an item definition's number differs from the number of a player's item";
+            table("items", fields.get("items"), ITEM, note)
+        }
+        catalogue::USER_ITEMS => {
+            let note = "use_item takes the item's number; used-up items are not listed";
+            table("owned items", fields.get("items"), OWNED_ITEM, note)
+        }
+        catalogue::USER_INFO if fields.contains_key("users") => {
+            table("players", fields.get("users"), PLAYER, "")
+        }
+        catalogue::USER_INFO => Some(player(&fields)),
         catalogue::HIGH_SCORES | catalogue::FRIENDS_SCORES => scores(&fields),
-        catalogue::KONGPANIONS | catalogue::USER_KONGPANIONS => kongpanions(&fields),
+        catalogue::KONGPANIONS | catalogue::USER_KONGPANIONS => {
+            table("kongpanions", fields.get("kongpanions"), KONGPANION, "")
+        }
         _ => None,
     }?;
     // A page of scores says how many there are, and not which one it is.
@@ -36,173 +47,101 @@ pub fn digest(call: &RawCall, reply: &RawReply) -> Option<Digest> {
     Some(redacted(digest))
 }
 
-fn table(
-    what: &str,
-    fields: &wire::Fields,
-    list: &str,
-    columns: &[Column],
-    row: fn(&wire::Fields) -> Vec<String>,
-    note: &'static str,
-) -> Option<Digest> {
-    let rows = wire::rows(fields, list)?;
+fn table(what: &str, list: Option<&Value>, cells: &[Cell], note: &'static str) -> Option<Digest> {
+    let rows = list?.as_array()?;
+    let count = rows.iter().filter(|row| row.is_object()).count();
     Some(Digest {
-        title: format!("{what}: {}", rows.len()),
-        columns: columns.to_vec(),
-        rows: rows.into_iter().take(ROWS_MAX).map(row).collect(),
+        title: format!("{what}: {count}"),
         note,
-        has_more: false,
+        ..table::table(cells, rows.iter().take(ROWS_MAX))
     })
 }
 
-fn text(row: &wire::Fields, name: &str) -> String {
-    match row.get(name) {
-        Some(Value::Bool(yes)) => if *yes { "yes" } else { "no" }.to_owned(),
-        other => wire::text(other)
-            .filter(|text| !text.is_empty())
-            .unwrap_or_else(|| NOTHING.into()),
-    }
+fn text(value: &Value) -> Option<String> {
+    flag(value).or_else(|| wire::text(Some(value)))
 }
 
-fn items(fields: &wire::Fields) -> Option<Digest> {
-    let columns = [
-        Column::text("name"),
-        Column::number("Kreds"),
-        Column::word("identifier"),
-        Column::text("tags"),
-        Column::text("description"),
-        Column::word("definition"),
-    ];
-    let row = |row: &wire::Fields| {
-        let tags = row.get("tags").and_then(Value::as_array);
-        let tags = tags.into_iter().flatten().filter_map(Value::as_str);
-        let tags: Vec<&str> = tags.collect();
-        vec![
-            text(row, "name"),
-            text(row, "price"),
-            text(row, "identifier"),
-            if tags.is_empty() {
-                NOTHING.into()
-            } else {
-                tags.join(", ")
-            },
-            text(row, "description"),
-            text(row, "id"),
-        ]
-    };
-    let note = "an item definition's number differs from the number of a player's item";
-    table("items", fields, "items", &columns, row, note)
+const ITEM: &[Cell] = &[
+    (Column::text("name"), "/name", text),
+    (Column::number("Kreds"), "/price", text),
+    (Column::word("identifier"), "/identifier", text),
+    (Column::text("tags"), "/tags", tags),
+    (Column::text("description"), "/description", text),
+    (Column::word("definition"), "/id", text),
+];
+
+fn tags(tags: &Value) -> Option<String> {
+    let tags = tags.as_array()?.iter().filter_map(Value::as_str);
+    Some(tags.collect::<Vec<_>>().join(", "))
 }
 
-fn user_items(fields: &wire::Fields) -> Option<Digest> {
-    let columns = [
-        Column::id("item", "id"),
-        Column::text("name"),
-        Column::number("uses left"),
-        Column::word("identifier"),
-        Column::text("data"),
-        Column::text("description"),
-    ];
-    let row = |row: &wire::Fields| {
-        let uses = match row.get("remaining_uses") {
-            // `docs/providers/kongregate.md#items`: null means without limit.
-            Some(Value::Null) => "unlimited".into(),
-            _ => text(row, "remaining_uses"),
-        };
-        vec![
-            text(row, "id"),
-            text(row, "name"),
-            uses,
-            text(row, "identifier"),
-            text(row, "data"),
-            text(row, "description"),
-        ]
-    };
-    let note = "use_item takes the item's number; used-up items are not listed";
-    table("owned items", fields, "items", &columns, row, note)
+const OWNED_ITEM: &[Cell] = &[
+    (Column::id("item", "id"), "/id", text),
+    (Column::text("name"), "/name", text),
+    (Column::number("uses left"), "/remaining_uses", uses),
+    (Column::word("identifier"), "/identifier", text),
+    (Column::text("data"), "/data", text),
+    (Column::text("description"), "/description", text),
+];
+
+fn uses(uses: &Value) -> Option<String> {
+    // `docs/providers/kongregate.md#items`: null means without limit.
+    let unlimited = uses.is_null().then(|| "unlimited".to_owned());
+    unlimited.or_else(|| text(uses))
 }
 
-fn user_info(fields: &wire::Fields) -> Option<Digest> {
-    let columns = [
-        Column::id("number", "user_id"),
-        Column::id("player", "username"),
-        Column::word("private"),
-    ];
-    let row = |row: &wire::Fields| {
-        vec![
-            text(row, "user_id"),
-            text(row, "username"),
-            text(row, "private"),
-        ]
-    };
-    if fields.contains_key("users") {
-        return table("players", fields, "users", &columns, row, "");
-    }
+const PLAYER: &[Cell] = &[
+    (Column::id("number", "user_id"), "/user_id", text),
+    (Column::id("player", "username"), "/username", text),
+    (Column::word("private"), "/private", text),
+];
+
+fn player(fields: &wire::Fields) -> Digest {
+    let names = ["username", "user_id", "private", "page_num", "num_pages"];
+    let known = names.iter().map(|name| (*name, fields.get(*name)));
     let vars = fields.get("user_vars").and_then(Value::as_object);
-    let facts = ["username", "user_id", "private", "page_num", "num_pages"];
-    let mut rows: Vec<_> = facts
-        .iter()
-        .map(|name| vec![(*name).to_owned(), text(fields, name)])
-        .collect();
+    let vars = vars.into_iter().flatten().take(ROWS_MAX);
     let friends = fields.get("friends").and_then(Value::as_array);
-    if let Some(friends) = friends {
-        rows.push(vec![
-            "friends on this page".into(),
-            friends.len().to_string(),
-        ]);
-    }
-    for (name, _) in vars.into_iter().flatten().take(ROWS_MAX) {
-        let value = vars.map_or_else(String::new, |vars| text(vars, name));
-        rows.push(vec![name.clone(), value]);
-    }
-    Some(Digest {
-        title: "player".into(),
-        columns: vec![Column::word("what"), Column::text("value")],
-        rows,
+    let friends = friends.map(|friends| Value::from(friends.len()));
+    let rows = known
+        .chain(
+            friends
+                .as_ref()
+                .map(|many| ("friends on this page", Some(many))),
+        )
+        .chain(vars.map(|(name, value)| (name.as_str(), Some(value))));
+    Digest {
         note: "the number stays; the name may change",
         has_more: wire::whole(fields.get("page_num")) < wire::whole(fields.get("num_pages")),
-    })
+        rows: rows
+            .map(|(name, value)| vec![name.to_owned(), or_nothing(value.and_then(text))])
+            .collect(),
+        ..facts("player", &[], &Value::Null)
+    }
 }
+
+const SCORE: &[Cell] = &[
+    (Column::id("player", "username"), "/username", text),
+    (Column::number("score"), "/score", text),
+    (Column::number("level"), "/level", text),
+];
 
 fn scores(fields: &wire::Fields) -> Option<Digest> {
     // The list is named by its scope: `lifetime_scores` (`docs/providers/kongregate.md#scores`).
-    let list = fields.keys().find(|name| name.ends_with("_scores"))?;
-    let columns = [
-        Column::id("player", "username"),
-        Column::number("score"),
-        Column::number("level"),
-    ];
-    let row = |row: &wire::Fields| {
-        vec![
-            text(row, "username"),
-            text(row, "score"),
-            text(row, "level"),
-        ]
-    };
-    let what = list.replace('_', " ");
-    let mut digest = table(&what, fields, list, &columns, row, "")?;
+    let (list, rows) = fields.iter().find(|(name, _)| name.ends_with("_scores"))?;
+    let mut digest = table(&list.replace('_', " "), Some(rows), SCORE, "")?;
     if let Some(pages) = wire::whole(fields.get("page_count")) {
         digest.title = format!("{} on this page, pages: {pages}", digest.title);
     }
     Some(digest)
 }
 
-fn kongpanions(fields: &wire::Fields) -> Option<Digest> {
-    let columns = [
-        Column::text("name"),
-        Column::word("shiny"),
-        Column::text("description"),
-        Column::word("number"),
-    ];
-    let row = |row: &wire::Fields| {
-        vec![
-            text(row, "name"),
-            text(row, "shiny"),
-            text(row, "description"),
-            text(row, "id"),
-        ]
-    };
-    table("kongpanions", fields, "kongpanions", &columns, row, "")
-}
+const KONGPANION: &[Cell] = &[
+    (Column::text("name"), "/name", text),
+    (Column::word("shiny"), "/shiny", text),
+    (Column::text("description"), "/description", text),
+    (Column::word("number"), "/id", text),
+];
 
 #[cfg(test)]
 mod tests {

@@ -169,12 +169,6 @@ pub fn text(value: Option<&Value>) -> Option<String> {
     }
 }
 
-/// The rows of a list by its name; entries that are not objects are left out.
-pub fn rows<'f>(fields: &'f Fields, name: &str) -> Option<Vec<&'f Fields>> {
-    let all = fields.get(name)?.as_array()?;
-    Some(all.iter().filter_map(Value::as_object).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

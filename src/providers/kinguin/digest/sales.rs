@@ -2,89 +2,71 @@
 
 use std::collections::BTreeMap;
 
-use super::super::wire;
-use super::{BUYER, Columns, Money, SELLER, buyer, date, money, number, seller, text, yes_or_no};
-use crate::domain::{Column, Digest};
+use serde_json::Value;
 
-pub const SALE_COLUMNS: Columns = &[
-    Column::id("reservation", "reservationId"),
-    Column::text("name"),
+use super::{BUYER, SELLER, cents, date, number, text};
+use crate::domain::{Column, Digest};
+use crate::providers::table::{Cell, flag, table};
+
+pub const SALE: &[Cell] = &[
+    (Column::id("reservation", "reservationId"), "/id", text),
+    (Column::text("name"), "/name", text),
     BUYER,
     SELLER,
-    Column::word("state"),
-    Column::word("created (UTC)"),
-    Column::word("deliver by (UTC)"),
-    Column::id("order", "orderIncrementId"),
-    Column::id("offer", "offerId"),
+    (Column::word("state"), "/status", text),
+    (Column::word("created (UTC)"), "/createdDate", date),
+    (Column::word("deliver by (UTC)"), "/maxDeliveryDate", date),
+    (
+        Column::id("order", "orderIncrementId"),
+        "/orderIncrementId",
+        text,
+    ),
+    (Column::id("offer", "offerId"), "/offerId", text),
 ];
 
-pub fn sale(sale: wire::Reservation) -> Vec<String> {
-    vec![
-        text(sale.id),
-        text(sale.name),
-        buyer(sale.price),
-        seller(sale.iwtr),
-        text(sale.status),
-        date(sale.created_date),
-        date(sale.max_delivery_date),
-        text(sale.order_increment_id),
-        text(sale.offer_id),
-    ]
-}
-
-pub const ALERT_COLUMNS: Columns = &[
-    Column::id("id", "alertId"),
-    Column::text("name"),
-    Column::word("alert"),
-    Column::word("state"),
-    Column::word("since (UTC)"),
-    Column::word("ignored"),
-    Column::word("sale"),
-    Column::id("order", "orderIncrementId"),
-    Column::id("offer", "offerId"),
-    Column::id("reservation", "reservationId"),
+pub const ALERT: &[Cell] = &[
+    (Column::id("id", "alertId"), "/id", text),
+    (Column::text("name"), "/source/name", text),
+    (Column::word("alert"), "/type", text),
+    (Column::word("state"), "/status", text),
+    (Column::word("since (UTC)"), "/createdAt", date),
+    (Column::word("ignored"), "/ignored", flag),
+    (Column::word("sale"), "/source/status", text),
+    (
+        Column::id("order", "orderIncrementId"),
+        "/source/orderIncrementId",
+        text,
+    ),
+    (Column::id("offer", "offerId"), "/source/offerId", text),
+    (
+        Column::id("reservation", "reservationId"),
+        "/source/id",
+        text,
+    ),
 ];
 
-pub fn alert(alert: wire::Alert) -> Vec<String> {
-    let sale = alert.source.unwrap_or_default();
-    vec![
-        text(alert.id),
-        text(sale.name),
-        text(alert.kind),
-        text(alert.status),
-        date(alert.created_at),
-        text(alert.ignored.map(yes_or_no)),
-        text(sale.status),
-        text(sale.order_increment_id),
-        text(sale.offer_id),
-        text(sale.id),
-    ]
-}
+const DAY: &[Cell] = &[
+    (Column::word("day"), "/dateToString", text),
+    (Column::number("keys sold"), "/count", number),
+    (Column::number("buyers paid"), "/price", cents),
+    (Column::number("bids"), "/bid", cents),
+];
 
 /// Sales by day, the newest first: a map in the answer.
 pub fn by_day(body: &[u8]) -> Option<Digest> {
-    let days: BTreeMap<String, wire::Day> = serde_json::from_slice(body).ok()?;
-    let cents = |cents: Option<_>| money(cents.map(Money::from));
+    let days: BTreeMap<String, Value> = serde_json::from_slice(body).ok()?;
     // The keys are dates, which sort as text.
-    let rows = days.into_iter().rev().map(|(key, day)| {
-        vec![
-            day.date_to_string.unwrap_or(key),
-            number(day.count),
-            cents(day.price),
-            cents(day.bid),
-        ]
+    let days = days.into_iter().rev().map(|(key, mut day)| {
+        let named = day.as_object()?.get("dateToString");
+        if !named.is_some_and(Value::is_string) {
+            day["dateToString"] = key.into();
+        }
+        Some(day)
     });
-    let rows: Vec<_> = rows.collect();
+    let days = days.collect::<Option<Vec<_>>>()?;
     Some(Digest {
-        title: format!("sales by day: {}", rows.len()),
-        columns: vec![
-            Column::word("day"),
-            Column::number("keys sold"),
-            Column::number("buyers paid"),
-            Column::number("bids"),
-        ],
-        rows,
-        ..Digest::default()
+        title: format!("sales by day: {}", days.len()),
+        ..table(DAY, &days)
     })
 }
 
@@ -92,12 +74,17 @@ pub fn by_day(body: &[u8]) -> Option<Digest> {
 mod tests {
     use super::*;
 
+    fn cells(table: &[Cell], row: &str) -> Vec<String> {
+        let row: Value = serde_json::from_str(row).unwrap();
+        super::table(table, &[row]).rows.remove(0)
+    }
+
     // docs/providers/kinguin.md#reservations
     #[test]
     fn a_sale_shows_until_when_it_must_be_delivered_and_its_offer() {
         let row = r#"{"id":"65b0","offerId":"65a0","maxDeliveryDate":"2024-03-29T10:16:42.177+0000","status":"BOUGHT"}"#;
-        let cells = sale(serde_json::from_str(row).unwrap());
-        assert_eq!(cells.len(), SALE_COLUMNS.len());
+        let cells = cells(SALE, row);
+        assert_eq!(cells.len(), SALE.len());
         assert_eq!(cells[0], "65b0");
         assert_eq!(&cells[6..], ["2024-03-29 10:16:42", "–", "65a0"]);
     }
@@ -105,11 +92,11 @@ mod tests {
     #[test]
     fn an_alert_names_the_sale_it_is_about() {
         let row = r#"{"id":"65a1","type":"STOCK_NOT_UPLOADED","status":"OPEN","ignored":false,"source":{"id":"65b0","name":"Harbour","status":"OUT_OF_STOCK","orderIncrementId":"SBX-1"}}"#;
-        let cells = alert(serde_json::from_str(row).unwrap());
-        assert_eq!(cells.len(), ALERT_COLUMNS.len());
+        let cells = cells(ALERT, row);
+        assert_eq!(cells.len(), ALERT.len());
         assert_eq!(cells[..2], ["65a1", "Harbour"]);
         assert_eq!(cells[5..8], ["no", "OUT_OF_STOCK", "SBX-1"]);
-        let bare = alert(serde_json::from_str("{}").unwrap());
+        let bare = self::cells(ALERT, "{}");
         assert!(bare.iter().all(|cell| cell == "–"));
     }
 
