@@ -95,14 +95,11 @@ impl Deck {
             no_wait: false,
         };
         let call = Call {
-            method: "POST".into(),
-            endpoint: "control",
-            path,
             body: Content::Bytes(json.into()),
             about: CONTROL.into(),
             // A lost response may follow a command that took effect.
             repeat: Repeat::Never,
-            auth: None,
+            ..Call::new("POST", "control", path)
         };
         let reply = session
             .send(&call, &Unsigned, options)

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::connecting::Connecting;
 use super::{coding, redact};
-use crate::domain::{AuthMethod, Now, RawReply, Secret, WallTime};
+use crate::domain::{AuthMethod, Now, RawReply, RawRequest, Secret, WallTime};
 use crate::ledger::NONCE_SENT_WITHIN;
 
 /// One request in the provider's terms, not yet authorised.
@@ -35,6 +35,33 @@ pub struct Call {
     pub repeat: Repeat,
     /// The authorisation method, where the provider allows several.
     pub auth: Option<AuthMethod>,
+}
+
+impl Call {
+    /// A call without a body, which may be repeated.
+    #[must_use]
+    pub fn new(method: &str, endpoint: &'static str, path: impl Into<String>) -> Self {
+        Self {
+            method: method.into(),
+            endpoint,
+            path: path.into(),
+            body: Content::Empty,
+            about: String::new(),
+            repeat: Repeat::Safe,
+            auth: None,
+        }
+    }
+
+    /// A call as an operator writes it, with the body to be authorised.
+    #[must_use]
+    pub fn raw(request: &RawRequest, endpoint: &'static str, body: Content) -> Self {
+        Self {
+            body,
+            repeat: Repeat::of(request.writes),
+            auth: request.auth,
+            ..Self::new(&request.method, endpoint, request.path.as_str())
+        }
+    }
 }
 
 impl fmt::Debug for Call {

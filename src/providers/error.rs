@@ -1,6 +1,6 @@
 //! Why a call has no answer: a kind to act on, and the provider's own code and message.
 
-use crate::domain::{Ability, AccountId, Problem, ProblemKind};
+use crate::domain::{Ability, AccountId, Problem, ProblemKind, inert};
 use crate::net::NetError;
 
 /// Why a call has no answer. Text from outside is already made inert.
@@ -47,6 +47,54 @@ impl From<NetError> for ApiError {
 }
 
 impl ApiError {
+    /// [`ApiError::Refused`] with this code.
+    pub fn refused(code: impl Into<String>, hint: &str) -> Self {
+        Self::Refused {
+            code: code.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// [`ApiError::NotFound`] of this thing.
+    pub fn not_found(what: impl Into<String>, hint: &str) -> Self {
+        Self::NotFound {
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// [`ApiError::Failing`] in these words.
+    pub fn failing(what: impl Into<String>, hint: &str) -> Self {
+        Self::Failing {
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// A 429, with the redacted text of its `Retry-After`; `shared` is what another program may use, too.
+    pub(super) fn too_many(retry_after: Option<&str>, shared: &str) -> Self {
+        let after = retry_after.map(|after| format!(", retry after {}", inert::cut(after, 40)));
+        let after = after.unwrap_or_default();
+        Self::failing(
+            format!("rejected the request: too many requests (429){after}"),
+            &format!("another program may be using this {shared}; try again later"),
+        )
+    }
+
+    /// [`ApiError::Unexpected`] in these words.
+    pub fn unexpected(what: impl Into<String>) -> Self {
+        Self::Unexpected { what: what.into() }
+    }
+
+    /// A body that is not the expected JSON; `why` is redacted.
+    pub(super) fn unreadable(status: u16, body: &[u8], why: &str) -> Self {
+        Self::unexpected(match body.trim_ascii_start().first() {
+            None => format!("it is empty (status {status})"),
+            Some(b'<') => format!("it is an HTML page, not JSON (status {status})"),
+            Some(_) => format!("it is not the expected JSON: {}", inert::cut(why, 120)),
+        })
+    }
+
     /// The error as the operator of `account` sees it.
     #[must_use]
     pub fn problem(self, account: &AccountId, provider: &str) -> Problem {

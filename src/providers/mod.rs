@@ -149,6 +149,16 @@ pub struct Credentials {
     pub tokens: Option<Tokens>,
 }
 
+impl Credentials {
+    /// The base of an endpoint's URL, without a slash at its end.
+    fn endpoint(&self, name: &str) -> &str {
+        let mut endpoints = self.endpoints.iter();
+        endpoints
+            .find(|(known, _)| *known == name)
+            .map_or("", |(_, url)| url.as_str().trim_end_matches('/'))
+    }
+}
+
 /// A call whose reply is read as an `A`.
 pub struct Query<A> {
     /// What is sent.

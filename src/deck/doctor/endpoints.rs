@@ -8,7 +8,7 @@ use super::{Finding, Health};
 use crate::deck::Deck;
 use crate::domain::{AccountId, time};
 use crate::ledger::NONCE_LEAD_MAX;
-use crate::net::{self, BoxFuture, Call, Content, NetError, Reached, Repeat, Session};
+use crate::net::{self, BoxFuture, Call, NetError, Reached, Session};
 
 /// One check for each server of the accounts, or of one account.
 pub(super) fn checks(
@@ -41,13 +41,8 @@ pub(super) fn checks(
 /// A request of a check: an endpoint's own URL.
 pub(super) fn get(endpoint: &'static str) -> Call {
     Call {
-        method: "GET".into(),
-        endpoint,
-        path: "/".into(),
-        body: Content::Empty,
         about: "doctor".into(),
-        repeat: Repeat::Safe,
-        auth: None,
+        ..Call::new("GET", endpoint, "/")
     }
 }
 

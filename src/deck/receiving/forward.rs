@@ -13,7 +13,7 @@ use crate::domain::{
     Account, AccountId, Delivery, Environment, Problem, ProblemKind, ProviderId, inert, time,
 };
 use crate::net::{
-    self, Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, RequestOptions, Session,
+    self, Authorise, BoxFuture, Call, NetError, Repeat, Reply, RequestOptions, Session,
     SignedRequest, Verbatim, redact,
 };
 
@@ -222,14 +222,10 @@ impl Shared {
             Vec::new(),
         );
         let call = Call {
-            method: raw.method.clone(),
-            endpoint: "forward",
-            path: "/".into(),
-            body: Content::Empty,
             about: about(delivery),
             // A retry is a new attempt of the job, with its own row and after its own wait.
             repeat: Repeat::Never,
-            auth: None,
+            ..Call::new(&raw.method, "forward", "/")
         };
         let as_received = AsReceived {
             verbatim: Verbatim {

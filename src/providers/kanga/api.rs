@@ -4,18 +4,16 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::auth::{ESTIMATE, ESTIMATE_ALSO, INVALID_CREDENTIALS, Signer, TEST};
+use super::auth::{ESTIMATE, ESTIMATE_ALSO, INVALID_CREDENTIALS, Kanga, TEST};
 use super::wire::{Field, Flat};
 use crate::domain::payment::Price;
 use crate::domain::{
-    Amount, Currency, Estimate, EstimateRequest, LinkRequest, Now, Payment, PaymentId, PaymentLink,
+    Amount, Currency, Estimate, EstimateRequest, LinkRequest, Payment, PaymentId, PaymentLink,
     PaymentState, RawReply, RawRequest, Reported, Secret, WallTime, bad_json, inert,
 };
-use crate::net::{
-    Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, SignedRequest, redact,
-};
+use crate::net::{Call, Content, Repeat, Reply, redact};
 use crate::providers::{ApiError, Client, Credentials, Queried, Query};
 
 /// CREATE PAYMENT TOKEN.
@@ -38,28 +36,9 @@ const LINK_VALUE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// One account at Kanga.
-struct Kanga {
-    signer: Signer,
-}
-
 /// Makes the client of one account.
 pub fn connect(credentials: Credentials) -> Arc<dyn Client> {
-    Arc::new(Kanga {
-        signer: Signer::new(credentials),
-    })
-}
-
-impl Authorise for Kanga {
-    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
-        self.signer.authorise(call)
-    }
-    fn is_stale(&self, reply: &Reply, token: Option<&Secret>) -> bool {
-        self.signer.is_stale(reply, token)
-    }
-    fn provider_time(&self, date: WallTime, seen: Now) {
-        self.signer.provider_time(date, seen);
-    }
+    Arc::new(Kanga::new(credentials))
 }
 
 impl Client for Kanga {
@@ -103,9 +82,7 @@ impl Client for Kanga {
             }
             let named = format!("the currency {token}");
             outcome(&answer, &reply, &named).map_err(|error| check_currency(error, &token))?;
-            Err(ApiError::Unexpected {
-                what: "it has a `result` but no prices".into(),
-            })
+            Err(ApiError::unexpected("it has a `result` but no prices"))
         }))
     }
 
@@ -126,17 +103,11 @@ impl Client for Kanga {
     }
 
     fn raw(&self, request: &RawRequest) -> Result<Call, ApiError> {
+        // The second estimate URL is on the payment page's host (`docs/providers/kanga.md#contradictions`).
+        let endpoint = if is_also(&request.path) { "pay" } else { "api" };
         let body = request.body.clone();
-        Ok(Call {
-            method: request.method.clone(),
-            // The second estimate URL is on the payment page's host (`docs/providers/kanga.md#contradictions`).
-            endpoint: if is_also(&request.path) { "pay" } else { "api" },
-            path: request.path.clone(),
-            body: body.map_or(Content::Empty, Content::Bytes),
-            about: String::new(),
-            repeat: Repeat::of(request.writes),
-            auth: None,
-        })
+        let body = body.map_or(Content::Empty, Content::Bytes);
+        Ok(Call::raw(request, endpoint, body))
     }
 
     fn judge(&self, raw: &RawReply) -> Result<(), ApiError> {
@@ -163,8 +134,8 @@ impl Client for Kanga {
     fn link(&self, link: &LinkRequest, token: Option<&Secret>) -> Result<PaymentLink, ApiError> {
         let mut url = format!(
             "{}/tpg/payment/{}?",
-            self.signer.endpoint("pay"),
-            encode(self.signer.api_key())
+            self.credentials.endpoint("pay"),
+            encode(self.api_key())
         );
         let mut add = |name: &str, value: &str| {
             if !url.ends_with('?') {
@@ -199,18 +170,11 @@ impl Client for Kanga {
 /// A call that may be repeated.
 fn post(path: &str, fields: &[(&str, &str)], about: &str) -> Call {
     let fields = fields.iter();
+    let fields = fields.map(|(name, value)| ((*name).to_owned(), Value::from(*value)));
     Call {
-        method: "POST".into(),
-        endpoint: "api",
-        path: path.into(),
-        body: Content::Fields(
-            fields
-                .map(|(name, value)| ((*name).to_owned(), Value::from(*value)))
-                .collect::<Map<_, _>>(),
-        ),
+        body: Content::Fields(fields.collect()),
         about: about.to_owned(),
-        repeat: Repeat::Safe,
-        auth: None,
+        ..Call::new("POST", "api", path)
     }
 }
 
@@ -240,73 +204,49 @@ fn read(reply: &Reply) -> Result<Flat, ApiError> {
     match serde_json::from_slice::<Flat>(&reply.body) {
         Ok(answer) if status < 400 || answer.get("result").is_some() => Ok(answer),
         Ok(_) | Err(_) if status >= 400 => Err(failing(status, reply)),
-        Ok(_) => Err(ApiError::Unexpected {
-            what: format!("status {status}"),
-        }),
-        Err(_) if status == 204 || reply.body.is_empty() => Err(ApiError::Unexpected {
-            what: format!("it is empty (status {status})"),
-        }),
-        Err(_) if looks_like_html(&reply.body) => Err(ApiError::Unexpected {
-            what: format!("it is an HTML page, not JSON (status {status})"),
-        }),
-        Err(error) => Err(ApiError::Unexpected {
-            what: format!(
-                "it is not the expected JSON: {}",
-                inert::cut(&redact::scrub(&bad_json(&error)), 120)
-            ),
-        }),
+        Ok(_) => Err(ApiError::unexpected(format!("status {status}"))),
+        Err(_) if status == 204 => Err(ApiError::unreadable(status, &[], "")),
+        Err(error) => {
+            let why = bad_json(&error);
+            Err(ApiError::unreadable(
+                status,
+                &reply.body,
+                &redact::scrub(&why),
+            ))
+        }
     }
-}
-
-fn looks_like_html(body: &[u8]) -> bool {
-    body.trim_ascii_start().first() == Some(&b'<')
 }
 
 fn failing(status: u16, reply: &Reply) -> ApiError {
     match status {
-        401 | 403 => ApiError::Refused {
-            code: format!("status {status}"),
-            hint: "check api_key and api_secret against Payment gateway > API in the web account"
-                .into(),
-        },
-        404 => ApiError::NotFound {
-            what: "this path (status 404)".into(),
-            hint: "check `endpoints` of the account in the config".into(),
-        },
-        429 => ApiError::Failing {
-            what: match reply.header("retry-after") {
-                Some(after) => format!(
-                    "rejected the request: too many requests (429), retry after {}",
-                    inert::cut(&redact::scrub(after), 40)
-                ),
-                None => "rejected the request: too many requests (429)".into(),
-            },
-            hint: "another program may be using this key; try again later".into(),
-        },
-        500.. => ApiError::Failing {
-            what: format!("is failing (status {status})"),
-            hint: "try again later".into(),
-        },
-        _ => ApiError::Failing {
-            what: format!("rejected the request (status {status})"),
-            hint: "`tilldeck log` shows the request and the response".into(),
-        },
+        401 | 403 => ApiError::refused(
+            format!("status {status}"),
+            "check api_key and api_secret against Payment gateway > API in the web account",
+        ),
+        404 => ApiError::not_found(
+            "this path (status 404)",
+            "check `endpoints` of the account in the config",
+        ),
+        429 => {
+            let after = reply.header("retry-after").map(redact::scrub);
+            ApiError::too_many(after.as_deref(), "key")
+        }
+        500.. => ApiError::failing(format!("is failing (status {status})"), "try again later"),
+        _ => ApiError::failing(
+            format!("rejected the request (status {status})"),
+            "`tilldeck log` shows the request and the response",
+        ),
     }
 }
 
 fn text<'a>(answer: &'a Flat, name: &str) -> Result<&'a str, ApiError> {
-    match answer.get(name) {
-        Some(Field::Text(text)) => Ok(text),
-        Some(Field::Number(_)) => Err(ApiError::Unexpected {
-            what: format!("`{name}` is a number; a string was expected"),
-        }),
-        Some(Field::Other(what)) => Err(ApiError::Unexpected {
-            what: format!("`{name}` is {what}; a string was expected"),
-        }),
-        None => Err(ApiError::Unexpected {
-            what: format!("`{name}` is missing"),
-        }),
-    }
+    let what = match answer.get(name) {
+        Some(Field::Text(text)) => return Ok(text),
+        Some(Field::Number(_)) => format!("`{name}` is a number; a string was expected"),
+        Some(Field::Other(what)) => format!("`{name}` is {what}; a string was expected"),
+        None => format!("`{name}` is missing"),
+    };
+    Err(ApiError::unexpected(what))
 }
 
 /// Reads `result` and, where it is not "ok", `code`.
@@ -317,27 +257,34 @@ fn outcome(answer: &Flat, reply: &Reply, requested: &str) -> Result<(), ApiError
         "ok" => Err(failing(reply.status, reply)),
         "fail" => Err(match answer.get("code") {
             // Only after `Authorise::is_stale` has caused a second try with a fresh nonce.
-            Some(Field::Number(code)) if code == INVALID_CREDENTIALS => ApiError::Refused {
-                code: format!("code {INVALID_CREDENTIALS}, also on a second try"),
-                hint: "either api_key and api_secret do not match, or another program used a \
-                    later nonce with this key. Compare both with Payment gateway > API in the web account, \
-                    and check the clocks"
-                    .into(),
-            },
-            Some(Field::Number(code)) if code == NOT_FOUND => ApiError::NotFound {
-                what: format!("{requested} (code {NOT_FOUND})"),
-                hint: "Kanga knows a payment once the payer has opened the payment page; check the id, or try again later".into(),
-            },
-            code => ApiError::Failing {
-                what: match code {
-                    Some(Field::Number(code)) => format!("rejected the request (code {})", inert::cut(&redact::scrub(code), 20)),
-                    Some(Field::Text(code)) => format!("rejected the request (code {})", inert::quoted(&redact::scrub(code), 20)),
-                    Some(Field::Other(_)) | None => "rejected the request and gave no reason".into(),
-                },
-                hint: "check the values sent; `tilldeck log` shows the request and the response".into(),
-            },
+            Some(Field::Number(code)) if code == INVALID_CREDENTIALS => ApiError::refused(
+                format!("code {INVALID_CREDENTIALS}, also on a second try"),
+                "either api_key and api_secret do not match, or another program used a later nonce with this key. \
+                Compare both with Payment gateway > API in the web account, and check the clocks",
+            ),
+            Some(Field::Number(code)) if code == NOT_FOUND => ApiError::not_found(
+                format!("{requested} (code {NOT_FOUND})"),
+                "Kanga knows a payment once the payer has opened the payment page; check the id, or try again later",
+            ),
+            code => {
+                let code = match code {
+                    Some(Field::Number(code)) => Some(inert::cut(&redact::scrub(code), 20)),
+                    Some(Field::Text(code)) => Some(inert::quoted(&redact::scrub(code), 20)),
+                    Some(Field::Other(_)) | None => None,
+                };
+                let what = match code {
+                    Some(code) => format!("rejected the request (code {code})"),
+                    None => "rejected the request and gave no reason".into(),
+                };
+                let hint =
+                    "check the values sent; `tilldeck log` shows the request and the response";
+                ApiError::failing(what, hint)
+            }
         }),
-        other => Err(ApiError::Unexpected { what: format!("`result` is {}", inert::quoted(&redact::scrub(other), 40)) }),
+        other => {
+            let other = inert::quoted(&redact::scrub(other), 40);
+            Err(ApiError::unexpected(format!("`result` is {other}")))
+        }
     }
 }
 
@@ -386,10 +333,9 @@ fn reported<'a>(answer: &'a Flat, name: &str) -> &'a str {
 }
 
 fn payment(id: &PaymentId, answer: &Flat) -> Result<Payment, ApiError> {
-    let unexpected = |what: String| ApiError::Unexpected { what };
     let state = text(answer, "state")?;
     if state.is_empty() {
-        return Err(unexpected("`state` is empty".into()));
+        return Err(ApiError::unexpected("`state` is empty"));
     }
     Ok(Payment {
         id: id.clone(),
@@ -410,16 +356,13 @@ fn estimate(
     answer: &Flat,
     at: WallTime,
 ) -> Result<Estimate, ApiError> {
-    let unexpected = |what: String| ApiError::Unexpected { what };
-    let mut prices = Vec::with_capacity(answer.0.len());
-    for (name, _) in &answer.0 {
-        prices.push(Price {
-            currency: currency(name),
-            amount: amount(answer, name),
-        });
-    }
+    let prices = answer.0.iter().map(|(name, _)| Price {
+        currency: currency(name),
+        amount: amount(answer, name),
+    });
+    let prices: Vec<_> = prices.collect();
     if prices.is_empty() {
-        return Err(unexpected("it has no prices".into()));
+        return Err(ApiError::unexpected("it has no prices"));
     }
     Ok(Estimate {
         token: token.clone(),

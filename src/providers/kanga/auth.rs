@@ -32,15 +32,15 @@ pub const TEST: &str = "/api/v2/test";
 /// (`docs/providers/kanga.md#failures`).
 pub const INVALID_CREDENTIALS: &str = "9000";
 
-/// Signs one account's calls.
-pub struct Signer {
+/// One account at Kanga; it signs its calls.
+pub struct Kanga {
     api_key: Secret,
     nonces: KeyHash,
     secret: OnceCell<Secret>,
-    credentials: Credentials,
+    pub credentials: Credentials,
 }
 
-impl Signer {
+impl Kanga {
     /// Reads no secret until the first call.
     pub fn new(credentials: Credentials) -> Self {
         let api_key = Secret::new(
@@ -66,15 +66,6 @@ impl Signer {
     /// The API key.
     pub fn api_key(&self) -> &str {
         self.api_key.expose()
-    }
-
-    /// The base of an endpoint's URL, without a slash at its end.
-    pub fn endpoint(&self, name: &str) -> &str {
-        self.credentials
-            .endpoints
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map_or("", |(_, url)| url.as_str().trim_end_matches('/'))
     }
 
     async fn secret(&self) -> Result<&Secret, NetError> {
@@ -133,7 +124,7 @@ impl Signer {
     }
 }
 
-impl Signer {
+impl Kanga {
     /// The next nonce, and when it was asked for. Waits if it is a little ahead of Kanga's clock: sent now, it would lock out other programs that use
     /// the key until then (`docs/providers/kanga.md#nonce`).
     async fn nonce(&self, key_lock: &mut KeyLock) -> Result<(Nonce, Duration), LedgerError> {
@@ -201,7 +192,7 @@ fn storage(error: &LedgerError) -> NetError {
     ))
 }
 
-impl Authorise for Signer {
+impl Authorise for Kanga {
     fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         Box::pin(self.seal(call))
     }

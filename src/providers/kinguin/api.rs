@@ -6,60 +6,29 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::auth::Bearer;
+use super::auth::Kinguin;
 use super::{catalogue, digest, settings, wire};
 use crate::domain::catalogue::find;
 use crate::domain::stock::{NewKey, Uploaded};
-use crate::domain::{Digest, RawCall, RawReply, RawRequest, Secret, bad_json, fill, inert};
-use crate::net::{
-    Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, RequestOptions, SignedRequest,
-    redact,
-};
+use crate::domain::{Digest, RawCall, RawReply, RawRequest, bad_json, fill, inert};
+use crate::net::{Call, Content, Repeat, redact};
 use crate::providers::{ApiError, Client, Credentials, Queried, Query};
 
 /// Bytes of an upload's id: in hex, within the documented 36 characters.
 const UPLOAD_ID_BYTES: usize = 16;
 
-/// One account at Kinguin.
-struct Kinguin {
-    bearer: Bearer,
-}
-
 /// Makes the client of one account.
 pub fn connect(credentials: Credentials) -> Arc<dyn Client> {
     let tokens = credentials.tokens;
     let tokens = tokens.expect("an account of a provider that fetches tokens has some");
-    Arc::new(Kinguin {
-        bearer: Bearer::new(tokens),
-    })
-}
-
-impl Authorise for Kinguin {
-    fn prepare<'a>(
-        &'a self,
-        call: &'a Call,
-        options: RequestOptions,
-    ) -> BoxFuture<'a, Result<(), NetError>> {
-        self.bearer.prepare(call, options)
-    }
-    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
-        self.bearer.authorise(call)
-    }
-    fn is_stale(&self, reply: &Reply, token: Option<&Secret>) -> bool {
-        self.bearer.is_stale(reply, token)
-    }
+    Arc::new(Kinguin::new(tokens))
 }
 
 impl Client for Kinguin {
     fn verify(&self) -> Queried<()> {
         let call = Call {
-            method: "GET".into(),
-            endpoint: settings::GATEWAY,
-            path: catalogue::MERCHANT.into(),
-            body: Content::Empty,
             about: "verify credentials".into(),
-            repeat: Repeat::Safe,
-            auth: None,
+            ..Call::new("GET", settings::GATEWAY, catalogue::MERCHANT)
         };
         Ok(Query::new(call, |reply| {
             let retry_after = reply.header("retry-after");
@@ -79,14 +48,12 @@ impl Client for Kinguin {
         });
         // A refusal may repeat it.
         redact::learn_passing(&new.key, "key");
+        let path = catalogue::STOCK.replace("{offerId}", &fill::encoded(&new.offer));
         let call = Call {
-            method: "POST".into(),
-            endpoint: settings::GATEWAY,
-            path: catalogue::STOCK.replace("{offerId}", &fill::encoded(&new.offer)),
             body: Content::Bytes(body.to_string().into_bytes()),
             about: format!("add a key to offer {}", inert::cut(&new.offer, 40)),
             repeat: Repeat::of(true),
-            auth: None,
+            ..Call::new("POST", settings::GATEWAY, path)
         };
         Ok(Query::new(call, |reply| {
             // Without a reservation, the only conflict is a key that was uploaded before.
@@ -104,20 +71,12 @@ impl Client for Kinguin {
     }
 
     fn raw(&self, request: &RawRequest) -> Result<Call, ApiError> {
-        let (method, path) = (&request.method, &request.path);
         if let Some(body) = &request.body {
-            check_body(method, path, body)?;
+            check_body(&request.method, &request.path, body)?;
         }
         let body = request.body.clone();
-        Ok(Call {
-            method: method.clone(),
-            endpoint: settings::GATEWAY,
-            path: path.clone(),
-            body: body.map_or(Content::Empty, Content::Bytes),
-            about: String::new(),
-            repeat: Repeat::of(request.writes),
-            auth: None,
-        })
+        let body = body.map_or(Content::Empty, Content::Bytes);
+        Ok(Call::raw(request, settings::GATEWAY, body))
     }
 
     fn judge(&self, raw: &RawReply) -> Result<(), ApiError> {
@@ -168,16 +127,8 @@ fn check_body(method: &str, path: &str, body: &[u8]) -> Result<(), ApiError> {
 
 /// A whole JSON response.
 pub fn read<T: serde::de::DeserializeOwned>(status: u16, body: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body).map_err(|error| ApiError::Unexpected {
-        what: match body.trim_ascii_start().first() {
-            None => format!("it is empty (status {status})"),
-            Some(b'<') => format!("it is an HTML page, not JSON (status {status})"),
-            Some(_) => format!(
-                "it is not the expected JSON: {}",
-                inert::cut(&redact::body(&bad_json(&error)), 120)
-            ),
-        },
-    })
+    serde_json::from_slice(body)
+        .map_err(|error| ApiError::unreadable(status, body, &redact::body(&bad_json(&error))))
 }
 
 /// The error for an HTTP status, with the provider's own message where there is one (`docs/providers/kinguin.md#failures`).
@@ -189,42 +140,28 @@ fn refusal(status: u16, body: &[u8], retry_after: Option<&str>) -> Option<ApiErr
     let detail = wire::error_message(body).map_or_else(String::new, |message| {
         format!(": {}", inert::cut(&redact::body(&message), 200))
     });
-    let failing = |what: String, hint: &str| ApiError::Failing {
-        what,
-        hint: hint.into(),
-    };
     Some(match status {
         // The gate has already tried once more with a fresh token (`docs/providers/kinguin.md#bearer`).
-        401 => ApiError::Refused {
-            code: format!("status 401{detail}"),
-            hint: "Kinguin also rejected a fresh access token. Check that the client still exists in the \
-                merchant panel's Developer section, and that `environment` matches it"
-                .into(),
-        },
-        403 => failing(
+        401 => ApiError::refused(
+            format!("status 401{detail}"),
+            "Kinguin also rejected a fresh access token. Check that the client still exists in the merchant panel's \
+            Developer section, and that `environment` matches it",
+        ),
+        403 => ApiError::failing(
             format!("forbids it (status 403{detail})"),
-            "the access token is valid, but the account lacks the right: it needs a merchant account that \
-            owns the resource",
+            "the access token is valid, but the account lacks the right: it needs a merchant account that owns the \
+            resource",
         ),
-        404 => ApiError::NotFound {
-            what: format!("the requested resource (status 404{detail})"),
-            hint: "check the id and the path; the sandbox does not know ids of production".into(),
-        },
-        429 => failing(
-            match retry_after {
-                Some(after) => format!(
-                    "rejected the request: too many requests (429), retry after {}",
-                    inert::cut(&redact::body(after), 40)
-                ),
-                None => "rejected the request: too many requests (429)".into(),
-            },
-            "another program may be using this client; try again later",
+        404 => ApiError::not_found(
+            format!("the requested resource (status 404{detail})"),
+            "check the id and the path; the sandbox does not know ids of production",
         ),
-        500.. => failing(
+        429 => ApiError::too_many(retry_after.map(redact::body).as_deref(), "client"),
+        500.. => ApiError::failing(
             format!("is failing (status {status}{detail})"),
             "try again later",
         ),
-        _ => failing(
+        _ => ApiError::failing(
             format!("rejected the request (status {status}{detail})"),
             "check the values sent; `tilldeck log` shows the request and the response",
         ),

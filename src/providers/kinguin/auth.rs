@@ -7,7 +7,7 @@ use super::{catalogue, settings};
 use crate::auth::{FetchToken, Tokens};
 use crate::domain::{Secret, exchange};
 use crate::net::{
-    Authorise, BoxFuture, Call, Content, HeaderText, NetError, Repeat, Reply, RequestOptions,
+    Authorise, BoxFuture, Call, Content, HeaderText, NetError, Reply, RequestOptions,
     SignedRequest, form_boundary, redact,
 };
 use crate::providers::{Credentials, ReadSecret};
@@ -37,15 +37,10 @@ pub fn fetch(credentials: &Credentials) -> std::sync::Arc<dyn FetchToken> {
 
 impl FetchToken for Fetch {
     fn call(&self) -> Call {
+        // A lost answer costs only a token that is never used.
         Call {
-            method: "POST".into(),
-            endpoint: settings::TOKEN,
-            path: "/".into(),
-            body: Content::Empty,
             about: exchange::TOKEN_CALL.into(),
-            // A lost answer costs only a token that is never used.
-            repeat: Repeat::Safe,
-            auth: None,
+            ..Call::new("POST", settings::TOKEN, "/")
         }
     }
 }
@@ -74,19 +69,19 @@ impl Authorise for Fetch {
     }
 }
 
-/// Puts the access token into one account's calls.
-pub struct Bearer {
+/// One account at Kinguin; it puts the access token into its calls.
+pub struct Kinguin {
     tokens: Tokens,
 }
 
-impl Bearer {
+impl Kinguin {
     /// Uses the account's token cache; fetches nothing yet.
     pub fn new(tokens: Tokens) -> Self {
         Self { tokens }
     }
 }
 
-impl Authorise for Bearer {
+impl Authorise for Kinguin {
     fn prepare<'a>(
         &'a self,
         call: &'a Call,

@@ -5,36 +5,21 @@ use std::sync::Arc;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use super::auth::Keyed;
+use super::auth::Kongregate;
 use super::{catalogue, digest, settings, wire};
 use crate::domain::{
     Digest, Inventory, Item, Player, PlayerId, PlayerToken, RawCall, RawReply, RawRequest,
     bad_json, inert,
 };
-use crate::net::{
-    Authorise, BoxFuture, Call, Content, NetError, Repeat, SignedRequest, form_boundary, redact,
-};
+use crate::net::{Call, Content, form_boundary, redact};
 use crate::providers::{ApiError, Client, Credentials, Queried, Query};
 
 /// The field that authenticates a player.
 pub const GAME_AUTH_TOKEN: &str = "game_auth_token";
 
-/// One game at Kongregate.
-struct Kongregate {
-    keyed: Keyed,
-}
-
 /// Makes the client of one account.
 pub fn connect(credentials: Credentials) -> Arc<dyn Client> {
-    Arc::new(Kongregate {
-        keyed: Keyed::new(credentials),
-    })
-}
-
-impl Authorise for Kongregate {
-    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
-        self.keyed.authorise(call)
-    }
+    Arc::new(Kongregate::new(credentials))
 }
 
 impl Client for Kongregate {
@@ -44,7 +29,7 @@ impl Client for Kongregate {
         Ok(Query::new(call, |reply| {
             match wire::outcome(reply.status, &reply.body)?.get("items") {
                 Some(Value::Array(_)) => Ok(()),
-                _ => Err(unexpected("it has no list of items")),
+                _ => Err(ApiError::unexpected("it has no list of items")),
             }
         }))
     }
@@ -75,15 +60,9 @@ impl Client for Kongregate {
     }
 
     fn raw(&self, request: &RawRequest) -> Result<Call, ApiError> {
-        Ok(Call {
-            method: request.method.clone(),
-            endpoint: settings::API,
-            path: own_path(&request.path)?,
-            body: self.fields(&request.method, request.body.as_deref())?,
-            about: String::new(),
-            repeat: Repeat::of(request.writes),
-            auth: None,
-        })
+        check_path(&request.path)?;
+        let body = self.fields(&request.method, request.body.as_deref())?;
+        Ok(Call::raw(request, settings::API, body))
     }
 
     fn judge(&self, raw: &RawReply) -> Result<(), ApiError> {
@@ -116,7 +95,7 @@ impl Kongregate {
                 ))),
             };
         }
-        if let Some(unknown) = self.keyed.unknown_encoding() {
+        if let Some(unknown) = self.unknown_encoding() {
             return Err(ApiError::Unsupported(format!(
                 "this account's {} is {}; set it to \"{}\" or \"{}\" in the config, or remove it",
                 settings::POST_ENCODING,
@@ -162,18 +141,15 @@ fn form(body: &str) -> Result<Map<String, Value>, ApiError> {
     Ok(fields)
 }
 
-/// The given path, unless it contains the key: tilldeck adds the key, and a secret typed on the command line ends up in the
+/// Refuses a path that contains the key: tilldeck adds the key, and a secret typed on the command line ends up in the
 /// shell's history.
-fn own_path(path: &str) -> Result<String, ApiError> {
+fn check_path(path: &str) -> Result<(), ApiError> {
     let query = path.split_once('?').map_or("", |(_, query)| query);
     let named = query.split('&').any(|pair| {
         let name = pair.split('=').next().unwrap_or(pair);
         percent_decode_str(name).decode_utf8_lossy() == settings::API_KEY
     });
-    if named {
-        return Err(key_given());
-    }
-    Ok(path.to_owned())
+    if named { Err(key_given()) } else { Ok(()) }
 }
 
 fn key_given() -> ApiError {
@@ -186,30 +162,22 @@ fn key_given() -> ApiError {
 /// A call that reads. `success` in its reply decides, whatever the status is (`docs/providers/kongregate.md#answers`).
 fn get(path: String, about: String) -> Call {
     Call {
-        method: "GET".into(),
-        endpoint: settings::API,
-        path,
-        body: Content::Empty,
         about,
-        repeat: Repeat::Safe,
-        auth: None,
+        ..Call::new("GET", settings::API, path)
     }
 }
 
-fn unexpected(what: impl Into<String>) -> ApiError {
-    ApiError::Unexpected { what: what.into() }
-}
-
 fn authenticated_player(requested: PlayerId, fields: &wire::Fields) -> Result<Player, ApiError> {
-    let id = wire::whole(fields.get("user_id")).ok_or_else(|| unexpected("it names no player"))?;
+    let id = wire::whole(fields.get("user_id"))
+        .ok_or_else(|| ApiError::unexpected("it names no player"))?;
     // A name must not be shown beside another player's number.
     if id != requested.0 {
-        return Err(unexpected(
+        return Err(ApiError::unexpected(
             "it describes another player than the requested one",
         ));
     }
     let username = fields.get("username").and_then(Value::as_str);
-    let username = username.ok_or_else(|| unexpected("it has no user name"))?;
+    let username = username.ok_or_else(|| ApiError::unexpected("it has no user name"))?;
     Ok(Player {
         id: requested,
         username: redact::scrub(username).into_owned(),
@@ -218,7 +186,7 @@ fn authenticated_player(requested: PlayerId, fields: &wire::Fields) -> Result<Pl
 
 fn inventory(player: PlayerId, fields: &wire::Fields) -> Result<Inventory, ApiError> {
     let items = fields.get("items").and_then(Value::as_array);
-    let items = items.ok_or_else(|| unexpected("it has no list of items"))?;
+    let items = items.ok_or_else(|| ApiError::unexpected("it has no list of items"))?;
     Ok(Inventory {
         player,
         items: items.iter().map(item).collect::<Result<_, _>>()?,
@@ -230,17 +198,17 @@ fn inventory(player: PlayerId, fields: &wire::Fields) -> Result<Inventory, ApiEr
 fn item(row: &Value) -> Result<Item, ApiError> {
     let row = row
         .as_object()
-        .ok_or_else(|| unexpected("an item in it is not an object"))?;
-    let id = wire::whole(row.get("id")).ok_or_else(|| unexpected("an item in it has no number"))?;
+        .ok_or_else(|| ApiError::unexpected("an item in it is not an object"))?;
+    let id = wire::whole(row.get("id"))
+        .ok_or_else(|| ApiError::unexpected("an item in it has no number"))?;
     let scrubbed = |text: String| redact::scrub(&text).into_owned();
     let text = |name: &str| scrubbed(wire::text(row.get(name)).unwrap_or_default());
-    let remaining_uses =
-        match row.get("remaining_uses") {
-            Some(Value::Null) => None,
-            uses => Some(wire::whole(uses).ok_or_else(|| {
-                unexpected(format!("item {id} does not say how many uses are left"))
-            })?),
-        };
+    let remaining_uses = match row.get("remaining_uses") {
+        Some(Value::Null) => None,
+        uses => Some(wire::whole(uses).ok_or_else(|| {
+            ApiError::unexpected(format!("item {id} does not say how many uses are left"))
+        })?),
+    };
     let data = match row.get("data") {
         None | Some(Value::Null) => None,
         Some(Value::String(text)) => Some(text.clone()),

@@ -10,14 +10,14 @@ use crate::domain::Secret;
 use crate::net::{Authorise, BoxFuture, Call, Content, HeaderText, NetError, SignedRequest};
 use crate::providers::Credentials;
 
-/// Adds one game's key to its calls.
-pub struct Keyed {
+/// One game at Kongregate; it adds the game's key to its calls.
+pub struct Kongregate {
     key: OnceCell<Secret>,
     json: bool,
     credentials: Credentials,
 }
 
-impl Keyed {
+impl Kongregate {
     /// Reads no secret until the first call.
     pub fn new(credentials: Credentials) -> Self {
         let encoding = credentials.texts.get(settings::POST_ENCODING);
@@ -78,7 +78,7 @@ fn as_text(value: &Value) -> String {
     }
 }
 
-impl Authorise for Keyed {
+impl Authorise for Kongregate {
     fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         Box::pin(self.seal(call))
     }

@@ -26,7 +26,7 @@ pub fn outcome(status: u16, body: &[u8]) -> Result<Fields, ApiError> {
         None if status >= 400 => return Err(by_status(status, body)),
         // Public clients see this for invalid values.
         None => {
-            return Err(unexpected(format!(
+            return Err(ApiError::unexpected(format!(
                 "it is empty (status {status}); Kongregate sends that for some invalid values"
             )));
         }
@@ -34,10 +34,10 @@ pub fn outcome(status: u16, body: &[u8]) -> Result<Fields, ApiError> {
         Some(_) => match serde_json::from_slice(body) {
             Ok(Value::Object(fields)) => fields,
             Ok(_) | Err(_) if status >= 400 => return Err(by_status(status, body)),
-            Ok(_) => return Err(unexpected("it is JSON, but not an object".into())),
+            Ok(_) => return Err(ApiError::unexpected("it is JSON, but not an object")),
             Err(error) => {
                 let words = inert::cut(&redact::body(&bad_json(&error)), 120);
-                return Err(unexpected(format!("it is not JSON: {words}")));
+                return Err(ApiError::unexpected(format!("it is not JSON: {words}")));
             }
         },
     };
@@ -47,8 +47,8 @@ pub fn outcome(status: u16, body: &[u8]) -> Result<Fields, ApiError> {
         None if fields.contains_key("error") => Err(failure(&fields)),
         None if status == 200 && is_expected(&fields) => Ok(fields),
         None if status >= 400 => Err(by_status(status, body)),
-        None => Err(unexpected(
-            "it does not say whether the call succeeded".into(),
+        None => Err(ApiError::unexpected(
+            "it does not say whether the call succeeded",
         )),
     }
 }
@@ -57,10 +57,6 @@ fn is_expected(fields: &Fields) -> bool {
     fields
         .keys()
         .any(|name| EXPECTED.contains(&name.as_str()) || name.ends_with("_scores"))
-}
-
-fn unexpected(what: String) -> ApiError {
-    ApiError::Unexpected { what }
 }
 
 fn success(fields: &Fields) -> Option<bool> {
@@ -88,27 +84,25 @@ fn failure(fields: &Fields) -> ApiError {
         (true, None) => "without a reason".into(),
     };
     match (code.as_str(), words) {
-        ("403", _) => ApiError::Refused {
-            code: reason,
-            hint: "the game's key, the player's number and the player's game_auth_token must match; \
-                the token changes with the player's password. `tilldeck account verify` checks the key alone"
-                .into(),
-        },
+        ("403", _) => ApiError::refused(
+            reason,
+            "the game's key, the player's number and the player's game_auth_token must match; the token changes with \
+            the player's password. `tilldeck account verify` checks the key alone",
+        ),
         // Public clients see this for a missing or unknown key (`docs/providers/kongregate.md#failures`).
-        ("400", Some("Required: game_id")) => ApiError::Refused {
-            code: reason,
-            hint: "Kongregate finds no game by this key: compare api_key with the one at the game's page \
-                with /api added to its address"
-                .into(),
-        },
-        ("404", _) => ApiError::NotFound {
-            what: format!("this player ({reason})"),
-            hint: "check the number or the name; a player's number stays, a name may change".into(),
-        },
-        _ => ApiError::Failing {
-            what: format!("rejected the request ({reason})"),
-            hint: "check the values sent; `tilldeck log` shows the request and the response".into(),
-        },
+        ("400", Some("Required: game_id")) => ApiError::refused(
+            reason,
+            "Kongregate finds no game by this key: compare api_key with the one at the game's page with /api added to \
+            its address",
+        ),
+        ("404", _) => ApiError::not_found(
+            format!("this player ({reason})"),
+            "check the number or the name; a player's number stays, a name may change",
+        ),
+        _ => ApiError::failing(
+            format!("rejected the request ({reason})"),
+            "check the values sent; `tilldeck log` shows the request and the response",
+        ),
     }
 }
 
@@ -119,32 +113,23 @@ fn by_status(status: u16, body: &[u8]) -> ApiError {
     } else {
         ""
     };
-    let failing = |what: String, hint: &str| ApiError::Failing {
-        what,
-        hint: hint.into(),
-    };
     match status {
-        401 | 403 => ApiError::Refused {
-            code: format!("status {status}{page}"),
-            hint: "Kongregate itself rejects with status 200, so a proxy may have sent this. Compare api_key with the \
-                   one at the game's page with /api added to its address"
-                .into(),
-        },
-        404 => ApiError::NotFound {
-            what: format!("this path (status 404{page})"),
-            hint: "check the path: it is relative to the endpoint (…/api) and ends in .json, such as /items.json"
-                .into(),
-        },
+        401 | 403 => ApiError::refused(
+            format!("status {status}{page}"),
+            "Kongregate itself rejects with status 200, so a proxy may have sent this. Compare api_key with the one at \
+            the game's page with /api added to its address",
+        ),
+        404 => ApiError::not_found(
+            format!("this path (status 404{page})"),
+            "check the path: it is relative to the endpoint (…/api) and ends in .json, such as /items.json",
+        ),
         // The API description has 400, without a body, for an item that cannot be used.
-        400 => failing(
+        400 => ApiError::failing(
             format!("rejected the request (status 400{page})"),
             "check the values sent; a used-up or unlimited item cannot be used",
         ),
-        429 => failing(
-            "rejected the request: too many requests (429)".into(),
-            "another program may be using this key; try again later",
-        ),
-        _ => failing(
+        429 => ApiError::too_many(None, "key"),
+        _ => ApiError::failing(
             format!("is failing (status {status}{page})"),
             "try again later: Kongregate is probably down. Check a player's items before you use one again",
         ),

@@ -5,26 +5,16 @@ use std::sync::Arc;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use super::auth::{Keys, SIGNATURE, Scheme, TOKEN, TokenCall, chosen, scheme};
+use super::auth::{Pledg, SIGNATURE, Scheme, TOKEN, TokenCall, chosen, scheme};
 use super::{schedule, wire};
 use crate::auth::FetchToken;
 use crate::domain::{Digest, RawCall, RawReply, RawRequest, Secret, bad_json, inert};
-use crate::net::{
-    Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, RequestOptions, SignedRequest,
-    redact,
-};
+use crate::net::{BoxFuture, Call, Content, redact};
 use crate::providers::{ApiError, Client, Credentials};
-
-/// One account at Pledg.
-struct Pledg {
-    keys: Keys,
-}
 
 /// Makes the client of one account.
 pub fn connect(credentials: Credentials) -> Arc<dyn Client> {
-    Arc::new(Pledg {
-        keys: Keys::new(credentials),
-    })
+    Arc::new(Pledg::new(credentials))
 }
 
 /// Creates an account's token fetcher.
@@ -32,30 +22,10 @@ pub fn fetch(credentials: &Credentials) -> Arc<dyn FetchToken> {
     Arc::new(TokenCall::new(credentials.clone()))
 }
 
-impl Authorise for Pledg {
-    fn prepare<'a>(
-        &'a self,
-        call: &'a Call,
-        options: RequestOptions,
-    ) -> BoxFuture<'a, Result<(), NetError>> {
-        self.keys.prepare(call, options)
-    }
-    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
-        self.keys.authorise(call)
-    }
-    fn is_stale(&self, reply: &Reply, token: Option<&Secret>) -> bool {
-        self.keys.is_stale(reply, token)
-    }
-}
-
 impl Client for Pledg {
     fn raw(&self, request: &RawRequest) -> Result<Call, ApiError> {
         let RawRequest {
-            method,
-            path,
-            body,
-            writes,
-            auth,
+            path, body, auth, ..
         } = request;
         let plain = path.split(['?', '#']).next().unwrap_or(path);
         // Its response would show an access token on the screen.
@@ -82,15 +52,7 @@ impl Client for Pledg {
                 None => Content::Empty,
             },
         };
-        Ok(Call {
-            method: method.clone(),
-            endpoint: "api",
-            path: path.clone(),
-            body,
-            about: String::new(),
-            repeat: Repeat::of(*writes),
-            auth: *auth,
-        })
+        Ok(Call::raw(request, "api", body))
     }
 
     fn judge(&self, raw: &RawReply) -> Result<(), ApiError> {
@@ -105,7 +67,7 @@ impl Client for Pledg {
     fn purchase_link<'a>(&'a self, data: &'a str) -> BoxFuture<'a, Result<Secret, ApiError>> {
         Box::pin(async move {
             let settings = purchase(data.as_bytes())?;
-            Ok(self.keys.purchase_link(&settings).await?)
+            Ok(self.link(&settings).await?)
         })
     }
 
@@ -169,27 +131,26 @@ fn failing(status: u16, failure: Option<&wire::Failure>) -> ApiError {
         _ => what,
     };
     match (status, kind) {
-        (401 | 403, _) | (_, "invalid_client" | "error_token") => ApiError::Refused {
-            code: with(format!("status {status}")),
-            hint: "check that the credentials belong to the account's environment. Access tokens need api_key and api_secret, basic authentication dashboard_user and dashboard_password, a purchase merchant_secret; \
-                   `tilldeck request --auth basic|bearer` chooses between the first two"
-                .into(),
-        },
-        (404, _) | (_, "invalid_merchant_uid") => ApiError::NotFound {
-            what: with(format!("the requested resource (status {status})")),
-            hint: "check the uid and the account's environment: staging and production share no uids".into(),
-        },
-        (429, _) => ApiError::Failing {
-            what: with("rejected the request: too many requests (429)".into()),
-            hint: "another program may be using this key; try again later".into(),
-        },
-        (500.., _) | (_, "maintenance") => ApiError::Failing {
-            what: with(format!("is failing (status {status})")),
-            hint: "try again later; the purchase's state is unknown".into(),
-        },
-        _ => ApiError::Failing {
-            what: with(format!("rejected the request (status {status})")),
-            hint: "check the values sent; `tilldeck log` shows the request and the response".into(),
-        },
+        (401 | 403, _) | (_, "invalid_client" | "error_token") => ApiError::refused(
+            with(format!("status {status}")),
+            "check that the credentials belong to the account's environment. Access tokens need api_key and api_secret, basic authentication dashboard_user and dashboard_password, a purchase merchant_secret; \
+            `tilldeck request --auth basic|bearer` chooses between the first two",
+        ),
+        (404, _) | (_, "invalid_merchant_uid") => ApiError::not_found(
+            with(format!("the requested resource (status {status})")),
+            "check the uid and the account's environment: staging and production share no uids",
+        ),
+        (429, _) => ApiError::failing(
+            with("rejected the request: too many requests (429)".into()),
+            "another program may be using this key; try again later",
+        ),
+        (500.., _) | (_, "maintenance") => ApiError::failing(
+            with(format!("is failing (status {status})")),
+            "try again later; the purchase's state is unknown",
+        ),
+        _ => ApiError::failing(
+            with(format!("rejected the request (status {status})")),
+            "check the values sent; `tilldeck log` shows the request and the response",
+        ),
     }
 }

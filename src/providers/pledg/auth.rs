@@ -11,7 +11,7 @@ use super::settings;
 use crate::auth::{FetchToken, Tokens, sign};
 use crate::domain::{AuthMethod, Problem, ProblemKind, Secret, exchange};
 use crate::net::{
-    Authorise, BoxFuture, Call, Content, HeaderText, NetError, Repeat, Reply, RequestOptions,
+    Authorise, BoxFuture, Call, Content, HeaderText, NetError, Reply, RequestOptions,
     SignedRequest, redact,
 };
 use crate::providers::Credentials;
@@ -69,12 +69,12 @@ pub fn scheme(path: &str) -> Scheme {
     }
 }
 
-/// Authorises one account's calls.
-pub struct Keys {
+/// One account at Pledg; it authorises its calls.
+pub struct Pledg {
     credentials: Credentials,
 }
 
-impl Keys {
+impl Pledg {
     /// Reads no secret until the first call.
     pub fn new(credentials: Credentials) -> Self {
         Self { credentials }
@@ -122,7 +122,7 @@ impl Keys {
     }
 }
 
-impl Keys {
+impl Pledg {
     /// A purchase's settings as a JWT, signed with the merchant's secret.
     async fn sign(&self, settings: &Map<String, Value>) -> Result<Secret, NetError> {
         let secret = secret(&self.credentials, settings::MERCHANT_SECRET).await?;
@@ -131,14 +131,9 @@ impl Keys {
     }
 
     /// The link that a payer opens to make this purchase. Sends nothing.
-    pub async fn purchase_link(&self, settings: &Map<String, Value>) -> Result<Secret, NetError> {
+    pub async fn link(&self, settings: &Map<String, Value>) -> Result<Secret, NetError> {
         let jwt = self.sign(settings).await?;
-        let front = self.credentials.endpoints.iter();
-        let mut front = front.filter(|(name, _)| *name == settings::FRONT);
-        let front = front
-            .next()
-            .map(|(_, url)| url.as_str())
-            .unwrap_or_default();
+        let front = self.credentials.endpoint(settings::FRONT);
         let of_company = settings["data"].get("companyUid").is_some();
         // A company has several solutions to choose from (`docs/providers/pledg.md#signed-purchases`).
         let page = if of_company {
@@ -146,12 +141,12 @@ impl Keys {
         } else {
             "purchase"
         };
-        let (base, token) = (front.trim_end_matches('/'), jwt.expose());
-        Ok(Secret::new(format!("{base}/{page}?{SIGNATURE}={token}")))
+        let token = jwt.expose();
+        Ok(Secret::new(format!("{front}/{page}?{SIGNATURE}={token}")))
     }
 }
 
-impl Authorise for Keys {
+impl Authorise for Pledg {
     fn prepare<'a>(
         &'a self,
         call: &'a Call,
@@ -205,15 +200,11 @@ impl TokenCall {
 
 impl FetchToken for TokenCall {
     fn call(&self) -> Call {
+        // A lost answer costs only a token that is never used.
         Call {
-            method: "POST".into(),
-            endpoint: "api",
-            path: TOKEN.into(),
             body: Content::Bytes(GRANT.into()),
             about: exchange::TOKEN_CALL.into(),
-            // A lost answer costs only a token that is never used.
-            repeat: Repeat::Safe,
-            auth: None,
+            ..Call::new("POST", "api", TOKEN)
         }
     }
 }
