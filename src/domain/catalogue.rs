@@ -31,6 +31,30 @@ pub struct FollowUp {
     pub body: Option<&'static str>,
 }
 
+/// A follow-up with the documented body, if the call has one.
+#[must_use]
+pub const fn next(name: &'static str, takes: &'static [&'static str]) -> FollowUp {
+    FollowUp {
+        name,
+        takes,
+        body: None,
+    }
+}
+
+/// A follow-up with a body of its own.
+#[must_use]
+pub const fn write(
+    name: &'static str,
+    takes: &'static [&'static str],
+    body: &'static str,
+) -> FollowUp {
+    FollowUp {
+        name,
+        takes,
+        body: Some(body),
+    }
+}
+
 /// One parameter of a documented call.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Param {
@@ -150,6 +174,26 @@ impl Documented {
             writes: true,
             about,
             follow_ups: &[],
+        }
+    }
+
+    /// A POST of this body, which changes something.
+    #[must_use]
+    pub const fn post(
+        path: &'static str,
+        params: &'static [Param],
+        body: &'static str,
+        about: &'static str,
+    ) -> Self {
+        Self::write("POST", path, params, Some(body), about)
+    }
+
+    /// The same, which changes nothing.
+    #[must_use]
+    pub const fn reading(self) -> Self {
+        Self {
+            writes: false,
+            ..self
         }
     }
 

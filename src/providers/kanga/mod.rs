@@ -53,53 +53,7 @@ pub static MANIFEST: Manifest = Manifest {
     verify: Verify::Call,
     proves: &[settings::API_SECRET],
     guide: GUIDE,
-    catalogue: &[
-        Documented {
-            method: "POST",
-            path: auth::ESTIMATE,
-            params: &[],
-            body: Some(r#"{"token": "EMT", "quantity": "3000"}"#),
-            writes: false,
-            about: "price estimate, unsigned",
-            follow_ups: &[],
-        },
-        Documented {
-            method: "POST",
-            path: auth::ESTIMATE_ALSO,
-            params: &[],
-            body: Some(r#"{"token": "EMT", "quantity": "3000"}"#),
-            writes: false,
-            about: "price estimate on the payment page's host, unsigned (the URL in the documentation's heading)",
-            follow_ups: &[],
-        },
-        Documented {
-            method: "POST",
-            path: api::CREATE,
-            params: &[],
-            body: Some("{}"),
-            writes: true,
-            about: "payment token for one link",
-            follow_ups: &[],
-        },
-        Documented {
-            method: "POST",
-            path: api::CHECK,
-            params: &[],
-            body: Some(r#"{"id": "ORDER-1001"}"#),
-            writes: false,
-            about: "state of a payment",
-            follow_ups: &[],
-        },
-        Documented {
-            method: "POST",
-            path: auth::TEST,
-            params: &[],
-            body: Some("{}"),
-            writes: false,
-            about: "test of the signature",
-            follow_ups: &[],
-        },
-    ],
+    catalogue: CATALOGUE,
     callbacks: callback::SPEC,
     player_claim: None,
     callback_ids: |_| RowIds::default(),
@@ -111,6 +65,32 @@ pub static MANIFEST: Manifest = Manifest {
         (settings::API_SECRET, sandbox::API_SECRET),
     ],
 };
+
+const CATALOGUE: &[Documented] = &[
+    Documented::post(
+        auth::ESTIMATE,
+        &[],
+        r#"{"token": "EMT", "quantity": "3000"}"#,
+        "price estimate, unsigned",
+    )
+    .reading(),
+    Documented::post(
+        auth::ESTIMATE_ALSO,
+        &[],
+        r#"{"token": "EMT", "quantity": "3000"}"#,
+        "price estimate on the payment page's host, unsigned (the URL in the documentation's heading)",
+    )
+    .reading(),
+    Documented::post(api::CREATE, &[], "{}", "payment token for one link"),
+    Documented::post(
+        api::CHECK,
+        &[],
+        r#"{"id": "ORDER-1001"}"#,
+        "state of a payment",
+    )
+    .reading(),
+    Documented::post(auth::TEST, &[], "{}", "test of the signature").reading(),
+];
 
 /// From <https://support.kanga.exchange/guide/kanga-tpg-api/>, and for today's menus from
 /// <https://support.kanga.exchange/guide/creating-your-kanga-payment-gateway-store> and

@@ -5,7 +5,7 @@
 use percent_encoding::percent_decode_str;
 
 use crate::domain::Documented;
-use crate::domain::catalogue::{self, FollowUp, Param};
+use crate::domain::catalogue::{self, Param, next, write};
 
 /// "Who am I", the smallest call.
 pub const MERCHANT: &str = "/sales-manager-api/api/v1/merchants";
@@ -125,36 +125,11 @@ const RESERVATION_STATUS: Param = Param::optional(
     "BOUGHT",
 );
 const OF_OFFER: Param = Param::optional("offerId", "only this offer", "65a0c0de0000000000000001");
-const CREATED_FROM: Param = Param::optional(
-    "createdDateFrom",
-    "from this time",
-    "2024-03-29T10:01:42.177+0000",
-);
-const CREATED_TO: Param = Param::optional(
-    "createdDateTo",
-    "up to this time",
-    "2034-03-29T10:01:42.177+0000",
-);
+const CREATED_FROM: Param = Param::optional("createdDateFrom", "from this time", EARLIEST);
+const CREATED_TO: Param = Param::optional("createdDateTo", "up to this time", LATEST);
 
 const fn filter(name: &'static str, about: &'static str, example: &'static str) -> Param {
     Param::optional(name, about, example)
-}
-
-const fn next(name: &'static str, takes: &'static [&'static str]) -> FollowUp {
-    FollowUp {
-        name,
-        takes,
-        body: None,
-    }
-}
-
-/// A follow-up with a body of its own.
-const fn write(name: &'static str, takes: &'static [&'static str], body: &'static str) -> FollowUp {
-    FollowUp {
-        name,
-        takes,
-        body: Some(body),
-    }
 }
 
 const EARLIEST: &str = "2024-03-29T10:01:42.177+0000";
@@ -331,7 +306,7 @@ pub static CATALOGUE: [Documented; 47] = [
             Param::needed(
                 "createdDateFrom",
                 "from this time",
-                "2024-03-29T10:01:42.177+0000",
+                EARLIEST,
             ),
             CREATED_TO,
             OF_OFFER,
@@ -432,13 +407,7 @@ pub static CATALOGUE: [Documented; 47] = [
         "list sent webhooks and their results",
     ),
     Documented::get(SUBSCRIPTION, &[], "show where Kinguin sends webhooks"),
-    Documented::write(
-        "POST",
-        OFFERS,
-        &[],
-        Some(
-            r#"{"productId": "5c9b712900000000000000ff", "price": {"amount": 1500, "currency": "EUR"}, "status": "ACTIVE", "declaredStock": 0}"#,
-        ),
+    Documented::post(OFFERS, &[], r#"{"productId": "5c9b712900000000000000ff", "price": {"amount": 1500, "currency": "EUR"}, "status": "ACTIVE", "declaredStock": 0}"#,
         "create an offer; the `price` you send is what you receive, the response's `price` is what the \
         buyer pays",
     )
@@ -511,11 +480,7 @@ pub static CATALOGUE: [Documented; 47] = [
         Some(r#"{"favorite": true, "offersIds": ["65a0c0de0000000000000001"]}"#),
         "mark offers as favourites",
     ),
-    Documented::write(
-        "POST",
-        STOCK,
-        &[OFFER_ID],
-        Some(r#"{"body": "SANDBOX-KEY-0001", "mimeType": "text/plain"}"#),
+    Documented::post(STOCK, &[OFFER_ID], r#"{"body": "SANDBOX-KEY-0001", "mimeType": "text/plain"}"#,
         "upload one key; images as base64. With `reservationId` the key goes to that sale",
     )
     .after(&[
@@ -530,11 +495,7 @@ pub static CATALOGUE: [Documented; 47] = [
             r#"{"body": "{body}", "mimeType": "text/plain"}"#,
         ),
     ]),
-    Documented::write(
-        "POST",
-        "/sales-manager-api/api/v1/offers/{offerId}/popularity",
-        &[OFFER_ID],
-        Some(r#"{"maxBid": 25, "salesBoosterRenewal": false}"#),
+    Documented::post("/sales-manager-api/api/v1/offers/{offerId}/popularity", &[OFFER_ID], r#"{"maxBid": 25, "salesBoosterRenewal": false}"#,
         "bid for a place in the sales booster, in cents; 0 ends the bid. Each activation costs an entry \
         fee; salesBoosterRenewal repeats it every seven days",
     )
@@ -543,13 +504,7 @@ pub static CATALOGUE: [Documented; 47] = [
         &["offerId"],
         r#"{"maxBid": "{#maxBid}", "salesBoosterRenewal": false}"#,
     )]),
-    Documented::write(
-        "POST",
-        STOCK_LIST,
-        &[OFFER_ID],
-        Some(
-            r#"[{"body": "SANDBOX-KEY-0002", "mimeType": "text/plain"}, {"body": "SANDBOX-KEY-0003", "mimeType": "text/plain"}]"#,
-        ),
+    Documented::post(STOCK_LIST, &[OFFER_ID], r#"[{"body": "SANDBOX-KEY-0002", "mimeType": "text/plain"}, {"body": "SANDBOX-KEY-0003", "mimeType": "text/plain"}]"#,
         "upload several keys",
     ),
     Documented::write(
@@ -578,13 +533,7 @@ pub static CATALOGUE: [Documented; 47] = [
             r#"{"status": "AVAILABLE"}"#,
         ),
     ]),
-    Documented::write(
-        "POST",
-        "/sales-manager-api/api/v1/offers/restock",
-        &[],
-        Some(
-            r#"{"orderIncrementId": "SBX-100001", "offers": [{"offerId": "65a0c0de0000000000000001", "keysNumber": 1}]}"#,
-        ),
+    Documented::post("/sales-manager-api/api/v1/offers/restock", &[], r#"{"orderIncrementId": "SBX-100001", "offers": [{"offerId": "65a0c0de0000000000000001", "keysNumber": 1}]}"#,
         "restock: order new keys for the offers of an order",
     ),
     Documented::write(
@@ -594,18 +543,10 @@ pub static CATALOGUE: [Documented; 47] = [
         None,
         "take a delivered key back into stock",
     ),
-    Documented::write(
-        "POST",
-        WHOLESALE_CONFIGURATION,
-        &[],
-        Some(r#"{"wholesaleVisibility": "VISIBLE", "maxWholesaleStockDisplay": 50}"#),
+    Documented::post(WHOLESALE_CONFIGURATION, &[], r#"{"wholesaleVisibility": "VISIBLE", "maxWholesaleStockDisplay": 50}"#,
         "show or hide your wholesale offers (VISIBLE, INVISIBLE), and set the highest stock shown",
     ),
-    Documented::write(
-        "POST",
-        MERCHANT,
-        &[],
-        Some(r#"{"name": "Sandbox Keys", "type": "MERCHANT"}"#),
+    Documented::post(MERCHANT, &[], r#"{"name": "Sandbox Keys", "type": "MERCHANT"}"#,
         "turn a customer account into a merchant account: C2C or MERCHANT",
     ),
     Documented::write(
@@ -615,13 +556,7 @@ pub static CATALOGUE: [Documented; 47] = [
         Some(r#"{"status": "DELIVERED"}"#),
         "report the delivery of an in-game product: DELIVERED or CANCELED. Kinguin documents no more",
     ),
-    Documented::write(
-        "POST",
-        SUBSCRIPTION,
-        &[],
-        Some(
-            r#"{"endpoints": {"reserve": "http://127.0.0.1:8787/callbacks/kinguin", "give": "http://127.0.0.1:8787/callbacks/kinguin"}, "headers": [{"name": "X-Auth-Token", "value": "SANDBOX-HEADER"}]}"#,
-        ),
+    Documented::post(SUBSCRIPTION, &[], r#"{"endpoints": {"reserve": "http://127.0.0.1:8787/callbacks/kinguin", "give": "http://127.0.0.1:8787/callbacks/kinguin"}, "headers": [{"name": "X-Auth-Token", "value": "SANDBOX-HEADER"}]}"#,
         "set where Kinguin sends webhooks, and the header that authenticates them",
     ),
 ];

@@ -1,6 +1,6 @@
 //! Kongregate's documented calls (`docs/providers/kongregate.md#calls`). None contains the key: `auth` adds it to each call.
 
-use crate::domain::catalogue::{Documented, FollowUp, Param};
+use crate::domain::catalogue::{Documented, Param, next, write};
 
 /// Verifies a player's identity.
 pub const AUTHENTICATE: &str = "/authenticate.json";
@@ -22,23 +22,6 @@ pub const FRIENDS_SCORES: &str = "/high_scores/friends/{statistic_id}/{user_id}.
 pub const KONGPANIONS: &str = "/kongpanions/index.json";
 /// A player's kongpanions.
 pub const USER_KONGPANIONS: &str = "/kongpanions.json";
-
-const fn post(
-    path: &'static str,
-    params: &'static [Param],
-    body: &'static str,
-    about: &'static str,
-) -> Documented {
-    Documented::write("POST", path, params, Some(body), about)
-}
-
-const fn next(name: &'static str, takes: &'static [&'static str]) -> FollowUp {
-    FollowUp {
-        name,
-        takes,
-        body: None,
-    }
-}
 
 const USER_ID: Param = Param::needed("user_id", "the player's number", "1001");
 const STATISTIC: Param = Param::in_path("statistic_id", "the statistic's number", "7001");
@@ -131,52 +114,50 @@ pub static CATALOGUE: [Documented; 15] = [
         "a player's kongpanions",
     )
     .after(&[next("list the player's kongpanions", &["user_id"])]),
-    post(
+    Documented::post(
         USE_ITEM,
         &[],
         r#"{"user_id": 1001, "game_auth_token": "SANDBOX-TOKEN-1001-1", "id": 50001}"#,
         "spend one use of a player's item; `id` is the number in user_items. Cannot be undone: after a \
         time-out check the player's items before you retry",
     )
-    .after(&[FollowUp {
-        name: "use the item",
-        takes: &["id", "user_id"],
-        body: Some(
-            r#"{"user_id": "{#user_id}", "game_auth_token": "{game_auth_token}", "id": "{#id}"}"#,
-        ),
-    }]),
-    post(
+    .after(&[write(
+        "use the item",
+        &["id", "user_id"],
+        r#"{"user_id": "{#user_id}", "game_auth_token": "{game_auth_token}", "id": "{#id}"}"#,
+    )]),
+    Documented::post(
         SUBMIT,
         &[],
         r#"{"user_id": 1001, "HighScore": 4200}"#,
         "submit a player's results: each further field is a statistic by name, with a whole number",
     ),
-    post(
+    Documented::post(
         "/guilds.json",
         &[],
         r#"{"guild_identifier": "lamplighters", "guild_name": "The Lamplighters", "server_identifier": "Default", "server_name": "Default"}"#,
         "create or rename a guild",
     ),
-    post(
+    Documented::post(
         "/characters.json",
         &[],
         r#"{"character_identifier": "ada-1", "character_name": "Ada", "user_id": 1001, "guild_identifier": "lamplighters"}"#,
         "create or change a player's character and its guild",
     ),
-    post(
+    Documented::post(
         "/guilds/destroy.json",
         &[],
         r#"{"guild_identifier": "lamplighters", "server_identifier": "Default"}"#,
         "delete a guild",
     ),
-    post(
+    Documented::post(
         "/shared_links/create.json",
         &[],
         r#"{"user_id": 1001, "game_auth_token": "SANDBOX-TOKEN-1001-1", "id": "gift-1", "name": "A gift", "type": "gift", "link_params": "kv_gift=1", "expiration": 1900000000}"#,
         "create a link that a player can share; only link_params that begin with kv_ reach the game. \
         `expiration` is in seconds since 1970",
     ),
-    post(
+    Documented::post(
         "/shared_links/{id}/destroy.json",
         &[Param::in_path("id", "the link's id", "gift-1")],
         r#"{"user_id": 1001, "game_auth_token": "SANDBOX-TOKEN-1001-1"}"#,

@@ -16,9 +16,9 @@ mod wire;
 use std::time::Duration;
 
 use super::{Endpoint, Manifest, PublishedLimit, Verify};
-use crate::domain::catalogue::Param;
+use crate::domain::catalogue::{Param, next, write};
 use crate::domain::manage::{Guide, GuideTopic};
-use crate::domain::{Ability, Counts, Documented, Environment, FollowUp, ProviderId};
+use crate::domain::{Ability, Counts, Documented, Environment, ProviderId};
 use crate::net;
 
 /// Pledg's registration.
@@ -126,88 +126,69 @@ const PURCHASE_LINK: &str = r#"{
 /// Every documented call except the token call, which tilldeck makes itself. "Check a purchase status" and "trigger a
 /// capture" have no documented path, so they are not here.
 const CATALOGUE: &[Documented] = &[
-    Documented {
-        method: "POST",
-        path: "/api/merchants/{merchant_uid}/simulate_payment_schedule",
-        params: MERCHANT,
-        body: Some(SCHEDULE),
-        writes: false,
-        about: "payment schedule (access token) of one solution; `second_installment_date` in the \
+    Documented::post(
+        "/api/merchants/{merchant_uid}/simulate_payment_schedule",
+        MERCHANT,
+        SCHEDULE,
+        "payment schedule (access token) of one solution; `second_installment_date` in the \
             body moves the second part",
-        follow_ups: &[],
-    },
-    Documented {
-        method: "POST",
-        path: "/api/users/me/merchants/{merchant_uid}/simulate_payment_schedule",
-        params: MERCHANT,
-        body: Some(SCHEDULE),
-        writes: false,
-        about: "payment schedule (no token) of one solution",
-        follow_ups: &[],
-    },
-    Documented {
-        method: "POST",
-        path: "/api/users/me/companies/{company_uid}/simulate_payment_schedule",
-        params: COMPANY,
-        body: Some(SCHEDULE),
-        writes: false,
-        about: "payment schedules (no token) of all solutions of a company",
-        follow_ups: &[],
-    },
-    Documented {
-        method: "POST",
-        path: "/api/purchase_link/",
-        params: &[],
-        body: Some(PURCHASE_LINK),
-        writes: true,
-        about: "create a purchase link; tilldeck signs the body with merchant_secret and sends the signature",
-        follow_ups: &[],
-    },
-    Documented {
-        method: "POST",
-        path: "/api/payment_by_transfer",
-        params: &[],
-        body: Some(PURCHASE),
-        writes: true,
-        about: "create a purchase paid by transfer; tilldeck signs the body with merchant_secret and sends \
+    )
+    .reading(),
+    Documented::post(
+        "/api/users/me/merchants/{merchant_uid}/simulate_payment_schedule",
+        MERCHANT,
+        SCHEDULE,
+        "payment schedule (no token) of one solution",
+    )
+    .reading(),
+    Documented::post(
+        "/api/users/me/companies/{company_uid}/simulate_payment_schedule",
+        COMPANY,
+        SCHEDULE,
+        "payment schedules (no token) of all solutions of a company",
+    )
+    .reading(),
+    Documented::post(
+        "/api/purchase_link/",
+        &[],
+        PURCHASE_LINK,
+        "create a purchase link; tilldeck signs the body with merchant_secret and sends the signature",
+    ),
+    Documented::post(
+        "/api/payment_by_transfer",
+        &[],
+        PURCHASE,
+        "create a purchase paid by transfer; tilldeck signs the body with merchant_secret and sends \
             the signature",
-        follow_ups: &[],
-    },
-    Documented {
-        method: "POST",
-        path: "/api/purchases/{purchase_uid}/credit_by_transfer",
-        params: &[Param::in_path(
+    ),
+    Documented::post(
+        "/api/purchases/{purchase_uid}/credit_by_transfer",
+        &[Param::in_path(
             "purchase_uid",
             "uid of a paid purchase, pur_…",
             "pur_00000000-0000-4000-8000-000000000001",
         )],
-        body: Some(r#"{"amount_cents": 500}"#),
-        writes: true,
-        about: "refund a part or all; repeated refunds up to the total",
-        follow_ups: &[FollowUp {
-            name: "refund the purchase",
-            takes: &["purchase_uid"],
-            body: Some(r#"{"amount_cents": "{#amount_cents}"}"#),
-        }],
-    },
-    Documented {
-        method: "POST",
-        path: "/api/purchases/{purchase_uid}/release",
-        params: &[Param::in_path(
+        r#"{"amount_cents": 500}"#,
+        "refund a part or all; repeated refunds up to the total",
+    )
+    .after(&[write(
+        "refund the purchase",
+        &["purchase_uid"],
+        r#"{"amount_cents": "{#amount_cents}"}"#,
+    )]),
+    Documented::write(
+        "POST",
+        "/api/purchases/{purchase_uid}/release",
+        &[Param::in_path(
             "purchase_uid",
             "uid of a purchase whose virtual card was not debited, pur_…",
             "pur_00000000-0000-4000-8000-000000000002",
         )],
-        body: None,
-        writes: true,
-        about: "release a virtual card, which refunds the payer; uses the dashboard login (basic) unless \
+        None,
+        "release a virtual card, which refunds the payer; uses the dashboard login (basic) unless \
             you choose bearer",
-        follow_ups: &[FollowUp {
-            name: "release the virtual card",
-            takes: &["purchase_uid"],
-            body: None,
-        }],
-    },
+    )
+    .after(&[next("release the virtual card", &["purchase_uid"])]),
 ];
 
 /// From <https://docs.pledg.co/integration/principles/environments.html> and
