@@ -1,24 +1,14 @@
 //! Kinguin's JSON as read: pages in their shapes, dates, refusals. Unknown fields are ignored, and a field that is missing or
 //! cannot be read counts as absent: live answers differ from the API description.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer};
 use serde_json::Value;
 
 use crate::domain::WallTime;
 
 /// No answer has more rows.
 const ROWS_MAX: usize = 1_000;
-
-fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    Ok(serde_json::from_value(value).ok())
-}
 
 /// The fields that GET merchants always answers.
 #[derive(Debug, Deserialize)]
@@ -45,78 +35,31 @@ pub struct Page {
     pub more: bool,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Paged {
-    #[serde(rename = "_embedded", deserialize_with = "lenient")]
-    embedded: Option<BTreeMap<String, Value>>,
-    #[serde(rename = "_links", deserialize_with = "lenient")]
-    links: Option<BTreeMap<String, Value>>,
-    #[serde(deserialize_with = "lenient")]
-    content: Option<Vec<Value>>,
-    /// HAL.
-    #[serde(deserialize_with = "lenient")]
-    page: Option<Place>,
-    /// As the API description has it for offers and keys.
-    #[serde(deserialize_with = "lenient")]
-    metadata: Option<Place>,
-    #[serde(deserialize_with = "lenient")]
-    last: Option<bool>,
-    // The API description's shape for all other lists.
-    #[serde(deserialize_with = "lenient")]
-    number: Option<u64>,
-    #[serde(deserialize_with = "lenient")]
-    size: Option<u64>,
-    #[serde(deserialize_with = "lenient")]
-    total_elements: Option<u64>,
-    #[serde(deserialize_with = "lenient")]
-    total_pages: Option<u64>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Place {
-    #[serde(alias = "page", deserialize_with = "lenient")]
-    number: Option<u64>,
-    #[serde(deserialize_with = "lenient")]
-    size: Option<u64>,
-    #[serde(deserialize_with = "lenient")]
-    total_elements: Option<u64>,
-    #[serde(deserialize_with = "lenient")]
-    total_pages: Option<u64>,
-}
-
 /// A page in any of the three shapes: HAL (`_embedded`, absent where it is empty), `content` with `metadata`, or
 /// `content` with the paging fields beside it (`docs/providers/kinguin.md#lists`). `None` where it is none of them.
 pub fn page(body: &[u8]) -> Option<Page> {
-    let paged: Paged = serde_json::from_slice(body).ok()?;
-    let is_hal = paged.embedded.is_some() || paged.links.is_some() && paged.page.is_some();
-    let place = paged.page.or(paged.metadata).unwrap_or(Place {
-        number: paged.number,
-        size: paged.size,
-        total_elements: paged.total_elements,
-        total_pages: paged.total_pages,
-    });
-    let rows = match paged.embedded {
+    let paged: Value = serde_json::from_slice(body).ok()?;
+    let (embedded, links) = (paged["_embedded"].as_object(), paged["_links"].as_object());
+    let is_hal = embedded.is_some() || links.is_some() && paged["page"].is_object();
+    let rows = match embedded {
         // The only list; its name differs by call.
-        Some(embedded) => embedded.into_values().find_map(|value| match value {
-            Value::Array(rows) => Some(rows),
-            _ => None,
-        }),
-        None if is_hal => Some(Vec::new()),
-        None => paged.content,
-    }?;
-    let number = place.number.unwrap_or(0);
-    let follows = place
-        .total_pages
-        .is_some_and(|pages| number.saturating_add(1) < pages);
+        Some(embedded) => embedded.values().find_map(Value::as_array)?,
+        None if is_hal => &Vec::new(),
+        None => paged["content"].as_array()?,
+    };
+    let mut places = [&paged["page"], &paged["metadata"]].into_iter();
+    let place = places.find(|place| place.is_object());
+    let place = place.unwrap_or(&paged);
+    let count = |name: &str| place[name].as_u64();
+    let number = count("number").or_else(|| count("page")).unwrap_or(0);
+    let follows = count("totalPages").is_some_and(|pages| number.saturating_add(1) < pages);
     Some(Page {
         rows: objects(rows),
         number,
-        size: place.size,
-        total: place.total_elements,
-        more: match (is_hal, paged.last) {
-            (true, _) => paged.links.is_some_and(|links| links.contains_key("next")),
+        size: count("size"),
+        total: count("totalElements"),
+        more: match (is_hal, paged["last"].as_bool()) {
+            (true, _) => links.is_some_and(|links| links.contains_key("next")),
             (false, Some(last)) => !last,
             (false, None) => follows,
         },
@@ -125,12 +68,13 @@ pub fn page(body: &[u8]) -> Option<Page> {
 
 /// The rows of a list that is not paged.
 pub fn list(body: &[u8]) -> Option<Vec<Value>> {
-    serde_json::from_slice(body).ok().map(objects)
+    let rows: Vec<Value> = serde_json::from_slice(body).ok()?;
+    Some(objects(&rows))
 }
 
-fn objects(rows: Vec<Value>) -> Vec<Value> {
-    let rows = rows.into_iter().take(ROWS_MAX);
-    rows.filter(Value::is_object).collect()
+fn objects(rows: &[Value]) -> Vec<Value> {
+    let rows = rows.iter().take(ROWS_MAX);
+    rows.filter(|row| row.is_object()).cloned().collect()
 }
 
 /// An instant as Kinguin writes it: ISO 8601 with no colon in the offset (`+0000`), which RFC 3339 parsers refuse. One with
