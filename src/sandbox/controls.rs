@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Done, Simulator};
+use super::Simulator;
 use crate::domain::simulate::{Event, Setting};
 use crate::domain::{WallTime, inert, time};
+
+/// The description of what a command did, or of why it could not.
+pub type Done = Result<String, String>;
 
 /// Declares what an operator controls at a provider: the struct that holds the settings, in the field `rules` of the
 /// provider, and the events. A setting has its name, its field with type and default, its words or examples of its values,

@@ -32,9 +32,10 @@ use crate::domain::simulate::{self, Command};
 use crate::domain::{Expected, PaymentId, WallTime};
 use crate::http_server::{self, Limits, Server};
 
+pub use controls::Done;
 use mounts::Mounts;
 use provider::Mount;
-pub use provider::{About, Done, Late, Sample, Saved, SimulatedProvider};
+pub use provider::{About, Late, Sample, Saved, SimulatedProvider};
 pub use simulator::Simulator;
 use snapshot::SnapshotFile;
 

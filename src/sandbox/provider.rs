@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Simulator;
-use super::controls::Controls;
+use super::controls::{Controls, Done};
 use super::outbox::{Outbox, Webhook};
 use super::snapshot::Persistent;
 use crate::domain::simulate::PayerAct;
@@ -38,9 +38,6 @@ pub struct Sample<'a> {
     /// The time in the callback.
     pub at: WallTime,
 }
-
-/// The description of what a command did, or of why it could not.
-pub type Done = Result<String, String>;
 
 /// What an earlier run saved.
 #[derive(Debug, Default)]

@@ -3,6 +3,7 @@
 
 mod community;
 mod controls;
+mod event;
 mod fixtures;
 mod goods;
 mod orders;
@@ -259,8 +260,7 @@ impl SimulatedProvider for Kongregate {
     }
 
     fn repeat_callback(&mut self, id: &PaymentId, simulator: &Simulator) -> Option<Done> {
-        let order = self.webhooks.orders.named(id.as_str())?.id;
-        Some(Ok(self.repeat(order, simulator)))
+        self.repeat(id.as_str(), simulator).map(Ok)
     }
 
     fn sample(&self, sample: &Sample<'_>) -> Result<Webhook, String> {
@@ -280,7 +280,7 @@ impl SimulatedProvider for Kongregate {
         });
         json!({
             "players": players.collect::<Vec<_>>(),
-            "orders": self.webhooks.orders.as_json(),
+            "orders": self.webhooks.orders.all,
             "callbacks_waiting": self.webhooks.waiting(),
             "callbacks_sent": self.webhooks.sent,
         })

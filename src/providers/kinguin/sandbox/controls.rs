@@ -6,32 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::access::OverLimit;
-use super::webhooks::{self, Sent, surprise};
-use super::{Kinguin, offers, sales};
+use super::offers::{self, ListShape};
+use super::webhooks::{self, Sent, WebhookFault, surprise};
+use super::{Kinguin, sales};
 use crate::domain::inert;
 use crate::sandbox::Done;
-use crate::sandbox::controls::{self, Life, OFF_ON, choices, controls};
-
-choices! {
-    pub enum ListShape {
-        // As live clients see it.
-        Hal = "hal",
-        /// As the API description has it.
-        Spec = "spec",
-    }
-}
-
-choices! {
-    pub enum WebhookFault {
-        None = "none",
-        /// The registered headers have another value.
-        WrongHeader = "wrong-header",
-        NoHeader = "no-header",
-        Duplicate = "duplicate",
-        /// An undocumented webhook follows.
-        Unknown = "unknown",
-    }
-}
+use crate::sandbox::controls::{self, Life, OFF_ON, controls};
 
 controls! {
     Kinguin:

@@ -6,14 +6,23 @@ use serde_json::{Value, json};
 
 use crate::domain::amount::Cents;
 use crate::http_server::respond;
+use crate::sandbox::controls::choices;
 use crate::sandbox::reply::ok;
 use crate::sandbox::route::Answer;
 
-use super::controls::ListShape;
 use super::inventory::{Counts, Inventory, Offer, Wholesale, price};
 use super::products::Product;
 use super::query::{self, Page, Query, date};
 use super::{Call, bad, error, not_found};
+
+choices! {
+    pub enum ListShape {
+        // As live clients see it.
+        Hal = "hal",
+        /// As the API description has it.
+        Spec = "spec",
+    }
+}
 
 /// The most keys a seller may promise without having them.
 pub const DECLARED_MAX: i64 = 20;

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use crate::domain::{Secret, WallTime, inert};
 use crate::http_server::is_local_url;
 use crate::sandbox::Sample;
+use crate::sandbox::controls::choices;
 use crate::sandbox::outbox::{Outbox, Webhook};
 use crate::sandbox::reply::ok;
 use crate::sandbox::route::Answer;
 
-use super::controls::WebhookFault;
 use super::inventory::STATES;
 use super::offers::{self, money};
 use super::products::TEST_PRODUCT;
@@ -28,6 +28,18 @@ const LOG_MAX: usize = 200;
 
 /// Events besides those of a reservation's states.
 const OTHERS: [&str; 3] = ["offerblocked", "chatmessage", "orderprocessing"];
+
+choices! {
+    pub enum WebhookFault {
+        None = "none",
+        /// The registered headers have another value.
+        WrongHeader = "wrong-header",
+        NoHeader = "no-header",
+        Duplicate = "duplicate",
+        /// An undocumented webhook follows.
+        Unknown = "unknown",
+    }
+}
 
 /// All sellers' webhooks. Subscriptions hold the receivers' headers, which are secrets, so neither they nor queued webhooks
 /// survive a restart; the log does.

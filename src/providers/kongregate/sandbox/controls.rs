@@ -3,23 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::Kongregate;
+use super::event::EventKind;
 use super::fixtures::{self, FIXTURES, Player};
-use super::webhooks::{self, EventKind, Fault};
+use super::webhooks::{self, Fault, InventoryEvents};
 use crate::domain::inert;
 use crate::sandbox::Done;
 use crate::sandbox::controls::{self, OFF_ON, Value, Wait, choices, controls, unknown};
 
 /// The longest accepted prefix.
 const PREFIX_MAX: usize = 60;
-
-choices! {
-    #[serde(rename_all = "kebab-case")]
-    pub enum InventoryEvents {
-        Plain = "plain",
-        Signed = "signed",
-        Both = "both",
-    }
-}
 
 choices! {
     #[serde(rename_all = "kebab-case")]

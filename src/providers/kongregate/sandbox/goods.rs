@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::controls::Extras;
+use super::event::EventKind;
 use super::fixtures::{FIXTURES, Instance, Player};
-use super::webhooks::EventKind;
 use super::{API_KEY, Call, CallResult, Failure, GAME_ID, GAME_TITLE, Params};
 use crate::sandbox::simulator::seeded_hash;
 

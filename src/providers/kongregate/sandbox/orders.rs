@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Kongregate;
-use super::webhooks::EventKind;
+use super::event::EventKind;
 use crate::http_server::DeliveryResult;
 use crate::sandbox::Simulator;
 
@@ -27,7 +27,7 @@ pub struct Order {
 /// All remembered orders, oldest first.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Orders {
-    all: VecDeque<Order>,
+    pub all: VecDeque<Order>,
     begun: u64,
 }
 
@@ -42,10 +42,6 @@ impl Orders {
 
     fn known_mut(&mut self, id: u64) -> Option<&mut Order> {
         self.all.iter_mut().find(|order| order.id == id)
-    }
-
-    pub fn as_json(&self) -> Value {
-        serde_json::to_value(&self.all).expect("orders are JSON")
     }
 
     pub fn begin(&mut self, buyer: u64, recipient: u64, info: &str) -> u64 {
@@ -68,14 +64,16 @@ impl Orders {
 
 impl Kongregate {
     /// Sends the latest callback of an order again.
-    pub fn repeat(&mut self, order: u64, simulator: &Simulator) -> String {
-        let state = self.webhooks.orders.known(order).map(|order| order.price);
-        let what = match state {
-            Some(Some(_)) => EventKind::OrderPlaced { order },
-            _ => EventKind::OrderRequest { order },
+    pub fn repeat(&mut self, id: &str, simulator: &Simulator) -> Option<String> {
+        let known = self.webhooks.orders.named(id)?;
+        let order = known.id;
+        let what = match known.price {
+            Some(_) => EventKind::OrderPlaced { order },
+            None => EventKind::OrderRequest { order },
         };
         let sent_notice = self.send(what, simulator);
-        format!("order {order}, {} again: {sent_notice}", what.event())
+        let event = what.event();
+        Some(format!("order {order}, {event} again: {sent_notice}"))
     }
 
     /// Applies the game's price: the player accepts it if they have enough Kreds.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::super::facts::{ALGORITHM, INVENTORY, ORDER_PLACED, ORDER_REQUEST, SIGNED_REQUEST};
-use super::controls::InventoryEvents;
+use super::event::EventKind;
 use super::orders::Orders;
 use super::{API_KEY, GAME_ID, Kongregate};
 use crate::domain::{Secret, WallTime, inert};
@@ -40,38 +40,12 @@ choices! {
     }
 }
 
-/// What a callback reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum EventKind {
-    Inventory {
-        player: u64,
-    },
-    /// An undocumented event, in plain fields.
-    Unknown {
-        player: u64,
-    },
-    /// An undocumented event, signed.
-    UnknownSigned {
-        player: u64,
-    },
-    /// Asks for this order's items and price.
-    OrderRequest {
-        order: u64,
-    },
-    /// The player accepted the price.
-    OrderPlaced {
-        order: u64,
-    },
-}
-
-impl EventKind {
-    pub fn event(self) -> &'static str {
-        match self {
-            Self::Inventory { .. } => INVENTORY,
-            Self::Unknown { .. } | Self::UnknownSigned { .. } => "badge_awarded",
-            Self::OrderRequest { .. } => ORDER_REQUEST,
-            Self::OrderPlaced { .. } => ORDER_PLACED,
-        }
+choices! {
+    #[serde(rename_all = "kebab-case")]
+    pub enum InventoryEvents {
+        Plain = "plain",
+        Signed = "signed",
+        Both = "both",
     }
 }
 

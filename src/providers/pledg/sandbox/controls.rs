@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use super::Pledg;
 use super::access::BACKENDS;
-use super::notice::{BACK_STATUSES, Fault};
-use super::purchase::{self, ABANDONED, CREATED, PAID, Purchase};
+use super::purchase::{self, ABANDONED, BACK_STATUSES, CREATED, PAID, Purchase};
 use crate::domain::simulate::PayerAct;
 use crate::domain::{PaymentId, WallTime, inert};
 use crate::sandbox::Done;
-use crate::sandbox::controls::{self, Life, OFF_ON, controls};
+use crate::sandbox::controls::{self, Life, OFF_ON, choices, controls};
 
 /// The delays before each retry of a notice, where retries are on. Pledg documents no rule.
 const RETRY_WAITS: [Duration; 3] = [
@@ -17,6 +16,32 @@ const RETRY_WAITS: [Duration; 3] = [
     Duration::from_mins(10),
     Duration::from_hours(1),
 ];
+
+choices! {
+    pub enum Fault {
+        None = "none",
+        /// A signed value is changed after signing: the amount of a transfer, the id in back mode.
+        Tampered = "tampered",
+        /// Another amount, correctly signed.
+        OtherAmount = "other-amount",
+        WrongSecret = "wrong-secret",
+        /// Back mode.
+        LowerCase = "lower-case",
+        /// Back mode.
+        SwappedOrder = "swapped-order",
+        /// A JWT's.
+        ExtraDot = "extra-dot",
+        /// A JWT's: `alg` is `none`, and there is no signature.
+        AlgNone = "alg-none",
+        /// A JWT's: it is expired.
+        Expired = "expired",
+        /// Nothing is signed, though the merchant has a secret.
+        Unsigned = "unsigned",
+        Duplicate = "duplicate",
+        /// An error notice follows that of a payment.
+        LateError = "late-error",
+    }
+}
 
 impl Rules {
     /// The delays before each retry; empty where retries are off.

@@ -8,61 +8,15 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::facts::SIGNED;
 use super::access::{BACKENDS, Mode};
-use super::controls::Rules;
-use super::purchase::{self, ABANDONED, PAID, Purchase};
+use super::controls::{Fault, Rules};
+use super::purchase::{self, ABANDONED, BACK_STATUSES, PAID, Purchase};
 use super::{Pledg, jwt};
 use crate::domain::{Secret, WallTime, inert};
 use crate::sandbox::Sample;
-use crate::sandbox::controls::choices;
 use crate::sandbox::outbox::Webhook;
 
 /// The delay of a late error notice after the notice of the payment.
 const LATE: Duration = Duration::from_mins(1);
-
-/// The statuses of back mode, of which `completed` alone means paid.
-pub(super) const BACK_STATUSES: [&str; 15] = [
-    "waiting",
-    "pending",
-    "authorized",
-    "pending-capture",
-    "completed",
-    "failed",
-    "voided",
-    "refunded",
-    "in-review",
-    "blocked",
-    "retrieval-request",
-    "fraud-notification",
-    "chargeback-initiated",
-    "solved",
-    "reversed",
-];
-
-choices! {
-    pub enum Fault {
-        None = "none",
-        /// A signed value is changed after signing: the amount of a transfer, the id in back mode.
-        Tampered = "tampered",
-        /// Another amount, correctly signed.
-        OtherAmount = "other-amount",
-        WrongSecret = "wrong-secret",
-        /// Back mode.
-        LowerCase = "lower-case",
-        /// Back mode.
-        SwappedOrder = "swapped-order",
-        /// A JWT's.
-        ExtraDot = "extra-dot",
-        /// A JWT's: `alg` is `none`, and there is no signature.
-        AlgNone = "alg-none",
-        /// A JWT's: it is expired.
-        Expired = "expired",
-        /// Nothing is signed, though the merchant has a secret.
-        Unsigned = "unsigned",
-        Duplicate = "duplicate",
-        /// An error notice follows that of a payment.
-        LateError = "late-error",
-    }
-}
 
 impl Pledg {
     /// Queues the notices of a purchase's state, and describes that.

@@ -26,6 +26,25 @@ pub(super) const PAID: &str = "PAID";
 pub(super) const ABANDONED: &str = "ABANDONED";
 pub(super) const RELEASED: &str = "RELEASED";
 
+/// The statuses of back mode, of which `completed` alone means paid.
+pub(super) const BACK_STATUSES: [&str; 15] = [
+    "waiting",
+    "pending",
+    "authorized",
+    "pending-capture",
+    "completed",
+    "failed",
+    "voided",
+    "refunded",
+    "in-review",
+    "blocked",
+    "retrieval-request",
+    "fraud-notification",
+    "chargeback-initiated",
+    "solved",
+    "reversed",
+];
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Purchase {
     pub uid: String,
