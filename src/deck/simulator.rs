@@ -15,8 +15,8 @@ use crate::domain::{
 };
 use crate::http_server;
 use crate::net::{
-    self, Authorise, BoxFuture, Call, Content, HeaderText, NetError, Repeat, RequestOptions,
-    Session, SignedRequest, redact,
+    self, Authorise, BoxFuture, Call, Content, HeaderText, NetError, RequestOptions, Session,
+    SignedRequest, redact,
 };
 use crate::providers::{self, REGISTRY};
 use crate::sandbox::{self, Sandbox};
@@ -97,8 +97,7 @@ impl Deck {
         let call = Call {
             body: Content::Bytes(json.into()),
             about: CONTROL.into(),
-            // A lost response may follow a command that took effect.
-            repeat: Repeat::Never,
+            // Not repeated: a lost response may follow a command that took effect.
             ..Call::new("POST", "control", path)
         };
         let reply = session

@@ -38,7 +38,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// A call without a body, which may be repeated.
+    /// A call without a body. Only a GET may be repeated.
     #[must_use]
     pub fn new(method: &str, endpoint: &'static str, path: impl Into<String>) -> Self {
         Self {
@@ -47,7 +47,7 @@ impl Call {
             path: path.into(),
             body: Content::Empty,
             about: String::new(),
-            repeat: Repeat::Safe,
+            repeat: Repeat::of(method != "GET"),
             auth: None,
         }
     }
@@ -329,5 +329,22 @@ impl Reply {
             body: self.body.to_vec(),
             took: self.took,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_get_is_repeated_unless_the_caller_says_so() {
+        for method in ["POST", "PUT", "PATCH", "DELETE", "get"] {
+            assert_eq!(
+                Call::new(method, "api", "/").repeat,
+                Repeat::Never,
+                "{method}"
+            );
+        }
+        assert_eq!(Call::new("GET", "api", "/").repeat, Repeat::Safe);
     }
 }

@@ -174,6 +174,7 @@ fn post(path: &str, fields: &[(&str, &str)], about: &str) -> Call {
     Call {
         body: Content::Fields(fields.collect()),
         about: about.to_owned(),
+        repeat: Repeat::Safe,
         ..Call::new("POST", "api", path)
     }
 }

@@ -11,7 +11,7 @@ use super::{catalogue, digest, settings, wire};
 use crate::domain::catalogue::find;
 use crate::domain::stock::{NewKey, Uploaded};
 use crate::domain::{Digest, RawCall, RawReply, RawRequest, bad_json, fill, inert};
-use crate::net::{Call, Content, Repeat, redact};
+use crate::net::{Call, Content, redact};
 use crate::providers::{ApiError, Client, Credentials, Queried, Query};
 
 /// Bytes of an upload's id: in hex, within the documented 36 characters.
@@ -52,7 +52,6 @@ impl Client for Kinguin {
         let call = Call {
             body: Content::Bytes(body.to_string().into_bytes()),
             about: format!("add a key to offer {}", inert::cut(&new.offer, 40)),
-            repeat: Repeat::of(true),
             ..Call::new("POST", settings::GATEWAY, path)
         };
         Ok(Query::new(call, |reply| {

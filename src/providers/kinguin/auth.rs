@@ -7,7 +7,7 @@ use super::{catalogue, settings};
 use crate::auth::{FetchToken, Tokens};
 use crate::domain::{Secret, exchange};
 use crate::net::{
-    Authorise, BoxFuture, Call, Content, HeaderText, NetError, Reply, RequestOptions,
+    Authorise, BoxFuture, Call, Content, HeaderText, NetError, Repeat, Reply, RequestOptions,
     SignedRequest, form_boundary, redact,
 };
 use crate::providers::{Credentials, ReadSecret};
@@ -40,6 +40,7 @@ impl FetchToken for Fetch {
         // A lost answer costs only a token that is never used.
         Call {
             about: exchange::TOKEN_CALL.into(),
+            repeat: Repeat::Safe,
             ..Call::new("POST", settings::TOKEN, "/")
         }
     }

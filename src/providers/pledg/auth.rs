@@ -11,7 +11,7 @@ use super::settings;
 use crate::auth::{FetchToken, Tokens, sign};
 use crate::domain::{AuthMethod, Problem, ProblemKind, Secret, exchange};
 use crate::net::{
-    Authorise, BoxFuture, Call, Content, HeaderText, NetError, Reply, RequestOptions,
+    Authorise, BoxFuture, Call, Content, HeaderText, NetError, Repeat, Reply, RequestOptions,
     SignedRequest, redact,
 };
 use crate::providers::Credentials;
@@ -204,6 +204,7 @@ impl FetchToken for TokenCall {
         Call {
             body: Content::Bytes(GRANT.into()),
             about: exchange::TOKEN_CALL.into(),
+            repeat: Repeat::Safe,
             ..Call::new("POST", "api", TOKEN)
         }
     }
