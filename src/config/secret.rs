@@ -62,79 +62,43 @@ pub struct Resolved {
     pub warnings: Vec<String>,
 }
 
-/// Why a secret cannot be read. Never contains any of it.
+/// Why a secret cannot be read, and what to do. Never contains any of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SecretError {
-    /// There is no such variable, or it is empty.
-    #[error("the environment variable {0} is not set or empty; set it before starting tilldeck")]
-    NotSet(String),
-    /// It is empty.
-    #[error("the secret from {0} is empty; save the secret there")]
-    Empty(String),
-    /// It is not text.
-    #[error("the secret from {0} is not UTF-8 text; store it as plain text")]
-    NotText(String),
-    /// It has a line break inside.
-    #[error("the secret from {0} has more than one line; save only the secret there, on one line")]
-    ManyLines(String),
-    /// It is too long.
-    #[error("the secret from {0} is longer than 64 KiB; check that it is the right source")]
-    TooLong(String),
-    /// The file does not exist.
-    #[error("{0} does not exist; create it with the secret and mode 0600")]
-    NoFile(String),
-    /// It is a folder, a pipe or a device.
-    #[error("{0} is not a regular file; name a file that contains only the secret")]
-    NotAFile(String),
-    /// The user has no permission to read it.
-    #[error("no permission to read {0}; make it readable for you alone (chmod 600)")]
-    Forbidden(String),
-    /// Another user may have written it.
-    #[error("{source_name} {danger}; {remedy}")]
-    Unsafe {
-        /// The source.
-        source_name: String,
-        /// What is wrong with it.
-        danger: Danger,
-        /// What to do.
-        remedy: String,
-    },
-    /// Reading failed for another reason.
-    #[error("{source_name} cannot be read: {why}")]
-    Unreadable {
-        /// The source.
-        source_name: String,
-        /// The system's error message.
-        why: String,
-    },
-    /// The path begins with `~/`, but there is no home folder.
-    #[error("{0} is in the home folder, which is unknown; set HOME or write the full path")]
-    NoHome(String),
-    /// The program cannot be started.
-    #[error("cannot start {0}: {1}; check that it is installed and on the PATH")]
-    NotStarted(String, String),
-    /// The program failed.
-    #[error("{source_name} failed ({status}){stderr}; run the command by hand to see why")]
-    Failed {
-        /// The source.
-        source_name: String,
-        /// Its exit status.
-        status: String,
-        /// The first line of its stderr, inert, after a colon; or nothing.
-        stderr: String,
-    },
-    /// The program or the keyring took too long.
-    #[error("{0} did not respond within {1} s; unlock it first, then try again")]
-    TimedOut(String, u64),
-    /// The keyring has no such entry.
-    #[error("the keyring has no entry {0} of the service tilldeck; save the secret there first")]
-    NoEntry(String),
-    /// The keyring cannot be used.
-    #[error("{0} cannot be read: {1}; unlock the keyring, or use env, file or command")]
-    Keyring(String, String),
-    /// This build has no keyring, or it is disabled.
-    #[error("{0} cannot be read: {1}; use env, file or command")]
-    NoKeyring(String, &'static str),
+#[error("{0}")]
+pub struct SecretError(String);
+
+impl SecretError {
+    fn empty(source: &str) -> Self {
+        Self(format!(
+            "the secret from {source} is empty; save the secret there"
+        ))
+    }
+
+    fn not_text(source: &str) -> Self {
+        Self(format!(
+            "the secret from {source} is not UTF-8 text; store it as plain text"
+        ))
+    }
+
+    fn too_long(source: &str) -> Self {
+        Self(format!(
+            "the secret from {source} is longer than 64 KiB; check that it is the right source"
+        ))
+    }
+
+    /// A path begins with `~/`.
+    fn no_home(source: &str) -> Self {
+        Self(format!(
+            "{source} is in the home folder, which is unknown; set HOME or write the full path"
+        ))
+    }
+
+    fn timed_out(source: &str, limit: Duration) -> Self {
+        Self(format!(
+            "{source} did not respond within {} s; unlock it first, then try again",
+            limit.as_secs()
+        ))
+    }
 }
 
 impl fmt::Debug for SecretSource {
@@ -174,31 +138,34 @@ impl SecretSource {
         let shown = self.describe();
         match self {
             Self::Env { name } => {
-                let value = environ
-                    .get(name)
-                    .ok_or_else(|| SecretError::NotSet(inert::cut(name, 120)))?;
+                let value = environ.get(name).ok_or_else(|| {
+                    SecretError(format!(
+                        "the environment variable {} is not set or empty; set it before starting tilldeck",
+                        inert::cut(name, 120)
+                    ))
+                })?;
                 let value = value.into_encoded_bytes();
-                checked(&Zeroizing::new(value), shown, SecretLines::One)
+                checked(&Zeroizing::new(value), &shown, SecretLines::One)
             }
             Self::File { written, base } => {
                 let path = paths::expand(written, base, environ)
-                    .ok_or_else(|| SecretError::NoHome(shown.clone()))?;
-                from_file(&path, shown)
+                    .ok_or_else(|| SecretError::no_home(&shown))?;
+                from_file(&path, &shown)
             }
             Self::Command { words } => {
                 let (program, arguments) = words
                     .split_first()
-                    .ok_or_else(|| SecretError::Empty(shown.clone()))?;
-                let program = paths::program(program, environ)
-                    .ok_or_else(|| SecretError::NoHome(shown.clone()))?;
+                    .ok_or_else(|| SecretError::empty(&shown))?;
+                let program =
+                    paths::program(program, environ).ok_or_else(|| SecretError::no_home(&shown))?;
                 let mut command = child::command(program);
                 command.args(arguments);
                 let printed = output(command, &shown, COMMAND_LIMIT)?;
-                checked(&printed, shown, SecretLines::First)
+                checked(&printed, &shown, SecretLines::First)
             }
             Self::Keyring { name } => {
                 let stored = from_keyring(name, &shown, environ)?;
-                checked(&stored, shown, SecretLines::One)
+                checked(&stored, &shown, SecretLines::One)
             }
         }
     }
@@ -214,26 +181,28 @@ enum SecretLines {
 }
 
 /// The secret without surrounding whitespace, if it is valid.
-fn checked(bytes: &[u8], source: String, lines: SecretLines) -> Result<Resolved, SecretError> {
+fn checked(bytes: &[u8], source: &str, lines: SecretLines) -> Result<Resolved, SecretError> {
     if bytes.len() as u64 > SIZE_MAX {
-        return Err(SecretError::TooLong(source));
+        return Err(SecretError::too_long(source));
     }
     let Ok(text) = std::str::from_utf8(bytes) else {
-        return Err(SecretError::NotText(source));
+        return Err(SecretError::not_text(source));
     };
     let mut secret = trimmed(text);
     if lines == SecretLines::First {
         secret = trimmed(secret.split(['\r', '\n']).next().unwrap_or_default());
     }
     if secret.is_empty() {
-        return Err(SecretError::Empty(source));
+        return Err(SecretError::empty(source));
     }
     // Text in UTF-16 has NUL bytes, and may still be valid UTF-8.
     if secret.contains('\0') {
-        return Err(SecretError::NotText(source));
+        return Err(SecretError::not_text(source));
     }
     if secret.contains(['\r', '\n']) {
-        return Err(SecretError::ManyLines(source));
+        return Err(SecretError(format!(
+            "the secret from {source} has more than one line; save only the secret there, on one line"
+        )));
     }
     let warnings = match left_around(text, secret) {
         what if what.is_empty() => Vec::new(),
@@ -268,31 +237,33 @@ fn left_around(text: &str, secret: &str) -> Vec<&'static str> {
     found
 }
 
-fn from_file(path: &Path, shown: String) -> Result<Resolved, SecretError> {
-    let failed = |error: &std::io::Error| match error.kind() {
-        ErrorKind::NotFound => SecretError::NoFile(shown.clone()),
-        ErrorKind::PermissionDenied => SecretError::Forbidden(shown.clone()),
-        _ => SecretError::Unreadable {
-            source_name: shown.clone(),
-            why: error.to_string(),
-        },
+fn from_file(path: &Path, shown: &str) -> Result<Resolved, SecretError> {
+    let failed = |error: std::io::Error| {
+        SecretError(match error.kind() {
+            ErrorKind::NotFound => {
+                format!("{shown} does not exist; create it with the secret and mode 0600")
+            }
+            ErrorKind::PermissionDenied => {
+                format!("no permission to read {shown}; make it readable for you alone (chmod 600)")
+            }
+            _ => format!("{shown} cannot be read: {error}"),
+        })
     };
     // Checked before opening: opening a pipe would wait for its writer.
-    let about = std::fs::metadata(path).map_err(|error| failed(&error))?;
+    let about = std::fs::metadata(path).map_err(failed)?;
     if !about.is_file() {
-        return Err(SecretError::NotAFile(shown));
+        return Err(SecretError(format!(
+            "{shown} is not a regular file; name a file that contains only the secret"
+        )));
     }
-    let file = File::open(path).map_err(|error| failed(&error))?;
+    let file = File::open(path).map_err(failed)?;
     // Once more, of the open file: another one may be at the path by now.
-    let about = file.metadata().map_err(|error| failed(&error))?;
+    let about = file.metadata().map_err(failed)?;
     if let Some(danger) = Danger::of(&about) {
-        return Err(SecretError::Unsafe {
-            source_name: shown,
-            danger,
-            remedy: danger.remedy(path),
-        });
+        let remedy = danger.remedy(path);
+        return Err(SecretError(format!("{shown} {danger}; {remedy}")));
     }
-    let bytes = read_bounded(file).map_err(|error| failed(&error))?;
+    let bytes = read_bounded(file).map_err(failed)?;
     let warning = readable_by_others(&about)
         .then(|| format!("{shown} can be read by other users; run chmod 600 on it"));
     let mut resolved = checked(&bytes, shown, SecretLines::One)?;
@@ -322,20 +293,22 @@ fn output(
 ) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     let most = usize::try_from(SIZE_MAX + 1).expect("64 KiB fit");
     let printed = child::run(command, limit, most).map_err(|why| match why {
-        Unread::NotStarted(error) => SecretError::NotStarted(shown.to_owned(), error.to_string()),
-        Unread::TimedOut => SecretError::TimedOut(shown.to_owned(), limit.as_secs()),
-        Unread::TooLong => SecretError::TooLong(shown.to_owned()),
+        Unread::NotStarted(error) => SecretError(format!(
+            "cannot start {shown}: {error}; check that it is installed and on the PATH"
+        )),
+        Unread::TimedOut => SecretError::timed_out(shown, limit),
+        Unread::TooLong => SecretError::too_long(shown),
     })?;
     if printed.status.success() {
         return Ok(printed.out);
     }
     let complaint = String::from_utf8_lossy(&printed.err);
     let first = complaint.lines().find(|line| !line.trim().is_empty());
-    Err(SecretError::Failed {
-        source_name: shown.to_owned(),
-        status: printed.status.to_string(),
-        stderr: first.map_or_else(String::new, |line| format!(": {}", inert::cut(line, 200))),
-    })
+    let first = first.map_or_else(String::new, |line| format!(": {}", inert::cut(line, 200)));
+    Err(SecretError(format!(
+        "{shown} failed ({}){first}; run the command by hand to see why",
+        printed.status
+    )))
 }
 
 fn from_keyring(
@@ -348,13 +321,18 @@ fn from_keyring(
     let found = TimedKeyring::system(environ).retry(move |store| store.get(&entry));
     match found {
         Ok(Some(secret)) => Ok(Zeroizing::new(secret.expose().as_bytes().to_vec())),
-        Ok(None) => Err(SecretError::NoEntry(inert::quoted(name, 120))),
-        Err(KeyringError::NotText) => Err(SecretError::NotText(shown.to_owned())),
-        Err(KeyringError::Slow(limit)) => {
-            Err(SecretError::TimedOut(shown.to_owned(), limit.as_secs()))
-        }
-        Err(KeyringError::Off(why)) => Err(SecretError::NoKeyring(shown.to_owned(), why)),
-        Err(why) => Err(SecretError::Keyring(shown.to_owned(), why.to_string())),
+        Ok(None) => Err(SecretError(format!(
+            "the keyring has no entry {} of the service tilldeck; save the secret there first",
+            inert::quoted(name, 120)
+        ))),
+        Err(KeyringError::NotText) => Err(SecretError::not_text(shown)),
+        Err(KeyringError::Slow(limit)) => Err(SecretError::timed_out(shown, limit)),
+        Err(KeyringError::Off(why)) => Err(SecretError(format!(
+            "{shown} cannot be read: {why}; use env, file or command"
+        ))),
+        Err(why) => Err(SecretError(format!(
+            "{shown} cannot be read: {why}; unlock the keyring, or use env, file or command"
+        ))),
     }
 }
 
@@ -566,7 +544,10 @@ mod tests {
         let mut sleep = child::command("sleep");
         sleep.arg("600");
         let error = output(sleep, "command sleep", Duration::from_millis(20)).unwrap_err();
-        assert!(matches!(error, SecretError::TimedOut(..)));
+        assert_eq!(
+            error.to_string(),
+            "command sleep did not respond within 0 s; unlock it first, then try again"
+        );
     }
 
     #[test]
