@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::requests::foreground;
+use super::perform::foreground;
 use super::source::ProfileSource;
 use crate::deck::Deck;
 use crate::domain::manage::{Changed, NewAccount};

@@ -1,122 +1,268 @@
-//! One task for each effect, and a message with its result. Requests to accounts are in `requests`, callbacks in
-//! `inbound`.
+//! Performs the console's effects: one task for each, whose result is a message.
 
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::doctor;
 use super::tasks::Tasks;
-use super::{doctor, inbound, requests};
 use crate::config::child;
 use crate::deck::Deck;
+use crate::domain::manage::Change;
 use crate::domain::{
-    Exchange, ExchangeId, Expectation, NewExpectation, Problem, ProblemKind, Replaced, Secret,
-    inert,
+    AccountId, Exchange, ExchangeId, Expectation, NewExpectation, Problem, ProblemKind, Replaced,
+    RequestId, Secret, ThemeChoice, inert,
 };
-use crate::tui::msg::NewWatch;
+use crate::net::RequestOptions;
+use crate::tui::msg::{NewWatch, WatchKey};
 use crate::tui::{Effect, Msg};
 
-/// Starts an effect's task; the result is sent as a message. The main loop handles effects on the terminal itself.
-pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &mpsc::Sender<Msg>) {
-    let other = requests::perform(effect, deck, tasks, messages);
-    let other = other.and_then(|effect| inbound::perform(effect, deck, tasks, messages));
-    let Some(effect) = other else { return };
-    let deck = deck.clone();
-    let messages = messages.clone();
-    match effect {
-        Effect::Cancel(request) => tasks.cancel(request),
-        Effect::Watch(new) => tasks.start_sequential(async move {
-            let result = watch(&deck, &new).await;
-            let _ = messages.send(Msg::Watched(new, result)).await;
-        }),
-        Effect::Expect { new, shown } => tasks.start_sequential(async move {
-            let result = expect(&deck, &new, Replaced::Shown(shown)).await;
-            let _ = messages.send(Msg::Watched(new, result)).await;
-        }),
-        Effect::Unwatch(key) => tasks.start_sequential(async move {
-            let removed = deck.unwatch(&key.0, &key.1).await;
-            report_failure(removed, &deck, &messages).await;
-            let _ = messages.send(Msg::Unwatched(key)).await;
-        }),
-        Effect::Note(of, text) => tasks.start_sequential(async move {
-            let (account, id) = of;
-            let noted = deck.note(&account, &id, text.clone()).await;
-            let done = noted.map(|()| format!("note saved: {id}"));
-            let done = done.map_err(|problem| Problem {
-                hint: format!("the note was: {text}"),
-                ..problem
-            });
-            let _ = messages.send(Msg::Done(done)).await;
-        }),
-        Effect::MarkHandled { alert, handled } => tasks.start_sequential(async move {
-            let marked = deck.mark_handled(&alert, handled).await;
-            report_failure(marked, &deck, &messages).await;
-        }),
-        Effect::SaveTheme(theme) => tasks.start_sequential(async move {
-            let saved = deck.save_theme(theme).await;
-            let done = saved.map(|path| {
-                let path = inert::cut(&path.to_string_lossy(), 400);
-                format!("theme {} saved in {path}", theme.as_str())
-            });
-            let _ = messages.send(Msg::Done(done)).await;
-        }),
-        Effect::LoadLog {
-            before,
-            search,
-            limit,
-        } => tasks.start(async move {
-            let found = deck.requests(before, search, limit).await;
-            let _ = messages.send(Msg::Log(found)).await;
-        }),
-        Effect::Browse(url) => tasks.start(async move {
-            let _ = messages.send(Msg::Done(browse(url).await)).await;
-        }),
-        Effect::Simulate(command) => tasks.start(async move {
-            let result = deck.simulate(&command);
-            let _ = messages.send(Msg::Simulator(deck.simulator_parts())).await;
-            let _ = messages.send(Msg::Simulated(command, result)).await;
-        }),
-        Effect::LiftHolds(account) => tasks.start(async move {
-            deck.lift_holds(&account).await;
-        }),
-        Effect::LookAtBudgets => tasks.start(async move {
-            for (account, gauge) in deck.gauges().await {
-                let _ = messages.send(Msg::Budget(account, gauge)).await;
+/// Where effects are performed.
+pub struct Performer<'a> {
+    pub deck: Arc<Deck>,
+    pub tasks: &'a mut Tasks,
+    pub messages: mpsc::Sender<Msg>,
+}
+
+impl Performer<'_> {
+    /// Starts an effect's task. The main loop handles effects on the terminal itself.
+    pub fn perform(self, effect: Effect) {
+        let deck = self.deck.clone();
+        match effect {
+            Effect::Ask {
+                request,
+                account,
+                op,
+                background,
+            } => {
+                let crashed = Msg::Answered(request, op.failed(crash(&account)));
+                let how = RequestOptions {
+                    background,
+                    ..foreground(request)
+                };
+                self.request(request, crashed, async move {
+                    Msg::Answered(request, deck.query(&account, op, how).await)
+                });
             }
-        }),
-        Effect::Diagnose(request) => {
-            let ended = Msg::Diagnosed(request, None);
-            let checks = doctor::diagnose(deck, request, messages.clone());
-            tasks.start_request(request, checks, async move {
-                let _ = messages.send(ended).await;
-            });
+            Effect::Explore(request, account, call) => {
+                let crashed = Msg::Explored(request, Err(crash(&account)));
+                self.request(request, crashed, async move {
+                    let explored = deck.explore(&account, &call, foreground(request)).await;
+                    Msg::Explored(request, explored)
+                });
+            }
+            Effect::RefreshToken(request, account) => {
+                let crashed = Msg::Refreshed(request, Err(crash(&account)));
+                self.request(request, crashed, async move {
+                    let fetched = deck.fetch_token(&account, foreground(request)).await;
+                    Msg::Refreshed(request, fetched.map(drop))
+                });
+            }
+            Effect::TokenToCopy(request, account) => {
+                let crashed = Msg::TokenToCopy(request, Err(crash(&account)));
+                self.request(request, crashed, async move {
+                    Msg::TokenToCopy(request, deck.token(&account, foreground(request)).await)
+                });
+            }
+            Effect::Manage(request, change) => self.manage(request, change),
+            Effect::Diagnose(request) => {
+                let checks = doctor::diagnose(deck, request, self.messages.clone());
+                let ended = send(self.messages, Msg::Diagnosed(request, None));
+                self.tasks.start_request(request, checks, ended);
+            }
+            Effect::Cancel(request) => self.tasks.cancel(request),
+            local => self.perform_local(local),
         }
-        Effect::OpenExchange(request, exchange) => tasks.start(async move {
-            let result = open(&deck, exchange).await;
-            let _ = messages.send(Msg::Opened(request, result)).await;
-        }),
-        // Handled above.
-        Effect::Ask { .. }
-        | Effect::Explore(..)
-        | Effect::RefreshToken(..)
-        | Effect::TokenToCopy(..)
-        | Effect::Manage(..)
-        | Effect::LoadDeliveries { .. }
-        | Effect::FindDelivery(..)
-        | Effect::OpenDelivery(..)
-        | Effect::Replay { .. }
-        | Effect::Retry(..)
-        | Effect::LoadHistory(..)
-        // Handled by the main loop.
-        | Effect::Copy { .. }
-        | Effect::Bell
-        | Effect::Notify(_)
-        | Effect::SetTitle(_)
-        | Effect::AskBackground
-        | Effect::SwitchProfile(_)
-        | Effect::Suspend
-        | Effect::Quit => {}
     }
+
+    /// Starts the task of an effect that sends no request to an account.
+    fn perform_local(self, effect: Effect) {
+        let (deck, messages) = (self.deck.clone(), self.messages.clone());
+        match effect {
+            Effect::Watch(new) => self.change(async move {
+                let set = watch(&deck, &new).await;
+                Msg::Watched(new, set)
+            }),
+            Effect::Expect { new, shown } => self.change(async move {
+                let set = expect(&deck, &new, Replaced::Shown(shown)).await;
+                Msg::Watched(new, set)
+            }),
+            Effect::Unwatch(key) => self.change(async move {
+                let removed = deck.unwatch(&key.0, &key.1).await;
+                report_failure(removed, &deck, &messages).await;
+                Msg::Unwatched(key)
+            }),
+            Effect::Note(of, text) => {
+                self.change(async move { Msg::Done(note(&deck, of, text).await) });
+            }
+            Effect::MarkHandled { alert, handled } => self.tasks.start_sequential(async move {
+                let marked = deck.mark_handled(&alert, handled).await;
+                report_failure(marked, &deck, &messages).await;
+            }),
+            Effect::SaveTheme(theme) => {
+                self.change(async move { Msg::Done(save_theme(&deck, theme).await) });
+            }
+            Effect::LoadLog {
+                before,
+                search,
+                limit,
+            } => self.load(async move { Msg::Log(deck.requests(before, search, limit).await) }),
+            Effect::OpenExchange(request, exchange) => {
+                self.load(async move { Msg::Opened(request, open(&deck, exchange).await) });
+            }
+            Effect::LoadDeliveries {
+                before,
+                search,
+                limit,
+            } => self.load(async move {
+                Msg::Deliveries(deck.deliveries(before, search, limit).await)
+            }),
+            Effect::FindDelivery(request, delivery) => self.load(async move {
+                Msg::DeliveryFound(request, deck.find_delivery(delivery).await)
+            }),
+            Effect::OpenDelivery(request, delivery) => {
+                self.load(async move { Msg::Received(request, deck.received(delivery).await) });
+            }
+            Effect::Replay {
+                request,
+                delivery,
+                to,
+            } => self.load(async move {
+                Msg::Replayed(request, deck.replay(delivery, &to).await.map(drop))
+            }),
+            Effect::Retry(request, delivery) => self.load(async move {
+                Msg::Retried(request, deck.retry(delivery).await.map(drop))
+            }),
+            Effect::LoadHistory(request, account, payment) => self.load(async move {
+                Msg::Timeline(request, deck.timeline(&account, &payment).await)
+            }),
+            Effect::Browse(url) => self.load(async move { Msg::Done(browse(url).await) }),
+            Effect::Simulate(command) => self.load(async move {
+                let result = deck.simulate(&command);
+                send(messages, Msg::Simulator(deck.simulator_parts())).await;
+                Msg::Simulated(command, result)
+            }),
+            Effect::LiftHolds(account) => self.tasks.start(async move {
+                deck.lift_holds(&account).await;
+            }),
+            Effect::LookAtBudgets => self.tasks.start(async move {
+                for (account, gauge) in deck.gauges().await {
+                    let _ = messages.send(Msg::Budget(account, gauge)).await;
+                }
+            }),
+            // Performed above.
+            Effect::Ask { .. }
+            | Effect::Explore(..)
+            | Effect::RefreshToken(..)
+            | Effect::TokenToCopy(..)
+            | Effect::Manage(..)
+            | Effect::Diagnose(_)
+            | Effect::Cancel(_)
+            // Performed by the main loop.
+            | Effect::Copy { .. }
+            | Effect::Bell
+            | Effect::Notify(_)
+            | Effect::SetTitle(_)
+            | Effect::AskBackground
+            | Effect::SwitchProfile(_)
+            | Effect::Suspend
+            | Effect::Quit => {}
+        }
+    }
+
+    /// Starts a task; `work` is what it sends.
+    fn load(self, work: impl Future<Output = Msg> + Send + 'static) {
+        let messages = self.messages;
+        self.tasks
+            .start(async move { send(messages, work.await).await });
+    }
+
+    /// The same, after all earlier changes.
+    fn change(self, work: impl Future<Output = Msg> + Send + 'static) {
+        let messages = self.messages;
+        self.tasks
+            .start_sequential(async move { send(messages, work.await).await });
+    }
+
+    /// Starts a request that can be cancelled and always gets an answer.
+    fn request(
+        self,
+        request: RequestId,
+        crashed: Msg,
+        work: impl Future<Output = Msg> + Send + 'static,
+    ) {
+        let messages = self.messages.clone();
+        let work = async move { send(messages, work.await).await };
+        self.tasks
+            .start_request(request, work, send(self.messages, crashed));
+    }
+
+    fn manage(self, request: RequestId, change: Change) {
+        let (deck, messages) = (self.deck, self.messages.clone());
+        let change = async move {
+            let proved = match deck.prove(change, foreground(request)).await {
+                Ok(proved) => proved,
+                Err(problem) => return send(messages, Msg::Managed(request, Err(problem))).await,
+            };
+            // Saving is not cancelled half-way, and its result is always reported.
+            let saving = tokio::spawn(async move {
+                let saved = deck.save(proved).await;
+                send(messages, Msg::Managed(request, saved)).await;
+            });
+            let _ = saving.await;
+        };
+        let crashed = send(self.messages, crashed_change(request));
+        self.tasks.start_request(request, change, crashed);
+    }
+}
+
+/// Options of a request that the operator waits for.
+pub fn foreground(request: RequestId) -> RequestOptions {
+    RequestOptions {
+        request,
+        background: false,
+        no_wait: false,
+    }
+}
+
+/// Sends a message, if the console still runs.
+pub async fn send(messages: mpsc::Sender<Msg>, message: Msg) {
+    let _ = messages.send(message).await;
+}
+
+/// The answer to a change of the accounts whose task panicked.
+pub fn crashed_change(request: RequestId) -> Msg {
+    let problem = Problem::new(
+        ProblemKind::Local,
+        "an internal error in tilldeck ended this change",
+        "check the config file before you try again",
+    );
+    Msg::Managed(request, Err(problem))
+}
+
+/// The problem of a task that panicked.
+fn crash(account: &AccountId) -> Problem {
+    Problem::new(
+        ProblemKind::Local,
+        format!("account {account}: an internal error in tilldeck ended this request"),
+        "a sent request may have taken effect; quit the console to see the error",
+    )
+}
+
+async fn note(deck: &Deck, of: WatchKey, text: String) -> Result<String, Problem> {
+    let (account, id) = of;
+    let noted = deck.note(&account, &id, text.clone()).await;
+    noted.map_err(|problem| Problem {
+        hint: format!("the note was: {text}"),
+        ..problem
+    })?;
+    Ok(format!("note saved: {id}"))
+}
+
+async fn save_theme(deck: &Deck, theme: ThemeChoice) -> Result<String, Problem> {
+    let path = deck.save_theme(theme).await?;
+    let path = inert::cut(&path.to_string_lossy(), 400);
+    Ok(format!("theme {} saved in {path}", theme.as_str()))
 }
 
 /// Adds a payment to the watch list. Returns the expectation in force if a different one was requested.
@@ -149,37 +295,30 @@ async fn report_failure<T>(result: Result<T, Problem>, deck: &Deck, messages: &m
 
 /// Loads one exchange with its bodies.
 async fn open(deck: &Deck, id: ExchangeId) -> Result<Arc<Exchange>, Problem> {
-    match deck.ledger().exchange(id).await {
-        Ok(Some(exchange)) => Ok(Arc::new(exchange)),
-        Ok(None) => Err(Problem::new(
-            ProblemKind::NotFound,
-            "this request is no longer in the ledger",
-            "",
-        )),
-        Err(error) => Err(Problem::new(
-            ProblemKind::Local,
-            format!("tilldeck cannot read this request: {error}"),
-            "",
-        )),
-    }
+    let (kind, why) = match deck.ledger().exchange(id).await {
+        Ok(Some(exchange)) => return Ok(Arc::new(exchange)),
+        Ok(None) => {
+            let gone = "this request is no longer in the ledger".to_owned();
+            (ProblemKind::NotFound, gone)
+        }
+        Err(error) => {
+            let unread = format!("tilldeck cannot read this request: {error}");
+            (ProblemKind::Local, unread)
+        }
+    };
+    Err(Problem::new(kind, why, ""))
 }
 
 async fn browse(url: Secret) -> Result<String, Problem> {
     let opened = tokio::task::spawn_blocking(move || child::open(url.expose())).await;
-    match opened {
-        Ok(Ok(())) => Ok("the page was opened in the browser".into()),
-        Ok(Err(error)) => Err(Problem::new(
-            ProblemKind::Local,
-            format!(
-                "no browser could be started: {}",
-                inert::cut(&error.to_string(), 120)
-            ),
-            "copy the link instead",
-        )),
-        Err(_) => Err(Problem::new(
-            ProblemKind::Local,
-            "no browser could be started",
-            "copy the link instead",
-        )),
-    }
+    let why = match opened {
+        Ok(Ok(())) => return Ok("the page was opened in the browser".into()),
+        Ok(Err(error)) => format!(": {}", inert::cut(&error.to_string(), 120)),
+        Err(_) => String::new(),
+    };
+    Err(Problem::new(
+        ProblemKind::Local,
+        format!("no browser could be started{why}"),
+        "copy the link instead",
+    ))
 }

@@ -7,7 +7,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::Console;
 use super::attention::Attention;
 use super::first_account::{Added, Adding};
-use super::requests::crashed_change;
+use super::perform::{crashed_change, send};
 use super::running::Opening;
 use super::source::{ProfileStart, Reload};
 use crate::config::Environ;
@@ -102,7 +102,7 @@ impl Console {
             messages: messages.clone(),
             endings: self.endings.clone(),
         };
-        let crashed = crashed_change(request, messages);
+        let crashed = send(messages, crashed_change(request));
         let tasks = &mut self.running.tasks;
         tasks.start_request(request, adding.add(request, new), crashed);
     }

@@ -8,9 +8,10 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::message;
+use super::perform::Performer;
 use super::source::ProfileStart;
 use super::tasks::Tasks;
-use super::{message, perform};
 use crate::clock::time_zone;
 use crate::config::Profile;
 use crate::deck::{Deck, Follower, Handover, News, Options, Prepared};
@@ -87,8 +88,15 @@ impl Running {
     /// Performs an effect, now or as soon as the deck is open.
     pub fn perform(&mut self, effect: Effect) {
         match &self.deck {
-            Some(deck) => perform::perform(effect, deck, &mut self.tasks, &self.messages),
             None => self.early.push(effect),
+            Some(deck) => {
+                let performer = Performer {
+                    deck: deck.clone(),
+                    tasks: &mut self.tasks,
+                    messages: self.messages.clone(),
+                };
+                performer.perform(effect);
+            }
         }
     }
 
