@@ -79,7 +79,7 @@ impl Complete {
         // Before anything else: `mut_arg` moves an argument to the end, and built commands depend on the order.
         command.build();
         line.join_values(&valued(&command));
-        let mut command = Names::on(&line).add_to(command);
+        let mut command = Names::on(&line).add_to(command, "");
         let here = std::env::current_dir().ok();
         let typed = line.words.get(line.index).cloned().unwrap_or_default();
         let typed = typed.to_string_lossy();
@@ -133,47 +133,43 @@ struct Line {
 impl Line {
     /// Joins what bash splits: `--color`, `=`, `al`.
     fn glue(&mut self) {
-        let mut glued: Vec<OsString> = Vec::new();
         let mut open = false;
-        let mut index = 0;
-        for (at, word) in self.words.iter().enumerate() {
+        self.join(|at, word| {
             let is_break = word
                 .to_str()
                 .is_some_and(|word| !word.is_empty() && word.chars().all(|c| BREAKS.contains(&c)));
-            match glued.last_mut() {
-                Some(last) if at > 1 && (open || is_break) => last.push(word),
-                _ => glued.push(word.clone()),
-            }
-            open = is_break;
-            if at <= self.index {
-                index = glued.len() - 1;
-            }
-        }
-        *self = Self {
-            words: glued,
-            index,
-        };
+            let joins = std::mem::replace(&mut open, is_break) || is_break;
+            (at > 1 && joins).then_some("")
+        });
     }
 
     /// Joins `--profile sandbox` before the cursor into one word: `sandbox` alone would be taken for the command.
     fn join_values(&mut self, valued: &[String]) {
+        let (cursor, mut open) = (self.index, false);
+        self.join(|at, word| {
+            if open && at < cursor {
+                open = false;
+                return Some("=");
+            }
+            open = word
+                .to_str()
+                .and_then(|word| word.strip_prefix("--"))
+                .is_some_and(|name| valued.iter().any(|known| known == name));
+            None
+        });
+    }
+
+    /// Joins a word to the one before it where `joint` says with what.
+    fn join(&mut self, mut joint: impl FnMut(usize, &OsString) -> Option<&'static str>) {
         let mut joined: Vec<OsString> = Vec::new();
         let mut index = 0;
-        let mut open = false;
         for (at, word) in self.words.iter().enumerate() {
-            match joined.last_mut() {
-                Some(option) if open && at < self.index => {
-                    option.push("=");
-                    option.push(word);
-                    open = false;
+            match (joint(at, word), joined.last_mut()) {
+                (Some(between), Some(last)) => {
+                    last.push(between);
+                    last.push(word);
                 }
-                _ => {
-                    joined.push(word.clone());
-                    open = word
-                        .to_str()
-                        .and_then(|word| word.strip_prefix("--"))
-                        .is_some_and(|name| valued.iter().any(|known| known == name));
-                }
+                _ => joined.push(word.clone()),
             }
             if at <= self.index {
                 index = joined.len() - 1;
@@ -260,98 +256,61 @@ impl Names {
         }
     }
 
-    /// The command line with value candidates attached.
-    fn add_to(self, command: Command) -> Command {
-        let accounts = self.accounts.clone();
-        let each = |arg: &'static str, names: Vec<Name>| {
-            move |command: Command| {
-                let names = names.clone();
-                if command.get_arguments().all(|known| known.get_id() != arg) {
-                    return command;
-                }
-                command.mut_arg(arg, |arg| {
-                    arg.add(ArgValueCandidates::new(move || offered(&names)))
-                })
+    /// The command of this path with value candidates attached, and the commands below it.
+    fn add_to(&self, command: Command, path: &str) -> Command {
+        let command = command.mut_args(|arg| match self.values_of(path, arg.get_id().as_str()) {
+            None => arg,
+            Some(names) => arg.add(ArgValueCandidates::new(move || offered(&names))),
+        });
+        command.mut_subcommands(|command| {
+            let path = format!("{path} {}", command.get_name());
+            self.add_to(command, path.trim_start())
+        })
+    }
+
+    /// The values that an argument of a command can have; `None` where the command line itself knows them.
+    fn values_of(&self, path: &str, arg: &str) -> Option<Vec<Name>> {
+        Some(match (path, arg) {
+            (_, "account")
+            | ("account verify" | "account remove" | "account rotate", "name")
+            | ("token show" | "token refresh" | "token print", "name")
+            | ("request", "account_name") => self.accounts.clone(),
+            (_, "profile") => self.profiles.clone(),
+            ("check", "wait" | "expect") => {
+                let states = PaymentState::KNOWN.iter().map(PaymentState::as_str);
+                words(["PAID"].into_iter().chain(states))
             }
-        };
-        let account = |arg: &'static str| each(arg, accounts.clone());
-        let states = PaymentState::KNOWN.map(|state| word(state.as_str()));
-        let mut goals = vec![word("PAID")];
-        goals.extend(states.clone());
-        let verdicts = PaymentVerdict::WORDS.map(word);
-        let methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"].map(word);
-        let durations = ["30m", "1h", "24h", "7d"].map(word).to_vec();
-        let providers: Vec<Name> = providers::REGISTRY
-            .iter()
-            .map(|manifest| (manifest.id.0.to_owned(), manifest.title.to_owned()))
-            .collect();
-        let forwards = accounts.iter();
-        let forwards = forwards.map(|(name, about)| (format!("{name}="), about.clone()));
-        let forwards = forwards.collect::<Vec<_>>();
-        let filters = |command: Command| {
-            let command = each("state", states.to_vec())(command);
-            each("verdict", verdicts.to_vec())(command)
-        };
-        let faults = Fault::ALL.map(|fault| (fault.name().to_owned(), fault.describe().to_owned()));
-        let acts: Vec<Name> = PayerAct::WORDS.map(word).to_vec();
-        let (settings, values) = self.settings();
-        let command = everywhere(command, &account("account"));
-        everywhere(command, &each("profile", self.profiles.clone()))
-            .mut_subcommand("check", |check| {
-                each("wait", goals.clone())(each("expect", goals)(check))
-            })
-            .mut_subcommand("payments", |payments| {
-                payments
-                    .mut_subcommand("list", filters)
-                    .mut_subcommand("export", filters)
-            })
-            .mut_subcommand("account", |command| {
-                let command = command
-                    .mut_subcommand("verify", account("name"))
-                    .mut_subcommand("remove", account("name"))
-                    .mut_subcommand("rotate", |rotate| {
-                        let keys = keys(self.manifest, true);
-                        each("key", keys)(account("name")(rotate))
-                    });
-                command.mut_subcommand("add", |add| {
-                    let add = each("provider", providers.clone())(add);
-                    let add = each("environment", self.environments())(add);
-                    let add = each("set", ending(keys(self.provider, false)))(add);
-                    each("secret", ending(keys(self.provider, true)))(add)
-                })
-            })
-            .mut_subcommand("token", |token| {
-                token
-                    .mut_subcommand("show", account("name"))
-                    .mut_subcommand("refresh", account("name"))
-                    .mut_subcommand("print", account("name"))
-            })
-            .mut_subcommand("request", |request| {
-                let request = each("method", methods.to_vec())(account("account_name")(request));
-                each("path", self.paths())(request)
-            })
-            .mut_subcommand("listen", each("forward_to", forwards))
-            .mut_subcommand("log", |log| {
-                let log = each("until", durations.clone())(each("since", durations)(log));
-                let log = each("status", ["4xx", "5xx", "failed"].map(word).to_vec())(log);
-                each("method", methods.to_vec())(log)
-            })
-            .mut_subcommand("sandbox", |sandbox| {
-                sandbox.mut_subcommand("trigger", |trigger| {
-                    trigger
-                        .mut_subcommand("fault", each("fault", faults.to_vec()))
-                        .mut_subcommand("payer", each("act", acts))
-                        .mut_subcommand("set", |set| {
-                            let set = each("provider", providers.clone())(set);
-                            each("value", values)(each("setting", settings)(set))
-                        })
-                        .mut_subcommand("event", |event| {
-                            let event = each("provider", providers.clone())(event);
-                            each("event", self.events())(event)
-                        })
-                        .mut_subcommand("deliver", each("provider", providers.clone()))
-                })
-            })
+            ("payments list" | "payments export", "state") => {
+                words(PaymentState::KNOWN.iter().map(PaymentState::as_str))
+            }
+            ("payments list" | "payments export", "verdict") => words(PaymentVerdict::WORDS),
+            ("account rotate", "key") => keys(self.manifest, true),
+            ("account add", "environment") => self.environments(),
+            ("account add", "set") => ending(keys(self.provider, false)),
+            ("account add", "secret") => ending(keys(self.provider, true)),
+            ("request" | "log", "method") => {
+                words(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])
+            }
+            ("request", "path") => self.paths(),
+            ("listen", "forward_to") => ending(self.accounts.clone()),
+            ("log", "since" | "until") => words(["30m", "1h", "24h", "7d"]),
+            ("log", "status") => words(["4xx", "5xx", "failed"]),
+            ("sandbox trigger fault", "fault") => {
+                names(Fault::ALL.map(|fault| (fault.name(), fault.describe())))
+            }
+            ("sandbox trigger payer", "act") => words(PayerAct::WORDS),
+            ("sandbox trigger set", "setting") => self.settings().0,
+            ("sandbox trigger set", "value") => self.settings().1,
+            ("sandbox trigger event", "event") => self.events(),
+            (
+                "account add"
+                | "sandbox trigger set"
+                | "sandbox trigger event"
+                | "sandbox trigger deliver",
+                "provider",
+            ) => names(providers::REGISTRY.iter().map(|it| (it.id.0, it.title))),
+            _ => return None,
+        })
     }
 
     /// The documented paths of the account's provider, for the method on the line.
@@ -362,11 +321,10 @@ impl Names {
             let mut methods = calls.iter().map(|call| call.method);
             methods.any(|method| method.eq_ignore_ascii_case(word))
         });
-        calls
+        let calls = calls
             .iter()
-            .filter(|call| method.is_none_or(|method| call.method.eq_ignore_ascii_case(method)))
-            .map(|call| (call.path.to_owned(), call.about.to_owned()))
-            .collect()
+            .filter(|call| method.is_none_or(|method| call.method.eq_ignore_ascii_case(method)));
+        names(calls.map(|call| (call.path, call.about)))
     }
 
     /// The provider's settings, and the values of the setting on the line.
@@ -379,10 +337,9 @@ impl Names {
             .iter()
             .find(|setting| self.line.iter().any(|word| word == setting.name));
         let values = chosen.map_or(&[][..], |setting| setting.choices);
-        let values = values.iter().map(|value| word(value)).collect();
-        let names = settings.iter();
-        let names = names.map(|setting| (setting.name.to_owned(), setting.about.to_owned()));
-        (names.collect(), values)
+        let settings = settings.iter();
+        let settings = names(settings.map(|setting| (setting.name, setting.about)));
+        (settings, words(values.iter().copied()))
     }
 
     fn events(&self) -> Vec<Name> {
@@ -390,30 +347,20 @@ impl Names {
             .provider
             .map(|provider| (provider.simulator)().events());
         let events = events.into_iter().flatten();
-        events
-            .map(|event| (event.name.to_owned(), event.about.to_owned()))
-            .collect()
+        names(events.map(|event| (event.name, event.about)))
     }
 
     fn environments(&self) -> Vec<Name> {
         let spec = self.provider.map(|provider| &provider.spec);
         let environments = spec.map_or(&["production", "sandbox"][..], |spec| spec.environments);
-        environments.iter().map(|name| word(name)).collect()
+        words(environments.iter().copied())
     }
-}
-
-/// Applies a change to a command and all its subcommands.
-fn everywhere(command: Command, change: &dyn Fn(Command) -> Command) -> Command {
-    change(command).mut_subcommands(|command| everywhere(command, change))
 }
 
 /// The accounts of a profile with their providers.
 fn accounts(profile: &Profile) -> Vec<Name> {
     if profile.built_in {
-        let built_in = providers::REGISTRY.iter().map(|manifest| manifest.id.0);
-        return built_in
-            .map(|name| (name.to_owned(), name.to_owned()))
-            .collect();
+        return names(providers::REGISTRY.iter().map(|it| (it.id.0, it.id.0)));
     }
     let name = |account: &AccountConfig| (account.id.to_string(), account.provider.to_owned());
     profile.accounts.iter().map(name).collect()
@@ -427,10 +374,9 @@ fn manifest(provider: &str) -> Option<&'static Manifest> {
 /// The account keys of a provider, either the secret ones or the others.
 fn keys(manifest: Option<&Manifest>, secret: bool) -> Vec<Name> {
     let keys = manifest.map_or(&[][..], |manifest| manifest.spec.keys);
-    keys.iter()
-        .filter(|key| (key.kind == KeyKind::Secret) == secret)
-        .map(|key| (key.name.to_owned(), key.about.to_owned()))
-        .collect()
+    let keys = keys.iter();
+    let keys = keys.filter(|key| (key.kind == KeyKind::Secret) == secret);
+    names(keys.map(|key| (key.name, key.about)))
 }
 
 fn ending(names: Vec<Name>) -> Vec<Name> {
@@ -440,8 +386,15 @@ fn ending(names: Vec<Name>) -> Vec<Name> {
         .collect()
 }
 
-fn word(word: &str) -> Name {
-    (word.to_owned(), String::new())
+fn names<'a>(names: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<Name> {
+    let names = names.into_iter();
+    names
+        .map(|(name, about)| (name.to_owned(), about.to_owned()))
+        .collect()
+}
+
+fn words<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<Name> {
+    names(words.into_iter().map(|word| (word, "")))
 }
 
 fn offered(names: &[Name]) -> Vec<CompletionCandidate> {
