@@ -18,63 +18,8 @@ const DATE: &str = "2026-11-28";
 /// Longer lines are split: formatters accept 80 columns and may count a character wider.
 const WIDE: usize = 64;
 
-/// Each file, and what it has.
-const FILES: [(&str, &str); 5] = [
-    (
-        "~/.config/tilldeck/config.toml",
-        "The config file. --config or TILLDECK_CONFIG select another. On macOS it is in ~/Library/Application Support. `tilldeck config path` prints where it is.",
-    ),
-    (
-        "~/.local/state/tilldeck/",
-        "The state folder. --state-dir or TILLDECK_STATE_DIR select another. On macOS it is in ~/Library/Application Support.",
-    ),
-    (
-        "~/.local/state/tilldeck/ledger.db",
-        "The ledger (SQLite): nonces, rate limits, requests, callbacks and payments. To back it up, copy ledger.db-wal and ledger.db-shm, too.",
-    ),
-    (
-        "~/.local/state/tilldeck/vault/",
-        "Secrets, if there is no keyring.",
-    ),
-    (
-        "~/.local/state/tilldeck/logs/",
-        "The log for support: one file per day, for seven days. It contains no secrets, bodies or queries.",
-    ),
-];
-
-/// Each variable, and what it does.
-const ENVIRONMENT: [(&str, &str); 9] = [
-    ("TILLDECK_CONFIG", "The config file."),
-    ("TILLDECK_STATE_DIR", "The state folder."),
-    (
-        "TILLDECK_LOG",
-        "The level of the log for support: off, error, warn, info (the default), debug or trace.",
-    ),
-    (
-        "TILLDECK_KEYRING",
-        "The value off disables the system's keyring.",
-    ),
-    (
-        "NO_COLOR",
-        "Any value disables colors, unless --color always is set. QR codes on a terminal stay black on white, unless --color never is set.",
-    ),
-    (
-        "TERM",
-        "The kind of terminal. With dumb or an empty value the console does not open, and colors are off.",
-    ),
-    (
-        "HTTPS_PROXY, ALL_PROXY, NO_PROXY",
-        "The proxy for requests to providers, and the hosts to reach without it.",
-    ),
-    (
-        "SSL_CERT_FILE, SSL_CERT_DIR",
-        "CA certificates to trust, instead of the system's.",
-    ),
-    (
-        "LC_ALL, LC_CTYPE, LANG",
-        "Without a UTF-8 locale, the console draws in ASCII.",
-    ),
-];
+/// The sections of the program's own page: below its title in brackets, each file or variable and what it is for.
+const SECTIONS: &str = include_str!("man.txt");
 
 /// A page and its file name.
 pub struct Page {
@@ -175,10 +120,13 @@ fn page(command: &Command, path: &str) -> io::Result<Page> {
         let _ = writeln!(more, "{}", examples.collect::<Vec<_>>().join("\n.PP\n"));
     }
     if path.is_empty() {
-        tagged(&mut more, "FILES", &FILES);
-        tagged(&mut more, "ENVIRONMENT", &ENVIRONMENT);
+        for text in SECTIONS.split("\n\n") {
+            let (title, entries) = text.split_once('\n').unwrap_or_default();
+            let entries = entries.lines().filter_map(|entry| entry.split_once(": "));
+            tagged(&mut more, title.trim_matches(['[', ']']), entries);
+        }
     }
-    tagged(&mut more, "EXIT STATUS", &EXITS);
+    tagged(&mut more, "EXIT STATUS", EXITS);
     if !path.is_empty() {
         section(&mut more, "SEE ALSO");
         more.push_str(".BR tilldeck (1)\n");
@@ -235,7 +183,11 @@ fn section(page: &mut String, title: &str) {
     let _ = writeln!(page, ".SH {quotes}{title}{quotes}");
 }
 
-fn tagged(page: &mut String, title: &str, entries: &[(&str, &str)]) {
+fn tagged<'a>(
+    page: &mut String,
+    title: &str,
+    entries: impl IntoIterator<Item = (&'a str, &'a str)>,
+) {
     section(page, title);
     for (tag, words) in entries {
         let _ = writeln!(page, ".TP\n\\fB{}\\fR\n{}", escaped(tag), escaped(words));
