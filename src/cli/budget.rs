@@ -2,12 +2,7 @@
 
 use std::time::Duration;
 
-use clap::Args;
-use serde_json::json;
-
-use super::command::{CommandContext, DeckCommand};
-use super::exit::{CommandResult, Exit};
-use super::output::{AsCsv, Cell, Listing, Tone, plain, toned};
+use super::prelude::*;
 use crate::domain::time::{self, millis};
 use crate::domain::{AccountId, BudgetGauge};
 

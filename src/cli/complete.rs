@@ -7,8 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Command};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate, complete};
 
-use super::exit::{CommandResult, Exit};
-use super::start::Start;
+use super::prelude::*;
 use crate::config::{AccountConfig, KeyKind, Locations, Profile, SANDBOX};
 use crate::domain::simulate::{Fault, PayerAct};
 use crate::domain::{PaymentState, PaymentVerdict, catalogue};
@@ -272,8 +271,11 @@ impl Names {
     fn values_of(&self, path: &str, arg: &str) -> Option<Vec<Name>> {
         Some(match (path, arg) {
             (_, "account")
-            | ("account verify" | "account remove" | "account rotate", "name")
-            | ("token show" | "token refresh" | "token print", "name")
+            | (
+                "account verify" | "account remove" | "account rotate" | "token show"
+                | "token refresh" | "token print",
+                "name",
+            )
             | ("request", "account_name") => self.accounts.clone(),
             (_, "profile") => self.profiles.clone(),
             ("check", "wait" | "expect") => {

@@ -5,14 +5,9 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
-use serde_json::json;
-
 use super::console;
-use super::exit::{CommandResult, Exit, local};
 use super::global::Global;
-use super::output::{AsCsv, Listing, Tone, plain, toned};
-use super::start::{Command, Start, commands};
+use super::prelude::*;
 use crate::config::{self, EXAMPLE, Environ, edit};
 use crate::deck;
 use crate::domain::{Problem, ProblemKind, inert};

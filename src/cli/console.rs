@@ -7,15 +7,11 @@ use std::sync::Arc;
 
 pub use profiles::Profiles;
 
-use super::exit::{CommandResult, Exit, local};
 use super::log_start::LogStart;
-use super::output::Out;
-use super::settings::Settings;
-use super::start::{Command, Start};
+use super::prelude::*;
 use super::{limits, stop};
 use crate::config::{Config, ConfigError, Environ, Profile, Ui, Vault};
 use crate::deck::{self, Options, Receive};
-use crate::domain::{Problem, ProblemKind};
 use crate::providers;
 use crate::runtime::{self, Ended};
 use crate::tui::{Model, OpenTarget, ProfileEntry, Setting, Setup, SetupError, UiOptions};

@@ -3,18 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
 use reqwest::Url;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::console;
-use super::exit::{CommandResult, Exit};
 use super::interrupt::{Interrupts, until_stopped};
-use super::output::{AsCsv, Format, Out, OutputError, Records, Tone};
+use super::prelude::*;
 use super::prompt;
-use super::settings::Settings;
-use super::start::{Command, Start, block_on};
 use super::values::{callback_url, timeout};
 use crate::deck::doctor::{LIMIT, Opened, Subject};
 use crate::domain::time::millis;

@@ -1,11 +1,8 @@
 //! `estimate`: the price of a payment in each currency.
 
-use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::command::{CommandContext, DeckCommand, request_options};
-use super::exit::{CommandResult, Exit, usage};
-use super::output::{AsCsv, Listing, Tone, plain, toned};
+use super::prelude::*;
 use crate::domain::{Ability, Amount, Currency, EstimateRequest, Problem, Reported};
 
 /// Show what a payer would pay in each currency (Kanga GET PRICE ESTIMATE).

@@ -1,12 +1,7 @@
 //! `keys`: prints every action of the console with its keys.
 
-use clap::Args;
-use serde_json::json;
-
 use super::console;
-use super::exit::{CommandResult, Exit};
-use super::output::{AsCsv, Listing, Tone, plain, toned};
-use super::start::{Command, Start};
+use super::prelude::*;
 use crate::tui;
 
 /// Print every action of the console with its keys, as the config file binds them.

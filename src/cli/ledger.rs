@@ -2,14 +2,8 @@
 
 mod join;
 
-use clap::Args;
-use serde_json::json;
-
-use super::exit::{CommandResult, Exit, local};
 use super::global::LedgerChoice;
-use super::output::{AsCsv, Cell, Format, Records, Table, Tone, plain, toned};
-use super::settings::Settings;
-use super::start::{Command, Start, block_on, commands};
+use super::prelude::*;
 use crate::config::Environ;
 use crate::deck;
 use crate::domain::{Problem, ProblemKind, inert};

@@ -1,12 +1,9 @@
 //! `link`: the payment URL for a payer.
 
-use clap::Args;
 use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
 use serde_json::{Value, json};
 
-use super::command::{CommandContext, DeckCommand, request_options};
-use super::exit::{CommandResult, Exit, usage};
-use super::output::{Out, OutputError};
+use super::prelude::*;
 use super::values::{email, payment_id};
 use crate::domain::{Ability, Amount, Currency, LinkRequest, PaymentId};
 

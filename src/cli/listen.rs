@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
@@ -16,10 +15,7 @@ use health::Health;
 use printing::{Note, Printing};
 
 use super::config_file::ConfigFile;
-use super::exit::{CommandResult, Exit, local, usage};
-use super::output::{Out, Tone};
-use super::settings::Settings;
-use super::start::{Command, Start, on_threads};
+use super::prelude::*;
 use super::stop::{HangUp, HangUps, StopSignals};
 use super::values::bind;
 use crate::config;

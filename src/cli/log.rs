@@ -11,13 +11,9 @@ use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::command::{CommandContext, DeckCommand};
-use super::exit::{CommandResult, Exit, local};
 use super::export;
-use super::output::{AsCsv, Cell, Listing, Out, OutputError, Tone, plain, toned, whole};
+use super::prelude::*;
 use super::report::counted;
-use super::settings::Settings;
-use super::start::{Command, Start};
 use super::values::{limit, path};
 use crate::domain::{Exchange, ExchangeId, Outcome};
 use crate::ledger::{Ledger, LedgerError, LogQuery, set_aside_in};

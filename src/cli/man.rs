@@ -8,8 +8,7 @@ use clap::{Args, Command};
 
 use super::args::examples;
 use super::exit::{CommandResult, EXITS, Exit, local};
-use super::output::OutputError;
-use super::start::Start;
+use super::prelude::*;
 use super::values::path;
 
 /// The date of the release, shown on each page.

@@ -34,6 +34,7 @@ mod output;
 mod payments;
 mod plain;
 mod player;
+mod prelude;
 mod prompt;
 mod purchase_link;
 mod recording;

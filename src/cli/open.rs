@@ -1,10 +1,7 @@
 //! `open`: opens the console at what another command printed.
 
-use clap::Args;
-
 use super::console::Console;
-use super::exit::{CommandResult, usage};
-use super::start::{Command, Start, commands};
+use super::prelude::*;
 use super::values::{callback_id, payment_id};
 use crate::domain::{AccountId, DeliveryId, ExchangeId, PaymentId};
 use crate::tui::OpenTarget;

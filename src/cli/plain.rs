@@ -5,15 +5,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use serde_json::json;
 use tokio::sync::{Notify, oneshot};
 
 use super::console::{self, Profiles};
-use super::exit::{CommandResult, Exit, usage};
 use super::log_start::LogStart;
-use super::output::{Out, OutputError};
-use super::settings::Settings;
-use super::start::{Command, Start, on_threads};
+use super::prelude::*;
 use super::stop::{HangUp, HangUps, StopSignals};
 use crate::domain::{Problem, WallTime};
 use crate::runtime::{self, PlainStart};

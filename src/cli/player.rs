@@ -1,14 +1,8 @@
 //! `player`: verifies a player and lists items. The player's token is a secret and never an argument.
 
-use clap::Args;
-use serde_json::json;
-
-use super::command::{CommandContext, DeckCommand, request_options};
-use super::exit::{CommandResult, Exit, usage};
-use super::output::{AsCsv, Cell, Listing, Out, Table, Tone, plain, toned};
+use super::prelude::*;
 use super::prompt::{self, can_ask};
 use super::secret::{read_from, source_of};
-use super::start::commands;
 use super::values::player_id;
 use crate::domain::{Ability, Account, Item, PlayerId, PlayerToken, Problem, Secret, inert};
 

@@ -1,11 +1,7 @@
 //! `purchase-link`: the signed link to the payer's purchase page.
 
-use clap::Args;
-use serde_json::json;
-
-use super::command::{CommandContext, DeckCommand};
-use super::exit::{CommandResult, Exit, usage};
 use super::link::{self, TooLong};
+use super::prelude::*;
 use super::request::Body;
 use crate::deck::Deck;
 use crate::domain::{Ability, AccountId, Problem, Secret};

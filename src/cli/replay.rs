@@ -1,10 +1,6 @@
 //! `replay`: forwards saved callbacks again, or retries their unfinished jobs.
 
-use clap::Args;
-
-use super::command::{CommandContext, DeckCommand};
-use super::exit::{CommandResult, Exit, Failure, local};
-use super::output::Out;
+use super::prelude::*;
 use super::values::callback_id;
 use super::{deliveries, words};
 use crate::domain::{

@@ -7,12 +7,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use clap::Args;
-use serde_json::json;
 
-use super::command::{CommandContext, DeckCommand, request_options};
-use super::exit::{CommandResult, Exit, usage};
-use super::output::{Tone, problem_json};
+use super::prelude::*;
 use super::prompt::{self, can_ask};
 use super::values::{auth_method, method, timeout};
 use crate::deck::Deck;

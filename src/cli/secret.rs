@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::exit::usage;
+use super::prelude::*;
 use crate::config::{Environ, Resolved, SecretSource};
-use crate::domain::{Problem, ProblemKind};
 
 pub const SOURCES: &str = "SOURCE is env:NAME, file:PATH, command:PROGRAM ARGUMENTS… or keyring:NAME, never the secret itself";
 

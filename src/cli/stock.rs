@@ -1,15 +1,11 @@
 //! `stock`: uploads keys to an offer. A key is goods: no output, log or error has one.
 
-use clap::Args;
 use secrecy::zeroize::Zeroizing;
 use serde_json::{Value, json};
 
-use super::command::{CommandContext, DeckCommand, request_options};
-use super::exit::{CommandResult, Exit, usage};
-use super::output::{AsCsv, Format, Out, Records, Tone, problem_json};
+use super::prelude::*;
 use super::prompt::interrupted;
 use super::request::{self, SIZE_MAX, from};
-use super::start::commands;
 use crate::domain::stock::{NewKey, Uploaded};
 use crate::domain::{Ability, Account, Problem, ProblemKind, Secret, inert};
 

@@ -1,12 +1,6 @@
 //! `token`: the state of access tokens, and their renewal. Only `print` shows a token.
 
-use clap::Args;
-use serde_json::json;
-
-use super::command::{CommandContext, DeckCommand, request_options};
-use super::exit::{CommandResult, Exit, usage};
-use super::output::{AsCsv, Listing, OutputError, Tone, plain, toned};
-use super::start::commands;
+use super::prelude::*;
 use super::words;
 use crate::deck::Deck;
 use crate::domain::{Account, Problem, StoredIn, TokenState, TokenStatus, time};

@@ -4,19 +4,15 @@ use std::sync::OnceLock;
 
 use super::answers::{AddAccount, Answers, answers};
 use super::change;
-use crate::cli::command::request_options;
-use crate::cli::exit::{CommandResult, Exit};
 use crate::cli::global::Global;
 use crate::cli::interrupt::{Interrupts, until_stopped};
-use crate::cli::output::Out;
+use crate::cli::prelude::*;
 use crate::cli::prompt::{self, can_ask};
-use crate::cli::settings::Settings;
 use crate::cli::start::{Command, Start, block_on, warn};
 use crate::clock::Clock;
 use crate::config::{Config, Profile, edit};
 use crate::deck::Deck;
 use crate::deck::manage::profile_for;
-use crate::domain::Problem;
 use crate::domain::manage::{Changed, NewAccount, leaves_open};
 use crate::providers::SPECS;
 

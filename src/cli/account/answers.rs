@@ -1,10 +1,7 @@
 //! The values that `account add` and `rotate` need: from the arguments, and from prompts for the rest.
 
-use clap::Args;
-
-use crate::cli::exit::usage;
 use crate::cli::global::Global;
-use crate::cli::output::Out;
+use crate::cli::prelude::*;
 use crate::cli::prompt::{self, can_ask};
 use crate::cli::secret::{SOURCES, source_of};
 use crate::config::{Config, SecretSource};

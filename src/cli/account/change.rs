@@ -2,12 +2,9 @@
 
 use std::path::PathBuf;
 
-use serde_json::json;
-
 use super::answers::say;
 use crate::cli::interrupt::Interrupts;
-use crate::cli::output::{Out, OutputError, Table, Tone, plain, toned};
-use crate::cli::settings::Settings;
+use crate::cli::prelude::*;
 use crate::deck::Deck;
 use crate::deck::manage::Verified;
 use crate::domain::manage::{Changed, Guide};

@@ -2,13 +2,8 @@
 
 use std::time::Duration;
 
-use clap::Args;
-use serde_json::json;
-
 use super::{environment_tone, tone_of};
-use crate::cli::command::{CommandContext, DeckCommand};
-use crate::cli::exit::{CommandResult, Exit};
-use crate::cli::output::{AsCsv, Listing, Tone, plain, toned};
+use crate::cli::prelude::*;
 use crate::domain::{CredentialStatus, WallTime, inert, time};
 
 /// List the profile's accounts.

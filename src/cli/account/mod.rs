@@ -8,8 +8,7 @@ mod remove;
 mod rotate;
 mod verify;
 
-use super::output::Tone;
-use super::start::commands;
+use super::prelude::*;
 use crate::domain::{CredentialStatus, Environment};
 
 use answers::AddAccount;

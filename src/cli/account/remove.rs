@@ -1,11 +1,8 @@
 //! `account remove`: removes an account from the config file.
 
-use clap::Args;
-
 use super::answers::{ask, say};
 use super::change;
-use crate::cli::command::{CommandContext, DeckCommand, request_options};
-use crate::cli::exit::{CommandResult, Exit, usage};
+use crate::cli::prelude::*;
 use crate::cli::prompt::{self, can_ask};
 use crate::deck::manage;
 use crate::domain::manage::{Change, GuideTopic};

@@ -1,11 +1,8 @@
 //! `account rotate`: replaces an account's secret.
 
-use clap::Args;
-
 use super::answers::one_of;
 use super::change;
-use crate::cli::command::{CommandContext, DeckCommand, request_options};
-use crate::cli::exit::{CommandResult, Exit, usage};
+use crate::cli::prelude::*;
 use crate::cli::prompt::{self, can_ask};
 use crate::cli::secret::{SOURCES, read_from, source_of};
 use crate::deck::manage;

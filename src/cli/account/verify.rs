@@ -1,13 +1,9 @@
 //! `account verify`: whether credentials are valid.
 
-use clap::Args;
-use serde_json::json;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{environment_tone, tone_of};
-use crate::cli::command::{CommandContext, DeckCommand, request_options};
-use crate::cli::exit::{CommandResult, Exit};
-use crate::cli::output::{AsCsv, Listing, Tone, plain, toned};
+use crate::cli::prelude::*;
 use crate::domain::{Ability, Account, CredentialStatus};
 
 /// Verify the credentials: send the provider one request that changes nothing.

@@ -8,14 +8,10 @@ mod summary;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
-
 use printer::Printer;
 
-use super::command::{CommandContext, DeckCommand};
-use super::exit::{CommandResult, Exit, usage};
 use super::list::Source;
-use super::output::{AsCsv, Format, OutputError, Tone};
+use super::prelude::*;
 use super::report::{Found, Report};
 use super::values::{Goal, goal, path, payment_id, sum};
 use crate::domain::time::parse_duration;

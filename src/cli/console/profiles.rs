@@ -6,9 +6,8 @@ use tokio::sync::mpsc;
 
 use super::{model, options};
 use crate::cli::config_file::ConfigFile;
-use crate::cli::output::Out;
+use crate::cli::prelude::*;
 use crate::cli::screen_file::ScreenFile;
-use crate::cli::settings::Settings;
 use crate::config::Profile;
 use crate::deck::Options;
 use crate::deck::manage::profile_for;

@@ -1,14 +1,9 @@
 //! `ledger join`: makes this machine use the ledger of a team.
 
-use clap::Args;
-use serde_json::json;
-
-use crate::cli::exit::{CommandResult, Exit, local, usage};
 use crate::cli::global::Global;
-use crate::cli::output::Out;
+use crate::cli::prelude::*;
 use crate::cli::prompt;
 use crate::cli::secret::{SOURCES, source_of};
-use crate::cli::start::{Command, Start, block_on};
 use crate::config::{Environ, edit};
 use crate::deck::manage::SecretValue;
 use crate::deck::{Machine, TeamLedger};

@@ -1,9 +1,7 @@
 //! Whether callbacks can be received, and what `listen` prints about it.
 
 use super::{Note, Printing};
-use crate::cli::exit::local;
-use crate::cli::output::Tone;
-use crate::domain::Problem;
+use crate::cli::prelude::*;
 use crate::ledger::Status;
 
 /// Why callbacks cannot be received: a short summary, and the reason.

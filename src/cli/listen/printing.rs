@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use serde_json::json;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::PATIENCE;
 use super::forwards::Forwards;
 use crate::cli::deliveries;
-use crate::cli::output::{Out, OutputError, Tone};
+use crate::cli::prelude::*;
 use crate::deck::Deck;
 use crate::deck::metrics::Metrics;
 use crate::domain::{AccountId, Delivery, DeliveryId, Job, JobId, Problem, WallTime, inert};

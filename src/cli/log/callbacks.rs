@@ -3,11 +3,9 @@
 use reqwest::Url;
 
 use super::{Entries, Export, Writer, look_again, none};
-use crate::cli::command::CommandContext;
 use crate::cli::deliveries::{listing, object, print};
-use crate::cli::exit::{CommandResult, Exit};
 use crate::cli::export;
-use crate::cli::output::problem_json;
+use crate::cli::prelude::*;
 use crate::cli::report::counted;
 use crate::domain::{Delivery, DeliveryId, Received};
 use crate::ledger::DeliveryQuery;

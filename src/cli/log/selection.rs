@@ -1,10 +1,8 @@
 //! Which entries `log` shows.
 
-use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
-use crate::cli::command::CommandContext;
-use crate::cli::exit::usage;
+use crate::cli::prelude::*;
 use crate::cli::values::method;
 use crate::domain::since::Since;
 use crate::domain::{Problem, Search, StatusFilter, WallTime};

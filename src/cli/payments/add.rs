@@ -2,14 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
-use serde_json::json;
-
 use super::{Book, Consent};
-use crate::cli::command::{CommandContext, DeckCommand};
-use crate::cli::exit::{CommandResult, Exit, usage};
 use crate::cli::list::{List, Overview, Row, Source};
-use crate::cli::output::{Out, OutputError};
+use crate::cli::prelude::*;
 use crate::cli::values::{path, payment_id, sum};
 use crate::domain::{Amount, Currency, Expected, ExpectedBy, PaymentId, Problem};
 

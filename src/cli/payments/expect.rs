@@ -1,11 +1,7 @@
 //! `payments expect`: sets the expected amount of a payment.
 
-use clap::Args;
-use serde_json::json;
-
 use super::{Book, Consent, is_known, unknown};
-use crate::cli::command::{CommandContext, DeckCommand};
-use crate::cli::exit::{CommandResult, Exit};
+use crate::cli::prelude::*;
 use crate::cli::values::payment_id;
 use crate::domain::{Amount, Currency, Expected, ExpectedBy, PaymentId};
 

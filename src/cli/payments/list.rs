@@ -3,12 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use clap::Args;
-
 use super::selection;
-use crate::cli::command::{CommandContext, DeckCommand};
-use crate::cli::exit::{CommandResult, Exit, local};
-use crate::cli::output::{AsCsv, Cell, Format, Listing, Out, Tone, plain, toned, whole};
+use crate::cli::prelude::*;
 use crate::cli::report::{COLUMNS, Found, Report};
 use crate::cli::values::{state, verdict};
 use crate::deck::Deck;

@@ -6,10 +6,8 @@ mod list;
 mod note;
 mod remove;
 
-use super::command::CommandContext;
-use super::exit::usage;
+use super::prelude::*;
 use super::prompt::{self, can_ask};
-use super::start::commands;
 use crate::deck::Deck;
 use crate::domain::{
     Ability, AccountId, Expectation, Expected, ExpectedBy, NewExpectation, PaymentId, Problem,

@@ -1,12 +1,7 @@
 //! `payments note`: notes on a payment.
 
-use clap::Args;
-use serde_json::json;
-
 use super::{is_known, must_keep_payments, unknown};
-use crate::cli::command::{CommandContext, DeckCommand};
-use crate::cli::exit::{CommandResult, Exit};
-use crate::cli::output::{AsCsv, Listing, Tone, plain, toned};
+use crate::cli::prelude::*;
 use crate::cli::values::payment_id;
 use crate::domain::{Ability, Note, PaymentId};
 

@@ -1,11 +1,7 @@
 //! `payments remove`: stops watching payments, even if their accounts are no longer configured.
 
-use clap::Args;
-use serde_json::json;
-
 use super::{must_keep_payments, selection};
-use crate::cli::command::{CommandContext, DeckCommand};
-use crate::cli::exit::{CommandResult, Exit, usage};
+use crate::cli::prelude::*;
 use crate::cli::values::payment_id;
 use crate::domain::{AccountId, PaymentId, Problem, ProblemKind, Watch};
 

@@ -1,10 +1,6 @@
 //! `sandbox trigger deliver`: builds one callback and sends it to a receiver on this machine.
 
-use clap::Args;
-use serde_json::json;
-
-use crate::cli::exit::{CommandResult, Exit, usage};
-use crate::cli::output::Out;
+use crate::cli::prelude::*;
 use crate::cli::secret::{read_from, source_of};
 use crate::cli::values::times;
 use crate::clock::Clock;

@@ -4,14 +4,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Args;
 use reqwest::Url;
-use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::cli::exit::{CommandResult, Exit, local, usage};
-use crate::cli::output::{Out, OutputError, Tone};
-use crate::cli::start::{Command, Start, block_on};
+use crate::cli::prelude::*;
 use crate::cli::stop::StopSignals;
 use crate::cli::values::{bind_any_port, path, seed, speed};
 use crate::clock::Clock;

@@ -3,12 +3,9 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
 
 use super::deliver::Deliver;
-use crate::cli::command::{CommandContext, DeckCommand};
-use crate::cli::exit::{CommandResult, Exit, usage};
-use crate::cli::start::{Command, Start, block_on};
+use crate::cli::prelude::*;
 use crate::cli::values::{act, fault, payment_id};
 use crate::domain::PaymentId;
 use crate::domain::simulate::{self, Fault};

@@ -1,0 +1,15 @@
+//! What most commands use: how they begin, print and end.
+
+pub use clap::Args;
+pub use serde_json::json;
+
+pub use super::command::{CommandContext, DeckCommand, request_options};
+pub use super::exit::{CommandResult, Exit, Failure, local, usage};
+pub use super::output::{
+    AsCsv, Cell, Format, Listing, Out, OutputError, Records, Table, Tone, plain, problem_json,
+    toned, whole,
+};
+pub use super::settings::Settings;
+pub(super) use super::start::commands;
+pub use super::start::{Command, Start, block_on, on_threads};
+pub use crate::domain::{Problem, ProblemKind};
