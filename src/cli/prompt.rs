@@ -81,9 +81,6 @@ async fn hidden(question: &str) -> Result<Secret, Problem> {
 }
 
 /// Asks for a secret without echo until one is typed; returns it without surrounding whitespace.
-///
-/// # Errors
-/// If there is no terminal, or its input ends.
 pub async fn secret(question: &str) -> Result<Secret, Problem> {
     loop {
         match optional_secret(question).await? {
@@ -121,9 +118,6 @@ struct Echo(Option<(File, Termios)>);
 
 impl Echo {
     /// Turns echo off, also for what is typed before the reader starts.
-    ///
-    /// # Errors
-    /// If the terminal goes on showing it.
     fn off() -> Result<Self, Problem> {
         // Without a terminal, the reader reports the error.
         let Ok(terminal) = File::open("/dev/tty") else {

@@ -149,9 +149,6 @@ impl Texts<'_> {
 }
 
 /// Reads a recording.
-///
-/// # Errors
-/// If the file cannot be read, is too large, is not a recording, or is damaged: where.
 pub fn read(path: &Path) -> Result<Recording, Problem> {
     let name = inert::cut(&path.to_string_lossy(), 400);
     let hint = "`tilldeck log --export har` and browsers write such files";

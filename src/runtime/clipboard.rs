@@ -24,7 +24,6 @@ pub enum Multiplexer {
 
 impl Multiplexer {
     /// Detected from the environment.
-    #[must_use]
     pub fn of(environ: &Environ) -> Self {
         let term = environ.get("TERM").unwrap_or_default();
         let term = term.to_string_lossy();
@@ -40,7 +39,6 @@ impl Multiplexer {
     }
 
     /// The sequence that copies `text`. It always includes the plain one, which tmux reads with `set-clipboard on`.
-    #[must_use]
     pub fn sequence(self, text: &str) -> String {
         let plain = format!("\u{1b}]52;c;{}\u{7}", STANDARD.encode(text));
         let wrapped = self.wrapped(&plain);
@@ -48,7 +46,6 @@ impl Multiplexer {
     }
 
     /// A sequence in ASCII or UTF-8 as it passes on to the terminal behind it; nothing where there is none.
-    #[must_use]
     pub fn wrapped(self, plain: &str) -> String {
         match self {
             Self::Nothing => String::new(),
@@ -73,7 +70,6 @@ impl Multiplexer {
     }
 
     /// A notice after copying `what`. The terminal does not confirm the copy.
-    #[must_use]
     pub fn done(self, what: &str) -> String {
         match self {
             Self::Nothing => format!("copied to the terminal's clipboard: {what}"),

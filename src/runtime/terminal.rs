@@ -41,8 +41,8 @@ static ENTERED: AtomicBool = AtomicBool::new(false);
 /// Whether the title is the console's.
 static TITLED: AtomicBool = AtomicBool::new(false);
 
-/// The terminal in console mode; restored when this is dropped.
-pub struct Entered {
+/// The terminal in console mode; restored when this is dropped. What writes to it fails if it has disconnected.
+pub(super) struct Entered {
     /// The drawing target. Never dropped: its drop writes to a terminal that may have disconnected, and panics then.
     pub screen: ManuallyDrop<Screen>,
     mouse: bool,
@@ -51,9 +51,6 @@ pub struct Entered {
 
 impl Entered {
     /// Enters console mode.
-    ///
-    /// # Errors
-    /// If there is no terminal.
     pub fn new(mouse: bool) -> io::Result<Self> {
         take(mouse)?;
         match blank() {
@@ -71,9 +68,6 @@ impl Entered {
 
     /// Restores the terminal and stops the process, as Ctrl-Z does; call [`Entered::resume`] once it continues. Does
     /// nothing without a shell that could continue it.
-    ///
-    /// # Errors
-    /// If the process cannot be stopped.
     pub fn suspend(&mut self) -> io::Result<()> {
         if !has_job_control() {
             return Ok(());
@@ -86,9 +80,6 @@ impl Entered {
     }
 
     /// Enters console mode again after a stop, whatever happened to the terminal; call [`Entered::repaint`] afterwards.
-    ///
-    /// # Errors
-    /// If the terminal cannot be entered again.
     pub fn resume(&mut self) -> io::Result<()> {
         // After SIGSTOP, the terminal was not restored and now has the shell's modes.
         give_back();
@@ -100,9 +91,6 @@ impl Entered {
     }
 
     /// Turns the mouse's reports on or off.
-    ///
-    /// # Errors
-    /// If the terminal has disconnected.
     pub fn set_mouse(&mut self, mouse: bool) -> io::Result<()> {
         if std::mem::replace(&mut self.mouse, mouse) == mouse {
             return Ok(());
@@ -116,27 +104,18 @@ impl Entered {
     }
 
     /// Whether the terminal's size is still the drawn size.
-    ///
-    /// # Errors
-    /// If the terminal has disconnected.
     pub fn fits(&mut self) -> io::Result<bool> {
         Ok(self.area() == drawn_on()?)
     }
 
     /// Makes the next frame draw every cell. Call it after every resize, even to the same size: the terminal may have
     /// cut the content in between.
-    ///
-    /// # Errors
-    /// If the terminal has disconnected.
     pub fn repaint(&mut self) -> io::Result<()> {
         // Not `clear`: it queries the cursor position, and the input thread would read the answer.
         self.screen.resize(drawn_on()?)
     }
 
     /// Sets the title of the window, until the terminal is restored. It must be inert.
-    ///
-    /// # Errors
-    /// If the terminal has disconnected.
     pub fn set_title(&mut self, title: String) -> io::Result<()> {
         // First the mark: a panic after the write must restore it.
         let save = if TITLED.swap(true, Ordering::SeqCst) {
@@ -150,9 +129,6 @@ impl Entered {
     }
 
     /// Gives the window the title from before.
-    ///
-    /// # Errors
-    /// If the terminal has disconnected.
     pub fn restore_title(&mut self) -> io::Result<()> {
         self.title = None;
         if TITLED.swap(false, Ordering::SeqCst) {
@@ -162,17 +138,11 @@ impl Entered {
     }
 
     /// Asks for the colour of the background; the answer is input.
-    ///
-    /// # Errors
-    /// If the terminal has disconnected.
     pub fn ask_background(&mut self) -> io::Result<()> {
         self.write("\u{1b}]11;?\u{7}")
     }
 
     /// Writes a sequence to the terminal, outside the drawn frame.
-    ///
-    /// # Errors
-    /// If the terminal has disconnected.
     pub fn write(&mut self, text: &str) -> io::Result<()> {
         let writer = self.screen.backend_mut();
         io::Write::write_all(writer, text.as_bytes())?;

@@ -100,9 +100,6 @@ impl Check {
     }
 
     /// The list to check, if the arguments name one.
-    ///
-    /// # Errors
-    /// If options do not go together.
     fn list(&self) -> Result<Option<Source>, Problem> {
         match Source::named(self.from.as_deref(), &self.ids)? {
             None if self.resume.is_some() => Err(usage(

@@ -73,9 +73,6 @@ impl Saved {
 
 impl Resume {
     /// Opens a state file or creates it. Cuts off an incomplete last row.
-    ///
-    /// # Errors
-    /// If it is not a CSV result, is in use, or cannot be read.
     pub fn open(path: &Path, profile: &str, list: &List) -> Result<Self, Problem> {
         let name = inert::cut(&path.display().to_string(), 200);
         let mut file = open_locked(path, &name, list)?;

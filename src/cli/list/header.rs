@@ -31,9 +31,6 @@ pub fn delimiter(first_line: &[u8]) -> u8 {
 
 impl Header {
     /// Parses the first line.
-    ///
-    /// # Errors
-    /// If it has no id column, or only one half of a sum.
     pub fn read(record: &Record, delimiter: u8) -> Result<Self, Refusal> {
         let not_text = |_| {
             let hint = "save it as CSV in UTF-8".to_owned();

@@ -45,9 +45,6 @@ impl Selection {
     }
 
     /// Rejects options that say nothing about callbacks.
-    ///
-    /// # Errors
-    /// The first such option, and why.
     pub(super) fn must_suit_callbacks(&self) -> Result<(), Problem> {
         let refused = [
             (
@@ -93,9 +90,6 @@ impl Selection {
     }
 
     /// The instants of `--since` and `--until`.
-    ///
-    /// # Errors
-    /// If the first is not before the second: nothing would be found.
     pub(super) fn period(&self, cx: &CommandContext<'_>) -> Result<[Option<WallTime>; 2], Problem> {
         let (now, zone) = (cx.now().wall, crate::clock::time_zone());
         let [since, until] =
