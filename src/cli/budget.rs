@@ -6,7 +6,6 @@ use super::prelude::*;
 use crate::domain::time::{self, millis};
 use crate::domain::{AccountId, BudgetGauge};
 
-/// The width of the gauge in characters.
 const BAR: u64 = 20;
 
 /// Show how much of each rate limit is used, and when the next request may be sent.
@@ -54,7 +53,6 @@ impl DeckCommand for Budget {
     }
 }
 
-/// Requests that may be sent right now.
 fn free(gauge: &BudgetGauge) -> u32 {
     match gauge.held {
         Some(_) => 0,

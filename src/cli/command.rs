@@ -10,7 +10,6 @@ use crate::deck::Deck;
 use crate::domain::{Ability, Account, Now, Problem, RequestId};
 use crate::net::RequestOptions;
 
-/// A command that works with the accounts of a profile.
 pub trait DeckCommand {
     /// How long to wait for a response, where the config does not decide.
     fn timeout(&self) -> Option<Duration> {
@@ -21,7 +20,6 @@ pub trait DeckCommand {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult;
 }
 
-/// What a [`DeckCommand`] works with.
 #[derive(Clone, Copy)]
 pub struct CommandContext<'a> {
     pub settings: &'a Settings,
@@ -41,7 +39,6 @@ impl CommandContext<'_> {
     }
 }
 
-/// The options of a request the operator waits for.
 pub fn request_options(no_wait: bool) -> RequestOptions {
     RequestOptions {
         request: RequestId(0),

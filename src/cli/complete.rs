@@ -211,10 +211,8 @@ fn valued(command: &Command) -> Vec<String> {
     own.chain(below).collect()
 }
 
-/// A name and its description.
 type Name = (String, String);
 
-/// The names that can stand on this line.
 struct Names {
     profiles: Vec<Name>,
     accounts: Vec<Name>,
@@ -359,7 +357,6 @@ impl Names {
     }
 }
 
-/// The accounts of a profile with their providers.
 fn accounts(profile: &Profile) -> Vec<Name> {
     if profile.built_in {
         return names(providers::REGISTRY.iter().map(|it| (it.id.0, it.id.0)));
@@ -373,7 +370,6 @@ fn manifest(provider: &str) -> Option<&'static Manifest> {
     all.find(|manifest| manifest.id.0 == provider)
 }
 
-/// The account keys of a provider, either the secret ones or the others.
 fn keys(manifest: Option<&Manifest>, secret: bool) -> Vec<Name> {
     let keys = manifest.map_or(&[][..], |manifest| manifest.spec.keys);
     let keys = keys.iter();

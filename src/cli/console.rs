@@ -113,7 +113,6 @@ pub fn built(config: &Config, setup: Setup) -> Result<Model, ConfigError> {
     Model::new(setup).map_err(|error| misconfigured(&config.ui, error))
 }
 
-/// Rejects an account that the profile does not have.
 fn must_exist(target: &OpenTarget, settings: &Settings) -> Result<(), Problem> {
     let account = match target {
         OpenTarget::Account(account) => Some(account),
@@ -133,7 +132,6 @@ fn must_exist(target: &OpenTarget, settings: &Settings) -> Result<(), Problem> {
     ))
 }
 
-/// What the console starts from.
 pub fn setup(config: &Config, profile: &Profile, vault: &Vault, out: &Out) -> Setup {
     let ui = &config.ui;
     Setup {
@@ -169,7 +167,6 @@ pub fn setup(config: &Config, profile: &Profile, vault: &Vault, out: &Out) -> Se
     }
 }
 
-/// The profiles of the config, with the environments of their accounts.
 fn entries(config: &Config, vault: &Vault) -> Vec<ProfileEntry> {
     let profiles = config.profiles.iter();
     let entry = |profile: &Profile| ProfileEntry {
@@ -190,7 +187,6 @@ pub fn keys(ui: &Ui) -> BTreeMap<String, Vec<String>> {
         .collect()
 }
 
-/// The error at the line of the setting.
 pub fn misconfigured(ui: &Ui, error: SetupError) -> ConfigError {
     let written = match &error.setting {
         Setting::Panes => ui.panes.as_ref(),

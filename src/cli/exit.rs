@@ -54,7 +54,6 @@ impl Exit {
         }
     }
 
-    /// The exit of a service that this signal stops.
     pub fn of_service(stop: Stop) -> Self {
         match stop {
             Stop::Interrupt => Self::Interrupted,
@@ -80,13 +79,10 @@ impl From<ProblemKind> for Exit {
     }
 }
 
-/// Why a command ends early.
 #[derive(Debug)]
 pub enum Failure {
     Problem(Problem),
-    /// The config file cannot be used.
     Config(ConfigError),
-    /// It cannot print its results.
     Output(OutputError),
 }
 

@@ -10,10 +10,8 @@ use crate::domain::{Exchange, Outcome, Problem, ProblemKind, inert};
 use crate::net::{Event, EventReceiver};
 use crate::providers;
 
-/// The effect of a signal on the command.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum OnStop {
-    /// Ends it at once.
     #[default]
     Stop,
     /// None: a change is being saved and must not stop halfway.
@@ -27,12 +25,10 @@ enum OnStop {
 pub struct Interrupts(Cell<OnStop>);
 
 impl Interrupts {
-    /// From here on signals do not interrupt.
     pub fn block(&self) {
         self.0.set(OnStop::Finish);
     }
 
-    /// From here on the command handles signals itself.
     pub fn leave_to_command(&self) {
         self.0.set(OnStop::Handled);
     }

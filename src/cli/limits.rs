@@ -8,7 +8,6 @@ use crate::domain::Problem;
 /// Enough for the console with simulator, receiver and a few connections.
 const FILES: u64 = 48;
 
-/// Raises the limit, or reports that it is too low.
 pub fn ensure() -> Result<(), Problem> {
     let limit = getrlimit(Resource::Nofile);
     let enough = |files: Option<u64>| files.is_none_or(|files| files >= FILES);

@@ -18,7 +18,6 @@ use header::{Header, delimiter};
 pub use records::{Record, Records};
 pub use source::Source;
 
-/// The hint for a CSV file without rows.
 const EMPTY_CSV: &str = "write the column names in the first line, then one row per payment";
 /// The bytes that decide whether a list is text.
 const BEGIN: usize = 64 * 1024;
@@ -29,7 +28,6 @@ const SIZE_MAX: u64 = 256 * 1024 * 1024;
 pub struct List {
     /// Without a byte order mark.
     text: Vec<u8>,
-    /// Its name for messages.
     name: String,
     /// Device and inode of the source file.
     pub origin: Option<(u64, u64)>,
@@ -41,15 +39,12 @@ enum Format {
     Csv(Header),
 }
 
-/// A row.
 pub struct Row {
     /// Its line, from 1.
     pub line: u64,
     /// The id as written; may be invalid.
     pub id: String,
-    /// The order, or why it is invalid.
     pub order: Result<Order, String>,
-    /// Its further columns.
     pub extra_columns: Vec<String>,
 }
 
@@ -68,7 +63,6 @@ pub struct Duplicate {
     pub first: u64,
     /// The line of its second row.
     pub next: u64,
-    /// The expected sum of the first row.
     sum: Option<Expected>,
     /// Whether the rows expect different sums.
     pub differs: bool,

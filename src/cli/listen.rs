@@ -166,7 +166,6 @@ impl Listen {
     }
 }
 
-/// What ends the receiver, or has it read its configuration again.
 struct Signals {
     stops: StopSignals,
     hang_ups: HangUps,
@@ -204,13 +203,11 @@ impl Signals {
     }
 }
 
-/// What a signal, or a change of the config file, asks for.
 enum Signal {
     End(Exit),
     Reload,
 }
 
-/// The receiver at work, and what it was opened with.
 struct Service {
     deck: Deck,
     settings: Settings,
@@ -341,11 +338,9 @@ fn no_account(name: &str, accounts: &[crate::domain::Account]) -> Problem {
     )
 }
 
-/// What was printed about the receiver.
 #[derive(Default)]
 struct Receiving {
     health: Health,
-    /// The URL that was printed last.
     greeted: Option<String>,
 }
 
@@ -416,7 +411,6 @@ impl Receiving {
     }
 }
 
-/// The error when the ledger cannot be used.
 fn nothing_saved(why: &str, status: &Status) -> Problem {
     local(
         format!("cannot save callbacks, so none is received: {why}"),

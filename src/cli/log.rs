@@ -20,7 +20,6 @@ use crate::ledger::{Ledger, LedgerError, LogQuery, set_aside_in};
 
 use selection::Selection;
 
-/// How often `--follow` reads new entries.
 const LOOK: Duration = Duration::from_millis(300);
 
 const ROWS: usize = 200;
@@ -196,7 +195,6 @@ struct Pages<'a> {
 }
 
 impl<'a> Pages<'a> {
-    /// The newest exchanges that match `query`.
     async fn begin(ledger: &'a Ledger, query: LogQuery) -> Result<Self, LedgerError> {
         let oldest = ledger.oldest(query.clone()).await?;
         let after = oldest.map(|id| ExchangeId(id.0 - 1));
@@ -305,7 +303,6 @@ impl Entries {
         self.most().saturating_add(OMITTED_MAX)
     }
 
-    /// Says how many of `count` rows are not shown.
     fn report_omitted(&self, count: usize, noun: &str, out: &Out) {
         let left_out = count.saturating_sub(self.most());
         if left_out == OMITTED_MAX {
@@ -331,7 +328,6 @@ const FIELDS: &str = "\
 struct Printer {
     listing: Listing<{ HEADS.len() }>,
     zone: TimeZone,
-    /// Whether the rows may be of several profiles.
     has_profiles: bool,
 }
 

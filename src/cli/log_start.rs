@@ -19,7 +19,6 @@ pub struct LogStart {
 }
 
 impl LogStart {
-    /// Of a command whose configuration is not read yet.
     pub fn new(command: &str, global: &Global) -> Self {
         let config = global.config_path();
         Self {
@@ -32,7 +31,6 @@ impl LogStart {
         }
     }
 
-    /// The same, once it is read.
     pub fn configured(mut self, settings: &Settings) -> Self {
         self.profile.clone_from(&settings.profile.name);
         self.accounts = settings.profile.accounts.len();

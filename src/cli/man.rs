@@ -11,7 +11,6 @@ use super::exit::{CommandResult, EXITS, Exit, local};
 use super::prelude::*;
 use super::values::path;
 
-/// The date of the release, shown on each page.
 const DATE: &str = "2026-11-28";
 
 /// Longer lines are split: formatters accept 80 columns and may count a character wider.
@@ -20,9 +19,7 @@ const WIDE: usize = 64;
 /// The sections of the program's own page: below its title in brackets, each file or variable and what it is for.
 const SECTIONS: &str = include_str!("man.txt");
 
-/// A page and its file name.
 pub struct Page {
-    /// Such as `tilldeck-check.1`.
     pub file: String,
     pub text: Vec<u8>,
 }
@@ -57,7 +54,6 @@ impl super::start::Command for Man {
     }
 }
 
-/// Writes all pages, and returns how many there are.
 fn write(command: &Command, folder: &Path) -> io::Result<usize> {
     let mut pages = Vec::new();
     collect(command, "", &mut pages)?;

@@ -52,7 +52,6 @@ impl Color {
     }
 }
 
-/// Why stdout failed.
 #[derive(Debug)]
 pub enum OutputError {
     /// The reader closed the pipe. No error: `tilldeck log | head` is fine.
@@ -73,7 +72,6 @@ impl fmt::Display for OutputError {
     }
 }
 
-/// Stdout and stderr, with the selected format.
 #[derive(Debug, Clone, Default)]
 pub struct Out {
     pub format: Format,
@@ -87,29 +85,23 @@ pub struct Out {
     progress: Arc<Mutex<Progress>>,
 }
 
-/// How a command prints its results.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Format {
-    /// For people.
     #[default]
     Text,
-    /// One JSON object per line.
     Json,
     /// A CSV header, then one record per row. Only commands that print a table have it.
     Csv,
 }
 
-/// What a command does when its reader closes stdout.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Reader {
     /// It continues: its exit code is a result, too.
     #[default]
     Optional,
-    /// It ends.
     Needed,
 }
 
-/// How a command shows that it works.
 #[derive(Debug, Default)]
 enum Progress {
     /// A short command prints a line for each wait.
@@ -122,7 +114,6 @@ enum Progress {
 }
 
 impl Out {
-    /// The process's streams.
     pub fn new(json: bool, color: Color) -> Self {
         Self {
             format: if json { Format::Json } else { Format::Text },
@@ -133,7 +124,6 @@ impl Out {
         }
     }
 
-    /// The same streams with results in another format.
     pub fn with_format(&self, format: Format) -> Self {
         Self {
             format,
@@ -361,7 +351,6 @@ fn write_whole(stream: &impl AsFd, mut left: &[u8]) -> Result<(), OutputError> {
     Ok(())
 }
 
-/// Waits a little until the stream accepts data or fails.
 fn is_ready(stream: &impl AsFd) -> Result<bool, OutputError> {
     let patience = Timespec {
         tv_sec: 0,

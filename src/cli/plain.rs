@@ -50,7 +50,6 @@ pub fn chosen_by_terminal(out: &Out) -> Option<Lines> {
     })
 }
 
-/// The error of `--plain` beside a command.
 pub fn goes_alone(command: &str) -> Problem {
     usage(
         format!("--plain prints the console as lines; the command `{command}` needs no --plain"),
@@ -77,7 +76,6 @@ impl Command for Plain {
 
 enum End {
     Signal,
-    /// Stdout is closed, or fails.
     Output(OutputError),
 }
 
@@ -98,7 +96,6 @@ impl Plain {
     }
 }
 
-/// Prints until a signal, or until stdout is closed.
 async fn print(start: PlainStart, out: &Out) -> CommandResult {
     let mut stops = StopSignals::of_service();
     let mut hang_ups = HangUps::new();
@@ -156,7 +153,6 @@ impl Printing {
         (Self { queue, ended }, failed)
     }
 
-    /// Prints the rest, as far as the reader takes it.
     async fn end(self) {
         self.queue.close();
         let _ = tokio::time::timeout(PATIENCE, self.ended).await;
@@ -170,7 +166,6 @@ fn print_line(out: &Out, at: WallTime, line: &str) -> Result<(), OutputError> {
     out.result(&object, line)
 }
 
-/// The lines that wait for the printing thread.
 #[derive(Default)]
 struct Queue {
     waiting: Mutex<Waiting>,

@@ -120,7 +120,6 @@ fn unusable(account: &Account, message: &str) -> Problem {
     usage(format!("account {}: {message}", account.id), WAYS)
 }
 
-/// The player's `game_auth_token`, from its source or from a prompt.
 async fn token_of(
     player: PlayerId,
     source: Option<&str>,

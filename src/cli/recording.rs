@@ -100,7 +100,6 @@ fn origin(provider: &str) -> Origin {
     }
 }
 
-/// The texts of an entry as they may be shown.
 struct Texts<'a> {
     origin: Origin,
     secrets: &'a RecordedSecrets,
@@ -148,7 +147,6 @@ impl Texts<'_> {
     }
 }
 
-/// Reads a recording.
 pub fn read(path: &Path) -> Result<Recording, Problem> {
     let name = inert::cut(&path.to_string_lossy(), 400);
     let hint = "`tilldeck log --export har` and browsers write such files";

@@ -36,32 +36,24 @@ pub const HEADS: [&str; 6] = [
     "",
 ];
 
-/// The verdict of a payment that the provider does not know.
 pub const NOT_FOUND: &str = "not_found";
-/// The verdict of a payment that could not be checked.
 pub const UNKNOWN: &str = "unknown";
 
 #[derive(Debug, Clone)]
 pub enum Found {
-    /// The provider's answer.
     Payment(Payment),
-    /// The check failed with this reason.
     Failed(Problem),
-    /// The payment was never checked.
     NotSeen,
 }
 
-/// A payment with its result and its expected sum.
 #[derive(Debug, Clone)]
 pub struct Report {
     pub account: AccountId,
     /// Its id; in a list it may be invalid.
     pub id: String,
-    /// Its line in the list.
     pub line: Option<u64>,
     pub found: Found,
     pub expected: Option<Expected>,
-    /// When the provider answered.
     pub at: Option<WallTime>,
 }
 
@@ -89,7 +81,6 @@ impl Report {
         }
     }
 
-    /// The difference between the received and the expected sum.
     pub fn difference(&self) -> Option<String> {
         self.payment()?.difference(self.expected.as_ref()?)
     }
@@ -117,7 +108,6 @@ impl Report {
         fields
     }
 
-    /// The values of [`COLUMNS`].
     pub fn record(&self, profile: &str) -> [String; COLUMNS.len()] {
         let payment = self.payment();
         let field = |text: fn(&Payment) -> &str| {

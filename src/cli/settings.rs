@@ -9,7 +9,6 @@ use crate::deck::{Deck, Handover, Options};
 use crate::domain::Problem;
 use crate::net::{EventSender, Network, Overrides, Timeouts};
 
-/// The settings of a command that reads the config file.
 #[derive(Clone)]
 pub struct Settings {
     pub global: Global,
@@ -33,7 +32,6 @@ impl Settings {
         })
     }
 
-    /// Reads the config file again, for this profile.
     pub fn read_again(&self, profile: &str) -> Result<Self, ConfigError> {
         let settings = self.with_config_again()?;
         Ok(Self {

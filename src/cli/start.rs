@@ -38,7 +38,6 @@ pub struct Start<'a> {
 }
 
 impl Start<'_> {
-    /// Reads the configuration, then runs the command with it.
     pub fn configured(
         self,
         command: impl FnOnce(&Settings, LogStart) -> CommandResult,

@@ -37,7 +37,6 @@ pub fn end_as_first_process() {
     }
 }
 
-/// Leaves the signals to other handlers from now on.
 pub fn leave_to_others() {
     AT_ONCE.store(false, Ordering::SeqCst);
 }

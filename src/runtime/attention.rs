@@ -39,7 +39,6 @@ impl Protocol {
     }
 }
 
-/// What the operator wants, and the terminal can do.
 #[derive(Debug, Clone)]
 pub struct Attention {
     ways: BTreeSet<Notify>,

@@ -12,18 +12,14 @@ const SCREEN_MAX: usize = 252;
 /// The multiplexer between the console and the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Multiplexer {
-    /// None.
     Nothing,
-    /// tmux.
     Tmux,
-    /// GNU screen.
     Screen,
     /// tmux or screen, on the machine at the other end of an ssh connection.
     Either,
 }
 
 impl Multiplexer {
-    /// Detected from the environment.
     pub fn of(environ: &Environ) -> Self {
         let term = environ.get("TERM").unwrap_or_default();
         let term = term.to_string_lossy();

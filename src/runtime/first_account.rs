@@ -14,19 +14,15 @@ use crate::domain::manage::{Changed, NewAccount};
 use crate::domain::{Problem, RequestId};
 use crate::tui::Msg;
 
-/// An account that was added to a profile.
 pub struct Added {
     pub request: RequestId,
     pub profile: String,
     pub changed: Changed,
 }
 
-/// What adding an account needs.
 pub struct Adding {
     pub source: Arc<dyn ProfileSource>,
-    /// Gets the added account.
     pub added: mpsc::Sender<Added>,
-    /// Gets the failure.
     pub messages: mpsc::Sender<Msg>,
     /// Waits for the end of what was begun.
     pub endings: TaskTracker,

@@ -6,7 +6,6 @@ use crate::net::{ClockWarning, Event};
 use crate::tui::Msg;
 use crate::tui::msg::{Level, Notice};
 
-/// Converts a background event to a message.
 pub fn message_of(event: Event) -> Msg {
     match event {
         Event::Exchange(exchange) => Msg::Exchange(exchange),

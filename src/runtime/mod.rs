@@ -186,12 +186,10 @@ struct Console {
     endings: TaskTracker,
     source: Arc<dyn ProfileSource>,
     config_changes: mpsc::Receiver<()>,
-    /// Whether a changed configuration waits.
     reload_waits: bool,
     /// The deck that a changed configuration opens, as soon as all that it needs is there.
     preparing: Option<Preparing>,
     added_to: mpsc::Sender<Added>,
-    /// The accounts that were added from the built-in profile.
     added: mpsc::Receiver<Added>,
     signals: Signals,
     changes: Changes,
@@ -378,14 +376,12 @@ impl Console {
         Ok(None)
     }
 
-    /// Redraws everything in the terminal's current size.
     fn repaint(&mut self, effects: &mut Vec<Effect>) -> io::Result<()> {
         self.entered.repaint()?;
         self.fit(effects);
         Ok(())
     }
 
-    /// Fits the model to the terminal.
     fn fit(&mut self, effects: &mut Vec<Effect>) {
         let area = self.entered.area();
         let message = Msg::Resized {

@@ -17,7 +17,6 @@ use crate::net::RequestOptions;
 use crate::tui::msg::{NewWatch, WatchKey};
 use crate::tui::{Effect, Msg};
 
-/// Where effects are performed.
 pub struct Performer<'a> {
     pub deck: Arc<Deck>,
     pub tasks: &'a mut Tasks,
@@ -293,7 +292,6 @@ async fn report_failure<T>(result: Result<T, Problem>, deck: &Deck, messages: &m
     }
 }
 
-/// Loads one exchange with its bodies.
 async fn open(deck: &Deck, id: ExchangeId) -> Result<Arc<Exchange>, Problem> {
     let (kind, why) = match deck.ledger().exchange(id).await {
         Ok(Some(exchange)) => return Ok(Arc::new(exchange)),

@@ -107,7 +107,6 @@ fn scrub(line: &str) -> String {
     redact::scrub(line).into_owned()
 }
 
-/// The console without a screen at work.
 struct PlainConsole {
     plain: Plain,
     running: Running,
@@ -125,7 +124,6 @@ impl PlainConsole {
         effects.extend(self.plain.update(self.clock.now(), message));
     }
 
-    /// Reads the configuration again, and takes over what differs.
     fn reload(&mut self, effects: &mut Vec<Effect>) {
         self.preparing = None;
         // No operator is in the middle of something that a change must wait for.

@@ -8,7 +8,6 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::domain::RequestId;
 
-/// Tasks in flight.
 #[derive(Default)]
 pub struct Tasks {
     all: JoinSet<()>,
@@ -56,7 +55,6 @@ impl Tasks {
         self.by_request.insert(request, handle);
     }
 
-    /// Stops a request's task, if it still runs.
     pub fn cancel(&mut self, request: RequestId) {
         if let Some(handle) = self.by_request.remove(&request) {
             handle.abort();
@@ -70,7 +68,6 @@ impl Tasks {
         }
     }
 
-    /// Stops all.
     pub async fn stop(&mut self) {
         self.all.shutdown().await;
     }

@@ -50,7 +50,6 @@ pub(super) struct Entered {
 }
 
 impl Entered {
-    /// Enters console mode.
     pub fn new(mouse: bool) -> io::Result<Self> {
         take(mouse)?;
         match blank() {
@@ -156,7 +155,6 @@ impl Drop for Entered {
     }
 }
 
-/// An empty screen.
 fn blank() -> io::Result<ManuallyDrop<Screen>> {
     let writer = BufWriter::with_capacity(64 * 1024, io::stdout());
     let options = TerminalOptions {

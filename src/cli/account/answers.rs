@@ -41,7 +41,6 @@ pub struct AddAccount {
 
 pub(super) type Answers = (NewAccount, Vec<(&'static str, SecretSource)>);
 
-/// Reads the arguments, and prompts for the rest.
 pub(super) async fn answers(
     args: &AddAccount,
     config: &Config,
@@ -151,7 +150,6 @@ fn not_a_terminal(missing: &[String]) -> Problem {
     usage(format!("not a terminal: pass {}", missing.join(", ")), hint)
 }
 
-/// The values of `--set` and `--secret`.
 struct Given {
     texts: Vec<(&'static str, String)>,
     sources: Vec<(&'static str, SecretSource)>,

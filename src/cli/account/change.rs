@@ -20,7 +20,6 @@ pub(super) async fn save(
     deck.save(proved).await
 }
 
-/// Prints the steps of a guide to stderr.
 pub(super) fn show(guide: &Guide) {
     say(guide.title);
     for (at, step) in (1..).zip(guide.steps) {

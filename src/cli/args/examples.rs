@@ -14,13 +14,11 @@ fn all() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
     })
 }
 
-/// The examples of a command, by its path such as `payments list`.
 pub fn of(path: &str) -> Vec<&'static str> {
     let found = all().find(|(of, _)| *of == path);
     found.map(|(_, examples)| examples).unwrap_or_default()
 }
 
-/// Puts each command's examples below its help.
 pub fn add_to(command: Command) -> Command {
     below(command, "")
 }

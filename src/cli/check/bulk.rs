@@ -60,9 +60,7 @@ struct Run<'a> {
     exit: Exit,
     /// Rows in a row for which the provider was unreachable or failed.
     failures: u32,
-    /// Why the run stopped early.
     stopped: Option<Problem>,
-    /// Whether the warning about the ledger was printed.
     ledger_unread: bool,
 }
 
@@ -96,7 +94,6 @@ impl Run<'_> {
         Ok(Ended::AtLast)
     }
 
-    /// Whether the row's payment failed in the last run.
     fn has_failed(&self, row: &Row) -> bool {
         match (&self.resume, &row.order) {
             (Some(resume), Ok(order)) => resume.has_failed(&order.id),

@@ -99,7 +99,6 @@ impl Check {
         sum(self.amount.as_ref(), self.currency.as_ref())
     }
 
-    /// The list to check, if the arguments name one.
     fn list(&self) -> Result<Option<Source>, Problem> {
         match Source::named(self.from.as_deref(), &self.ids)? {
             None if self.resume.is_some() => Err(usage(
@@ -121,7 +120,6 @@ struct Checker<'a> {
     cx: &'a CommandContext<'a>,
 }
 
-/// What a payment is compared with.
 struct CheckTarget {
     sum: Option<Expected>,
     /// Whether another sum fails the exit code.
@@ -141,7 +139,6 @@ struct Compared {
 }
 
 impl Checker<'_> {
-    /// Checks the payments on the command line.
     async fn each(&self) -> CommandResult {
         // One deadline for all ids: `--timeout` limits the whole command.
         let deadline = self.cx.now().mono + self.args.timeout;

@@ -24,7 +24,6 @@ use crate::private::Danger;
 /// A result that is not final is used for this long; then the payment is checked again.
 const FRESH: Duration = Duration::from_hours(1);
 
-/// An open state file.
 pub struct Resume {
     file: File,
     name: String,
@@ -39,7 +38,6 @@ type Index = HashMap<PaymentId, Newest>;
 
 /// The newest row of an id.
 struct Newest {
-    /// Whether the payment could not be checked.
     failed: bool,
     saved: Option<Saved>,
 }
@@ -124,7 +122,6 @@ impl Resume {
         self.newest.get(id).is_some_and(|newest| newest.failed)
     }
 
-    /// The newest saved result of a payment.
     pub fn saved_result(&self, id: &PaymentId) -> Option<&Saved> {
         self.newest.get(id)?.saved.as_ref()
     }

@@ -15,7 +15,6 @@ pub struct Summary {
     unknown: u64,
     /// Rows that cannot be parsed.
     pub bad: u64,
-    /// Rows that repeat an earlier row.
     pub repeated: u64,
     /// Rows with a saved result.
     pub saved: u64,
@@ -43,7 +42,6 @@ struct Money {
 }
 
 impl Summary {
-    /// Counts a payment, checked or failed.
     pub fn add(&mut self, report: &Report, as_expected: bool) {
         match &report.found {
             Found::Payment(payment) => {
@@ -83,7 +81,6 @@ impl Summary {
         }
     }
 
-    /// Notes that the ledger and the list expect different sums.
     pub fn add_differs_from_saved(&mut self, row: &str, ledger: &Expectation, list: &Expected) {
         self.differs_from_saved += 1;
         self.first_difference

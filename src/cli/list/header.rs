@@ -30,7 +30,6 @@ pub fn delimiter(first_line: &[u8]) -> u8 {
 }
 
 impl Header {
-    /// Parses the first line.
     pub fn read(record: &Record, delimiter: u8) -> Result<Self, Refusal> {
         let not_text = |_| {
             let hint = "save it as CSV in UTF-8".to_owned();
@@ -122,7 +121,6 @@ fn half_a_sum(columns: &[String], has: &str, lacks: &str) -> Refusal {
     (message, hint)
 }
 
-/// The first columns by name, safe to print.
 fn shown(columns: &[String]) -> String {
     let names = columns.iter().take(12).map(|name| inert::quoted(name, 40));
     names.collect::<Vec<_>>().join(", ")

@@ -54,7 +54,6 @@ impl<'a> Records<'a> {
         usize::try_from(byte).expect("the text is in memory")
     }
 
-    /// Whether the whole text is read.
     pub fn is_at_end(&self) -> bool {
         self.offset() >= self.text.len()
     }

@@ -7,14 +7,11 @@ use crate::ledger::Status;
 /// Why callbacks cannot be received: a short summary, and the reason.
 type Outage = (String, String);
 
-/// The state of the receiver and of the ledger.
 #[derive(Default)]
 pub(super) struct Health {
     pub(super) receiver: Option<Outage>,
     pub(super) ledger: Option<Outage>,
-    /// The summary printed last.
     reported: Option<String>,
-    /// The warning printed last.
     warned: Option<String>,
 }
 

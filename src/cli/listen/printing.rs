@@ -17,7 +17,6 @@ use crate::domain::{AccountId, Delivery, DeliveryId, Job, JobId, Problem, WallTi
 use crate::net::{Event, EventReceiver};
 use crate::runtime;
 
-/// How many deliveries are remembered as printed.
 const REPORTED_MAX: usize = 16_384;
 
 /// Printed besides events.
@@ -114,10 +113,8 @@ struct Printer {
     /// The newest printed deliveries, with the last reported attempt of each job.
     reported: BTreeMap<DeliveryId, Vec<(JobId, Option<WallTime>)>>,
     events: EventReceiver,
-    /// Whether stdout has failed.
     unread: bool,
     forwards: Forwards,
-    /// Accounts whose clock warning was printed.
     clocks: BTreeSet<AccountId>,
 }
 

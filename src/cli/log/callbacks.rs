@@ -62,7 +62,6 @@ impl Entries {
     }
 }
 
-/// Exports each callback as a request.
 async fn export(rows: &[Delivery], format: Export, cx: &CommandContext<'_>) -> CommandResult {
     let mut writer = Writer::new(format, cx.out);
     let mut unread_count = 0;

@@ -89,7 +89,6 @@ impl Selection {
         (!self.all_profiles).then(|| cx.settings.profile.name.clone())
     }
 
-    /// The instants of `--since` and `--until`.
     pub(super) fn period(&self, cx: &CommandContext<'_>) -> Result<[Option<WallTime>; 2], Problem> {
         let (now, zone) = (cx.now().wall, crate::clock::time_zone());
         let [since, until] =

@@ -46,7 +46,6 @@ fn is_formula(field: &str) -> bool {
     }
 }
 
-/// A record with its line end.
 pub fn line(fields: &[String]) -> Vec<u8> {
     let mut writer = ::csv::Writer::from_writer(Vec::new());
     // Writing to memory cannot fail, and a single record cannot have a wrong length.

@@ -8,7 +8,6 @@ use crate::domain::inert;
 /// The longest text of a cell; a longer one is cut, visibly.
 const CELL_MAX: usize = 120;
 
-/// A cell of a [`Table`]: inert text and its color.
 #[derive(Debug)]
 pub struct Cell {
     pub text: String,

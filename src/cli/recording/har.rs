@@ -207,7 +207,6 @@ fn millis(raw: Raw<'_>) -> Option<Duration> {
     micros.round().to_u64().map(Duration::from_micros)
 }
 
-/// The names and values of headers, cookies or form fields.
 #[derive(Default)]
 struct Pairs(Vec<(String, String)>);
 

@@ -102,7 +102,6 @@ enum SandboxEvent {
     },
 }
 
-/// An event, and the simulator it happens in.
 struct TriggerEvent {
     url: Option<String>,
     event: SandboxEvent,
