@@ -355,7 +355,7 @@ impl Console {
     /// Performs an effect on the terminal; returns any other one.
     fn on_terminal(&mut self, effect: Effect) -> io::Result<Option<Effect>> {
         match effect {
-            Effect::Suspend => self.entered.suspend()?,
+            Effect::Suspend => Entered::suspend()?,
             Effect::Bell => self.entered.write(self.attention.bell())?,
             Effect::Notify(text) => self.entered.write(&self.attention.notification(&text))?,
             Effect::SetTitle(title) => {

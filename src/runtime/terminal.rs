@@ -67,7 +67,7 @@ impl Entered {
 
     /// Restores the terminal and stops the process, as Ctrl-Z does; call [`Entered::resume`] once it continues. Does
     /// nothing without a shell that could continue it.
-    pub fn suspend(&mut self) -> io::Result<()> {
+    pub fn suspend() -> io::Result<()> {
         if !has_job_control() {
             return Ok(());
         }
