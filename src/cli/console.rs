@@ -18,8 +18,8 @@ use crate::tui::{Model, OpenTarget, ProfileEntry, Setting, Setup, SetupError, Ui
 
 pub struct Console {
     /// Whether it opens with the screen of the last run. A profile that it switches to later does.
-    restores: bool,
-    target: Option<OpenTarget>,
+    pub restores: bool,
+    pub target: Option<OpenTarget>,
 }
 
 /// Runs the console. It handles signals itself: it must restore the terminal first.
@@ -29,22 +29,6 @@ pub fn show(start: runtime::Start) -> CommandResult {
         Ok(Ended::Left) => Ok(Exit::Done),
         Ok(Ended::Interrupted) => Ok(Exit::Interrupted),
         Err(error) => Err(local(format!("the terminal was closed: {error}"), "").into()),
-    }
-}
-
-impl Console {
-    pub fn new(restores: bool) -> Self {
-        Self {
-            restores,
-            target: None,
-        }
-    }
-
-    pub fn at(target: OpenTarget) -> Self {
-        Self {
-            restores: true,
-            target: Some(target),
-        }
     }
 }
 

@@ -4,7 +4,6 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::output::{Listing, Out, OutputError, Tone, plain, toned, whole};
-use super::words;
 use crate::domain::time::millis;
 use crate::domain::{Delivery, Job, JobKind, JobState, Subject, Verdict, WallTime, inert};
 use crate::net::redact;
@@ -43,7 +42,7 @@ pub(super) fn print(
             toned(row.received_at.date_and_clock(zone), Tone::Dim),
             toned(format!("{:>5}", row.id.0), Tone::Dim),
             toned(glyph, tone),
-            toned(words::verdict(row), tone),
+            toned(verdict(row), tone),
             plain(safe(&row.account)),
             whole(&safe(&subject.unwrap_or_default()), Tone::Accent),
             plain(safe(&row.kind)),
@@ -58,6 +57,15 @@ pub(super) fn print(
 
 fn safe(text: &str) -> String {
     redact::scrub(text).into_owned()
+}
+
+pub(super) fn verdict(delivery: &Delivery) -> String {
+    match delivery.verdict {
+        Verdict::Repeat => format!("repeat {}", delivery.attempt),
+        Verdict::UnknownAccount => "unknown account".into(),
+        Verdict::Refused => "rejected".into(),
+        other => other.as_str().into(),
+    }
 }
 
 fn glyph(verdict: Verdict) -> (&'static str, Tone) {

@@ -50,7 +50,6 @@ mod stock;
 mod stop;
 mod token;
 mod values;
-mod words;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -111,10 +110,16 @@ fn run(arguments: Arguments, name: &str) -> Exit {
     let done = match command {
         Some(_) if plain.is_some() => Err(plain::goes_alone(name).into()),
         Some(command) => command.execute(start),
-        None => match plain.or_else(|| plain::chosen_by_terminal(&out)) {
-            Some(lines) => Plain::new(lines).execute(start),
-            None => Console::new(!no_restore).execute(start),
-        },
+        None => {
+            let console = Console {
+                restores: !no_restore,
+                target: None,
+            };
+            match plain.or_else(|| plain::chosen_by_terminal(&out)) {
+                Some(lines) => Plain(lines).execute(start),
+                None => console.execute(start),
+            }
+        }
     };
     ended(out.settle(done), &out)
 }

@@ -57,26 +57,13 @@ pub fn goes_alone(command: &str) -> Problem {
     )
 }
 
-pub struct Plain {
-    lines: Lines,
-}
-
-impl Plain {
-    pub fn new(lines: Lines) -> Self {
-        Self { lines }
-    }
-}
+pub struct Plain(pub Lines);
 
 impl Command for Plain {
     fn execute(self, start: Start<'_>) -> CommandResult {
         let out = start.out;
         start.configured(|settings, log| self.run(settings, log, out))
     }
-}
-
-enum End {
-    Signal,
-    Output(OutputError),
 }
 
 impl Plain {
@@ -89,7 +76,7 @@ impl Plain {
         let start = PlainStart {
             first: Profiles::start(settings, model, false)?,
             source: Arc::new(Profiles::new(settings, out)),
-            detail: self.lines.into(),
+            detail: self.0.into(),
             reload: Arc::new(Notify::new()),
         };
         on_threads(print(start, &out.for_reader()))
@@ -110,10 +97,10 @@ async fn print(start: PlainStart, out: &Out) -> CommandResult {
     let ended = async {
         tokio::select! {
             biased;
-            _ = stops.next() => End::Signal,
-            () = terminal_gone => End::Signal,
-            Ok(error) = &mut failed => End::Output(error),
-            () = out.reader_gone() => End::Output(OutputError::ReaderGone),
+            _ = stops.next() => Ok(Exit::Interrupted),
+            () = terminal_gone => Ok(Exit::Interrupted),
+            Ok(error) = &mut failed => Err(error),
+            () = out.reader_gone() => Err(OutputError::ReaderGone),
         }
     };
     let run = runtime::run_plain(
@@ -123,10 +110,7 @@ async fn print(start: PlainStart, out: &Out) -> CommandResult {
     );
     let ended = Box::pin(run).await;
     printing.end().await;
-    match ended? {
-        End::Signal => Ok(Exit::Interrupted),
-        End::Output(error) => Err(error.into()),
-    }
+    Ok(ended??)
 }
 
 /// Prints on a thread of its own: a slow reader of stdout delays neither callbacks nor the end.

@@ -1,8 +1,8 @@
 //! `replay`: forwards saved callbacks again, or retries their unfinished jobs.
 
+use super::deliveries;
 use super::prelude::*;
 use super::values::callback_id;
-use super::{deliveries, words};
 use crate::domain::{
     Delivery, DeliveryId, Job, JobKind, JobState, Problem, ProblemKind, Verdict, inert,
 };
@@ -78,7 +78,7 @@ fn report(delivery: &Delivery, out: &Out) -> CommandResult {
         out.warn(&format!(
             "callback {} was {}: {}",
             delivery.id.0,
-            words::verdict(delivery),
+            deliveries::verdict(delivery),
             delivery.why
         ));
     }

@@ -1,7 +1,6 @@
 //! `token`: the state of access tokens, and their renewal. Only `print` shows a token.
 
 use super::prelude::*;
-use super::words;
 use crate::deck::Deck;
 use crate::domain::{Account, Problem, StoredIn, TokenState, TokenStatus, time};
 
@@ -193,7 +192,7 @@ impl<'a> Tokens<'a> {
             toned(glyph, tone),
             toned(account.id.as_str(), Tone::Accent),
             plain(account.provider_title),
-            toned(words::token(state), tone),
+            toned(word(state), tone),
             plain(left),
             toned(issued, Tone::Dim),
             toned(saved, Tone::Dim),
@@ -218,6 +217,17 @@ impl<'a> Tokens<'a> {
             ));
         }
         Ok(())
+    }
+}
+
+fn word(state: TokenState) -> &'static str {
+    match state {
+        TokenState::Missing => "no token",
+        TokenState::Fresh => "valid",
+        TokenState::Due => "renewal due",
+        TokenState::Refreshing => "renewing",
+        TokenState::Refused => "rejected",
+        TokenState::Expired => "expired",
     }
 }
 
