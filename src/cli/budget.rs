@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::prelude::*;
+use crate::domain::BudgetGauge;
 use crate::domain::time::{self, millis};
-use crate::domain::{AccountId, BudgetGauge};
 
 const BAR: u64 = 20;
 

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Command};
+use clap::Command;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate, complete};
 
 use super::prelude::*;

@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 use super::console;
 use super::global::Global;
 use super::prelude::*;
-use crate::config::{self, EXAMPLE, Environ, edit};
+use crate::config::{self, EXAMPLE, edit};
 use crate::deck;
-use crate::domain::{Problem, ProblemKind, inert};
 use crate::private;
 use crate::support_log;
 

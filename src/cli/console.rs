@@ -10,7 +10,7 @@ pub use profiles::Profiles;
 use super::log_start::LogStart;
 use super::prelude::*;
 use super::{limits, stop};
-use crate::config::{Config, ConfigError, Environ, Profile, Ui, Vault};
+use crate::config::{Config, ConfigError, Profile, Ui, Vault};
 use crate::deck::{self, Options, Receive};
 use crate::providers;
 use crate::runtime::{self, Ended};

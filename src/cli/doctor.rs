@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::console;
@@ -14,7 +14,7 @@ use super::prompt;
 use super::values::{callback_url, timeout};
 use crate::deck::doctor::{LIMIT, Opened, Subject};
 use crate::domain::time::millis;
-use crate::domain::{Finding, Health, Problem, Severity, Tally, inert};
+use crate::domain::{Finding, Health, Severity, Tally};
 use crate::runtime;
 
 const HELP: &str = "\

@@ -1,9 +1,9 @@
 //! `estimate`: the price of a payment in each currency.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::prelude::*;
-use crate::domain::{Ability, Amount, Currency, EstimateRequest, Problem, Reported};
+use crate::domain::{EstimateRequest, Reported};
 
 /// Show what a payer would pay in each currency (Kanga GET PRICE ESTIMATE).
 #[derive(Debug, Args)]

@@ -4,9 +4,7 @@ mod join;
 
 use super::global::LedgerChoice;
 use super::prelude::*;
-use crate::config::Environ;
 use crate::deck;
-use crate::domain::{Problem, ProblemKind, inert};
 use crate::ledger::{DatabaseReport, DatabaseSettings, Ledger};
 use join::JoinLedger;
 

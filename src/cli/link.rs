@@ -1,11 +1,11 @@
 //! `link`: the payment URL for a payer.
 
 use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::prelude::*;
 use super::values::{email, payment_id};
-use crate::domain::{Ability, Amount, Currency, LinkRequest, PaymentId};
+use crate::domain::LinkRequest;
 
 /// Print the payment link for a payer, and save the expected amount (Kanga START PAYMENT).
 #[derive(Debug, Args)]

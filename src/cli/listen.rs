@@ -20,8 +20,8 @@ use super::stop::{HangUp, HangUps, StopSignals};
 use super::values::bind;
 use crate::config;
 use crate::deck::metrics::Exporter;
-use crate::deck::{self, Deck, Options, Prepared, Receive};
-use crate::domain::{AccountId, Listening, Problem, inert};
+use crate::deck::{self, Options, Prepared, Receive};
+use crate::domain::Listening;
 use crate::ledger::Status;
 use crate::net::{self, EventSender};
 

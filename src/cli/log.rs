@@ -7,7 +7,7 @@ mod selection;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::ValueEnum;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Command};
+use clap::Command;
 
 use super::args::examples;
-use super::exit::{CommandResult, EXITS, Exit, local};
+use super::exit::EXITS;
 use super::prelude::*;
 use super::values::path;
 

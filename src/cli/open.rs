@@ -5,7 +5,7 @@ use clap::Subcommand;
 use super::console::Console;
 use super::prelude::*;
 use super::values::{callback_id, payment_id};
-use crate::domain::{AccountId, DeliveryId, ExchangeId, PaymentId};
+use crate::domain::{DeliveryId, ExchangeId};
 use crate::tui::OpenTarget;
 
 /// Open the console at a payment, request, callback or account.

@@ -11,7 +11,6 @@ use super::console::{self, Profiles};
 use super::log_start::LogStart;
 use super::prelude::*;
 use super::stop::{HangUp, HangUps, StopSignals};
-use crate::domain::{Problem, WallTime};
 use crate::runtime::{self, PlainStart};
 use crate::tui;
 

@@ -4,7 +4,7 @@ use super::prelude::*;
 use super::prompt::{self, can_ask};
 use super::secret::{read_from, source_of};
 use super::values::player_id;
-use crate::domain::{Ability, Account, Item, PlayerId, PlayerToken, Problem, Secret, inert};
+use crate::domain::{Account, Item, PlayerId, PlayerToken, Secret};
 
 commands! {
     /// Verify a player and list the player's items (Kongregate).

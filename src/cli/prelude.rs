@@ -12,4 +12,9 @@ pub use super::output::{
 pub use super::settings::Settings;
 pub(super) use super::start::commands;
 pub use super::start::{Command, Start, block_on, on_threads};
-pub use crate::domain::{Problem, ProblemKind};
+pub use crate::config::Environ;
+pub use crate::deck::Deck;
+pub use crate::domain::{
+    Ability, AccountId, Amount, Currency, Expected, PaymentId, Problem, ProblemKind, WallTime,
+    inert,
+};

@@ -3,8 +3,7 @@
 use super::link::{self, TooLong};
 use super::prelude::*;
 use super::request::Body;
-use crate::deck::Deck;
-use crate::domain::{Ability, AccountId, Problem, Secret};
+use crate::domain::Secret;
 
 /// Sign a purchase and print the link to the payer's page (Pledg). Sends nothing.
 #[derive(Debug, Args)]

@@ -3,9 +3,7 @@
 use super::deliveries;
 use super::prelude::*;
 use super::values::callback_id;
-use crate::domain::{
-    Delivery, DeliveryId, Job, JobKind, JobState, Problem, ProblemKind, Verdict, inert,
-};
+use crate::domain::{Delivery, DeliveryId, Job, JobKind, JobState, Verdict};
 use crate::ledger::Retried;
 
 /// Forward saved callbacks again, unchanged, or retry their failed jobs.

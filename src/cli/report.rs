@@ -1,12 +1,9 @@
 //! The result for one payment as table cells, a JSON object or a CSV record.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::output::{Cell, Tone, plain, problem_json, toned, whole};
-use crate::domain::{
-    AccountId, Expected, PAYMENT_ID_MAX, Payment, PaymentReport, PaymentVerdict, Problem,
-    ProblemKind, WallTime, inert,
-};
+use super::prelude::*;
+use crate::domain::{PAYMENT_ID_MAX, Payment, PaymentReport, PaymentVerdict};
 use crate::net::redact;
 
 /// The columns of a CSV result, before those of the checked list.

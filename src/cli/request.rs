@@ -11,9 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use super::prelude::*;
 use super::prompt::{self, can_ask};
 use super::values::{auth_method, method, timeout};
-use crate::deck::Deck;
 use crate::domain::raw_path::{self, HasFragment};
-use crate::domain::{Ability, Account, AuthMethod, Problem, RawReply, RawRequest, charset, inert};
+use crate::domain::{Account, AuthMethod, RawReply, RawRequest, charset};
 pub(super) use body::{Body, SIZE_MAX, from};
 
 const PAGES_MAX: usize = 1000;

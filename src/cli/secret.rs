@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::prelude::*;
-use crate::config::{Environ, Resolved, SecretSource};
+use crate::config::{Resolved, SecretSource};
 
 pub const SOURCES: &str = "SOURCE is env:NAME, file:PATH, command:PROGRAM ARGUMENTS… or keyring:NAME, never the secret itself";
 

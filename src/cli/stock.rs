@@ -1,13 +1,13 @@
 //! `stock`: uploads keys to an offer. A key is goods: no output, log or error has one.
 
 use secrecy::zeroize::Zeroizing;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::prelude::*;
 use super::prompt::interrupted;
 use super::request::{self, SIZE_MAX, from};
 use crate::domain::stock::{NewKey, Uploaded};
-use crate::domain::{Ability, Account, Problem, ProblemKind, Secret, inert};
+use crate::domain::{Account, Secret};
 
 commands! {
     /// Add keys to the stock of an offer (Kinguin).

@@ -1,8 +1,7 @@
 //! `token`: the state of access tokens, and their renewal. Only `print` shows a token.
 
 use super::prelude::*;
-use crate::deck::Deck;
-use crate::domain::{Account, Problem, StoredIn, TokenState, TokenStatus, time};
+use crate::domain::{Account, StoredIn, TokenState, TokenStatus, time};
 
 commands! {
     /// Show, renew and print access tokens.

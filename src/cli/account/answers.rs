@@ -7,8 +7,8 @@ use crate::cli::secret::{SOURCES, source_of};
 use crate::config::{Config, SecretSource};
 
 use crate::deck::manage::{self, profile_for};
+use crate::domain::Environment;
 use crate::domain::manage::{NewAccount, Proof, ProviderSetup};
-use crate::domain::{AccountId, Environment, Problem, inert};
 
 /// Add an account. Prompts for missing values, verifies the credentials, then saves them.
 #[derive(Debug, Args)]

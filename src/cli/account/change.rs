@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use super::answers::say;
 use crate::cli::interrupt::Interrupts;
 use crate::cli::prelude::*;
-use crate::deck::Deck;
 use crate::deck::manage::Verified;
 use crate::domain::manage::{Changed, Guide};
-use crate::domain::{Account, CredentialStatus, Problem, inert};
+use crate::domain::{Account, CredentialStatus};
 
 pub(super) async fn save(
     proved: Verified,

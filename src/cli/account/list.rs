@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{environment_tone, tone_of};
 use crate::cli::prelude::*;
-use crate::domain::{CredentialStatus, WallTime, inert, time};
+use crate::domain::{CredentialStatus, time};
 
 /// List the profile's accounts.
 #[derive(Debug, Args)]

@@ -5,8 +5,8 @@ use super::change;
 use crate::cli::prelude::*;
 use crate::cli::prompt::{self, can_ask};
 use crate::deck::manage;
+use crate::domain::Account;
 use crate::domain::manage::{Change, GuideTopic};
-use crate::domain::{Account, Problem};
 
 /// Remove an account from the config file and delete its stored secrets.
 #[derive(Debug, Args)]

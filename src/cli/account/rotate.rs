@@ -7,7 +7,7 @@ use crate::cli::prompt::{self, can_ask};
 use crate::cli::secret::{SOURCES, read_from, source_of};
 use crate::deck::manage;
 use crate::domain::manage::{Change, GuideTopic, ProviderSetup, unprovable as unprovable_key};
-use crate::domain::{Account, Environment, Problem, Secret};
+use crate::domain::{Account, Environment, Secret};
 
 /// Replace an account's secret. The provider must accept the new one, else the old one stays.
 #[derive(Debug, Args)]

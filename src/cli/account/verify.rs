@@ -4,7 +4,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::{environment_tone, tone_of};
 use crate::cli::prelude::*;
-use crate::domain::{Ability, Account, CredentialStatus};
+use crate::domain::{Account, CredentialStatus};
 
 /// Verify the credentials: send the provider one request that changes nothing.
 #[derive(Debug, Args)]

@@ -15,10 +15,7 @@ use super::prelude::*;
 use super::report::{Found, Report};
 use super::values::{Goal, goal, path, payment_id, sum};
 use crate::domain::time::parse_duration;
-use crate::domain::{
-    Ability, AccountId, Amount, Currency, Expectation, Expected, Payment, PaymentId, PaymentState,
-    PaymentVerdict, Problem, ProblemKind, RequestId, time,
-};
+use crate::domain::{Expectation, Payment, PaymentState, PaymentVerdict, RequestId, time};
 use crate::net::RequestOptions;
 
 /// The first interval between two checks, and the longest.

@@ -11,7 +11,7 @@ use crate::cli::screen_file::ScreenFile;
 use crate::config::Profile;
 use crate::deck::Options;
 use crate::deck::manage::profile_for;
-use crate::domain::{AccountId, Environment, Problem};
+use crate::domain::Environment;
 use crate::runtime::{ProfileSource, ProfileStart, Reload};
 use crate::tui::{Model, ScreenState};
 

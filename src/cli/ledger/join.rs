@@ -4,10 +4,9 @@ use crate::cli::global::Global;
 use crate::cli::prelude::*;
 use crate::cli::prompt;
 use crate::cli::secret::{SOURCES, source_of};
-use crate::config::{Environ, edit};
+use crate::config::edit;
 use crate::deck::manage::SecretValue;
 use crate::deck::{Machine, TeamLedger};
-use crate::domain::{Problem, ProblemKind, inert};
 use crate::providers::SPECS;
 
 /// Use a ledger that a team shares on PostgreSQL: prompts for the database's URL, creates the tables if there are none,

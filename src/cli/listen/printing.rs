@@ -11,9 +11,8 @@ use super::PATIENCE;
 use super::forwards::Forwards;
 use crate::cli::deliveries;
 use crate::cli::prelude::*;
-use crate::deck::Deck;
 use crate::deck::metrics::Metrics;
-use crate::domain::{AccountId, Delivery, DeliveryId, Job, JobId, Problem, WallTime, inert};
+use crate::domain::{Delivery, DeliveryId, Job, JobId};
 use crate::net::{Event, EventReceiver};
 use crate::runtime;
 

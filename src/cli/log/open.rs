@@ -4,15 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Entries;
-use crate::cli::command::{CommandContext, DeckCommand as _};
+use crate::cli::command::DeckCommand as _;
 use crate::cli::console;
 use crate::cli::global::Global;
 use crate::cli::interrupt::Interrupts;
 use crate::cli::prelude::*;
 use crate::cli::recording;
-use crate::config::{Environ, Profile};
-use crate::deck::{self, Deck, Options};
-use crate::domain::{Exchange, Problem, inert};
+use crate::config::Profile;
+use crate::deck::{self, Options};
+use crate::domain::Exchange;
 use crate::{runtime, tui};
 
 const PANE: &str = "requests";

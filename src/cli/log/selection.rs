@@ -5,7 +5,7 @@ use clap::builder::NonEmptyStringValueParser;
 use crate::cli::prelude::*;
 use crate::cli::values::method;
 use crate::domain::since::Since;
-use crate::domain::{Problem, Search, StatusFilter, WallTime};
+use crate::domain::{Search, StatusFilter};
 
 /// Selects entries; all options must hold.
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use super::{Book, Consent};
 use crate::cli::list::{List, Overview, Row, Source};
 use crate::cli::prelude::*;
 use crate::cli::values::{path, payment_id, sum};
-use crate::domain::{Amount, Currency, Expected, ExpectedBy, PaymentId, Problem};
+use crate::domain::ExpectedBy;
 
 /// Watch payments, and save an expected amount where there is none.
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 use super::{Book, Consent, is_known, unknown};
 use crate::cli::prelude::*;
 use crate::cli::values::payment_id;
-use crate::domain::{Amount, Currency, Expected, ExpectedBy, PaymentId};
+use crate::domain::ExpectedBy;
 
 /// Set the expected amount of a payment. Replacing one needs confirmation.
 #[derive(Debug, Args)]

@@ -7,12 +7,8 @@ use super::selection;
 use crate::cli::prelude::*;
 use crate::cli::report::{COLUMNS, Found, Report};
 use crate::cli::values::{state, verdict};
-use crate::deck::Deck;
 use crate::domain::time::parse_duration;
-use crate::domain::{
-    AccountId, Expectation, Note, Observation, PaymentState, PaymentVerdict, Problem, WallTime,
-    Watch, time,
-};
+use crate::domain::{Expectation, Note, Observation, PaymentState, PaymentVerdict, Watch, time};
 use crate::ledger::{PaymentKey, Unwatched};
 
 /// The columns of a watched payment, after those of a result.

@@ -8,11 +8,7 @@ mod remove;
 
 use super::prelude::*;
 use super::prompt::{self, can_ask};
-use crate::deck::Deck;
-use crate::domain::{
-    Ability, AccountId, Expectation, Expected, ExpectedBy, NewExpectation, PaymentId, Problem,
-    Replaced, Watch,
-};
+use crate::domain::{Expectation, ExpectedBy, NewExpectation, Replaced, Watch};
 
 use add::AddPayments;
 use expect::ExpectPayment;

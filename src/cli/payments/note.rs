@@ -3,7 +3,7 @@
 use super::{is_known, must_keep_payments, unknown};
 use crate::cli::prelude::*;
 use crate::cli::values::payment_id;
-use crate::domain::{Ability, Note, PaymentId};
+use crate::domain::Note;
 
 /// Add a note to a payment; without a text, list its notes.
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 use super::{must_keep_payments, selection};
 use crate::cli::prelude::*;
 use crate::cli::values::payment_id;
-use crate::domain::{AccountId, PaymentId, Problem, ProblemKind, Watch};
+use crate::domain::Watch;
 
 /// Stop watching payments. Their history and expected amounts stay saved.
 #[derive(Debug, Args)]

@@ -5,7 +5,6 @@ use crate::cli::secret::{read_from, source_of};
 use crate::cli::values::times;
 use crate::clock::Clock;
 use crate::deck;
-use crate::domain::inert;
 
 /// Send one callback in a provider's format to a receiver on this machine. It needs no running simulator, and the
 /// payment, player or purchase need not exist.

@@ -12,7 +12,6 @@ use crate::cli::stop::StopSignals;
 use crate::cli::values::{bind_any_port, path, seed, speed};
 use crate::clock::Clock;
 use crate::deck;
-use crate::domain::{Ability, Problem, inert};
 use crate::providers::{self, Manifest, REGISTRY};
 use crate::sandbox;
 

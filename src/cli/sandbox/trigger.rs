@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
 use super::deliver::Deliver;
 use crate::cli::prelude::*;
 use crate::cli::values::{act, fault, payment_id};
-use crate::domain::PaymentId;
 use crate::domain::simulate::{self, Fault};
 use crate::domain::time::parse_duration;
 
