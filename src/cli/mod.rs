@@ -10,8 +10,6 @@ mod config;
 mod config_file;
 mod console;
 mod deliveries;
-#[cfg(test)]
-mod docs;
 mod doctor;
 mod estimate;
 mod exit;

@@ -1,5 +1,7 @@
 //! The whole command line: well formed, with values that operators know, and invalid values rejected with reasons.
 
+mod docs;
+
 use super::*;
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Command, Parser as _};
 
-use super::args;
+use crate::cli::args;
 use crate::tui;
 
 #[test]
@@ -67,7 +67,7 @@ fn the_service_and_the_container_start_the_receiver() {
 
 #[test]
 fn the_container_has_all_but_the_keyring() {
-    let manifest: toml_edit::DocumentMut = include_str!("../../Cargo.toml").parse().unwrap();
+    let manifest: toml_edit::DocumentMut = include_str!("../../../../Cargo.toml").parse().unwrap();
     let default = manifest["features"]["default"].as_array().unwrap();
     let all = default.iter().filter_map(toml_edit::Value::as_str);
     let wanted: Vec<&str> = all.filter(|feature| *feature != "keyring").collect();
