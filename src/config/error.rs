@@ -19,27 +19,12 @@ pub struct Place {
 }
 
 impl Place {
-    /// The line, from 1.
-    #[must_use]
-    pub fn line(&self) -> usize {
-        self.line
-    }
-
-    /// The column in characters, from 1.
-    #[must_use]
-    pub fn column(&self) -> usize {
-        self.column
-    }
-
     /// An error at this position, in the same form as all others.
     #[must_use]
     pub fn error(&self, message: impl Into<String>, hint: impl Into<String>) -> ConfigError {
-        ConfigError(Box::new(Inner {
-            path: Some(self.path.clone()),
-            place: Some(self.clone()),
-            message: message.into(),
-            hint: hint.into(),
-        }))
+        let mut error = ConfigError::of_file(&self.path, message, hint);
+        error.0.place = Some(self.clone());
+        error
     }
 }
 
@@ -61,12 +46,9 @@ impl ConfigError {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) -> Self {
-        Self(Box::new(Inner {
-            path: Some(path.to_owned()),
-            place: None,
-            message: message.into(),
-            hint: hint.into(),
-        }))
+        let mut error = Self::of_nothing(message, hint);
+        error.0.path = Some(path.to_owned());
+        error
     }
 
     pub(super) fn of_nothing(message: impl Into<String>, hint: impl Into<String>) -> Self {

@@ -74,7 +74,7 @@ api_secret = { env = "KANGA_API_SECRET" }
 fn refusal(text: &str) -> (String, String, String) {
     let error = load_text(text).unwrap_err();
     let place = error.place().map_or_else(String::new, |place| {
-        format!("{}:{}", place.line(), place.column())
+        format!("{}:{}", place.line, place.column)
     });
     (place, error.message().to_owned(), error.hint().to_owned())
 }
@@ -136,7 +136,7 @@ fn an_account_is_read_in_full() {
         (ThemeChoice::Light, false)
     );
     assert_eq!(config.ui.keys["help"].words, ["?", "f1"]);
-    assert_eq!(config.ui.keys["help"].place.line(), 23);
+    assert_eq!(config.ui.keys["help"].place.line, 23);
     assert_eq!(config.warnings, [""; 0]);
 }
 
