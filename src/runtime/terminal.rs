@@ -42,7 +42,7 @@ static ENTERED: AtomicBool = AtomicBool::new(false);
 static TITLED: AtomicBool = AtomicBool::new(false);
 
 /// The terminal in console mode; restored when this is dropped. What writes to it fails if it has disconnected.
-pub(super) struct Entered {
+pub struct Entered {
     /// The drawing target. Never dropped: its drop writes to a terminal that may have disconnected, and panics then.
     pub screen: ManuallyDrop<Screen>,
     mouse: bool,
@@ -50,6 +50,10 @@ pub(super) struct Entered {
 }
 
 impl Entered {
+    /// Enters console mode.
+    ///
+    /// # Errors
+    /// If there is no terminal.
     pub fn new(mouse: bool) -> io::Result<Self> {
         take(mouse)?;
         match blank() {
@@ -67,7 +71,7 @@ impl Entered {
 
     /// Restores the terminal and stops the process, as Ctrl-Z does; call [`Entered::resume`] once it continues. Does
     /// nothing without a shell that could continue it.
-    pub fn suspend() -> io::Result<()> {
+    pub(super) fn suspend() -> io::Result<()> {
         if !has_job_control() {
             return Ok(());
         }
@@ -79,7 +83,7 @@ impl Entered {
     }
 
     /// Enters console mode again after a stop, whatever happened to the terminal; call [`Entered::repaint`] afterwards.
-    pub fn resume(&mut self) -> io::Result<()> {
+    pub(super) fn resume(&mut self) -> io::Result<()> {
         // After SIGSTOP, the terminal was not restored and now has the shell's modes.
         give_back();
         take(self.mouse)?;
@@ -90,7 +94,7 @@ impl Entered {
     }
 
     /// Turns the mouse's reports on or off.
-    pub fn set_mouse(&mut self, mouse: bool) -> io::Result<()> {
+    pub(super) fn set_mouse(&mut self, mouse: bool) -> io::Result<()> {
         if std::mem::replace(&mut self.mouse, mouse) == mouse {
             return Ok(());
         }
@@ -98,24 +102,24 @@ impl Entered {
     }
 
     /// The part of the terminal that is drawn on.
-    pub fn area(&mut self) -> Rect {
+    pub(super) fn area(&mut self) -> Rect {
         self.screen.get_frame().area()
     }
 
     /// Whether the terminal's size is still the drawn size.
-    pub fn fits(&mut self) -> io::Result<bool> {
+    pub(super) fn fits(&mut self) -> io::Result<bool> {
         Ok(self.area() == drawn_on()?)
     }
 
     /// Makes the next frame draw every cell. Call it after every resize, even to the same size: the terminal may have
     /// cut the content in between.
-    pub fn repaint(&mut self) -> io::Result<()> {
+    pub(super) fn repaint(&mut self) -> io::Result<()> {
         // Not `clear`: it queries the cursor position, and the input thread would read the answer.
         self.screen.resize(drawn_on()?)
     }
 
     /// Sets the title of the window, until the terminal is restored. It must be inert.
-    pub fn set_title(&mut self, title: String) -> io::Result<()> {
+    pub(super) fn set_title(&mut self, title: String) -> io::Result<()> {
         // First the mark: a panic after the write must restore it.
         let save = if TITLED.swap(true, Ordering::SeqCst) {
             ""
@@ -128,7 +132,7 @@ impl Entered {
     }
 
     /// Gives the window the title from before.
-    pub fn restore_title(&mut self) -> io::Result<()> {
+    pub(super) fn restore_title(&mut self) -> io::Result<()> {
         self.title = None;
         if TITLED.swap(false, Ordering::SeqCst) {
             self.write(RESTORE_TITLE)?;
@@ -137,12 +141,12 @@ impl Entered {
     }
 
     /// Asks for the colour of the background; the answer is input.
-    pub fn ask_background(&mut self) -> io::Result<()> {
+    pub(super) fn ask_background(&mut self) -> io::Result<()> {
         self.write("\u{1b}]11;?\u{7}")
     }
 
     /// Writes a sequence to the terminal, outside the drawn frame.
-    pub fn write(&mut self, text: &str) -> io::Result<()> {
+    pub(super) fn write(&mut self, text: &str) -> io::Result<()> {
         let writer = self.screen.backend_mut();
         io::Write::write_all(writer, text.as_bytes())?;
         io::Write::flush(writer)
