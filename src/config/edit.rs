@@ -70,22 +70,6 @@ pub struct NewSource {
     pub source: SecretSource,
 }
 
-/// Why an edit is impossible, and a hint.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EditError {
-    message: String,
-    hint: &'static str,
-}
-
-impl EditError {
-    fn new(message: impl Into<String>, hint: &'static str) -> Self {
-        Self {
-            message: message.into(),
-            hint,
-        }
-    }
-}
-
 impl Entry {
     /// Checks a new account by itself, before it is written to a file.
     ///
@@ -104,7 +88,7 @@ impl Edit {
     ///
     /// # Errors
     /// If the text does not contain what the edit changes, or in a form that cannot be changed safely.
-    pub fn of(&self, text: &str) -> Result<String, EditError> {
+    pub fn of(&self, text: &str) -> Result<String, ConfigError> {
         match self {
             Self::Add(entry) => text::add(text, entry),
             Self::Remove { profile, account } => text::remove(text, profile, account.as_str()),
@@ -212,18 +196,11 @@ fn after(
     if let Some(before) = before {
         check::check(path, before, specs)?;
     }
-    let text = edit
-        .of(before.unwrap_or_default())
-        .map_err(|error| ConfigError::of_file(path, error.message, error.hint))?;
-    match check::check(path, &text, specs) {
-        Ok(config) => Ok((text, config)),
-        // Without a position: the line is not in the file yet.
-        Err(error) => Err(ConfigError::of_file(
-            path,
-            error.message().to_owned(),
-            error.hint().to_owned(),
-        )),
-    }
+    // Without a position: the line is not in the file yet.
+    let of_file = |error: ConfigError| ConfigError::of_file(path, error.message(), error.hint());
+    let text = edit.of(before.unwrap_or_default()).map_err(of_file)?;
+    let config = check::check(path, &text, specs).map_err(of_file)?;
+    Ok((text, config))
 }
 
 /// The error about a link whose target does not exist.

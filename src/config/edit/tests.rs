@@ -299,7 +299,7 @@ fn what_is_not_written_as_tables_is_edited_too() {
 
 #[test]
 fn what_is_not_there_cannot_be_changed() {
-    let words = |edit: Edit| edit.of(BY_HAND).unwrap_err().message;
+    let words = |edit: Edit| edit.of(BY_HAND).unwrap_err().message().to_owned();
     assert_eq!(
         words(removal("kiosk")),
         "profile live has no account kiosk in the config file"

@@ -6,15 +6,15 @@ use std::ops::Range;
 
 use toml_edit::{Document, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
-use super::{EditError, Entry, NewSource};
+use super::{ConfigError, Entry, NewSource};
 use crate::config::SecretSource;
 use crate::domain::charset::BYTE_ORDER_MARK;
 
 const BY_HAND: &str = "make this change by hand, then run `tilldeck config check`";
 
-fn parsed(text: &str) -> Result<Document<&str>, EditError> {
+fn parsed(text: &str) -> Result<Document<&str>, ConfigError> {
     Document::parse(text).map_err(|_| {
-        EditError::new(
+        ConfigError::of_nothing(
             "the config file is not valid TOML",
             "run `tilldeck config check`, and correct the file first",
         )
@@ -33,7 +33,7 @@ fn accounts_of<'d>(root: &'d Table, profile: &str) -> Option<&'d dyn TableLike> 
     profile.as_table_like()?.get("accounts")?.as_table_like()
 }
 
-pub(super) fn add(text: &str, entry: &Entry) -> Result<String, EditError> {
+pub(super) fn add(text: &str, entry: &Entry) -> Result<String, ConfigError> {
     let document = parsed(text)?;
     let accounts = accounts_of(document.as_table(), &entry.profile);
     if accounts.is_some_and(|accounts| accounts.contains_key(entry.account.as_str())) {
@@ -64,8 +64,8 @@ pub(super) fn add(text: &str, entry: &Entry) -> Result<String, EditError> {
     })
 }
 
-fn taken(entry: &Entry) -> EditError {
-    EditError::new(
+fn taken(entry: &Entry) -> ConfigError {
+    ConfigError::of_nothing(
         format!(
             "profile {} already has an account {}",
             entry.profile, entry.account
@@ -131,7 +131,7 @@ pub(super) fn written(source: &SecretSource) -> Value {
 }
 
 /// Makes the file's first profile the default: without a default, `tilldeck` alone would still open the sandbox.
-fn with_default(out: &str, before: &str, profile: &str) -> Result<String, EditError> {
+fn with_default(out: &str, before: &str, profile: &str) -> Result<String, ConfigError> {
     let document = parsed(before)?;
     let root = document.as_table();
     let has_profiles = root
@@ -207,12 +207,12 @@ fn comments_above(text: &str, mut at: usize) -> usize {
     at
 }
 
-pub(super) fn remove(text: &str, profile: &str, account: &str) -> Result<String, EditError> {
+pub(super) fn remove(text: &str, profile: &str, account: &str) -> Result<String, ConfigError> {
     let document = parsed(text)?;
     let accounts = accounts_of(document.as_table(), profile);
     let item = accounts.and_then(|accounts| accounts.get(account));
     let Some(item) = item else {
-        return Err(EditError::new(
+        return Err(ConfigError::of_nothing(
             format!("profile {profile} has no account {account} in the config file"),
             "`tilldeck account list` shows all accounts",
         ));
@@ -325,7 +325,7 @@ fn section_of(text: &str, header: usize, last: usize, until: usize) -> Range<usi
     start..after
 }
 
-pub(super) fn set_secret(text: &str, new: &NewSource) -> Result<String, EditError> {
+pub(super) fn set_secret(text: &str, new: &NewSource) -> Result<String, ConfigError> {
     let NewSource {
         profile,
         account,
@@ -338,7 +338,7 @@ pub(super) fn set_secret(text: &str, new: &NewSource) -> Result<String, EditErro
         .and_then(Item::as_table_like)
         .and_then(|account| account.get(key));
     let Some(item) = item else {
-        return Err(EditError::new(
+        return Err(ConfigError::of_nothing(
             format!("account {account} of profile {profile} has no {key} in the config file"),
             BY_HAND,
         ));
@@ -368,7 +368,7 @@ pub(super) fn set(
     section: &str,
     name: &str,
     value: impl Into<Value>,
-) -> Result<String, EditError> {
+) -> Result<String, ConfigError> {
     let document = parsed(text)?;
     let value = value.into();
     let table = document.as_table().get(section);
@@ -431,9 +431,9 @@ fn accounts_mut<'d>(root: &'d mut Table, profile: &str) -> Option<&'d mut dyn Ta
 fn rewritten(
     text: &str,
     change: impl FnOnce(&mut Table) -> Option<()>,
-) -> Result<String, EditError> {
+) -> Result<String, ConfigError> {
     let by_hand = || {
-        EditError::new(
+        ConfigError::of_nothing(
             "the config file is written in a form that cannot be edited safely",
             BY_HAND,
         )
