@@ -52,24 +52,17 @@ impl Color {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum OutputError {
-    /// The reader closed the pipe. No error: `tilldeck log | head` is fine.
+    /// No error: `tilldeck log | head` is fine.
+    #[error("its reader closed it")]
     ReaderGone,
-    /// The reader does not read, and a signal arrived in the meantime.
+    /// A signal arrived in the meantime.
+    #[error("its reader does not read")]
     Stopped,
     /// A write failed: the disk is full, or the device is broken. The output is incomplete.
+    #[error(transparent)]
     Failed(io::Error),
-}
-
-impl fmt::Display for OutputError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ReaderGone => f.write_str("its reader closed it"),
-            Self::Stopped => f.write_str("its reader does not read"),
-            Self::Failed(error) => error.fmt(f),
-        }
-    }
 }
 
 #[derive(Debug, Clone, Default)]
