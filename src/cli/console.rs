@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 pub use profiles::Profiles;
 
-use super::log_start::LogStart;
 use super::prelude::*;
 use super::{limits, stop};
 use crate::config::{Config, ConfigError, Profile, Ui, Vault};

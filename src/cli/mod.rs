@@ -4,7 +4,6 @@ mod account;
 mod args;
 mod budget;
 mod check;
-mod command;
 mod complete;
 mod config;
 mod config_file;
@@ -24,7 +23,6 @@ mod link;
 mod list;
 mod listen;
 mod log;
-mod log_start;
 mod man;
 mod misuse;
 mod open;
@@ -59,10 +57,9 @@ pub use list::{List, Order, Overview, Source};
 use args::Arguments;
 use console::Console;
 use exit::Exit;
-use log_start::LogStart;
 use output::{Out, OutputError, Tone};
 use plain::Plain;
-use start::{Command as _, Start};
+use start::{Command as _, LogStart, Start};
 
 use crate::support_log;
 

@@ -8,7 +8,6 @@ use clap::ValueEnum;
 use tokio::sync::{Notify, oneshot};
 
 use super::console::{self, Profiles};
-use super::log_start::LogStart;
 use super::prelude::*;
 use super::stop::{HangUp, HangUps, StopSignals};
 use crate::runtime::{self, PlainStart};

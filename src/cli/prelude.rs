@@ -3,7 +3,6 @@
 pub use clap::Args;
 pub use serde_json::json;
 
-pub use super::command::{CommandContext, DeckCommand, request_options};
 pub use super::exit::{CommandResult, Exit, Failure, local, usage};
 pub use super::output::{
     AsCsv, Cell, Format, Listing, Out, OutputError, Records, Table, Tone, plain, problem_json,
@@ -11,7 +10,9 @@ pub use super::output::{
 };
 pub use super::settings::Settings;
 pub(super) use super::start::commands;
-pub use super::start::{Command, Start, block_on, on_threads};
+pub use super::start::{
+    Command, CommandContext, DeckCommand, LogStart, Start, block_on, on_threads, request_options,
+};
 pub use crate::config::Environ;
 pub use crate::deck::Deck;
 pub use crate::domain::{

@@ -2,22 +2,24 @@
 //! opened. `commands!` lists commands.
 
 use std::convert::Infallible;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::runtime::Builder;
 
-use super::command::{CommandContext, DeckCommand};
 use super::exit::{CommandResult, local};
 use super::global::Global;
 use super::interrupt::{Interrupts, interrupted, until_stopped};
 use super::limits;
-use super::log_start::LogStart;
 use super::output::Out;
 use super::settings::Settings;
+use crate::clock::Clock;
+use crate::config::Environ;
 use crate::deck::{CONTROL, Deck, is_forward};
-use crate::domain::Waiting;
+use crate::domain::{Ability, Account, Now, Problem, RequestId, Waiting};
 use crate::ledger::Status;
-use crate::net::{self, Event, EventReceiver};
-use crate::runtime;
+use crate::net::{Event, EventReceiver, RequestOptions};
+use crate::{net, runtime, support_log};
 
 /// A command: its arguments, with what it does. Most need a deck and are a [`DeckCommand`].
 pub trait Command {
@@ -27,6 +29,43 @@ pub trait Command {
 impl<C: DeckCommand> Command for C {
     fn execute(self, start: Start<'_>) -> CommandResult {
         start.with_deck(self)
+    }
+}
+
+pub trait DeckCommand {
+    /// How long to wait for a response, where the config does not decide.
+    fn timeout(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Runs it until it ends, or until a signal ends it.
+    async fn run(self, cx: &CommandContext<'_>) -> CommandResult;
+}
+
+#[derive(Clone, Copy)]
+pub struct CommandContext<'a> {
+    pub settings: &'a Settings,
+    pub deck: &'a Deck,
+    pub interrupts: &'a Interrupts,
+    pub out: &'a Out,
+}
+
+impl CommandContext<'_> {
+    /// The account of `--account`, else the only one with this ability.
+    pub fn account(&self, ability: Ability) -> Result<Account, Problem> {
+        self.deck.pick(self.settings.account(), Some(ability))
+    }
+
+    pub fn now(&self) -> Now {
+        self.settings.clock.now()
+    }
+}
+
+pub fn request_options(no_wait: bool) -> RequestOptions {
+    RequestOptions {
+        request: RequestId(0),
+        background: false,
+        no_wait,
     }
 }
 
@@ -191,4 +230,59 @@ fn run_on(mut threads: Builder, command: impl Future<Output = CommandResult>) ->
     // A password manager that still waits for its user must not delay the exit.
     runtime.shutdown_background();
     done
+}
+
+/// The first line of the log for support, gathered before anything is written: which program, where, on what. No
+/// argument's value is in it.
+pub struct LogStart {
+    command: String,
+    state: Option<PathBuf>,
+    config: String,
+    profile: String,
+    accounts: usize,
+}
+
+impl LogStart {
+    pub fn new(command: &str, global: &Global) -> Self {
+        let config = global.config_path();
+        Self {
+            command: command.to_owned(),
+            // One that another user can change gets no log; the command itself says why.
+            state: global.state_folder().ok(),
+            config: config.map_or_else(String::new, |path| path.display().to_string()),
+            profile: String::new(),
+            accounts: 0,
+        }
+    }
+
+    pub fn configured(mut self, settings: &Settings) -> Self {
+        self.profile.clone_from(&settings.profile.name);
+        self.accounts = settings.profile.accounts.len();
+        self
+    }
+
+    pub fn run(self) {
+        let Some(state) = self.state else { return };
+        // Where too few files may be opened, nothing is begun.
+        if limits::ensure().is_err() {
+            return;
+        }
+        let folder = support_log::folder(&state);
+        support_log::start(folder, Clock::system(), &Environ::process());
+        let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            command = self.command,
+            os = std::env::consts::OS,
+            arch = std::env::consts::ARCH,
+            pid = std::process::id(),
+            columns = size.map(|size| size.ws_col),
+            rows = size.map(|size| size.ws_row),
+            state = %state.display(),
+            config = self.config,
+            profile = self.profile,
+            accounts = self.accounts,
+            "start"
+        );
+    }
 }

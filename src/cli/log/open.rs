@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Entries;
-use crate::cli::command::DeckCommand as _;
 use crate::cli::console;
 use crate::cli::global::Global;
 use crate::cli::interrupt::Interrupts;
