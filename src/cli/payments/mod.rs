@@ -1,20 +1,16 @@
 //! `payments`: the watch list without the console.
 
 mod add;
-mod expect;
+mod change;
 mod list;
-mod note;
-mod remove;
 
 use super::prelude::*;
 use super::prompt::{self, can_ask};
 use crate::domain::{Expectation, ExpectedBy, NewExpectation, Replaced, Watch};
 
 use add::AddPayments;
-use expect::ExpectPayment;
+use change::{ExpectPayment, NotePayment, RemovePayments};
 use list::{ExportPayments, ListPayments};
-use note::NotePayment;
-use remove::RemovePayments;
 
 commands! {
     /// List watched payments; add, remove, change, note or export them.
