@@ -1,11 +1,13 @@
-//! `link`: the payment URL for a payer.
+//! `link`: the payment URL for a payer, and `purchase-link`: the signed link to the payer's purchase page.
 
-use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
+use qrcode::render::unicode::Dense1x2;
+use qrcode::{EcLevel, QrCode};
 use serde_json::Value;
 
 use super::prelude::*;
+use super::request::Body;
 use super::values::{email, payment_id};
-use crate::domain::LinkRequest;
+use crate::domain::{LinkRequest, Secret};
 
 /// Print the payment link for a payer, and save the expected amount (Kanga START PAYMENT).
 #[derive(Debug, Args)]
@@ -94,12 +96,7 @@ impl DeckCommand for Link {
 }
 
 /// Prints a link, and with `--qr` its QR code; for scripts a JSON object with `fields`.
-pub(super) fn print(
-    mut fields: Value,
-    url: &str,
-    qr: Option<String>,
-    out: &Out,
-) -> Result<(), OutputError> {
+fn print(mut fields: Value, url: &str, qr: Option<String>, out: &Out) -> Result<(), OutputError> {
     if out.is_json() {
         if let Some(qr) = qr {
             fields["qr"] = qr.lines().collect();
@@ -140,13 +137,60 @@ fn black_on_white(qr: &str) -> String {
 }
 
 /// A link that fits into no QR code.
-pub(super) struct TooLong;
+struct TooLong;
 
 /// The QR code as lines of half blocks, if requested.
-pub(super) fn qr(url: &str, wanted: bool) -> Result<Option<String>, TooLong> {
+fn qr(url: &str, wanted: bool) -> Result<Option<String>, TooLong> {
     if !wanted {
         return Ok(None);
     }
     let code = QrCode::with_error_correction_level(url, EcLevel::L).map_err(|_| TooLong)?;
     Ok(Some(code.render::<Dense1x2>().quiet_zone(true).build()))
+}
+
+/// Sign a purchase and print the link to the payer's page (Pledg). Sends nothing.
+#[derive(Debug, Args)]
+pub struct PurchaseLink {
+    /// The Pledg account whose `merchant_secret` signs the purchase.
+    #[arg(value_name = "ACCOUNT")]
+    account_name: String,
+    /// The purchase as JSON, `{"data": {"merchantUid": "mer_…", "amountCents": 2000, …}}`:
+    /// text, @FILE, or - for stdin.
+    #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
+    data: String,
+    /// Also print the link as a QR code.
+    #[arg(long)]
+    qr: bool,
+}
+
+impl DeckCommand for PurchaseLink {
+    async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
+        let (account, signed) = self.sign(cx.deck).await?;
+        // Printed whole, with its signature: the link is meant for the payer.
+        let url = signed.expose();
+        let qr = qr(url, self.qr).map_err(|TooLong| {
+            usage(
+                format!(
+                    "account {account}: the link is too long for a QR code ({} characters)",
+                    url.len()
+                ),
+                "omit --qr, or shorten the purchase's data",
+            )
+        })?;
+        let fields = json!({ "account": account, "url": url });
+        print(fields, url, qr, cx.out)?;
+        Ok(Exit::Done)
+    }
+}
+
+impl PurchaseLink {
+    async fn sign(&self, deck: &Deck) -> Result<(AccountId, Secret), Problem> {
+        let ability = Some(Ability::PurchaseLinks);
+        let account = deck.pick(Some(&self.account_name), ability)?.id;
+        let data = Body::Data(self.data.clone()).read().await?;
+        let data = String::from_utf8(data.unwrap_or_default())
+            .map_err(|_| usage("--data is not UTF-8 text", "pass the purchase as JSON"))?;
+        let link = deck.purchase_link(&account, &data).await?;
+        Ok((account, link))
+    }
 }

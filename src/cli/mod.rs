@@ -32,7 +32,6 @@ mod plain;
 mod player;
 mod prelude;
 mod prompt;
-mod purchase_link;
 mod recording;
 mod replay;
 mod report;

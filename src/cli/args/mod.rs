@@ -10,7 +10,7 @@ use super::global::Global;
 use super::start::commands;
 use super::{
     account, budget, check, config, doctor, estimate, keys, ledger, link, listen, log, man, open,
-    payments, plain, player, purchase_link, replay, request, sandbox, stock, token,
+    payments, plain, player, replay, request, sandbox, stock, token,
 };
 
 const WITHOUT_CONFIG: &str = "Without a config file, tilldeck uses the built-in simulator. It needs no credentials and no network.";
@@ -71,7 +71,7 @@ commands! {
         Stock(stock::Stock),
         Budget(budget::Budget),
         Request(request::Request),
-        PurchaseLink(purchase_link::PurchaseLink),
+        PurchaseLink(link::PurchaseLink),
         #[command(subcommand)]
         Sandbox(sandbox::Sandbox),
         Log(log::Log),
