@@ -342,7 +342,9 @@ fn a_list_without_rows_is_a_header_in_csv_and_nothing_in_a_table() {
 
 #[test]
 fn prices_are_csv_with_a_row_for_each_currency() {
-    let place = Place::new();
+    // The simulator's prices change with time.
+    let peer = Peer::start(vec![json(r#"{"EUR":"3.21","PLN":"13.5"}"#)]);
+    let place = Place::with_shop(&peer.url);
     let run = |format: &[&str]| place.run(&[&["estimate", "EMT", "3"], format].concat());
     let records = records(&run(&["--csv"]));
     let (object, text) = (run(&["--json"]).object(), run(&[]).out);
