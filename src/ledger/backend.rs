@@ -1,24 +1,17 @@
-//! What a ledger does, whatever database is behind it. All of it but [`Exchanges`] is shared by all processes that use the
-//! ledger; that is what makes nonces, rate limits and callbacks safe between them.
+//! What each database does in its own way. All of the ledger but the request log is shared by all processes that use it;
+//! that is what makes nonces, rate limits and callbacks safe between them.
 
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use super::credentials::Credentials;
-use super::deliveries::{Deliveries, Jobs};
 use super::error::LedgerError;
-use super::exchanges::Exchanges;
-use super::hooks::HookRuns;
 use super::nonces::Nonces;
-use super::payments::Payments;
 use super::slots::RateSlots;
 use super::status::Status;
 
 /// A database that holds a ledger. Every call fails once the ledger has stopped, and where it cannot be read or written.
 #[async_trait]
-pub trait Backend:
-    Nonces + RateSlots + Deliveries + Jobs + Payments + HookRuns + Credentials + Exchanges
-{
+pub trait Backend: Nonces + RateSlots {
     /// The current state, once the file is open.
     async fn status(&self) -> Status;
 

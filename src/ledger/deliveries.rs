@@ -3,12 +3,8 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-
-use crate::domain::job::{JobResult, Lease, NewJob};
+use crate::domain::job::NewJob;
 use crate::domain::{Delivery, DeliveryId, JobId, JobKind, Search, Subject, Verdict, WallTime};
-
-use super::error::LedgerError;
 
 /// A callback before it is saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,102 +154,4 @@ impl DedupKey {
         let (Self::Message(hash) | Self::Subject(hash)) = self;
         hash
     }
-}
-
-/// Received callbacks.
-/// Each call also fails once the ledger has stopped, or if it cannot be read.
-#[async_trait]
-pub trait Deliveries: Send + Sync {
-    /// Saves a callback; returns once it survives a power failure. Callbacks that come together are written together.
-    /// If this future is dropped, the callback may be saved all the same.
-    ///
-    /// # Errors
-    /// If it cannot be saved: the caller must then ask the provider to send it again.
-    async fn deliver(&self, new: NewDelivery) -> Result<Delivery, LedgerError>;
-
-    /// The newest first.
-    async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<Delivery>, LedgerError>;
-
-    /// The number of deliveries that `query` selects.
-    async fn count_deliveries(&self, query: DeliveryQuery) -> Result<usize, LedgerError>;
-
-    /// One delivery, if it is still saved.
-    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, LedgerError>;
-
-    /// The sealed bytes of one delivery, if it is still saved.
-    async fn sealed(&self, id: DeliveryId) -> Result<Option<SealedParts>, LedgerError>;
-}
-
-/// The job queues: one process at a time leases a job, attempts it, and saves the result.
-/// Each call also fails once the ledger has stopped, or if it cannot be read.
-#[async_trait]
-pub trait Jobs: Send + Sync {
-    /// Adds a job to a delivery of any verdict, to forward it again.
-    ///
-    /// # Errors
-    /// If it cannot be saved, or there is no such delivery.
-    async fn add_job(&self, delivery: DeliveryId, new: NewJob) -> Result<Delivery, LedgerError>;
-
-    /// Makes the [`Delivery::retryable`] jobs of a delivery due now, each with a fresh retry schedule. Left out are
-    /// those that are leased.
-    ///
-    /// # Errors
-    /// If it cannot be saved, or this owner has no such delivery.
-    async fn retry_jobs(&self, retry: Retry) -> Result<Retried, LedgerError>;
-
-    /// Leases due jobs, with their deliveries. Jobs without an attempt are due whatever the clock says.
-    ///
-    /// # Errors
-    /// If the leases cannot be written.
-    async fn take_jobs(
-        &self,
-        queue: JobFilter,
-        lease: Lease,
-    ) -> Result<Vec<(Delivery, JobId)>, LedgerError>;
-
-    /// The open jobs of each kind, those of all accounts of this owner; kinds without any are left out.
-    async fn open_jobs(&self, account_key: Arc<str>) -> Result<Vec<OpenJobs>, LedgerError>;
-
-    /// The callbacks of this owner with a job that failed for good, at most `limit`, newest first.
-    async fn failed_deliveries(
-        &self,
-        account_key: Arc<str>,
-        limit: usize,
-    ) -> Result<Vec<Delivery>, LedgerError>;
-
-    /// When the next job is due or its lease ends; `None` if there is none.
-    async fn next_job_due(&self, queue: JobFilter) -> Result<Option<WallTime>, LedgerError>;
-
-    /// The number of waiting callbacks of each account that anyone may have made up, see
-    /// [`NewDelivery::proved`]; accounts without any are left out.
-    async fn unknown_waiting(
-        &self,
-        account_key: Arc<str>,
-    ) -> Result<Vec<(String, u64)>, LedgerError>;
-
-    /// Saves the result of an attempt whose lease ends at `held_until`, and returns the delivery. If another process
-    /// has leased or finished the job meanwhile, that result counts and this one is ignored.
-    ///
-    /// # Errors
-    /// If it cannot be saved: the job is then retried.
-    async fn finish_attempt(
-        &self,
-        id: JobId,
-        held_until: WallTime,
-        outcome: JobResult,
-    ) -> Result<Delivery, LedgerError>;
-
-    /// Ends the jobs that were due before `before` and whose account key begins with `prefix`: no process would take
-    /// them.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    async fn end_abandoned_jobs(
-        &self,
-        prefix: &'static str,
-        before: WallTime,
-    ) -> Result<(), LedgerError>;
-
-    /// The shop's answer to the first delivery with a key.
-    async fn first_reply(&self, dedup_key: DedupKey) -> Result<FirstReply, LedgerError>;
 }

@@ -1,10 +1,6 @@
 //! Recorded requests and responses, already redacted, of which old ones are pruned. They are read in windows.
 
-use async_trait::async_trait;
-
 use crate::domain::{Exchange, ExchangeId, Search, WallTime};
-
-use super::error::LedgerError;
 
 /// The newest rows, in which texts are searched that no index finds.
 pub const SEARCHED_MAX: usize = 200_000;
@@ -34,31 +30,3 @@ pub struct LogQuery {
 
 /// Receives a saved exchange, with its id.
 pub type Recorded = Box<dyn FnOnce(Exchange) + Send>;
-
-/// The log of requests. No process depends on the rows of another, so they may also stay on one machine.
-/// Each call also fails once the ledger has stopped, or if it cannot be read.
-#[async_trait]
-pub trait Exchanges: Send + Sync {
-    /// The newest first.
-    async fn log(&self, query: LogQuery) -> Result<Vec<Exchange>, LedgerError>;
-
-    /// The oldest of the newest exchanges that `query` selects.
-    async fn oldest(&self, query: LogQuery) -> Result<Option<ExchangeId>, LedgerError>;
-
-    /// The number of exchanges that `query` selects.
-    async fn count_exchanges(&self, query: LogQuery) -> Result<usize, LedgerError>;
-
-    /// One exchange in full, if it is still saved.
-    async fn exchange(&self, id: ExchangeId) -> Result<Option<Exchange>, LedgerError>;
-
-    /// Saves an exchange in the background, then calls `then` with it and its id. The id is negative if it cannot be
-    /// saved.
-    fn record_later(&self, exchange: Exchange, then: Recorded);
-
-    /// Whether exchanges wait to be written.
-    #[must_use]
-    fn has_unsaved(&self) -> bool;
-
-    /// Waits while too many rows are in memory.
-    async fn keep_up(&self);
-}

@@ -4,7 +4,6 @@
 mod backend;
 #[cfg(test)]
 mod contract;
-mod credentials;
 mod database;
 mod deliveries;
 mod error;
@@ -22,48 +21,70 @@ mod status;
 
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use crate::clock::Clock;
 
 pub use backend::Backend;
-pub use credentials::Credentials;
 pub use database::{DatabaseReport, DatabaseSettings, FileReport, ImportError, Imported, Reseal};
 pub use deliveries::{
-    DedupKey, Deliveries, DeliveryQuery, FirstReply, JobFilter, Jobs, NewDelivery, OpenJobs,
-    Retried, Retry, SealedParts,
+    DedupKey, DeliveryQuery, FirstReply, JobFilter, NewDelivery, OpenJobs, Retried, Retry,
+    SealedParts,
 };
 pub use error::LedgerError;
-pub use exchanges::{Exchanges, LogQuery, Recorded, SEARCHED_MAX};
-pub use hooks::{FailedHook, HookRun, HookRuns};
+pub use exchanges::{LogQuery, Recorded, SEARCHED_MAX};
+pub use hooks::{FailedHook, HookRun};
 pub use nonces::{
     HeldKey, KEY_LOCK_MAX, KeyHash, KeyLock, NONCE_LEAD_MAX, NONCE_SENT_WITHIN, Nonce, NonceRules,
     Nonces,
 };
-pub use payments::{PaymentKey, Payments, Unwatched};
+pub use payments::{PaymentKey, Unwatched};
 pub use slots::{Counted, Granted, HOLD_MAX, RateSlots, SlotId, Slots, Terms};
 pub use sql::deliveries::UNKNOWN_MAX;
 pub use sqlite::{set_aside_in, survey_file, written_by_newer};
 pub use status::{Persistence, Retention, Status};
 
+#[cfg(feature = "postgres")]
+use postgres::Postgres;
 use sqlite::Sqlite;
 
-/// A handle of the ledger. Clones share it; its calls are those of [`Backend`].
+/// A handle of the ledger. Clones share it. Its calls are those of [`Backend`], and those that are written in SQL once for
+/// all databases.
 #[derive(Debug, Clone)]
-pub struct Ledger(Arc<dyn Backend>);
+pub struct Ledger(Storage);
+
+/// The database that a ledger is in.
+#[derive(Debug, Clone)]
+enum Storage {
+    Sqlite(Sqlite),
+    #[cfg(feature = "postgres")]
+    Postgres(Postgres),
+}
+
+/// Evaluates an expression with the database of a ledger, whichever it is.
+macro_rules! on {
+    ($ledger:expr, $database:ident => $result:expr) => {
+        match &$ledger.0 {
+            $crate::ledger::Storage::Sqlite($database) => $result,
+            #[cfg(feature = "postgres")]
+            $crate::ledger::Storage::Postgres($database) => $result,
+        }
+    };
+}
+use on;
 
 impl Ledger {
     /// Returns at once; a thread opens the file in `folder`. The ledger always becomes usable: if necessary in memory
     /// only, which [`Backend::status`] reports.
     #[must_use]
     pub fn start(folder: PathBuf, clock: Clock, limits: Retention) -> Self {
-        Self(Arc::new(Sqlite::start(folder, clock, limits)))
+        Self(Storage::Sqlite(Sqlite::start(folder, clock, limits)))
     }
 
     /// A ledger of its own in memory, without a file: what is saved in it ends with it.
     #[must_use]
     pub fn in_memory(clock: Clock) -> Self {
-        Self(Arc::new(Sqlite::in_memory(clock, Retention::unlimited())))
+        let ledger = Sqlite::in_memory(clock, Retention::unlimited());
+        Self(Storage::Sqlite(ledger))
     }
 }
 
@@ -71,6 +92,6 @@ impl Deref for Ledger {
     type Target = dyn Backend;
 
     fn deref(&self) -> &Self::Target {
-        &*self.0
+        on!(self, database => database)
     }
 }

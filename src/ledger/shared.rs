@@ -23,7 +23,7 @@ impl Ledger {
         limits: Retention,
     ) -> Result<Self, String> {
         let database = super::postgres::Postgres::start(settings, clock, limits)?;
-        Ok(Self(std::sync::Arc::new(database)))
+        Ok(Self(super::Storage::Postgres(database)))
     }
 
     /// Creates the ledger's tables or brings them to the newest version; returns the version before, 0 if there were

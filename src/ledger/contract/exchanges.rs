@@ -19,7 +19,7 @@ pub async fn hostile_text_comes_back_as_it_was(bench: Bench) {
     given.request_headers = vec![(hostile.into(), hostile.into())];
     given.response_body.text = hostile.into();
     given.response_body.bytes = u64::MAX >> 1;
-    let saved = record(&*ledger, given.clone()).await;
+    let saved = record(&ledger, given.clone()).await;
     assert!(saved.id.0 > 0);
     given.id = saved.id;
     assert_eq!(saved, given);
@@ -39,7 +39,7 @@ pub async fn the_log_is_paged_and_filtered(bench: Bench) {
             given.account = AccountId::new("other").unwrap();
             given.outcome = Outcome::Failed("Timed out".into());
         }
-        saved.push(record(&*ledger, given).await.id);
+        saved.push(record(&ledger, given).await.id);
     }
     assert!(saved.is_sorted_by(|a, b| a < b), "{saved:?}");
     // The exchanges count from one.
@@ -147,7 +147,7 @@ pub async fn the_log_is_searched_by_all_that_a_request_has(bench: Bench) {
         given.about = if number == 0 { "A-1" } else { "" }.into();
         given.method = if number == 3 { "GET" } else { "POST" }.into();
         given.profile = ["live", "live", "test", "", "live"][number].into();
-        record(&*ledger, given).await;
+        record(&ledger, given).await;
     }
     let operator = bench.operator();
     for (text, expected) in [
@@ -211,9 +211,9 @@ pub async fn the_log_is_searched_by_all_that_a_request_has(bench: Bench) {
 pub async fn requests_about_a_payment_are_found_however_long_the_log_is(mut bench: Bench) {
     bench.retention.count = 10 * SEARCHED_MAX as u64;
     let ledger = bench.process(&at_start());
-    let first = record(&*ledger, exchange("https://x.example")).await;
+    let first = record(&ledger, exchange("https://x.example")).await;
     bench.skip_exchanges(SEARCHED_MAX);
-    record(&*ledger, exchange("https://y.example")).await;
+    record(&ledger, exchange("https://y.example")).await;
     let count = async |text: &str| {
         let query = LogQuery {
             search: Search::of_requests(text),
@@ -244,7 +244,7 @@ pub async fn only_old_exchanges_are_dropped(mut bench: Bench) {
     let nonce = next(&mut key_lock).await;
     let mut saved = Vec::new();
     for _ in 0..10 {
-        saved.push(record(&*ledger, exchange("https://api.example/")).await.id);
+        saved.push(record(&ledger, exchange("https://api.example/")).await.id);
     }
     let left = async || -> Vec<ExchangeId> {
         bench.prune(&clock).await;
@@ -259,7 +259,7 @@ pub async fn only_old_exchanges_are_dropped(mut bench: Bench) {
     let mut large = exchange("https://api.example/");
     large.response_body.text = "y".repeat(4_000);
     large.at = START.plus(Duration::from_secs(50));
-    saved.push(record(&*ledger, large).await.id);
+    saved.push(record(&ledger, large).await.id);
     assert_eq!(left().await, saved[8..], "bytes");
     hand.advance(Duration::from_secs(101));
     assert_eq!(left().await, saved[10..], "age");
@@ -276,7 +276,7 @@ pub async fn exchanges_are_dropped_while_a_busy_process_records_more(mut bench: 
     };
     let ledger = bench.process(&at_start());
     for _ in 0..1_100 {
-        record(&*ledger, exchange("https://x.example")).await;
+        record(&ledger, exchange("https://x.example")).await;
     }
     let all = LogQuery {
         limit: 2_000,

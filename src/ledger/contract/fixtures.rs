@@ -7,7 +7,9 @@ use crate::domain::{
     AccountId, Body, Exchange, ExchangeId, Observation, Outcome, Payment, PaymentId, PaymentState,
     Reported, WallTime,
 };
-use crate::ledger::{Backend, Counted, KeyHash, PaymentKey, Persistence, SlotId, Slots, Terms};
+use crate::ledger::{
+    Backend, Counted, KeyHash, Ledger, PaymentKey, Persistence, SlotId, Slots, Terms,
+};
 
 pub const START: WallTime = WallTime(1_795_316_066_000);
 pub const MINUTE: Duration = Duration::from_mins(1);
@@ -101,7 +103,7 @@ pub fn counted(used: u32, next_free: Option<Duration>) -> Counted {
 }
 
 /// Saves an exchange and returns it with its id.
-pub async fn record(ledger: &dyn Backend, exchange: Exchange) -> Exchange {
+pub async fn record(ledger: &Ledger, exchange: Exchange) -> Exchange {
     let (saved_to, saved) = tokio::sync::oneshot::channel();
     ledger.record_later(
         exchange,

@@ -36,7 +36,7 @@ use super::slots::SlotId;
 use super::sql::batch::Batcher;
 use super::sql::deliveries::Incoming;
 use super::sql::exchanges::Recording;
-use super::sql::{self, Database, params};
+use super::sql::{self, Database, Store as _, params};
 use super::status::{Retention, Status};
 use connection::Connection;
 use target::Target;
@@ -204,28 +204,32 @@ impl Backend for Postgres {
         key: String,
         previous: Option<String>,
     ) -> Result<bool, LedgerError> {
-        self.write(move |sql| {
-            sql.execute(
-                "UPDATE ledger SET seal_key = $1 WHERE seal_key IS NULL OR seal_key = $2",
-                params![&key, previous.as_ref()],
-            )?;
-            sql.one(
-                "SELECT coalesce(seal_key = $1, false) FROM ledger",
-                params![&key],
-                |row| row.get(0),
-            )
+        self.run(move |store| {
+            store.write(|sql| {
+                sql.execute(
+                    "UPDATE ledger SET seal_key = $1 WHERE seal_key IS NULL OR seal_key = $2",
+                    params![&key, previous.as_ref()],
+                )?;
+                sql.one(
+                    "SELECT coalesce(seal_key = $1, false) FROM ledger",
+                    params![&key],
+                    |row| row.get(0),
+                )
+            })
         })
         .await
     }
 
     async fn size(&self) -> Result<u64, LedgerError> {
-        self.read(|sql| {
-            sql.one(
-                "SELECT CAST(coalesce(sum(pg_total_relation_size(oid)), 0) AS BIGINT) FROM pg_class
-                 WHERE relnamespace = CAST(current_schema AS regnamespace) AND relkind = 'r'",
-                &[],
-                |row| row.get::<i64>(0),
-            )
+        self.run(|store| {
+            store.read(|sql| {
+                sql.one(
+                    "SELECT CAST(coalesce(sum(pg_total_relation_size(oid)), 0) AS BIGINT) FROM pg_class
+                     WHERE relnamespace = CAST(current_schema AS regnamespace) AND relkind = 'r'",
+                    &[],
+                    |row| row.get::<i64>(0),
+                )
+            })
         })
         .await
         .map(i64::unsigned_abs)

@@ -1,18 +1,16 @@
 //! The last verified state of each account's credentials, so that the next start can show it before any request. Never
 //! the credentials themselves.
 
-use async_trait::async_trait;
-
 use crate::domain::{AccountId, CredentialStatus};
 
+use super::SqlResult;
 use super::value::{Row, params};
-use super::{Database, SqlResult};
-use crate::ledger::credentials::Credentials;
+use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 
-#[async_trait]
-impl<D: Database> Credentials for D {
-    async fn remember_credentials(
+impl Ledger {
+    /// Saves a state. "Untested" is not saved: the last real result is more useful.
+    pub async fn remember_credentials(
         &self,
         profile: &str,
         account: &AccountId,
@@ -33,7 +31,8 @@ impl<D: Database> Credentials for D {
         .map(drop)
     }
 
-    async fn recall_credentials(
+    /// The last saved state; [`CredentialStatus::Untested`] if there is none.
+    pub async fn recall_credentials(
         &self,
         profile: &str,
         account: &AccountId,

@@ -3,17 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-
 use crate::domain::exchange::in_url;
 use crate::domain::{AccountId, Body, Exchange, ExchangeId, Outcome, StatusFilter, bad_json};
 
 use super::batch::{Batch, Batcher, WAITING_MAX};
 use super::selection::{Selection, patterns};
 use super::value::{Param, Row, params};
-use super::{Area, Database, Sql, SqlResult, Store};
+use super::{Area, Database as _, Sql, SqlResult, Store};
 use crate::ledger::error::LedgerError;
-use crate::ledger::exchanges::{Exchanges, LogQuery, Recorded, SEARCHED_MAX};
+use crate::ledger::exchanges::{LogQuery, Recorded, SEARCHED_MAX};
+use crate::ledger::{Ledger, on};
 
 /// The size of a row beside its texts.
 const ROW_BYTES: usize = 200;
@@ -26,35 +25,54 @@ const NO_TEXTS: &str = "'[]', '[]', '', ''";
 
 const NEWEST: &str = "(SELECT max(id) FROM exchanges)";
 
-#[async_trait]
-impl<D: Database> Exchanges for D {
-    fn record_later(&self, exchange: Exchange, then: Recorded) {
+impl Ledger {
+    /// Saves an exchange in the background, then calls `then` with it and its id. The id is negative if it cannot be
+    /// saved.
+    pub fn record_later(&self, exchange: Exchange, then: Recorded) {
         // As the database fills it in.
-        let operator = self.operator().unwrap_or_default().to_owned();
-        let exchange = Exchange {
-            operator,
-            ..exchange
-        };
-        self.log_queue().add(self, (exchange, Some(then)), save);
+        on!(self, database => {
+            let operator = database.operator().unwrap_or_default().to_owned();
+            let exchange = Exchange {
+                operator,
+                ..exchange
+            };
+            let log = database.log_queue();
+            log.add(database, (exchange, Some(then)), save);
+        });
     }
 
-    fn has_unsaved(&self) -> bool {
-        self.log_queue().len() > 0
+    /// Whether exchanges wait to be written.
+    #[must_use]
+    pub fn has_unsaved(&self) -> bool {
+        self.unsaved() > 0
     }
 
-    async fn keep_up(&self) {
-        if self.log_queue().len() > WAITING_MAX {
-            self.catch_up();
-            let _ = self.run(|_| Ok(())).await;
+    /// Waits while too many rows are in memory.
+    pub async fn keep_up(&self) {
+        if self.unsaved() > WAITING_MAX {
+            on!(self, database => {
+                database.catch_up();
+                let _ = database.run(|_| Ok(())).await;
+            });
         }
     }
 
-    async fn log(&self, query: LogQuery) -> Result<Vec<Exchange>, LedgerError> {
+    fn unsaved(&self) -> usize {
+        on!(self, database => database.log_queue().len())
+    }
+
+    fn catch_up(&self) {
+        on!(self, database => database.catch_up());
+    }
+
+    /// The newest first.
+    pub async fn log(&self, query: LogQuery) -> Result<Vec<Exchange>, LedgerError> {
         self.catch_up();
         self.read(move |sql| log(sql, &query)).await
     }
 
-    async fn oldest(&self, query: LogQuery) -> Result<Option<ExchangeId>, LedgerError> {
+    /// The oldest of the newest exchanges that `query` selects.
+    pub async fn oldest(&self, query: LogQuery) -> Result<Option<ExchangeId>, LedgerError> {
         self.catch_up();
         self.read(move |sql| {
             let wanted = Wanted::of(&query);
@@ -72,13 +90,15 @@ impl<D: Database> Exchanges for D {
         .await
     }
 
-    async fn count_exchanges(&self, query: LogQuery) -> Result<usize, LedgerError> {
+    /// The number of exchanges that `query` selects.
+    pub async fn count_exchanges(&self, query: LogQuery) -> Result<usize, LedgerError> {
         self.catch_up();
         self.read(move |sql| Wanted::of(&query).selection(sql).count(sql))
             .await
     }
 
-    async fn exchange(&self, id: ExchangeId) -> Result<Option<Exchange>, LedgerError> {
+    /// One exchange in full, if it is still saved.
+    pub async fn exchange(&self, id: ExchangeId) -> Result<Option<Exchange>, LedgerError> {
         self.catch_up();
         self.read(move |sql| {
             sql.optional(

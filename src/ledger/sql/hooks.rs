@@ -2,17 +2,15 @@
 
 use std::collections::HashMap;
 
-use async_trait::async_trait;
-
-use super::Database;
 use super::value::params;
 use crate::domain::{AccountId, HookEvent, PaymentId, WallTime};
+use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
-use crate::ledger::hooks::{FailedHook, HookRun, HookRuns};
+use crate::ledger::hooks::{FailedHook, HookRun};
 
-#[async_trait]
-impl<D: Database> HookRuns for D {
-    async fn claim_hook(&self, run: HookRun, at: WallTime) -> Result<bool, LedgerError> {
+impl Ledger {
+    /// Saves a run before it begins; returns whether it is the first one. Only then may it begin.
+    pub async fn claim_hook(&self, run: HookRun, at: WallTime) -> Result<bool, LedgerError> {
         self.write(move |sql| {
             sql.execute(
                 "INSERT INTO hook_runs (profile, account, payment, event, at) VALUES ($1, $2, $3, $4, $5)
@@ -30,7 +28,8 @@ impl<D: Database> HookRuns for D {
         .map(|rows| rows > 0)
     }
 
-    async fn fail_hook(&self, run: HookRun, why: String) -> Result<(), LedgerError> {
+    /// Saves that a run failed, and why.
+    pub async fn fail_hook(&self, run: HookRun, why: String) -> Result<(), LedgerError> {
         self.write(move |sql| {
             sql.execute(
                 "UPDATE hook_runs SET failure = $1
@@ -48,7 +47,9 @@ impl<D: Database> HookRuns for D {
         .map(drop)
     }
 
-    async fn failed_hooks(
+    /// The runs of a profile since `since` that failed and whose alert is not marked as handled since, the oldest first; of more
+    /// than `most`, the latest.
+    pub async fn failed_hooks(
         &self,
         profile: &str,
         since: WallTime,

@@ -5,6 +5,11 @@
 //! 64-bit integers, text and bytes; 0 and 1 for false and true; `max(a, b)` and `min(a, b)`, which are null where one of
 //! them is.
 
+#![expect(
+    clippy::missing_errors_doc,
+    reason = "each call fails once the ledger has stopped, or if it cannot be read or saved"
+)]
+
 pub(super) mod batch;
 mod credentials;
 pub(super) mod deliveries;
@@ -24,6 +29,7 @@ use crate::domain::WallTime;
 use super::deliveries::NewDelivery;
 use super::error::LedgerError;
 use super::status::Retention;
+use super::{Ledger, on};
 use batch::Batcher;
 use deliveries::Incoming;
 use exchanges::Recording;
@@ -239,29 +245,31 @@ pub(super) trait Database: Clone + Send + Sync + 'static {
         });
         async { answered.await.unwrap_or(Err(LedgerError::Stopped)) }
     }
+}
 
+impl Ledger {
     /// Runs a job that reads.
-    fn read<T: Send + 'static>(
+    pub(super) async fn read<T: Send + 'static>(
         &self,
         job: impl Fn(&dyn Sql) -> SqlResult<T> + Send + 'static,
-    ) -> impl Future<Output = Result<T, LedgerError>> + Send {
-        self.run(move |store| store.read(job))
+    ) -> Result<T, LedgerError> {
+        on!(self, database => database.run(move |store| store.read(job)).await)
     }
 
     /// Runs a job that writes.
-    fn write<T: Send + 'static>(
+    async fn write<T: Send + 'static>(
         &self,
         job: impl Fn(&dyn Sql) -> SqlResult<T> + Send + 'static,
-    ) -> impl Future<Output = Result<T, LedgerError>> + Send {
-        self.run(move |store| store.write(job))
+    ) -> Result<T, LedgerError> {
+        on!(self, database => database.run(move |store| store.write(job)).await)
     }
 
     /// Runs a job that writes what must survive a power failure.
-    fn write_durably<T: Send + 'static>(
+    async fn write_durably<T: Send + 'static>(
         &self,
         job: impl Fn(&dyn Sql) -> SqlResult<T> + Send + 'static,
-    ) -> impl Future<Output = Result<T, LedgerError>> + Send {
-        self.run(move |store| store.write_durably(job))
+    ) -> Result<T, LedgerError> {
+        on!(self, database => database.run(move |store| store.write_durably(job)).await)
     }
 }
 

@@ -1,7 +1,5 @@
 //! Payments over time: observations, expectations, the watch list, handled marks.
 
-use async_trait::async_trait;
-
 use crate::domain::{
     AccountId, Amount, Currency, Expectation, Expected, ExpectedBy, Handled, Mark, Note,
     Observation, Payment, PaymentId, PaymentState, Replaced, Reported, WallTime, Watch,
@@ -9,9 +7,10 @@ use crate::domain::{
 
 use super::selection::places;
 use super::value::{Param, Row, params};
-use super::{Area, Database, Sql, SqlResult};
+use super::{Area, Sql, SqlResult};
+use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
-use crate::ledger::payments::{PaymentKey, Payments, Unwatched};
+use crate::ledger::payments::{PaymentKey, Unwatched};
 
 /// An expectation in the columns that [`expectation`] reads.
 const EXPECTATION: &str = "SELECT amount, currency, set_by, at, operator FROM expectations
@@ -31,9 +30,9 @@ impl PaymentKey {
     }
 }
 
-#[async_trait]
-impl<D: Database> Payments for D {
-    async fn observe(
+impl Ledger {
+    /// Saves an observation if state, amount or currency differ from the last; returns whether they did.
+    pub async fn observe(
         &self,
         account: &AccountId,
         profile: &str,
@@ -48,7 +47,8 @@ impl<D: Database> Payments for D {
         self.write(move |sql| observe(sql, &of, &seen)).await
     }
 
-    async fn observations(&self, of: PaymentKey) -> Result<Vec<Observation>, LedgerError> {
+    /// All observations of a payment, oldest first.
+    pub async fn observations(&self, of: PaymentKey) -> Result<Vec<Observation>, LedgerError> {
         self.read(move |sql| {
             sql.all(
                 &format!("{OBSERVATION} ORDER BY id"),
@@ -59,7 +59,9 @@ impl<D: Database> Payments for D {
         .await
     }
 
-    async fn observations_after(
+    /// The observations of a profile after number `after`, oldest first, and the number of the last; with `None`, only that
+    /// number. At most `limit`.
+    pub async fn observations_after(
         &self,
         profile: &str,
         after: Option<i64>,
@@ -89,11 +91,16 @@ impl<D: Database> Payments for D {
         .await
     }
 
-    async fn last_observation(&self, of: PaymentKey) -> Result<Option<Observation>, LedgerError> {
+    /// The last observation of a payment.
+    pub async fn last_observation(
+        &self,
+        of: PaymentKey,
+    ) -> Result<Option<Observation>, LedgerError> {
         self.read(move |sql| last_observation(sql, &of)).await
     }
 
-    async fn watches(&self, profile: &str) -> Result<Vec<Watch>, LedgerError> {
+    /// All watched payments of a profile, the oldest watch first.
+    pub async fn watches(&self, profile: &str) -> Result<Vec<Watch>, LedgerError> {
         let profile = profile.to_owned();
         self.read(move |sql| {
             sql.all(
@@ -113,7 +120,8 @@ impl<D: Database> Payments for D {
         .await
     }
 
-    async fn unwatched(&self, profile: &str) -> Result<Vec<Unwatched>, LedgerError> {
+    /// All payments of a profile that were checked and are not watched, the last change first.
+    pub async fn unwatched(&self, profile: &str) -> Result<Vec<Unwatched>, LedgerError> {
         let profile = profile.to_owned();
         self.read(move |sql| {
             sql.all(
@@ -137,7 +145,8 @@ impl<D: Database> Payments for D {
         .await
     }
 
-    async fn watch(&self, profile: &str, watch: &Watch) -> Result<(), LedgerError> {
+    /// Adds a payment to the watch list; one that is on it already stays unchanged. Its expectation is not changed.
+    pub async fn watch(&self, profile: &str, watch: &Watch) -> Result<(), LedgerError> {
         let (profile, watch) = (profile.to_owned(), watch.clone());
         self.write(move |sql| {
             sql.execute(
@@ -155,7 +164,8 @@ impl<D: Database> Payments for D {
         .map(drop)
     }
 
-    async fn unwatch(&self, of: PaymentKey) -> Result<bool, LedgerError> {
+    /// Removes a payment from the watch list; returns whether it was on it. Observations and expectations stay.
+    pub async fn unwatch(&self, of: PaymentKey) -> Result<bool, LedgerError> {
         self.write(move |sql| {
             sql.execute(
                 "DELETE FROM watches WHERE profile = $1 AND account = $2 AND payment = $3",
@@ -166,7 +176,12 @@ impl<D: Database> Payments for D {
         .map(|rows| rows > 0)
     }
 
-    async fn expect(
+    /// Sets the expected amount of a payment, unless one is in force that may not be replaced. Returns the previous
+    /// one.
+    ///
+    /// # Errors
+    /// If it cannot be stored. The inner error is the expectation that stays in force.
+    pub async fn expect(
         &self,
         of: PaymentKey,
         new: Expectation,
@@ -201,7 +216,8 @@ impl<D: Database> Payments for D {
         .await
     }
 
-    async fn expectations(&self, of: PaymentKey) -> Result<Vec<Expectation>, LedgerError> {
+    /// Every expectation of a payment, the oldest first; the last is in force.
+    pub async fn expectations(&self, of: PaymentKey) -> Result<Vec<Expectation>, LedgerError> {
         self.read(move |sql| {
             sql.all(&format!("{EXPECTATION} ORDER BY id"), &of.params(), |row| {
                 expectation(row, 0)
@@ -210,11 +226,18 @@ impl<D: Database> Payments for D {
         .await
     }
 
-    async fn expectation(&self, of: PaymentKey) -> Result<Option<Expectation>, LedgerError> {
+    /// The expectation in force.
+    pub async fn expectation(&self, of: PaymentKey) -> Result<Option<Expectation>, LedgerError> {
         self.read(move |sql| in_force(sql, &of)).await
     }
 
-    async fn note(&self, of: PaymentKey, text: String, at: WallTime) -> Result<(), LedgerError> {
+    /// Saves a note on a payment.
+    pub async fn note(
+        &self,
+        of: PaymentKey,
+        text: String,
+        at: WallTime,
+    ) -> Result<(), LedgerError> {
         self.write(move |sql| {
             sql.execute(
                 "INSERT INTO notes (profile, account, payment, text, at) VALUES ($1, $2, $3, $4, $5)",
@@ -231,7 +254,8 @@ impl<D: Database> Payments for D {
         .map(drop)
     }
 
-    async fn notes(&self, of: PaymentKey) -> Result<Vec<Note>, LedgerError> {
+    /// Every note on a payment, the oldest first.
+    pub async fn notes(&self, of: PaymentKey) -> Result<Vec<Note>, LedgerError> {
         self.read(move |sql| {
             sql.all(
                 "SELECT text, at, operator FROM notes WHERE profile = $1 AND account = $2 AND payment = $3
@@ -243,7 +267,8 @@ impl<D: Database> Payments for D {
         .await
     }
 
-    async fn handled(&self, profile: &str) -> Result<Vec<Handled>, LedgerError> {
+    /// The alerts of a profile that are marked as handled.
+    pub async fn handled(&self, profile: &str) -> Result<Vec<Handled>, LedgerError> {
         let profile = profile.to_owned();
         self.read(move |sql| {
             sql.all(
@@ -261,7 +286,8 @@ impl<D: Database> Payments for D {
         .await
     }
 
-    async fn mark_handled(&self, profile: &str, mark: Mark) -> Result<(), LedgerError> {
+    /// Marks an alert as handled, or unmarks it. The operator is this ledger's.
+    pub async fn mark_handled(&self, profile: &str, mark: Mark) -> Result<(), LedgerError> {
         let profile = profile.to_owned();
         self.write(move |sql| {
             let Mark {
@@ -291,7 +317,12 @@ impl<D: Database> Payments for D {
         .await
     }
 
-    async fn marks(&self, profile: &str, alerts: Vec<String>) -> Result<Vec<Mark>, LedgerError> {
+    /// Each time that one of these alerts of a profile was marked or unmarked, the oldest first.
+    pub async fn marks(
+        &self,
+        profile: &str,
+        alerts: Vec<String>,
+    ) -> Result<Vec<Mark>, LedgerError> {
         let profile = profile.to_owned();
         self.read(move |sql| {
             let mut params: Vec<Param<'_>> = alerts.iter().map(Param::from).collect();

@@ -12,7 +12,7 @@ pub async fn each_kind_is_dropped_by_itself_and_due_jobs_never(mut bench: Bench)
     let ledger = bench.process(&clock);
     let count = async |verdict| {
         bench.prune(&clock).await;
-        let saved = saved(&*ledger).await.into_iter();
+        let saved = saved(&ledger).await.into_iter();
         saved.filter(|delivery| delivery.verdict == verdict).count()
     };
     let due = NewDelivery {
@@ -47,7 +47,7 @@ pub async fn each_kind_is_dropped_by_itself_and_due_jobs_never(mut bench: Bench)
 
     hand.advance(Duration::from_secs(101));
     bench.prune(&clock).await;
-    let left = saved(&*ledger).await;
+    let left = saved(&ledger).await;
     assert_eq!(left, std::slice::from_ref(&due), "its job is due");
     let known = async |number| {
         let again = NewDelivery {
@@ -60,7 +60,7 @@ pub async fn each_kind_is_dropped_by_itself_and_due_jobs_never(mut bench: Bench)
     assert_eq!(known(5).await, Verdict::Accepted, "long forgotten");
     let now = clock.now().wall;
     let id = due.jobs[0].id;
-    assert_eq!(take_due(&*ledger, now).await, [id]);
+    assert_eq!(take_due(&ledger, now).await, [id]);
     let held = now.plus(LEASE);
     let done = ledger.finish_attempt(id, held, tried(JobState::Done));
     done.await.unwrap();
@@ -95,7 +95,7 @@ pub async fn open_jobs_are_bounded(mut bench: Bench) {
         ..hint(9, "four")
     };
     ledger.deliver(nothing_to_do).await.unwrap();
-    let first = take_due(&*ledger, START).await[0];
+    let first = take_due(&ledger, START).await[0];
     let done = ledger.finish_attempt(first, START.plus(LEASE), tried(JobState::Done));
     done.await.unwrap();
     let room = ledger.deliver(hint(8, "flooded")).await.unwrap();
@@ -114,14 +114,14 @@ pub async fn a_flood_of_one_account_pushes_out_nothing_of_others(mut bench: Benc
         ..new(9_999)
     };
     let first = ledger.deliver(order.clone()).await.unwrap();
-    let taken = take_due(&*ledger, START).await;
+    let taken = take_due(&ledger, START).await;
     let done = ledger.finish_attempt(taken[0], START.plus(LEASE), tried(JobState::Done));
     done.await.unwrap();
     for number in 0..300 {
         ledger.deliver(new(number)).await.unwrap();
     }
     bench.prune(&at_start()).await;
-    assert_eq!(saved(&*ledger).await.len(), 20);
+    assert_eq!(saved(&ledger).await.len(), 20);
     assert!(ledger.delivery(first.id).await.unwrap().is_some());
     let forgotten = ledger.deliver(new(0)).await.unwrap();
     assert_eq!(forgotten.verdict, Verdict::Accepted);

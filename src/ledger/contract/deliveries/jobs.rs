@@ -151,22 +151,22 @@ pub async fn one_process_at_a_time_leases_a_job_until_it_is_done(bench: Bench) {
         two.next_job_due(queue(&JobKind::ALL)).await,
         Ok(Some(after(2)))
     );
-    assert_eq!(take_due(&*two, after(1)).await, []);
+    assert_eq!(take_due(&two, after(1)).await, []);
     let first = two.take_jobs(queue(&JobKind::ALL), lease(after(6), after(36), 1));
     let first = first.await;
     let [(delivery, id)] = &first.unwrap()[..] else {
         panic!()
     };
     assert_eq!((delivery.jobs[0].id, *id), (soon, soon), "longest due");
-    assert_eq!(take_due(&*one, after(6)).await, [late]);
-    assert_eq!(take_due(&*two, after(7)).await, [], "all are leased");
+    assert_eq!(take_due(&one, after(6)).await, [late]);
+    assert_eq!(take_due(&two, after(7)).await, [], "all are leased");
     assert_eq!(
         one.next_job_due(queue(&JobKind::ALL)).await,
         Ok(Some(after(8)))
     );
-    assert_eq!(take_due(&*one, after(8)).await, [relayed.jobs[0].id]);
+    assert_eq!(take_due(&one, after(8)).await, [relayed.jobs[0].id]);
     assert_eq!(
-        take_due(&*two, after(36)).await,
+        take_due(&two, after(36)).await,
         [late, soon],
         "their leases have ended"
     );
@@ -188,7 +188,7 @@ pub async fn one_process_at_a_time_leases_a_job_until_it_is_done(bench: Bench) {
     assert_eq!((job.tries, job.status), (2, Some(500)));
     assert_eq!(job.tried_at, Some(after(1)));
     assert_eq!(job.took, Some(Duration::from_millis(40)));
-    assert_eq!(take_due(&*one, after(50)).await, [relayed.jobs[0].id, soon]);
+    assert_eq!(take_due(&one, after(50)).await, [relayed.jobs[0].id, soon]);
     let held = after(50).plus(LEASE);
     let done = one.finish_attempt(soon, held, tried(JobState::Done));
     let delivery = done.await.unwrap();
@@ -212,7 +212,7 @@ pub async fn one_process_at_a_time_leases_a_job_until_it_is_done(bench: Bench) {
     assert_eq!(one.first_reply(message(3)).await, Ok(said));
     assert_eq!(one.first_reply(message(2)).await, Ok(FirstReply::default()));
     drop((one, two));
-    let later = take_due(&*bench.process(&at_start()), after(100)).await;
+    let later = take_due(&bench.process(&at_start()), after(100)).await;
     assert_eq!(later, [late, relayed.jobs[0].id], "after a restart too");
 }
 
@@ -224,7 +224,7 @@ pub async fn any_delivery_can_be_given_a_job(bench: Bench) {
         .await
         .unwrap();
     assert_eq!(again.jobs.len(), 1);
-    assert_eq!(take_due(&*ledger, after(3)).await, [again.jobs[0].id]);
+    assert_eq!(take_due(&ledger, after(3)).await, [again.jobs[0].id]);
     let missing = ledger.add_job(DeliveryId(99), job(JobKind::Ask, START));
     assert_eq!(missing.await, Err(LedgerError::Gone));
     let missing = ledger.finish_attempt(JobId(99), START, tried(JobState::Done));
@@ -275,7 +275,7 @@ pub async fn a_failed_job_runs_again_as_new_and_any_other_stays_as_it_is(bench: 
         assert_eq!(job.summary, "PROCESSING", "until there is a newer result");
         assert_eq!(one.delivery(delivery).await, Ok(Some(retried.delivery)));
     }
-    assert_eq!(take_due(&*one, after(40)).await.len(), 2, "by any process");
+    assert_eq!(take_due(&one, after(40)).await.len(), 2, "by any process");
     for (delivery, _) in [done, relayed] {
         let before = one.delivery(delivery).await.unwrap().unwrap();
         let same = two.retry_jobs(retry(delivery, 99, None)).await.unwrap();
@@ -284,7 +284,7 @@ pub async fn a_failed_job_runs_again_as_new_and_any_other_stays_as_it_is(bench: 
     let held = Some(after(500));
     let leased = two.retry_jobs(retry(failed.0, 200, held)).await.unwrap();
     assert_eq!(leased.jobs, [failed.1], "the earlier lease has ended");
-    assert_eq!(take_due(&*one, after(499)).await, [waiting.1]);
+    assert_eq!(take_due(&one, after(499)).await, [waiting.1]);
     let elsewhere = Retry {
         account_key: "sandbox 1".into(),
         ..retry(failed.0, 900, None)
@@ -313,7 +313,7 @@ pub async fn only_long_due_jobs_of_the_given_account_keys_are_abandoned(bench: B
         .end_abandoned_jobs("sandbox ", after(5))
         .await
         .unwrap();
-    let deliveries = saved(&*ledger).await;
+    let deliveries = saved(&ledger).await;
     let open = deliveries
         .iter()
         .rev()
@@ -357,7 +357,7 @@ pub async fn every_change_is_forwarded_to_the_shop_whatever_our_own_check_finds(
     assert_eq!(deliver(4, one).await, (Verdict::Repeat, vec![]));
     let again = tried(JobState::Due { at: after(600) });
     ledger.finish_attempt(forward, held, again).await.unwrap();
-    for id in take_due(&*ledger, after(5)).await {
+    for id in take_due(&ledger, after(5)).await {
         let mut settles = tried(JobState::Done);
         settles.outcome.is_final = true;
         let held = after(5).plus(LEASE);
@@ -392,12 +392,12 @@ pub async fn a_clock_that_is_set_back_puts_no_job_off(bench: Bench) {
         .finish_attempt(tried_once, held, again)
         .await
         .unwrap();
-    let untried = take_due(&*ledger, after(12 * 3600 - 1800)).await;
+    let untried = take_due(&ledger, after(12 * 3600 - 1800)).await;
     assert_eq!(untried.len(), 1, "it was never tried");
     assert_ne!(untried[0], tried_once);
     let back = after(11 * 3600);
     assert_eq!(
-        take_due(&*ledger, back).await,
+        take_due(&ledger, back).await,
         [tried_once],
         "no wait is so long"
     );
@@ -420,8 +420,8 @@ pub async fn a_wait_of_hours_that_a_shop_asked_for_is_no_clock_that_was_set_back
     };
     ledger.finish_attempt(id, held, again).await.unwrap();
     for early in [1, 3600, 19 * 3600] {
-        let due = take_due(&*ledger, after(early)).await;
+        let due = take_due(&ledger, after(early)).await;
         assert!(due.is_empty(), "{early}");
     }
-    assert_eq!(take_due(&*ledger, at).await, [id]);
+    assert_eq!(take_due(&ledger, at).await, [id]);
 }

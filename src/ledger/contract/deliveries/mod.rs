@@ -15,7 +15,7 @@ use crate::domain::{
     WallTime,
 };
 use crate::ledger::{
-    Backend, DedupKey, DeliveryQuery, FirstReply, JobFilter, LedgerError, NewDelivery, Retention,
+    DedupKey, DeliveryQuery, FirstReply, JobFilter, Ledger, LedgerError, NewDelivery, Retention,
     Retry, SealedParts,
 };
 
@@ -114,7 +114,7 @@ pub fn all() -> DeliveryQuery {
     }
 }
 
-pub async fn saved(ledger: &dyn Backend) -> Vec<Delivery> {
+pub async fn saved(ledger: &Ledger) -> Vec<Delivery> {
     ledger.deliveries(all()).await.unwrap()
 }
 
@@ -129,7 +129,7 @@ pub fn queue(kinds: &'static [JobKind]) -> JobFilter {
     }
 }
 
-pub async fn take_due(ledger: &dyn Backend, now: WallTime) -> Vec<JobId> {
+pub async fn take_due(ledger: &Ledger, now: WallTime) -> Vec<JobId> {
     let until = now.plus(LEASE);
     let taken = ledger
         .take_jobs(queue(&JobKind::ALL), lease(now, until, 10))

@@ -13,7 +13,7 @@ pub async fn callbacks_that_come_together_are_all_saved_as_reported(bench: Bench
     let mut reported = tasks.join_all().await;
     reported.sort_by_key(|delivery| std::cmp::Reverse(delivery.id));
     drop(ledger);
-    assert_eq!(saved(&*bench.process(&at_start())).await, reported);
+    assert_eq!(saved(&bench.process(&at_start())).await, reported);
 }
 
 pub async fn a_message_is_processed_once_whichever_process_receives_it_again(bench: Bench) {
@@ -36,7 +36,7 @@ pub async fn a_message_is_processed_once_whichever_process_receives_it_again(ben
     for repeat in &given[1..] {
         assert_eq!((repeat.verdict, repeat.jobs.len()), (Verdict::Repeat, 0));
     }
-    assert_eq!(saved(&*processes[0]).await.len(), 40, "each is shown");
+    assert_eq!(saved(&processes[0]).await.len(), 40, "each is shown");
     let other = processes[0].deliver(new(2)).await.unwrap();
     assert_eq!((other.verdict, other.attempt), (Verdict::Accepted, 1));
     let junk = processes[0].deliver(refused()).await.unwrap();
@@ -53,7 +53,7 @@ pub async fn a_hint_is_a_repeat_while_its_check_waits_and_once_the_state_is_fina
     };
     assert_eq!(deliver(0).await, (Verdict::Accepted, 1));
     assert_eq!(deliver(1).await, (Verdict::Repeat, 2), "its check waits");
-    let first = take_due(&*ledger, after(2)).await;
+    let first = take_due(&ledger, after(2)).await;
     assert_eq!(first.len(), 1);
     assert_eq!(
         deliver(3).await,
@@ -70,7 +70,7 @@ pub async fn a_hint_is_a_repeat_while_its_check_waits_and_once_the_state_is_fina
         (Verdict::Repeat, 5),
         "its check failed, and is due"
     );
-    let both = take_due(&*ledger, after(6)).await;
+    let both = take_due(&ledger, after(6)).await;
     assert_eq!(both.len(), 2, "a change ends its wait");
     let held = after(6).plus(LEASE);
     for (job, state) in both.into_iter().zip([JobState::Done, JobState::GivenUp]) {
@@ -78,7 +78,7 @@ pub async fn a_hint_is_a_repeat_while_its_check_waits_and_once_the_state_is_fina
         settled.await.unwrap();
     }
     assert_eq!(deliver(71).await, (Verdict::Accepted, 6));
-    let third = take_due(&*ledger, after(72)).await;
+    let third = take_due(&ledger, after(72)).await;
     let mut settles = tried(JobState::Done);
     settles.outcome.is_final = true;
     let held = after(72).plus(LEASE);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::{Amount, Currency, Expectation, Expected, ExpectedBy, Replaced, Watch};
-use crate::ledger::{Ledger, UNKNOWN_MAX};
+use crate::ledger::UNKNOWN_MAX;
 
 /// A callback that nothing proves.
 pub fn unproved(id: &str, number: u64) -> NewDelivery {
@@ -20,7 +20,7 @@ pub fn unknown() -> JobFilter {
     }
 }
 
-pub async fn take_one(ledger: &dyn Backend, queue: JobFilter) -> Option<(String, JobId)> {
+pub async fn take_one(ledger: &Ledger, queue: JobFilter) -> Option<(String, JobId)> {
     let now = after(1);
     let one = ledger
         .take_jobs(queue, lease(now, now.plus(LEASE), 1))
@@ -30,7 +30,7 @@ pub async fn take_one(ledger: &dyn Backend, queue: JobFilter) -> Option<(String,
 }
 
 /// A ledger that knows the payments WATCHED, SEEN and EXPECTED.
-pub async fn with_known_payments(ledger: &dyn Backend) {
+pub async fn with_known_payments(ledger: &Ledger) {
     let about = |id: &str| PaymentId::new(id).unwrap();
     let watch = Watch::new(shop(), about("WATCHED"), START);
     ledger.watch("live", &watch).await.unwrap();
@@ -52,7 +52,7 @@ pub async fn with_known_payments(ledger: &dyn Backend) {
 
 /// Known payments, then made-up ones, then callbacks about the known ones and a genuine new one.
 pub async fn flood(ledger: &Ledger, made_up: u64) {
-    with_known_payments(&**ledger).await;
+    with_known_payments(ledger).await;
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..made_up {
         let ledger = ledger.clone();
@@ -75,11 +75,11 @@ pub async fn a_flood_of_made_up_payments_shuts_nothing_out(mut bench: Bench) {
     let waiting = ledger.unknown_waiting("live".into()).await.unwrap();
     assert_eq!(waiting, [("shop".to_owned(), UNKNOWN_MAX)]);
     let mut known = Vec::new();
-    while let Some((id, _)) = take_one(&*ledger, queue(&JobKind::ALL)).await {
+    while let Some((id, _)) = take_one(&ledger, queue(&JobKind::ALL)).await {
         known.push(id);
     }
     assert_eq!(known, ["WATCHED", "SEEN", "EXPECTED"]);
-    let (newest, _) = take_one(&*ledger, unknown()).await.unwrap();
+    let (newest, _) = take_one(&ledger, unknown()).await.unwrap();
     assert_eq!(newest, "GENUINE-NEW");
     let others = ledger.take_jobs(unknown(), lease(after(1), after(31), 5_000));
     assert_eq!(others.await.unwrap().len() as u64, UNKNOWN_MAX - 1);
@@ -90,7 +90,7 @@ pub async fn a_flood_of_made_up_payments_shuts_nothing_out(mut bench: Bench) {
 /// A sender that knows a payment's id can send callbacks about it without end.
 pub async fn a_payment_that_is_named_again_and_again_is_checked_at_a_measured_pace(bench: Bench) {
     let ledger = bench.process(&at_start());
-    with_known_payments(&*ledger).await;
+    with_known_payments(&ledger).await;
     let mut checked = Vec::new();
     // Ten a second, for two minutes.
     for tenth in 0..1_200_u64 {
@@ -101,7 +101,7 @@ pub async fn a_payment_that_is_named_again_and_again_is_checked_at_a_measured_pa
             ..hint(7, now)
         };
         ledger.deliver(named).await.unwrap();
-        for id in take_due(&*ledger, now).await {
+        for id in take_due(&ledger, now).await {
             checked.push(tenth / 10);
             let done = JobResult {
                 at: now,
@@ -124,7 +124,7 @@ pub async fn a_change_reported_while_its_payment_is_checked_is_checked_too(bench
         ..hint(7, now)
     };
     ledger.deliver(named(START)).await.unwrap();
-    let first = take_one(&*ledger, unknown()).await;
+    let first = take_one(&ledger, unknown()).await;
     assert!(first.is_some());
     let meanwhile = ledger.deliver(named(after(1))).await.unwrap();
     let due = meanwhile.jobs[0].state;
@@ -147,17 +147,17 @@ pub async fn a_flood_to_one_account_pushes_out_nothing_of_another(mut bench: Ben
         ledger.deliver(made_up).await.unwrap();
     }
     bench.prune(&at_start()).await;
-    assert_eq!(saved(&*ledger).await.len(), 20);
+    assert_eq!(saved(&ledger).await.len(), 20);
     assert!(ledger.delivery(other.id).await.unwrap().is_some());
     let of_other = JobFilter {
         account: Some("other".into()),
         ..unknown()
     };
     assert_eq!(
-        take_one(&*ledger, of_other.clone()).await.unwrap().0,
+        take_one(&ledger, of_other.clone()).await.unwrap().0,
         "GENUINE"
     );
-    assert_eq!(take_one(&*ledger, of_other).await, None);
+    assert_eq!(take_one(&ledger, of_other).await, None);
 }
 
 pub async fn a_payment_that_its_provider_knows_was_not_made_up(bench: Bench) {
@@ -175,23 +175,23 @@ pub async fn a_payment_that_its_provider_knows_was_not_made_up(bench: Bench) {
         ..unknown()
     };
     for (of, state) in [(&made_up, JobState::GivenUp), (&genuine, JobState::Done)] {
-        let (_, id) = take_one(&*ledger, asks.clone()).await.unwrap();
+        let (_, id) = take_one(&ledger, asks.clone()).await.unwrap();
         assert_eq!(of.jobs[0].id, id, "the newest first");
         ledger.finish_attempt(id, held, tried(state)).await.unwrap();
     }
     // Its other job has room and goes first from now on.
-    assert_eq!(take_due(&*ledger, after(1)).await, [genuine.jobs[1].id]);
-    let (_, forward) = take_one(&*ledger, unknown()).await.unwrap();
+    assert_eq!(take_due(&ledger, after(1)).await, [genuine.jobs[1].id]);
+    let (_, forward) = take_one(&ledger, unknown()).await.unwrap();
     assert_eq!(forward, made_up.jobs[1].id);
 }
 
 pub async fn a_payment_that_becomes_known_goes_first_when_it_is_named_again(bench: Bench) {
     let ledger = bench.process(&at_start());
     ledger.deliver(unproved("WATCHED", 1)).await.unwrap();
-    with_known_payments(&*ledger).await;
+    with_known_payments(&ledger).await;
     let again = ledger.deliver(unproved("WATCHED", 1)).await.unwrap();
     assert_eq!(again.verdict, Verdict::Repeat);
-    assert_eq!(take_one(&*ledger, unknown()).await, None);
-    let (first, _) = take_one(&*ledger, queue(&JobKind::ALL)).await.unwrap();
+    assert_eq!(take_one(&ledger, unknown()).await, None);
+    let (first, _) = take_one(&ledger, queue(&JobKind::ALL)).await.unwrap();
     assert_eq!(first, "WATCHED");
 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use crate::domain::job::{JobResult, Lease, NewJob};
 use crate::domain::{Delivery, DeliveryId, JobId, JobKind, JobState, WallTime};
-use async_trait::async_trait;
 
 use super::super::value::{Param, params};
-use super::super::{Area, Database, Sql, SqlResult};
+use super::super::{Area, Sql, SqlResult};
 use super::insert::LATEST_NEW;
 use super::rows;
-use crate::ledger::deliveries::{DedupKey, FirstReply, JobFilter, Jobs, OpenJobs, Retried, Retry};
+use crate::ledger::Ledger;
+use crate::ledger::deliveries::{DedupKey, FirstReply, JobFilter, OpenJobs, Retried, Retry};
 use crate::ledger::error::LedgerError;
 
 /// The SQL condition for a queue, its first four parameters; the fourth is its account, if it has one.
@@ -70,21 +70,34 @@ const LONGEST: Duration = Duration::from_hours(1);
 /// The longest wait at all. A job that seems due later is due now: the clock was set back.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(24);
 
-#[async_trait]
-impl<D: Database> Jobs for D {
-    async fn add_job(&self, delivery: DeliveryId, new: NewJob) -> Result<Delivery, LedgerError> {
+impl Ledger {
+    /// Adds a job to a delivery of any verdict, to forward it again.
+    ///
+    /// # Errors
+    /// If it cannot be saved, or there is no such delivery.
+    pub async fn add_job(
+        &self,
+        delivery: DeliveryId,
+        new: NewJob,
+    ) -> Result<Delivery, LedgerError> {
         self.write_durably(move |sql| add(sql, delivery, &new))
             .await?
             .ok_or(LedgerError::Gone)
     }
 
-    async fn retry_jobs(&self, retry: Retry) -> Result<Retried, LedgerError> {
+    /// Makes the [`Delivery::retryable`] jobs of a delivery due now, each with a fresh retry schedule. Left out are
+    /// those that are leased.
+    ///
+    /// # Errors
+    /// If it cannot be saved, or this owner has no such delivery.
+    pub async fn retry_jobs(&self, retry: Retry) -> Result<Retried, LedgerError> {
         self.write_durably(move |sql| make_due(sql, &retry))
             .await?
             .ok_or(LedgerError::Gone)
     }
 
-    async fn take_jobs(
+    /// Leases due jobs, with their deliveries. Jobs without an attempt are due whatever the clock says.
+    pub async fn take_jobs(
         &self,
         queue: JobFilter,
         lease: Lease,
@@ -92,7 +105,8 @@ impl<D: Database> Jobs for D {
         self.write(move |sql| take(sql, &queue, lease)).await
     }
 
-    async fn next_job_due(&self, queue: JobFilter) -> Result<Option<WallTime>, LedgerError> {
+    /// When the next job is due or its lease ends; `None` if there is none.
+    pub async fn next_job_due(&self, queue: JobFilter) -> Result<Option<WallTime>, LedgerError> {
         self.read(move |sql| {
             let mut soonest = None;
             let of = Queue::of(&queue);
@@ -117,7 +131,8 @@ impl<D: Database> Jobs for D {
         .await
     }
 
-    async fn open_jobs(&self, account_key: Arc<str>) -> Result<Vec<OpenJobs>, LedgerError> {
+    /// The open jobs of each kind, those of all accounts of this owner; kinds without any are left out.
+    pub async fn open_jobs(&self, account_key: Arc<str>) -> Result<Vec<OpenJobs>, LedgerError> {
         self.read(move |sql| {
             sql.all(
                 "SELECT j.kind, count(*), min(d.received_at) FROM jobs j JOIN deliveries d ON d.id = j.delivery
@@ -135,7 +150,8 @@ impl<D: Database> Jobs for D {
         .await
     }
 
-    async fn failed_deliveries(
+    /// The callbacks of this owner with a job that failed for good, at most `limit`, newest first.
+    pub async fn failed_deliveries(
         &self,
         account_key: Arc<str>,
         limit: usize,
@@ -157,7 +173,9 @@ impl<D: Database> Jobs for D {
         .await
     }
 
-    async fn unknown_waiting(
+    /// The number of waiting callbacks of each account that anyone may have made up, see
+    /// [`NewDelivery::proved`]; accounts without any are left out.
+    pub async fn unknown_waiting(
         &self,
         account_key: Arc<str>,
     ) -> Result<Vec<(String, u64)>, LedgerError> {
@@ -172,7 +190,12 @@ impl<D: Database> Jobs for D {
         .await
     }
 
-    async fn finish_attempt(
+    /// Saves the result of an attempt whose lease ends at `held_until`, and returns the delivery. If another process
+    /// has leased or finished the job meanwhile, that result counts and this one is ignored.
+    ///
+    /// # Errors
+    /// If it cannot be saved: the job is then retried.
+    pub async fn finish_attempt(
         &self,
         id: JobId,
         held_until: WallTime,
@@ -183,7 +206,9 @@ impl<D: Database> Jobs for D {
             .ok_or(LedgerError::Gone)
     }
 
-    async fn end_abandoned_jobs(
+    /// Ends the jobs that were due before `before` and whose account key begins with `prefix`: no process would take
+    /// them.
+    pub async fn end_abandoned_jobs(
         &self,
         prefix: &'static str,
         before: WallTime,
@@ -192,7 +217,8 @@ impl<D: Database> Jobs for D {
             .await
     }
 
-    async fn first_reply(&self, dedup_key: DedupKey) -> Result<FirstReply, LedgerError> {
+    /// The shop's answer to the first delivery with a key.
+    pub async fn first_reply(&self, dedup_key: DedupKey) -> Result<FirstReply, LedgerError> {
         self.read(move |sql| {
             let found = sql.optional(
                 "SELECT

@@ -6,37 +6,43 @@ mod jobs;
 mod prune;
 mod rows;
 
-use async_trait::async_trait;
-
 use crate::domain::{Delivery, DeliveryId};
 
-use super::Database;
-use crate::ledger::deliveries::{Deliveries, DeliveryQuery, NewDelivery, SealedParts};
+use crate::ledger::deliveries::{DeliveryQuery, NewDelivery, SealedParts};
 use crate::ledger::error::LedgerError;
+use crate::ledger::{Ledger, on};
 
 pub(in crate::ledger) use insert::Incoming;
 pub use prune::UNKNOWN_MAX;
 pub(in crate::ledger) use prune::at_rest;
 
-#[async_trait]
-impl<D: Database> Deliveries for D {
-    async fn deliver(&self, new: NewDelivery) -> Result<Delivery, LedgerError> {
-        insert::deliver(self, new).await
+impl Ledger {
+    /// Saves a callback; returns once it survives a power failure. Callbacks that come together are written together.
+    /// If this future is dropped, the callback may be saved all the same.
+    ///
+    /// # Errors
+    /// If it cannot be saved: the caller must then ask the provider to send it again.
+    pub async fn deliver(&self, new: NewDelivery) -> Result<Delivery, LedgerError> {
+        on!(self, database => insert::deliver(database, new).await)
     }
 
-    async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<Delivery>, LedgerError> {
+    /// The newest first.
+    pub async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<Delivery>, LedgerError> {
         self.read(move |sql| rows::list(sql, &query)).await
     }
 
-    async fn count_deliveries(&self, query: DeliveryQuery) -> Result<usize, LedgerError> {
+    /// The number of deliveries that `query` selects.
+    pub async fn count_deliveries(&self, query: DeliveryQuery) -> Result<usize, LedgerError> {
         self.read(move |sql| rows::count(sql, &query)).await
     }
 
-    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, LedgerError> {
+    /// One delivery, if it is still saved.
+    pub async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, LedgerError> {
         self.read(move |sql| rows::one(sql, id)).await
     }
 
-    async fn sealed(&self, id: DeliveryId) -> Result<Option<SealedParts>, LedgerError> {
+    /// The sealed bytes of one delivery, if it is still saved.
+    pub async fn sealed(&self, id: DeliveryId) -> Result<Option<SealedParts>, LedgerError> {
         self.read(move |sql| rows::sealed(sql, id)).await
     }
 }

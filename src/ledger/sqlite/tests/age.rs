@@ -16,7 +16,7 @@ async fn run_for(time: Duration, folder: &Path, days: i64) {
     let ledger = Sqlite::start(folder.to_owned(), clock, Retention::default());
     let mut call = exchange("https://api.example/later");
     call.at = wall;
-    record(&ledger, call).await;
+    record(&shared(&ledger), call).await;
     hand.advance(time);
     ledger.send(thread::prune);
     ledger.flush().await;
@@ -81,7 +81,7 @@ async fn what_is_written_while_the_clock_is_ahead_does_not_bear_it_out() {
         hand.advance(DAY / 24);
         let mut call = exchange("https://api.example/ahead");
         call.at = wall;
-        record(&ahead, call).await;
+        record(&shared(&ahead), call).await;
         ahead.send(thread::prune);
     }
     ahead.flush().await;
@@ -98,7 +98,7 @@ async fn a_file_that_is_replaced_while_the_clock_is_ahead_keeps_its_time() {
     ledger.flush().await;
     hand.set_wall(START.plus(40 * DAY));
     std::fs::remove_file(folder.path().join("ledger.db")).unwrap();
-    record(&ledger, exchange("https://api.example/")).await;
+    record(&shared(&ledger), exchange("https://api.example/")).await;
     ledger.send(thread::prune);
     ledger.flush().await;
     close(ledger);
@@ -133,7 +133,7 @@ async fn an_order_is_relayed_once_although_the_clock_was_ahead() {
         }],
     };
     let first = start(folder.path());
-    let kept = first.deliver(order.clone()).await.unwrap();
+    let kept = shared(&first).deliver(order.clone()).await.unwrap();
     let taken = JobFilter {
         account_key: "live".into(),
         kinds: &JobKind::ALL,
@@ -141,7 +141,7 @@ async fn an_order_is_relayed_once_although_the_clock_was_ahead() {
         account: None,
         targets: None,
     };
-    let taken = first
+    let taken = shared(&first)
         .take_jobs(taken, lease(START, START.plus(MINUTE), 1))
         .await;
     assert_eq!(taken.unwrap().len(), 1);
@@ -150,14 +150,15 @@ async fn an_order_is_relayed_once_although_the_clock_was_ahead() {
         at: START,
         outcome: AttemptOutcome::without_answer("HTTP 200", Disposition::Done),
     };
-    let done = first.finish_attempt(kept.jobs[0].id, START.plus(MINUTE), done);
-    done.await.unwrap();
+    let (id, held_until) = (kept.jobs[0].id, START.plus(MINUTE));
+    let done = shared(&first).finish_attempt(id, held_until, done).await;
+    done.unwrap();
     close(first);
     // Even where a wrong clock is believed in the end.
     for days in [40, 0, 40, 42, 0] {
         run(folder.path(), days).await;
         let again = start(folder.path());
-        let kept = again.deliver(order.clone()).await.unwrap();
+        let kept = shared(&again).deliver(order.clone()).await.unwrap();
         assert_eq!(kept.verdict, Verdict::Repeat, "after {days} days");
         close(again);
     }

@@ -20,7 +20,7 @@ async fn callbacks_that_come_together_are_written_together() {
     let tasks: Vec<_> = (0..COUNT)
         .map(|number| {
             let ledger = ledger.clone();
-            tokio::spawn(async move { ledger.deliver(new(number)).await.unwrap() })
+            tokio::spawn(async move { shared(&ledger).deliver(new(number)).await.unwrap() })
         })
         .collect();
     while ledger.0.incoming.len() < usize::try_from(COUNT).unwrap() {
@@ -34,26 +34,30 @@ async fn callbacks_that_come_together_are_written_together() {
     assert_eq!(transactions(folder.path()) - before, 2, "512 and the rest");
     given.sort_by_key(|delivery| std::cmp::Reverse(delivery.id));
     close(ledger);
-    assert_eq!(saved(&start(folder.path())).await, given, "as reported");
+    assert_eq!(
+        saved(&shared(&start(folder.path()))).await,
+        given,
+        "as reported"
+    );
 }
 
 #[tokio::test]
 async fn open_jobs_survive_the_removal_of_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let [one, two] = [start(folder.path()), start(folder.path())];
-    one.deliver(new(1)).await.unwrap();
-    let due = one.deliver(hint(2, START)).await.unwrap();
-    saved(&two).await;
+    shared(&one).deliver(new(1)).await.unwrap();
+    let due = shared(&one).deliver(hint(2, START)).await.unwrap();
+    saved(&shared(&two)).await;
     std::fs::remove_file(folder.path().join("ledger.db")).unwrap();
-    let fresh = one.deliver(new(3)).await.unwrap();
+    let fresh = shared(&one).deliver(new(3)).await.unwrap();
     assert!(fresh.id > due.id, "no number has two meanings");
-    let also = two.deliver(new(1)).await.unwrap();
+    let also = shared(&two).deliver(new(1)).await.unwrap();
     assert_eq!(also.verdict, Verdict::Repeat, "it was saved before");
     let expected = [also, fresh, due.clone()];
-    assert_eq!(saved(&one).await, expected);
-    assert_eq!(saved(&two).await, expected, "brought over once");
-    assert_eq!(take_due(&two, START).await, [due.jobs[0].id]);
-    let repeat = one.deliver(hint(2, after(40))).await.unwrap();
+    assert_eq!(saved(&shared(&one)).await, expected);
+    assert_eq!(saved(&shared(&two)).await, expected, "brought over once");
+    assert_eq!(take_due(&shared(&two), START).await, [due.jobs[0].id]);
+    let repeat = shared(&one).deliver(hint(2, after(40))).await.unwrap();
     assert_eq!((repeat.verdict, repeat.attempt), (Verdict::Repeat, 2));
 }
 
@@ -61,7 +65,7 @@ async fn open_jobs_survive_the_removal_of_the_file() {
 async fn no_caller_waits_for_a_thread_that_has_ended() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = start(folder.path());
-    ledger.deliver(new(1)).await.unwrap();
+    shared(&ledger).deliver(new(1)).await.unwrap();
     let (hold, until) = mpsc::channel::<()>();
     ledger.send(move |_| {
         let _ = until.recv();
@@ -69,7 +73,7 @@ async fn no_caller_waits_for_a_thread_that_has_ended() {
     });
     let waiting = tokio::spawn({
         let ledger = ledger.clone();
-        async move { ledger.deliver(new(2)).await }
+        async move { shared(&ledger).deliver(new(2)).await }
     });
     while ledger.0.incoming.len() == 0 {
         tokio::task::yield_now().await;
@@ -78,7 +82,7 @@ async fn no_caller_waits_for_a_thread_that_has_ended() {
     let stopped = Err(LedgerError::Stopped);
     assert_eq!(waiting.await.unwrap(), stopped);
     for number in 3..5 {
-        assert_eq!(ledger.deliver(new(number)).await, stopped);
+        assert_eq!(shared(&ledger).deliver(new(number)).await, stopped);
     }
     assert!(matches!(ledger.status().await, Status::Degraded { .. }));
 }
@@ -108,9 +112,9 @@ async fn a_callback_that_cannot_be_saved_is_never_reported_as_saved() {
     let path = folder.path().join("taken");
     std::fs::write(&path, "a file").unwrap();
     let nowhere = start(&path);
-    let refused = nowhere.deliver(new(1)).await;
+    let refused = shared(&nowhere).deliver(new(1)).await;
     assert!(matches!(&refused, Err(LedgerError::NotSaved(why)) if why.contains("taken")));
-    assert_eq!(saved(&nowhere).await, [], "nor shown");
+    assert_eq!(saved(&shared(&nowhere)).await, [], "nor shown");
 
     let ledger = start(folder.path());
     fill_disk(&ledger, true).await;
@@ -118,7 +122,10 @@ async fn a_callback_that_cannot_be_saved_is_never_reported_as_saved() {
         sealed: vec![0; 200_000],
         ..new(number)
     };
-    let (one, two) = tokio::join!(ledger.deliver(large(1)), ledger.deliver(large(2)));
+    let (one, two) = tokio::join!(
+        shared(&ledger).deliver(large(1)),
+        shared(&ledger).deliver(large(2))
+    );
     for refused in [one, two] {
         assert!(matches!(&refused, Err(LedgerError::NotSaved(why)) if why.contains("full")));
     }
@@ -126,7 +133,7 @@ async fn a_callback_that_cannot_be_saved_is_never_reported_as_saved() {
     assert!(ledger.try_again().await.is_err());
     assert!(matches!(ledger.status().await, Status::Degraded { .. }));
     fill_disk(&ledger, false).await;
-    let delivery = ledger.deliver(large(1)).await.unwrap();
+    let delivery = shared(&ledger).deliver(large(1)).await.unwrap();
     let first = (Verdict::Accepted, 1);
     assert_eq!(
         (delivery.verdict, delivery.attempt),
@@ -155,22 +162,28 @@ async fn the_share_of_a_callback_follows_from_what_its_check_finds() {
     };
     let held = after(1).plus(LEASE);
     let [genuine, made_up] = [1, 2].map(with_forward);
-    let genuine = ledger.deliver(genuine).await.unwrap();
-    let made_up = ledger.deliver(made_up).await.unwrap();
+    let genuine = shared(&ledger).deliver(genuine).await.unwrap();
+    let made_up = shared(&ledger).deliver(made_up).await.unwrap();
     let asks = JobFilter {
         kinds: &[JobKind::Ask],
         ..unknown()
     };
     for (of, state) in [(&made_up, JobState::GivenUp), (&genuine, JobState::Done)] {
-        let (_, id) = take_one(&ledger, asks.clone()).await.unwrap();
+        let (_, id) = take_one(&shared(&ledger), asks.clone()).await.unwrap();
         assert_eq!(of.jobs[0].id, id);
-        ledger.finish_attempt(id, held, tried(state)).await.unwrap();
+        shared(&ledger)
+            .finish_attempt(id, held, tried(state))
+            .await
+            .unwrap();
     }
     assert_eq!((class(genuine.id).await, class(made_up.id).await), (3, 4));
-    assert_eq!(take_due(&ledger, after(1)).await, [genuine.jobs[1].id]);
-    let (_, forward) = take_one(&ledger, unknown()).await.unwrap();
+    assert_eq!(
+        take_due(&shared(&ledger), after(1)).await,
+        [genuine.jobs[1].id]
+    );
+    let (_, forward) = take_one(&shared(&ledger), unknown()).await.unwrap();
     for id in [genuine.jobs[1].id, forward] {
-        ledger
+        shared(&ledger)
             .finish_attempt(id, held, tried(JobState::Done))
             .await
             .unwrap();

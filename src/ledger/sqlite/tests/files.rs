@@ -24,7 +24,13 @@ async fn a_damaged_file_is_set_aside_with_its_companions() {
             }
             other => panic!("{other:?}"),
         }
-        assert!(record(ledger, exchange("https://x.example")).await.id.0 > 0);
+        assert!(
+            record(&shared(ledger), exchange("https://x.example"))
+                .await
+                .id
+                .0
+                > 0
+        );
     }
     assert_eq!(set_aside, 1, "the others find the fresh file");
     let there = names(at);
@@ -43,7 +49,7 @@ async fn a_second_ledger_of_this_process_takes_no_lock_from_the_first() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     let first = start(at);
-    record(&first, exchange("https://x.example")).await;
+    record(&shared(&first), exchange("https://x.example")).await;
     let file = std::fs::metadata(at.join("ledger.db")).unwrap().ino();
     let locks = || {
         let all = std::fs::read_to_string("/proc/locks").unwrap();
@@ -56,7 +62,7 @@ async fn a_second_ledger_of_this_process_takes_no_lock_from_the_first() {
     let before = locks();
     assert!(before > 0);
     let second = start(at);
-    record(&second, exchange("https://x.example")).await;
+    record(&shared(&second), exchange("https://x.example")).await;
     assert_eq!(locks(), before);
     second.close().await;
     drop(second);
@@ -70,7 +76,7 @@ async fn a_file_damaged_while_open_is_replaced() {
     let (one, two) = (start(at), start(at));
     let mut key_lock = one.key_lock(&key()).await.unwrap();
     let nonce = next_nonce(&mut key_lock, START).await.unwrap();
-    record(&two, exchange("https://x.example")).await;
+    record(&shared(&two), exchange("https://x.example")).await;
     // Zeroes over all pages, beneath both.
     one.run(|store| store.read(|conn| conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")))
         .await
@@ -85,7 +91,13 @@ async fn a_file_damaged_while_open_is_replaced() {
     for ledger in [&one, &two] {
         let shrink = |conn: &Connection| conn.execute_batch("PRAGMA shrink_memory");
         let _ = ledger.run(move |store| store.read(shrink)).await;
-        assert!(record(ledger, exchange("https://x.example")).await.id.0 > 0);
+        assert!(
+            record(&shared(ledger), exchange("https://x.example"))
+                .await
+                .id
+                .0
+                > 0
+        );
     }
     assert_eq!(
         next_nonce(&mut key_lock, START).await,
@@ -104,8 +116,8 @@ async fn a_file_damaged_while_open_is_replaced() {
         ..LogQuery::default()
     };
     assert_eq!(
-        one.log(log.clone()).await,
-        two.log(log).await,
+        shared(&one).log(log.clone()).await,
+        shared(&two).log(log).await,
         "both have the fresh file"
     );
 }
@@ -148,7 +160,13 @@ async fn a_program_whose_file_a_newer_one_has_migrated_says_so() {
         .unwrap()
         .execute_batch("ALTER TABLE exchanges RENAME TO later; PRAGMA user_version = 99")
         .unwrap();
-    assert!(record(&ledger, exchange("https://x.example")).await.id.0 < 0);
+    assert!(
+        record(&shared(&ledger), exchange("https://x.example"))
+            .await
+            .id
+            .0
+            < 0
+    );
     let mut changes = ledger.status_changes();
     changes.mark_unchanged();
     // Most tables are as before; a write to them does not mean that all is well again.
@@ -157,8 +175,8 @@ async fn a_program_whose_file_a_newer_one_has_migrated_says_so() {
         ..terms("kanga", 3, 0)
     };
     let slot = ledger.take_slot(required).await.unwrap_err();
-    let log = ledger.log(LogQuery::default()).await.unwrap_err();
-    let jobs = ledger.open_jobs("live".into()).await.unwrap_err();
+    let log = shared(&ledger).log(LogQuery::default()).await.unwrap_err();
+    let jobs = shared(&ledger).open_jobs("live".into()).await.unwrap_err();
     for error in [slot, log, jobs] {
         let words = error.to_string();
         assert!(words.contains("update tilldeck"), "{words}");
@@ -214,11 +232,11 @@ async fn without_a_folder_all_works_for_this_run() {
         Ok(counted(1, None))
     );
     let (first, second) = (
-        record(&ledger, exchange("https://x.example/1")).await,
-        record(&ledger, exchange("https://x.example/2")).await,
+        record(&shared(&ledger), exchange("https://x.example/1")).await,
+        record(&shared(&ledger), exchange("https://x.example/2")).await,
     );
     assert!(first.id.0 < second.id.0 && second.id.0 < 0);
-    let log = ledger
+    let log = shared(&ledger)
         .log(LogQuery {
             limit: 5,
             bodies: true,
@@ -228,7 +246,10 @@ async fn without_a_folder_all_works_for_this_run() {
         .unwrap();
     assert_eq!(log, [second, first]);
     let seen = observation("NEW", "1", 0);
-    assert_eq!(ledger.observe(&shop(), "live", &seen).await, Ok(true));
+    assert_eq!(
+        shared(&ledger).observe(&shop(), "live", &seen).await,
+        Ok(true)
+    );
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "a file");
 }
 
@@ -244,7 +265,7 @@ async fn a_full_disk_is_told_and_got_over() {
     changes.mark_unchanged();
     let mut large = exchange("https://x.example");
     large.response_body.text = "z".repeat(200_000);
-    let unkept = record(&ledger, large.clone()).await;
+    let unkept = record(&shared(&ledger), large.clone()).await;
     assert!(unkept.id.0 < 0);
     changes.changed().await.unwrap();
     assert!(matches!(&*changes.borrow(), Status::Degraded { why } if why.contains("full")));
@@ -254,7 +275,7 @@ async fn a_full_disk_is_told_and_got_over() {
     granted(take(&ledger, 0).await);
     assert!(matches!(take(&ledger, 0).await, Slots::Full { .. }));
     fill_disk(&ledger, false).await;
-    assert!(record(&ledger, large).await.id.0 > 0);
+    assert!(record(&shared(&ledger), large).await.id.0 > 0);
     assert_eq!(next_nonce(&mut key_lock, START).await, Ok(nonce + 2));
     assert!(matches!(take(&ledger, 0).await, Slots::Full { .. }));
     assert_eq!(ledger.status().await, Status::Ready);
@@ -287,7 +308,7 @@ async fn while_nothing_can_be_written_nonces_and_slots_go_on_in_memory() {
     };
     assert_eq!(take(&ledger, 0).await, full);
     let seen = observation("NEW", "1", 0);
-    let refused = ledger.observe(&shop(), "live", &seen).await;
+    let refused = shared(&ledger).observe(&shop(), "live", &seen).await;
     assert!(matches!(refused, Err(LedgerError::NotSaved(_))));
     forbid_writing(&ledger, false).await;
     assert_eq!(next_nonce(&mut key_lock, START).await, Ok(nonce + 3));
@@ -399,7 +420,7 @@ async fn folder_and_files_are_for_the_user_alone() {
     let folder = outer.path().join("state").join("tilldeck");
     let ledger = start(&folder);
     let _key_lock = ledger.key_lock(&key()).await.unwrap();
-    record(&ledger, exchange("https://x.example")).await;
+    record(&shared(&ledger), exchange("https://x.example")).await;
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&folder), 0o700);
     assert_eq!(mode(&folder.join("lanes")), 0o700);
@@ -427,7 +448,7 @@ async fn a_long_log_is_emptied_when_the_ledger_is_closed() {
     assert!(log() > 2_000_000);
     ledger.close().await;
     assert_eq!(log(), 0);
-    record(&ledger, exchange("https://x.example")).await;
+    record(&shared(&ledger), exchange("https://x.example")).await;
     let short = log();
     ledger.close().await;
     assert_eq!(log(), short, "a short one costs more to empty than to read");

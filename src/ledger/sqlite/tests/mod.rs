@@ -91,7 +91,7 @@ async fn next_nonce(key_lock: &mut KeyLock, wall: WallTime) -> Result<i64, Ledge
 
 /// The same process, as a handle of any ledger.
 fn shared(ledger: &Sqlite) -> Ledger {
-    Ledger(Arc::new(ledger.clone()))
+    Ledger(Storage::Sqlite(ledger.clone()))
 }
 
 async fn count(ledger: &Sqlite, table: &'static str) -> u64 {

@@ -12,7 +12,7 @@ async fn much_is_dropped_in_small_steps_between_which_others_write() {
         ..Retention::default()
     };
     let ledger = Sqlite::start(folder.path().to_owned(), clock().0, limits);
-    record(&ledger, exchange("https://api.example/")).await;
+    record(&shared(&ledger), exchange("https://api.example/")).await;
     let file = Connection::open(folder.path().join("ledger.db")).unwrap();
     file.execute_batch(
         "CREATE TEMP TABLE one AS SELECT * FROM exchanges;
@@ -59,22 +59,29 @@ async fn old_callbacks_and_their_jobs_are_dropped_as_new_ones_come() {
         jobs: vec![job(JobKind::Ask, START)],
         ..new(1_000)
     };
-    let due = ledger.deliver(due).await.unwrap();
+    let due = shared(&ledger).deliver(due).await.unwrap();
     for number in 0..100 {
-        ledger.deliver(new(number)).await.unwrap();
+        shared(&ledger).deliver(new(number)).await.unwrap();
     }
-    assert_eq!(saved(&ledger).await.len(), 1 + 81, "and the newest");
+    assert_eq!(
+        saved(&shared(&ledger)).await.len(),
+        1 + 81,
+        "and the newest"
+    );
     hand.advance(Duration::from_secs(101));
     let now = clock.now().wall;
     let id = due.jobs[0].id;
-    assert_eq!(take_due(&ledger, now).await, [id]);
-    let done = ledger.finish_attempt(id, now.plus(LEASE), tried(JobState::Done));
-    done.await.unwrap();
+    assert_eq!(take_due(&shared(&ledger), now).await, [id]);
+    let done = tried(JobState::Done);
+    let done = shared(&ledger)
+        .finish_attempt(id, now.plus(LEASE), done)
+        .await;
+    done.unwrap();
     let later = NewDelivery {
         received_at: now,
         ..new(1_001)
     };
-    ledger.deliver(later).await.unwrap();
-    assert_eq!(ledger.delivery(due.id).await, Ok(None));
+    shared(&ledger).deliver(later).await.unwrap();
+    assert_eq!(shared(&ledger).delivery(due.id).await, Ok(None));
     assert_eq!(count(&ledger, "jobs").await, 0, "with the delivery");
 }

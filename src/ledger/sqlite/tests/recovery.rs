@@ -72,7 +72,7 @@ async fn filled(folder: &Path) -> Sqlite {
     ledger.run(move |store| store.write(fill)).await.unwrap();
     let mut large = exchange("https://x.example");
     large.response_body.text = "z".repeat(200_000);
-    record(&ledger, large).await;
+    record(&shared(&ledger), large).await;
     checkpoint(&ledger).await;
     ledger
 }
@@ -92,7 +92,7 @@ async fn every_kind_is_brought_over_from_a_file_that_was_removed() {
         limit: 9,
         ..LogQuery::default()
     };
-    assert_eq!(next.log(log).await, Ok(vec![]), "but no exchange");
+    assert_eq!(shared(&next).log(log).await, Ok(vec![]), "but no exchange");
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn every_kind_is_brought_over_from_a_file_that_was_cut_short_before_the_st
     let status = next.status().await;
     assert!(matches!(status, Status::SetAside { .. }), "{status:?}");
     assert_eq!(rows(&next).await, before);
-    let watches = next.watches("live").await.unwrap();
+    let watches = shared(&next).watches("live").await.unwrap();
     assert!(watches[0].expected.is_some(), "{watches:?}");
 }
 
@@ -136,7 +136,7 @@ async fn rows_on_both_sides_of_a_damaged_page_are_brought_over() {
     bytes[page..page + 4_096].fill(0xee);
     std::fs::write(&path, bytes).unwrap();
     let next = start(folder.path());
-    let watches = next.watches("live").await.unwrap();
+    let watches = shared(&next).watches("live").await.unwrap();
     let has = |id: &str| watches.iter().any(|watch| watch.id.as_str() == id);
     assert!(has("P-00000") && has("P-01999") && !has("P-01000"));
     assert!(watches.len() > ALL - 400, "{}", watches.len());

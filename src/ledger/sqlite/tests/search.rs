@@ -30,6 +30,7 @@ async fn a_search_reads_an_index_that_has_all_it_compares() {
             limit: 100,
             ..LogQuery::default()
         };
+        let ledger = shared(&ledger);
         let plan = ledger.read(move |sql| plan(sql, &query, ("EXPLAIN QUERY PLAN", 3)));
         let plan = plan.await.unwrap();
         let plan = plan.replace("COVERING ", "");
