@@ -61,11 +61,11 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Without a hint, account and server.
+    /// Without a hint, account and server. The check's name follows, see [`Finding::named`].
     #[must_use]
-    pub fn new(check: &'static str, health: Health, message: impl Into<String>) -> Self {
+    pub fn new(health: Health, message: impl Into<String>) -> Self {
         Self {
-            check,
+            check: "",
             health,
             message: message.into(),
             hint: String::new(),
@@ -77,8 +77,31 @@ impl Finding {
 
     /// Nothing to do.
     #[must_use]
-    pub fn good(check: &'static str, message: impl Into<String>) -> Self {
-        Self::new(check, Health::Good, message)
+    pub fn good(message: impl Into<String>) -> Self {
+        Self::new(Health::Good, message)
+    }
+
+    /// It works, but not as well as it could.
+    #[must_use]
+    pub fn warning(message: impl Into<String>) -> Self {
+        Self::new(Health::Warning, message)
+    }
+
+    /// It does not work.
+    #[must_use]
+    pub fn bad(message: impl Into<String>) -> Self {
+        Self::new(Health::Bad, message)
+    }
+
+    /// Of this check, unless it names another one.
+    #[must_use]
+    pub fn named(self, check: &'static str) -> Self {
+        let check = if self.check.is_empty() {
+            check
+        } else {
+            self.check
+        };
+        Self { check, ..self }
     }
 
     /// The same with what to do.
@@ -92,12 +115,12 @@ impl Finding {
 
     /// Of a problem, with its hint. Many messages have theirs after the last semicolon.
     #[must_use]
-    pub fn of(check: &'static str, health: Health, problem: &Problem) -> Self {
+    pub fn of(health: Health, problem: &Problem) -> Self {
         let (message, hint) = match problem.message.rsplit_once("; ") {
             Some((message, hint)) if problem.hint.is_empty() => (message, hint),
             _ => (problem.message.as_str(), problem.hint.as_str()),
         };
-        Self::new(check, health, message).hint(hint)
+        Self::new(health, message).hint(hint)
     }
 
     /// The same for an account.

@@ -21,7 +21,7 @@ pub async fn examine(subject: Subject, opened: Opened, to: mpsc::Sender<Finding>
     let size = size.map(|size| (size.ws_col, size.ws_row));
     let size = size.filter(|_| io::stdin().is_terminal());
     for finding in of_terminal(&environ, size) {
-        let _ = to.send(finding).await;
+        let _ = to.send(finding.named("terminal")).await;
     }
 }
 
@@ -46,7 +46,7 @@ pub(super) async fn diagnose(deck: Arc<Deck>, request: RequestId, messages: mpsc
 fn of_terminal(environ: &Environ, size: Option<(u16, u16)>) -> Vec<Finding> {
     let Some((columns, rows)) = size else {
         let words = "none: input or output is redirected; commands need none";
-        return vec![Finding::good("terminal", words)];
+        return vec![Finding::good(words)];
     };
     let term = environ.get("TERM").unwrap_or_default();
     let term = inert::cut(&term.to_string_lossy(), 40);
@@ -54,12 +54,11 @@ fn of_terminal(environ: &Environ, size: Option<(u16, u16)>) -> Vec<Finding> {
         Some(_) => "no colors (NO_COLOR)",
         None => "colors",
     };
-    let mut found = vec![Finding::good(
-        "terminal",
-        format!("TERM={term}, {columns}x{rows}, {colors}"),
-    )];
+    let mut found = vec![Finding::good(format!(
+        "TERM={term}, {columns}x{rows}, {colors}"
+    ))];
     let mut warn = |words: String, hint: &str| {
-        found.push(Finding::new("terminal", Health::Warning, words).hint(hint));
+        found.push(Finding::warning(words).hint(hint));
     };
     if let Some(problem) = no_terminal(environ.get("TERM").as_deref()) {
         warn(
@@ -89,12 +88,10 @@ fn clipboard(between: Multiplexer) -> Finding {
         |through| format!("copies to the clipboard {through}; the terminal must allow OSC 52");
     let needs = "run `tmux set -g set-clipboard on` if nothing is copied";
     match between {
-        Multiplexer::Nothing => Finding::good("terminal", copies("by OSC 52")),
-        Multiplexer::Tmux => Finding::good("terminal", copies("through tmux")).hint(needs),
-        Multiplexer::Screen => Finding::good("terminal", copies("through GNU screen")),
-        Multiplexer::Either => {
-            Finding::good("terminal", copies("through tmux or GNU screen")).hint(needs)
-        }
+        Multiplexer::Nothing => Finding::good(copies("by OSC 52")),
+        Multiplexer::Tmux => Finding::good(copies("through tmux")).hint(needs),
+        Multiplexer::Screen => Finding::good(copies("through GNU screen")),
+        Multiplexer::Either => Finding::good(copies("through tmux or GNU screen")).hint(needs),
     }
 }
 

@@ -22,18 +22,16 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(super) async fn local(deck: Arc<Deck>, config: Config) -> Vec<Finding> {
     let listening = deck.listening().borrow().clone();
     vec![match listening {
-        Listening::Up { url, .. } => Finding::good(
-            "callbacks",
-            format!("this program receives callbacks at {url}"),
-        ),
+        Listening::Up { url, .. } => {
+            Finding::good(format!("this program receives callbacks at {url}"))
+        }
         Listening::Down { address, why, .. } => {
             let words = format!("this program cannot receive callbacks at {address}: {why}");
-            Finding::new("callbacks", Health::Bad, words)
+            Finding::bad(words)
         }
-        Listening::Off if deck.simulator.is_some() => Finding::good(
-            "callbacks",
-            "the simulator sends callbacks to the console that runs it",
-        ),
+        Listening::Off if deck.simulator.is_some() => {
+            Finding::good("the simulator sends callbacks to the console that runs it")
+        }
         Listening::Off => elsewhere(&deck, &config).await,
     }]
 }
@@ -44,7 +42,7 @@ async fn elsewhere(deck: &Deck, config: &Config) -> Finding {
     let address = reachable(bind.unwrap_or(config::LISTEN));
     let url = format!("http://{address}");
     let Ok(challenge) = Challenge::new() else {
-        return Finding::new("callbacks", Health::Bad, "the system has no random numbers");
+        return Finding::bad("the system has no random numbers");
     };
     let request = Outgoing {
         url: format!("{url}{HEARTBEAT}"),
@@ -61,13 +59,11 @@ async fn elsewhere(deck: &Deck, config: &Config) -> Finding {
             let state = sealer.and_then(|sealer| challenge.verify(&body, &sealer));
             answered(&url, state)
         }
-        (Err(_), None) => {
-            Finding::good("callbacks", "callbacks are off: [callbacks] has no `bind`")
-        }
+        (Err(_), None) => Finding::good("callbacks are off: [callbacks] has no `bind`"),
         (Err(_), Some(_)) => {
             let words = format!("no program receives callbacks at {url} now");
             let hint = "open the console, or run `tilldeck listen`";
-            Finding::new("callbacks", Health::Warning, words).hint(hint)
+            Finding::warning(words).hint(hint)
         }
     }
 }
@@ -75,15 +71,14 @@ async fn elsewhere(deck: &Deck, config: &Config) -> Finding {
 /// By what answers at an address of this machine.
 fn answered(url: &str, state: Option<ReceiverState>) -> Finding {
     match state {
-        Some(ReceiverState::Alive | ReceiverState::NoAccount) => Finding::good(
-            "callbacks",
-            format!("a tilldeck receives callbacks at {url}"),
-        ),
+        Some(ReceiverState::Alive | ReceiverState::NoAccount) => {
+            Finding::good(format!("a tilldeck receives callbacks at {url}"))
+        }
         Some(ReceiverState::Down) => down(url),
         None => {
             let words = format!("a program without this tilldeck's seal key answers at {url}");
             let hint = "end it, or choose another address with `bind` in [callbacks]";
-            Finding::new("callbacks", Health::Warning, words).hint(hint)
+            Finding::warning(words).hint(hint)
         }
     }
 }
@@ -91,7 +86,7 @@ fn answered(url: &str, state: Option<ReceiverState>) -> Finding {
 fn down(url: &str) -> Finding {
     let words = format!("the receiver at {url} cannot save callbacks");
     let hint = "see the line of the ledger; the provider sends the callbacks again";
-    Finding::new("callbacks", Health::Bad, words).hint(hint)
+    Finding::bad(words).hint(hint)
 }
 
 /// One check for each account's address, as a provider reaches it.
@@ -145,7 +140,7 @@ fn address(base: &Url, account: &str) -> Option<Url> {
 
 async fn reach(deck: &Deck, account: &Account, url: &Url) -> Finding {
     let Ok(challenge) = Challenge::new() else {
-        return Finding::new("callbacks", Health::Bad, "the system has no random numbers");
+        return Finding::bad("the system has no random numbers");
     };
     let session = Session::new(
         deck.gate.clone(),
@@ -173,14 +168,11 @@ async fn reach(deck: &Deck, account: &Account, url: &Url) -> Finding {
 }
 
 fn reached_by(url: &Url, reached: &Reached, state: Option<ReceiverState>) -> Finding {
-    let bad = |words: String| Finding::new("callbacks", Health::Bad, words);
+    let bad = |words: String| Finding::bad(words);
     match state {
         Some(ReceiverState::Alive) => {
             let times = parts(reached, url.scheme() == "https");
-            Finding::good(
-                "callbacks",
-                format!("{url} leads to this tilldeck's receiver: {times}"),
-            )
+            Finding::good(format!("{url} leads to this tilldeck's receiver: {times}"))
         }
         Some(ReceiverState::Down) => down(url.as_str()),
         Some(ReceiverState::NoAccount) => bad(format!(
@@ -206,7 +198,7 @@ fn unreached(error: NetError, account: &Account) -> Finding {
             | NetError::TimedOut { .. }
             | NetError::Broken { .. }
     );
-    let finding = Finding::new("callbacks", Health::Bad, error.to_string());
+    let finding = Finding::bad(error.to_string());
     if is_on_the_way {
         return finding
             .hint("check the DNS entry, the firewall and the web server of this address");

@@ -60,9 +60,11 @@ impl Server {
             Ok(reached) => {
                 let first = Finding {
                     took: Some(reached.reply.to_head),
-                    ..Finding::good("endpoint", self.reached(&reached))
+                    ..Finding::good(self.reached(&reached))
                 };
-                let clock = reached.clock_ahead_ms.map(|ahead| clock(&self.host, ahead));
+                let clock = reached
+                    .clock_ahead_ms
+                    .map(|ahead| clock(&self.host, ahead).named("clock"));
                 [Some(first), clock].into_iter().flatten().collect()
             }
             Err(error) => vec![unreached(&self.host, error, &account)],
@@ -101,7 +103,7 @@ pub(super) fn parts(reached: &Reached, is_tls: bool) -> String {
 fn unreached(host: &str, error: NetError, account: &AccountId) -> Finding {
     let not_checked = |why: &str| {
         let words = format!("{host} was not checked: {why}");
-        Finding::new("endpoint", Health::Warning, words)
+        Finding::warning(words)
     };
     match &error {
         NetError::Uncounted(_) | NetError::Away(_) => {
@@ -111,8 +113,7 @@ fn unreached(host: &str, error: NetError, account: &AccountId) -> Finding {
         NetError::BudgetExhausted { .. } | NetError::RateLimited { .. } | NetError::Locked => {
             not_checked(&error.to_string()).hint("try again later")
         }
-        _ => Finding::new("endpoint", Health::Bad, error.to_string())
-            .hint(error.problem(account).hint),
+        _ => Finding::bad(error.to_string()).hint(error.problem(account).hint),
     }
 }
 
@@ -125,17 +126,14 @@ fn clock(host: &str, ahead_ms: i64) -> Finding {
         time::fine(by)
     );
     if by <= NONCE_LEAD_MAX {
-        return Finding::good(
-            "clock",
-            format!("this machine's clock agrees with that of {host}"),
-        );
+        return Finding::good(format!("this machine's clock agrees with that of {host}"));
     }
     let why = match ahead_ms {
         1.. => "a nonce from the future locks out other programs that use the same key",
         _ => "the times in the log are wrong",
     };
     let hint = format!("set the clock (`timedatectl set-ntp true`): {why}");
-    Finding::new("clock", Health::Warning, differs).hint(hint)
+    Finding::warning(differs).hint(hint)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub(super) async fn check(
 ) -> Vec<Finding> {
     let deck = match opened {
         Some(Ok(deck)) => deck,
-        Some(Err(problem)) => return vec![Finding::of("ledger", Health::Bad, &problem)],
+        Some(Err(problem)) => return vec![Finding::of(Health::Bad, &problem)],
         // Without a config, the file in the state folder is all that is known.
         None => return in_folder(&subject).await,
     };
@@ -43,7 +43,7 @@ pub(super) async fn check(
     };
     match surveyed {
         Ok(report) => of_database(&report),
-        Err(problem) => vec![Finding::of("ledger", Health::Bad, &problem)],
+        Err(problem) => vec![Finding::of(Health::Bad, &problem)],
     }
 }
 
@@ -63,7 +63,7 @@ fn of_status(status: &Status) -> Option<Finding> {
         Status::Locked => {
             let words = "another program has locked the ledger's database";
             let hint = "end that program: a backup or a database browser has the file open";
-            return Some(Finding::new("ledger", Health::Warning, words).hint(hint));
+            return Some(Finding::warning(words).hint(hint));
         }
         Status::SetAside { .. } => Health::Warning,
         Status::Degraded { .. } | Status::Away { .. } => Health::Bad,
@@ -73,7 +73,7 @@ fn of_status(status: &Status) -> Option<Finding> {
         _ => "",
     };
     let problem = Problem::new(ProblemKind::Local, status.warning()?, hint);
-    Some(Finding::of("ledger", health, &problem))
+    Some(Finding::of(health, &problem))
 }
 
 /// The file in the state folder. Blocks.
@@ -83,10 +83,7 @@ fn of_file(folder: &Path) -> Vec<Finding> {
         Ok(Some(report)) => vec![file(&report)],
         Err(why) => {
             let words = format!("the ledger in {} cannot be read: {why}", shown(folder));
-            vec![
-                Finding::new("ledger", Health::Bad, words)
-                    .hint("end other programs that have it open, then check again"),
-            ]
+            vec![Finding::bad(words).hint("end other programs that have it open, then check again")]
         }
     };
     let aside = ledger::set_aside_in(folder);
@@ -97,7 +94,7 @@ fn of_file(folder: &Path) -> Vec<Finding> {
             shown(newest)
         );
         let hint = "delete them when nothing in them is needed";
-        found.push(Finding::new("ledger", Health::Warning, words).hint(hint));
+        found.push(Finding::warning(words).hint(hint));
     }
     found
 }
@@ -107,45 +104,35 @@ fn file(report: &FileReport) -> Finding {
     if let Some(damage) = &report.damage {
         let words = format!("{path} is damaged: {}", inert::cut(damage, 200));
         let hint = "end all tilldecks and start one: it saves what can be read in a new file";
-        return Finding::new("ledger", Health::Bad, words).hint(hint);
+        return Finding::bad(words).hint(hint);
     }
     let kib = |bytes: u64| format!("{} KiB", bytes.div_ceil(1024));
-    Finding::good(
-        "ledger",
-        format!(
-            "{path}: {}, write-ahead log {}, tables of version {}, quick check passed",
-            kib(report.bytes),
-            kib(report.log_bytes),
-            report.version
-        ),
-    )
+    Finding::good(format!(
+        "{path}: {}, write-ahead log {}, tables of version {}, quick check passed",
+        kib(report.bytes),
+        kib(report.log_bytes),
+        report.version
+    ))
 }
 
 fn of_database(report: &DatabaseReport) -> Vec<Finding> {
-    let mut found = vec![Finding::good(
-        "ledger",
-        format!(
-            "{}: PostgreSQL {}, schema {}, {} KiB",
-            report.place,
-            report.server,
-            report.schema,
-            report.bytes / 1024
-        ),
-    )];
+    let mut found = vec![Finding::good(format!(
+        "{}: PostgreSQL {}, schema {}, {} KiB",
+        report.place,
+        report.server,
+        report.schema,
+        report.bytes / 1024
+    ))];
     found.extend(
         report
             .problem()
-            .map(|problem| Finding::of("ledger", Health::Bad, &problem)),
+            .map(|problem| Finding::of(Health::Bad, &problem)),
     );
     found.push(round_trip(report.latency));
     found.push(match report.clock_difference() {
-        None => Finding::good("ledger", "the database's clock agrees with this machine's"),
-        Some(words) => Finding::new(
-            "ledger",
-            Health::Warning,
-            format!("the database's clock is {words}"),
-        )
-        .hint("synchronize the clocks of both machines (NTP)"),
+        None => Finding::good("the database's clock agrees with this machine's"),
+        Some(words) => Finding::warning(format!("the database's clock is {words}"))
+            .hint("synchronize the clocks of both machines (NTP)"),
     });
     found.push(durability(report));
     found.extend(rights(report));
@@ -158,9 +145,9 @@ fn round_trip(latency: Duration) -> Finding {
         latency.as_micros()
     );
     if latency < ROUND_TRIP_SLOW {
-        return Finding::good("ledger", words);
+        return Finding::good(words);
     }
-    Finding::new("ledger", Health::Warning, words)
+    Finding::warning(words)
         .hint("put the database near the machines: each request waits for two round trips")
 }
 
@@ -170,9 +157,9 @@ fn durability(report: &DatabaseReport) -> Finding {
     let settings =
         format!("a primary with fsync on, synchronous_commit {commit}, full_page_writes");
     if report.full_page_writes {
-        return Finding::good("ledger", format!("{settings} on"));
+        return Finding::good(format!("{settings} on"));
     }
-    Finding::new("ledger", Health::Bad, format!("{settings} off")).hint(
+    Finding::bad(format!("{settings} off")).hint(
         "run `ALTER SYSTEM SET full_page_writes = on`: a crash of the server can damage the ledger",
     )
 }
@@ -183,14 +170,13 @@ fn rights(report: &DatabaseReport) -> Option<Finding> {
     if report.is_superuser {
         let words = format!("the role {role} is a superuser");
         let hint = "use a role with the rights that docs/operating.md lists under \"Roles\"";
-        return Some(Finding::new("ledger", Health::Warning, words).hint(hint));
+        return Some(Finding::warning(words).hint(hint));
     }
     let is_complete = report.missing_rights.is_empty() && report.version.is_some();
     is_complete.then(|| {
-        Finding::good(
-            "ledger",
-            format!("the role {role} has the rights that tilldeck needs"),
-        )
+        Finding::good(format!(
+            "the role {role} has the rights that tilldeck needs"
+        ))
     })
 }
 

@@ -58,7 +58,7 @@ impl Check {
         let work = async move {
             let late = || {
                 let words = format!("no result within {}", time::exact(limit));
-                vec![Finding::new(name, Health::Bad, words)]
+                vec![Finding::bad(words)]
             };
             tokio::time::timeout(limit, work)
                 .await
@@ -76,23 +76,29 @@ impl Check {
 pub async fn examine(subject: Subject, opened: Opened, to: &mpsc::Sender<Finding>) {
     let environ = &subject.locations.environ;
     let config = config::load(&subject.locations, &SPECS);
-    let mut found = vec![setup::program()];
-    found.extend(setup::config(&subject, config.as_ref()));
+    let of_config = setup::config(&subject, config.as_ref());
     let running = checks(&subject, config.as_ref().ok(), &opened);
-    send(found, environ, to).await;
+    send("program", vec![setup::program()], environ, to).await;
+    send("config", of_config, environ, to).await;
     for check in running {
         let found = check.running.await.unwrap_or_else(|_| {
             let words = "an internal error in tilldeck ended this check";
-            vec![Finding::new(check.name, Health::Bad, words)]
+            vec![Finding::bad(words)]
         });
-        send(found, environ, to).await;
+        send(check.name, found, environ, to).await;
     }
 }
 
 /// A receiver that is gone needs none.
-async fn send(found: Vec<Finding>, environ: &Environ, to: &mpsc::Sender<Finding>) {
+async fn send(
+    check: &'static str,
+    found: Vec<Finding>,
+    environ: &Environ,
+    to: &mpsc::Sender<Finding>,
+) {
     for finding in found {
-        let _ = to.send(fit_for_others(finding, environ)).await;
+        let finding = fit_for_others(finding.named(check), environ);
+        let _ = to.send(finding).await;
     }
 }
 

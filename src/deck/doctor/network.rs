@@ -14,7 +14,7 @@ const CERTIFICATES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
 pub(super) async fn check(config: Config, profile: Profile, environ: Environ) -> Vec<Finding> {
     if profile.built_in {
-        return vec![Finding::good("network", "the simulator needs none")];
+        return vec![Finding::good("the simulator needs none")];
     }
     // Reads files.
     let look = move || {
@@ -47,18 +47,18 @@ fn proxies(config: &Config, profile: &Profile, environ: &Environ) -> Finding {
         }
     }
     if ways.keys().all(String::is_empty) {
-        return Finding::good("network", "no proxy: connections are direct");
+        return Finding::good("no proxy: connections are direct");
     }
     let way = |(proxy, hosts): (&String, &Vec<String>)| match proxy.as_str() {
         "" => format!("direct to {}", hosts.join(", ")),
         proxy => format!("{proxy} leads to {}", hosts.join(", ")),
     };
     let ways: Vec<String> = ways.iter().rev().map(way).collect();
-    Finding::good("network", ways.join("; "))
+    Finding::good(ways.join("; "))
 }
 
 fn unusable(error: NetError, account: &AccountId) -> Finding {
-    Finding::new("network", Health::Bad, error.to_string()).hint(error.problem(account).hint)
+    Finding::bad(error.to_string()).hint(error.problem(account).hint)
 }
 
 /// Which authorities sign valid certificates.
@@ -71,23 +71,19 @@ fn authorities(config: &Config, environ: &Environ) -> Finding {
         None => "the system's".to_owned(),
     };
     let Some(path) = &config.network.ca_file else {
-        return Finding::good("network", format!("trusted certificates: {system}"));
+        return Finding::good(format!("trusted certificates: {system}"));
     };
     match trust::certificates(path) {
         Ok(found) => {
             let (count, path) = (found.len(), shown(path));
             let words =
                 format!("trusted certificates: {system}, and {count} of `ca_file` ({path})");
-            Finding::good("network", words)
+            Finding::good(words)
         }
         Err(why) => {
             let words = format!("`ca_file` in [network] names {}, which {why}", shown(path));
             let hint = "name a PEM file with the authority's certificate";
-            Finding::of(
-                "network",
-                Health::Bad,
-                &Problem::new(ProblemKind::Local, words, hint),
-            )
+            Finding::of(Health::Bad, &Problem::new(ProblemKind::Local, words, hint))
         }
     }
 }

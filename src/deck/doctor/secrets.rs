@@ -23,7 +23,7 @@ pub(super) fn checks(
     reader: &Reader,
 ) -> Vec<BoxFuture<'static, Vec<Finding>>> {
     if profile.built_in {
-        let none = Finding::good("secrets", "the simulator needs none");
+        let none = Finding::good("the simulator needs none");
         return vec![Box::pin(async { vec![none] })];
     }
     let mut checks: Vec<BoxFuture<'static, Vec<Finding>>> = Vec::new();
@@ -67,10 +67,7 @@ fn read(secrets: &BTreeMap<&'static str, SecretSource>, reader: &Reader) -> Vec<
                 redact::learn(&resolved.secret, key);
                 if key.contains("seal_key") && fingerprint_of(&resolved.secret).is_none() {
                     let words = format!("{key} is not 32 bytes in base64");
-                    found.push(
-                        Finding::new("secrets", Health::Bad, words)
-                            .hint("`openssl rand -base64 32` makes one"),
-                    );
+                    found.push(Finding::bad(words).hint("`openssl rand -base64 32` makes one"));
                     continue;
                 }
                 readable.push(format!(
@@ -79,18 +76,18 @@ fn read(secrets: &BTreeMap<&'static str, SecretSource>, reader: &Reader) -> Vec<
                 ));
                 for warning in resolved.warnings {
                     let problem = problem(format!("{key}: {warning}"));
-                    found.push(Finding::of("secrets", Health::Warning, &problem));
+                    found.push(Finding::of(Health::Warning, &problem));
                 }
             }
             Err(error) => {
                 let problem = problem(format!("tilldeck cannot read {key}: {error}"));
-                found.push(Finding::of("secrets", Health::Bad, &problem));
+                found.push(Finding::of(Health::Bad, &problem));
             }
         }
     }
     if !readable.is_empty() {
         let words = format!("readable: {}", readable.join(", "));
-        found.insert(0, Finding::good("secrets", words));
+        found.insert(0, Finding::good(words));
     }
     found
 }
@@ -100,18 +97,15 @@ fn store(vault: &Vault) -> Finding {
     // Only a request shows whether the keyring works. There is no such entry.
     if let Err(error) = vault.get("doctor") {
         let problem = Problem::new(ProblemKind::Local, error.to_string(), "");
-        return Finding::of("secrets", Health::Bad, &problem);
+        return Finding::of(Health::Bad, &problem);
     }
-    Finding::good(
-        "secrets",
-        match vault.note() {
-            Some(why) => format!(
-                "tilldeck saves secrets and tokens in files in {}: {why}",
-                shown(vault.folder())
-            ),
-            None => "tilldeck saves secrets and tokens in the system's keyring".to_owned(),
-        },
-    )
+    Finding::good(match vault.note() {
+        Some(why) => format!(
+            "tilldeck saves secrets and tokens in files in {}: {why}",
+            shown(vault.folder())
+        ),
+        None => "tilldeck saves secrets and tokens in the system's keyring".to_owned(),
+    })
 }
 
 #[cfg(test)]

@@ -19,22 +19,22 @@ const SPACE_NONE: u64 = 5 * 1024 * 1024;
 pub(super) fn program() -> Finding {
     let version = env!("CARGO_PKG_VERSION");
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
-    Finding::good("program", format!("tilldeck {version} on {os} {arch}"))
+    Finding::good(format!("tilldeck {version} on {os} {arch}"))
 }
 
 /// The file, and the profile in it.
 pub(super) fn config(subject: &Subject, config: Result<&Config, &ConfigError>) -> Vec<Finding> {
     let config = match config {
         Ok(config) => config,
-        Err(error) => return vec![Finding::of("config", Health::Bad, &Problem::from(error))],
+        Err(error) => return vec![Finding::of(Health::Bad, &Problem::from(error))],
     };
     let mut found = vec![match &subject.console {
         None => file(subject, config),
-        Some(problem) => Finding::of("config", Health::Bad, problem),
+        Some(problem) => Finding::of(Health::Bad, problem),
     }];
     for warning in &config.warnings {
         let problem = Problem::new(ProblemKind::Config, warning, "");
-        found.push(Finding::of("config", Health::Warning, &problem));
+        found.push(Finding::of(Health::Warning, &problem));
     }
     found.push(profile(subject, config));
     found
@@ -52,13 +52,13 @@ fn file(subject: &Subject, config: &Config) -> Finding {
         }
         (None, None) => "no file: the simulator is used".to_owned(),
     };
-    Finding::good("config", words)
+    Finding::good(words)
 }
 
 fn profile(subject: &Subject, config: &Config) -> Finding {
     let profile = match config.profile(subject.profile.as_deref()) {
         Ok(profile) => chosen(subject, profile),
-        Err(error) => return Finding::of("config", Health::Bad, &Problem::from(&error)),
+        Err(error) => return Finding::of(Health::Bad, &Problem::from(&error)),
     };
     let name = &profile.name;
     // Only the names: where their secrets are is a line of its own.
@@ -71,14 +71,13 @@ fn profile(subject: &Subject, config: &Config) -> Finding {
     match (names.as_slice(), &subject.account) {
         ([], Some(only)) => {
             let words = format!("profile {name} has no account {only}");
-            Finding::new("config", Health::Bad, words).hint("leave out --account to check all")
+            Finding::bad(words).hint("leave out --account to check all")
         }
         ([], None) => {
             let words = format!("profile {name} has no accounts");
-            Finding::new("config", Health::Warning, words)
-                .hint("add one with `tilldeck account add`")
+            Finding::warning(words).hint("add one with `tilldeck account add`")
         }
-        (names, _) => Finding::good("config", format!("profile {name}: {}", names.join(", "))),
+        (names, _) => Finding::good(format!("profile {name}: {}", names.join(", "))),
     }
 }
 
@@ -92,7 +91,7 @@ fn mode(path: &Path) -> Option<String> {
 pub(super) async fn state(folder: Result<PathBuf, ConfigError>) -> Vec<Finding> {
     let folder = match folder {
         Ok(folder) => folder,
-        Err(error) => return vec![Finding::of("state", Health::Bad, &Problem::from(&error))],
+        Err(error) => return vec![Finding::of(Health::Bad, &Problem::from(&error))],
     };
     // A network file system may take long.
     let looked = tokio::task::spawn_blocking(move || look(&folder)).await;
@@ -103,24 +102,21 @@ fn look(folder: &Path) -> Finding {
     let path = shown(folder);
     if let Some(danger) = private::danger_of_folder(folder) {
         let words = format!("{path} {danger}");
-        return Finding::new("state", Health::Bad, words).hint(danger.remedy(folder));
+        return Finding::bad(words).hint(danger.remedy(folder));
     }
     let Ok(about) = fs::metadata(folder) else {
-        return Finding::good("state", format!("{path} does not exist yet"))
-            .hint("tilldeck creates it");
+        return Finding::good(format!("{path} does not exist yet")).hint("tilldeck creates it");
     };
     let mode = about.permissions().mode() & 0o7777;
     if mode & 0o077 != 0 {
         let words = format!("{path} can be read by other users (mode {mode:04o})");
-        return Finding::new("state", Health::Warning, words)
-            .hint(format!("run `chmod 700 {path}`"));
+        return Finding::warning(words).hint(format!("run `chmod 700 {path}`"));
     }
     match rustix::fs::statvfs(folder) {
         Ok(room) => space(&path, room.f_bavail.saturating_mul(room.f_frsize)),
-        Err(error) => Finding::good(
-            "state",
-            format!("{path}, mode {mode:04o}, free space unknown: {error}"),
-        ),
+        Err(error) => Finding::good(format!(
+            "{path}, mode {mode:04o}, free space unknown: {error}"
+        )),
     }
 }
 
@@ -129,10 +125,9 @@ fn space(path: &str, free: u64) -> Finding {
     let health = match free {
         ..SPACE_NONE => Health::Bad,
         SPACE_NONE..SPACE_LOW => Health::Warning,
-        _ => return Finding::good("state", words),
+        _ => return Finding::good(words),
     };
-    Finding::new("state", health, words)
-        .hint("free disk space, or choose another folder with --state-dir")
+    Finding::new(health, words).hint("free disk space, or choose another folder with --state-dir")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::domain::{Finding, Health};
 use crate::tui::overlays::doctor::State;
 
 fn finding(health: Health, check: &'static str, message: &str) -> Finding {
-    Finding::new(check, health, message)
+    Finding::new(health, message).named(check)
 }
 
 fn findings() -> Vec<Finding> {
