@@ -76,10 +76,7 @@ impl Since {
             zoned.map_or(now, |zoned| of_zoned(&zoned))
         };
         match self {
-            Self::Ago(ago) => {
-                let ago = i64::try_from(ago.as_millis()).unwrap_or(i64::MAX);
-                WallTime(now.0.saturating_sub(ago))
-            }
+            Self::Ago(ago) => now.minus(*ago),
             Self::DaysBack(days) => {
                 // By calendar days: a day of a clock change has 23 or 25 hours.
                 let day = today().checked_sub(days.days()).unwrap_or(Date::MIN);

@@ -62,6 +62,15 @@ impl WallTime {
         )
     }
 
+    /// This instant moved back by `by`.
+    #[must_use]
+    pub fn minus(self, by: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_sub(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)),
+        )
+    }
+
     /// How long after `earlier`; zero where it is not after.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

@@ -46,12 +46,7 @@ impl TokenLife {
     /// When its request was sent, by the wall clock.
     #[must_use]
     pub fn requested_at(&self) -> WallTime {
-        WallTime(
-            self.since
-                .wall
-                .0
-                .saturating_sub(i64::try_from(self.aged.as_millis()).unwrap_or(i64::MAX)),
-        )
+        self.since.wall.minus(self.aged)
     }
 }
 

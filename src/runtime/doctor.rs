@@ -10,7 +10,7 @@ use super::{no_terminal, terminal};
 use crate::config::Environ;
 use crate::deck::Deck;
 use crate::deck::doctor::{self, Opened, Subject};
-use crate::domain::{Finding, Health, RequestId, inert};
+use crate::domain::{Finding, RequestId, inert};
 use crate::tui::{Msg, SMALLEST};
 
 /// Checks everything, and sends each finding in a fixed order, as soon as those before it are ready.
@@ -98,6 +98,7 @@ fn clipboard(between: Multiplexer) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Health;
 
     #[test]
     fn a_terminal_is_judged_by_its_size_and_variables() {

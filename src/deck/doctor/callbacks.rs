@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::endpoints::{get, parts};
-use super::{Finding, Health, Subject};
+use super::{Finding, Subject};
 use crate::callbacks::probe::{CHALLENGE, Challenge, ReceiverState};
 use crate::callbacks::{Address, HEARTBEAT, reachable};
 use crate::config::{self, Config};
@@ -209,6 +209,7 @@ fn unreached(error: NetError, account: &Account) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Health;
 
     #[test]
     fn an_accounts_address_is_found_however_much_of_it_is_given() {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Finding, Health};
+use super::Finding;
 use crate::deck::Deck;
 use crate::domain::{AccountId, time};
 use crate::ledger::NONCE_LEAD_MAX;
@@ -139,6 +139,7 @@ fn clock(host: &str, ahead_ms: i64) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Health;
 
     #[test]
     fn a_clock_is_judged_by_how_far_it_is_off() {

@@ -65,7 +65,7 @@ pub(super) struct Connection {
     /// The last id in each table that the transaction inserts into.
     ids: RefCell<HashMap<&'static str, i64>>,
     /// The rows and bytes of the deliveries that the transaction inserts.
-    counted: RefCell<HashMap<Whose, (i64, i64)>>,
+    counted: RefCell<HashMap<Whose, (usize, usize)>>,
     clock: Clock,
     opened: Now,
     /// How far the database's clock is ahead of this machine's, in milliseconds.
@@ -302,12 +302,11 @@ impl Connection {
     /// become visible in their order.
     fn next_id(&self, table: &'static str) -> SqlResult<i64> {
         if !self.ids.borrow().contains_key(table) {
-            let last: i64 = self.sql().one(
+            let last: i64 = self.sql().value(
                 &format!(
                     "SELECT last_value - CASE WHEN is_called THEN 0 ELSE 1 END FROM {table}_id_seq"
                 ),
                 &[],
-                |row| row.get(0),
             )?;
             self.ids.borrow_mut().insert(table, last);
         }
@@ -395,7 +394,7 @@ impl Sql for Connection {
         Ok(id)
     }
 
-    fn count_delivery(&self, new: &NewDelivery, class: i64, size: i64) {
+    fn count_delivery(&self, new: &NewDelivery, class: i64, size: usize) {
         let key = (class, new.account_key.clone(), new.account.clone());
         let mut counted = self.counted.borrow_mut();
         let (rows, bytes) = counted.entry(key).or_default();
@@ -443,8 +442,7 @@ impl Sql for Connection {
 
     fn reference(&self, _: &Clock) -> SqlResult<WallTime> {
         let now = self.given_now();
-        self.sql()
-            .one("SELECT now_ms($1)", &[now], |row| row.get(0))
+        self.sql().value("SELECT now_ms($1)", &[now])
     }
 }
 

@@ -1,7 +1,5 @@
 //! Pruning of the request log in the database, by age, number and size.
 
-use crate::domain::WallTime;
-
 use super::worker::Store;
 use super::{nonces, slots};
 use crate::ledger::sql::{self, params};
@@ -10,25 +8,22 @@ use crate::ledger::sql::{self, params};
 pub(super) const CHUNK: usize = 64;
 
 /// Rows dropped in one step.
-const STEP: i64 = 1024;
+const STEP: usize = 1024;
 
 /// Drops some rows that are too old or too many; returns whether there may be more.
 pub(super) fn prune(store: &mut Store) -> bool {
-    let exchanges = drop_old(store).is_ok_and(|dropped| i64::try_from(dropped) == Ok(STEP));
+    let exchanges = drop_old(store).is_ok_and(|dropped| dropped == STEP);
     sql::deliveries::at_rest(store) || exchanges
 }
 
 /// Drops some exchanges that are too old, and all that is noted of limits and keys that are no longer used. After a failure the next run continues.
 fn drop_old(store: &mut Store) -> Result<usize, crate::ledger::LedgerError> {
     let (clock, limits) = sql::Store::limits(store);
-    let age = i64::try_from(limits.age.as_millis()).unwrap_or(i64::MAX);
-    let count = i64::try_from(limits.count).unwrap_or(i64::MAX);
-    let bytes = i64::try_from(limits.bytes).unwrap_or(i64::MAX);
     sql::Store::write(store, |sql| {
         let now = sql.reference(&clock)?;
         slots::drop_unused(sql, now)?;
         nonces::drop_unused(sql, now)?;
-        let since = WallTime(now.0.saturating_sub(age));
+        let since = now.minus(limits.age);
         let old = sql.execute(
             "DELETE FROM exchanges WHERE id IN (SELECT id FROM exchanges WHERE at < $1 ORDER BY at LIMIT $2)",
             params![since, STEP],
@@ -37,13 +32,11 @@ fn drop_old(store: &mut Store) -> Result<usize, crate::ledger::LedgerError> {
         let many = sql.execute(
             "DELETE FROM exchanges WHERE id IN (SELECT id FROM exchanges
                  WHERE id <= (SELECT max(id) FROM exchanges) - $1 ORDER BY id LIMIT $2)",
-            params![count, STEP],
+            params![limits.count, STEP],
         )?;
         // The sum reads every row. A table of half the size cannot exceed it.
-        let size: i64 = sql.one("SELECT pg_total_relation_size('exchanges')", &[], |row| {
-            row.get(0)
-        })?;
-        if size < bytes / 2 {
+        let size: u64 = sql.value("SELECT pg_total_relation_size('exchanges')", &[])?;
+        if size < limits.bytes / 2 {
             return Ok(old + many);
         }
         let much = sql.execute(
@@ -51,7 +44,7 @@ fn drop_old(store: &mut Store) -> Result<usize, crate::ledger::LedgerError> {
                  SELECT id FROM (SELECT id, CAST(sum(size) OVER (ORDER BY id DESC) AS BIGINT) AS held
                      FROM exchanges) AS sums
                  WHERE held > $1 ORDER BY id LIMIT $2)",
-            params![bytes, STEP],
+            params![limits.bytes, STEP],
         )?;
         Ok(old + many + much)
     })

@@ -191,7 +191,7 @@ impl Import<'_> {
                     "SELECT EXISTS (SELECT 1 FROM {table} WHERE profile = $1 AND account = $2 AND payment = $3)"
                 );
                 let params = payment.each_ref().map(Param::from);
-                self.new.one(&statement, &params, |row| row.get(0))?
+                self.new.value(&statement, &params)?
             };
             payments.insert(payment, is_known);
             if !is_known {
@@ -208,9 +208,7 @@ impl Import<'_> {
         const SUM: &str = "SELECT amount, currency FROM expectations
              WHERE profile = $1 AND account = $2 AND payment = $3 ORDER BY id DESC LIMIT 1";
         let params = payment.each_ref().map(Param::from);
-        let team: (String, String) = self
-            .new
-            .one(SUM, &params, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let team: (String, String) = self.new.value(SUM, &params)?;
         let own: (String, String) = self.old.query_row(SUM, payment.each_ref(), |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?;
@@ -287,10 +285,9 @@ impl Import<'_> {
             let hash = names.iter().position(|name| name == "hash");
             let hash = hash.and_then(|at| values.get(at));
             let found = match hash {
-                Some(Value::Blob(hash)) => self.new.optional(
+                Some(Value::Blob(hash)) => self.new.first(
                     "UPDATE dedup_keys SET deliveries = deliveries + 1 WHERE hash = $1 RETURNING id",
                     params![hash],
-                    |row| row.get(0),
                 )?,
                 _ => None,
             };
@@ -332,14 +329,13 @@ impl Import<'_> {
             .zip(values)
             .map(|(name, value)| self.param(name, value))
             .collect();
-        self.new.one(
+        self.new.value(
             &format!(
                 "INSERT INTO {table} ({}) VALUES ({}) RETURNING id",
                 names.join(", "),
                 places(names.len())
             ),
             &params,
-            |row| row.get(0),
         )
     }
 

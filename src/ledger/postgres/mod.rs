@@ -210,10 +210,9 @@ impl Backend for Postgres {
                     "UPDATE ledger SET seal_key = $1 WHERE seal_key IS NULL OR seal_key = $2",
                     params![&key, previous.as_ref()],
                 )?;
-                sql.one(
+                sql.value(
                     "SELECT coalesce(seal_key = $1, false) FROM ledger",
                     params![&key],
-                    |row| row.get(0),
                 )
             })
         })
@@ -223,16 +222,14 @@ impl Backend for Postgres {
     async fn size(&self) -> Result<u64, LedgerError> {
         self.run(|store| {
             store.read(|sql| {
-                sql.one(
+                sql.value(
                     "SELECT CAST(coalesce(sum(pg_total_relation_size(oid)), 0) AS BIGINT) FROM pg_class
                      WHERE relnamespace = CAST(current_schema AS regnamespace) AND relkind = 'r'",
                     &[],
-                    |row| row.get::<i64>(0),
                 )
             })
         })
         .await
-        .map(i64::unsigned_abs)
     }
 
     async fn data_version(&self) -> Result<i64, LedgerError> {

@@ -55,9 +55,7 @@ impl Nonces for Postgres {
         self.0.general.send(move |store| {
             // If it cannot be written, nonces use the previous time.
             let _ = store.with(|open| {
-                let now = open
-                    .sql()
-                    .one("SELECT now_ms($1)", params![given], |row| row.get(0))?;
+                let now = open.sql().value("SELECT now_ms($1)", params![given])?;
                 note(open, &key, date, clocks(now))
             });
             written.fetch_add(1, Ordering::Relaxed);
@@ -237,10 +235,9 @@ fn read(open: &Connection, key: &str, clock: &Clock) -> SqlResult<(Option<i64>, 
 
 /// Drops what is known of providers' times that no response has confirmed for long. The last nonces stay.
 pub(super) fn drop_unused(sql: &dyn Sql, now: WallTime) -> SqlResult<()> {
-    let age = i64::try_from(PROVIDER_TIME_MAX.as_millis()).unwrap_or(i64::MAX);
-    let since = WallTime(now.0.saturating_sub(age));
-    sql.execute("DELETE FROM provider_times WHERE at < $1", params![since])?;
-    Ok(())
+    let since = now.minus(PROVIDER_TIME_MAX);
+    sql.execute("DELETE FROM provider_times WHERE at < $1", params![since])
+        .map(drop)
 }
 
 #[async_trait]

@@ -33,11 +33,10 @@ pub(super) fn version(
     schema: &str,
 ) -> Result<Option<usize>, PostgresError> {
     let sql: &dyn Sql = connection;
-    let (there, closed): (bool, Option<String>) = sql.one(
+    let (there, closed): (bool, Option<String>) = sql.value(
         "SELECT to_regclass('ledger') IS NOT NULL, (SELECT CAST(nspname AS TEXT) FROM pg_namespace
              WHERE nspname = CAST($1 AS TEXT) AND NOT has_schema_privilege(oid, 'USAGE'))",
         params![schema],
-        |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     // Tables of a schema that the role may not use look like tables that do not exist.
     if let Some(schema) = closed {
@@ -48,16 +47,15 @@ pub(super) fn version(
     if !there {
         return Ok(None);
     }
-    Ok(sql.optional("SELECT version FROM ledger", &[], |row| row.get(0))?)
+    Ok(sql.first("SELECT version FROM ledger", &[])?)
 }
 
 /// Fails where the tables belong to a role whose rights this one does not have: grants allow no change of a table.
 fn require_owner(connection: &Connection, schema: &str) -> Result<(), PostgresError> {
-    let owner: Option<String> = connection.sql().optional(
+    let owner: Option<String> = connection.sql().first(
         "SELECT CAST(pg_get_userbyid(relowner) AS TEXT) FROM pg_class
              WHERE oid = to_regclass('ledger') AND NOT pg_has_role(relowner, 'USAGE')",
         &[],
-        |row| row.get(0),
     )?;
     match owner {
         None => Ok(()),

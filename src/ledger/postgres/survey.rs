@@ -13,21 +13,19 @@ use crate::ledger::sql::{Sql, params};
 pub(super) fn survey(target: &Target, clock: &Clock) -> Result<DatabaseReport, PostgresError> {
     let open = Connection::open(target, clock)?;
     let sql = open.sql();
-    let (server, role, is_superuser) = sql.one(
+    let (server, role, is_superuser) = sql.value(
         "SELECT current_setting('server_version'), CAST(current_user AS TEXT),
              (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)",
         &[],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
-    let (synchronous_commit, full_page_writes) = sql.one(
+    let (synchronous_commit, full_page_writes) = sql.value(
         "SELECT current_setting('synchronous_commit'), current_setting('full_page_writes') = 'on'",
         &[],
-        |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     // Twice: the first also prepares the statement.
-    let _: i64 = sql.one("SELECT CAST(1 AS BIGINT)", &[], |row| row.get(0))?;
+    let _: i64 = sql.value("SELECT CAST(1 AS BIGINT)", &[])?;
     let began = clock.now().mono;
-    let _: i64 = sql.one("SELECT CAST(1 AS BIGINT)", &[], |row| row.get(0))?;
+    let _: i64 = sql.value("SELECT CAST(1 AS BIGINT)", &[])?;
     let latency = clock.now().mono.saturating_sub(began);
     let missing_rights = missing_rights(sql, &target.schema)?;
     let tables = match schema::version(&open, &target.schema) {
@@ -36,7 +34,7 @@ pub(super) fn survey(target: &Target, clock: &Clock) -> Result<DatabaseReport, P
     };
     let (bytes, exchanges, callbacks) = match tables {
         None => (0, 0, 0),
-        Some(_) => sql.one(
+        Some(_) => sql.value(
             // Estimates: counting the rows of a large table takes long.
             "SELECT CAST(coalesce(sum(pg_total_relation_size(c.oid)), 0) AS BIGINT),
                  CAST(coalesce(max(t.rows) FILTER (WHERE c.relname = 'exchanges'), 0) AS BIGINT),
@@ -45,16 +43,14 @@ pub(super) fn survey(target: &Target, clock: &Clock) -> Result<DatabaseReport, P
                  LATERAL (SELECT greatest(c.reltuples, pg_stat_get_live_tuples(c.oid)) AS rows) AS t
              WHERE n.nspname = CAST($1 AS TEXT) AND c.relkind = 'r'",
             params![&target.schema],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )?,
     };
     let seal_key = match tables {
         Some(version) if version > 0 && missing_rights.is_empty() => {
-            sql.one("SELECT seal_key FROM ledger", &[], |row| row.get(0))?
+            sql.value("SELECT seal_key FROM ledger", &[])?
         }
         _ => None,
     };
-    let unsigned = |count: i64| u64::try_from(count).unwrap_or(0);
     Ok(DatabaseReport {
         place: target.describe(),
         schema: target.schema.clone(),
@@ -68,9 +64,9 @@ pub(super) fn survey(target: &Target, clock: &Clock) -> Result<DatabaseReport, P
         clock_ahead_ms: open.ahead(),
         version: tables,
         newest: schema::NEWEST,
-        bytes: unsigned(bytes),
-        exchanges: unsigned(exchanges),
-        callbacks: unsigned(callbacks),
+        bytes,
+        exchanges,
+        callbacks,
         seal_key,
     })
 }

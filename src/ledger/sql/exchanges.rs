@@ -77,13 +77,12 @@ impl Ledger {
         self.read(move |sql| {
             let wanted = Wanted::of(&query);
             let selection = wanted.selection(sql);
-            let oldest: Option<i64> = sql.one(
+            let oldest: Option<i64> = sql.value(
                 &format!(
                     "SELECT min(id) FROM (SELECT id {}) AS found",
                     selection.text()
                 ),
                 selection.values(),
-                |row| row.get(0),
             )?;
             Ok(oldest.map(ExchangeId))
         })
@@ -181,8 +180,6 @@ fn insert(sql: &dyn Sql, id: Option<i64>, exchange: &Exchange) -> SqlResult<i64>
     let headers = |pairs: &[(String, String)]| {
         serde_json::to_string(pairs).expect("pairs of texts can be written as JSON")
     };
-    let nanos = |length: Duration| i64::try_from(length.as_nanos()).unwrap_or(i64::MAX);
-    let count = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     let (status, failure) = match &exchange.outcome {
         Outcome::Status(status) => (Some(*status), None),
         Outcome::Failed(why) => (None, Some(why.as_str())),
@@ -200,10 +197,9 @@ fn insert(sql: &dyn Sql, id: Option<i64>, exchange: &Exchange) -> SqlResult<i64>
         &exchange.response_body.text,
     ];
     let size = ROW_BYTES + texts.iter().map(|text| text.len()).sum::<usize>();
-    let size = i64::try_from(size).unwrap_or(i64::MAX);
     let mut row: Vec<Param<'_>> = params![
         size,
-        exchange.account.as_str(),
+        &exchange.account,
         &exchange.provider,
         &exchange.environment,
         exchange.at,
@@ -213,16 +209,16 @@ fn insert(sql: &dyn Sql, id: Option<i64>, exchange: &Exchange) -> SqlResult<i64>
         exchange.attempt,
         status,
         failure,
-        exchange.to_head.map(nanos),
-        nanos(exchange.took),
-        count(exchange.request_body.bytes),
+        exchange.to_head,
+        exchange.took,
+        exchange.request_body.bytes,
         exchange.request_body.cut,
         exchange.request_body.base64,
-        count(exchange.response_body.bytes),
+        exchange.response_body.bytes,
         exchange.response_body.cut,
         exchange.response_body.base64,
         &exchange.http_version,
-        exchange.response_wire.map(count),
+        exchange.response_wire,
         &exchange.profile,
         &request_headers,
         &response_headers,
@@ -270,10 +266,6 @@ pub(in crate::ledger) fn plan(
         |row| row.get(column),
     )?;
     Ok(lines.join("\n"))
-}
-
-fn searched() -> i64 {
-    i64::try_from(SEARCHED_MAX).unwrap_or(i64::MAX)
 }
 
 /// A query in the words of SQL.
@@ -364,7 +356,7 @@ impl<'a> Wanted<'a> {
         let Some(about) = &self.query.search.about else {
             return;
         };
-        let (about, searched) = (selection.place(about), selection.place(searched()));
+        let (about, searched) = (selection.place(about), selection.place(SEARCHED_MAX));
         let mut any = vec![format!("about = {about}")];
         for (id, pattern) in self.in_path.iter().zip(&self.id_patterns) {
             let (pattern, id) = (selection.place(pattern), selection.place(id));
@@ -379,7 +371,7 @@ impl<'a> Wanted<'a> {
 
     fn require_words<'s>(&'s self, selection: &mut Selection<'s>) {
         if !self.patterns.is_empty() && self.query.search.about.is_none() {
-            selection.require(&format!("id > {NEWEST} -"), searched());
+            selection.require(&format!("id > {NEWEST} -"), SEARCHED_MAX);
         }
         for pattern in &self.patterns {
             let pattern = selection.place(pattern);
@@ -389,7 +381,6 @@ impl<'a> Wanted<'a> {
 }
 
 fn from_row(row: Row<'_>) -> SqlResult<Exchange> {
-    let length = |nanos: i64| Duration::from_nanos(nanos.unsigned_abs());
     let headers = |column: usize| {
         row.parsed(column, |text: String| {
             serde_json::from_str::<Vec<(String, String)>>(&text).map_err(|error| bad_json(&error))
@@ -398,7 +389,7 @@ fn from_row(row: Row<'_>) -> SqlResult<Exchange> {
     let body = |bytes: usize, text: usize| -> SqlResult<Body> {
         Ok(Body {
             text: row.get(text)?,
-            bytes: row.get::<i64>(bytes)?.unsigned_abs(),
+            bytes: row.get(bytes)?,
             cut: row.get(bytes + 1)?,
             base64: row.get(bytes + 2)?,
         })
@@ -418,14 +409,14 @@ fn from_row(row: Row<'_>) -> SqlResult<Exchange> {
         about: row.get(7)?,
         attempt: row.get(8)?,
         outcome,
-        to_head: row.get::<Option<i64>>(11)?.map(length),
-        took: length(row.get(12)?),
+        to_head: row.get(11)?,
+        took: row.get(12)?,
         request_headers: headers(22)?,
         request_body: body(13, 24)?,
         response_headers: headers(23)?,
         response_body: body(16, 25)?,
         http_version: row.get(19)?,
-        response_wire: row.get::<Option<i64>>(20)?.map(i64::unsigned_abs),
+        response_wire: row.get(20)?,
         profile: row.get(21)?,
         operator: row.get(26)?,
     })

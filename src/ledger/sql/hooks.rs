@@ -15,13 +15,7 @@ impl Ledger {
             sql.execute(
                 "INSERT INTO hook_runs (profile, account, payment, event, at) VALUES ($1, $2, $3, $4, $5)
                  ON CONFLICT DO NOTHING",
-                params![
-                    &run.profile,
-                    run.account.as_str(),
-                    run.payment.as_str(),
-                    run.event.as_str(),
-                    at
-                ],
+                params![&run.profile, &run.account, &run.payment, &run.event, at],
             )
         })
         .await
@@ -34,13 +28,7 @@ impl Ledger {
             sql.execute(
                 "UPDATE hook_runs SET failure = $1
                  WHERE profile = $2 AND account = $3 AND payment = $4 AND event = $5",
-                params![
-                    &why,
-                    &run.profile,
-                    run.account.as_str(),
-                    run.payment.as_str(),
-                    run.event.as_str()
-                ],
+                params![&why, &run.profile, &run.account, &run.payment, &run.event],
             )
         })
         .await
@@ -59,15 +47,14 @@ impl Ledger {
         let failed = self.read(move |sql| {
             // A mark is later than what it is about.
             let handled: HashMap<String, WallTime> = sql
-                .all(
+                .rows(
                     "SELECT alert, at FROM handled WHERE profile = $1 AND at >= $2",
                     params![&profile, since],
-                    |row| Ok((row.get(0)?, row.get(1)?)),
                 )?
                 .into_iter()
                 .collect();
             // So many that `most` are left without those that are handled.
-            let read = i64::try_from(most.saturating_add(handled.len())).unwrap_or(i64::MAX);
+            let read = most.saturating_add(handled.len());
             let mut failed: Vec<FailedHook> = sql.all(
                 "SELECT account, payment, event, at, failure FROM hook_runs
                  WHERE profile = $1 AND at >= $2 AND failure IS NOT NULL ORDER BY at DESC, payment DESC LIMIT $3",

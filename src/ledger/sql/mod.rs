@@ -33,6 +33,7 @@ use super::{Ledger, on};
 use batch::Batcher;
 use deliveries::Incoming;
 use exchanges::Recording;
+use value::FromRow;
 #[cfg(feature = "postgres")]
 pub(super) use value::params;
 pub(super) use value::{Column, Param, Row};
@@ -100,7 +101,7 @@ pub(super) trait Sql {
     }
 
     /// Counts a delivery that the transaction inserts, where the database does not do that by itself.
-    fn count_delivery(&self, _new: &NewDelivery, _class: i64, _size: i64) {}
+    fn count_delivery(&self, _new: &NewDelivery, _class: i64, _size: usize) {}
 
     /// Begins a transaction.
     fn begin(&self, area: Area) -> SqlResult<()>;
@@ -113,7 +114,26 @@ pub(super) trait Sql {
 }
 
 impl dyn Sql + '_ {
+    /// The only row of a query that always has one.
+    pub(super) fn value<T: FromRow>(&self, sql: &str, params: &[Param<'_>]) -> SqlResult<T> {
+        self.one(sql, params, T::from_row)
+    }
+
+    /// The first row of a query, if it has one.
+    pub(super) fn first<T: FromRow>(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+    ) -> SqlResult<Option<T>> {
+        self.optional(sql, params, T::from_row)
+    }
+
     /// All rows of a query.
+    pub(super) fn rows<T: FromRow>(&self, sql: &str, params: &[Param<'_>]) -> SqlResult<Vec<T>> {
+        self.all(sql, params, T::from_row)
+    }
+
+    /// As [`Self::rows`], each read by `read`.
     pub(super) fn all<T>(
         &self,
         sql: &str,
@@ -128,7 +148,7 @@ impl dyn Sql + '_ {
         Ok(rows)
     }
 
-    /// The first row of a query, if it has one.
+    /// As [`Self::first`], read by `read`.
     pub(super) fn optional<T>(
         &self,
         sql: &str,
@@ -145,7 +165,7 @@ impl dyn Sql + '_ {
         Ok(first)
     }
 
-    /// The only row of a query that always has one.
+    /// As [`Self::value`], read by `read`.
     pub(super) fn one<T>(
         &self,
         sql: &str,

@@ -24,8 +24,8 @@ impl PaymentKey {
     fn params(&self) -> [Param<'_>; 3] {
         [
             Param::from(&self.profile),
-            Param::from(self.account.as_str()),
-            Param::from(self.id.as_str()),
+            Param::from(&self.account),
+            Param::from(&self.id),
         ]
     }
 }
@@ -68,11 +68,10 @@ impl Ledger {
         limit: usize,
     ) -> Result<(i64, Vec<(AccountId, Observation)>), LedgerError> {
         let profile = profile.to_owned();
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.read(move |sql| {
             let Some(after) = after else {
                 let newest = "SELECT coalesce(max(id), 0) FROM observations";
-                return Ok((sql.one(newest, &[], |row| row.get(0))?, Vec::new()));
+                return Ok((sql.value(newest, &[])?, Vec::new()));
             };
             let found: Vec<(i64, String, AccountId, Observation)> = sql.all(
                 "SELECT at, state, amount, currency, payment, account, id, profile FROM observations
@@ -152,12 +151,7 @@ impl Ledger {
             sql.execute(
                 "INSERT INTO watches (profile, account, payment, since) VALUES ($1, $2, $3, $4)
                  ON CONFLICT DO NOTHING",
-                params![
-                    &profile,
-                    watch.account.as_str(),
-                    watch.id.as_str(),
-                    watch.since
-                ],
+                params![&profile, &watch.account, &watch.id, watch.since],
             )
         })
         .await
@@ -200,10 +194,10 @@ impl Ledger {
                          VALUES ($1, $2, $3, $4, $5, $6, $7)",
                         params![
                             &of.profile,
-                            of.account.as_str(),
-                            of.id.as_str(),
-                            new.sum.amount.as_str(),
-                            new.sum.currency.as_str(),
+                            &of.account,
+                            &of.id,
+                            &new.sum.amount,
+                            &new.sum.currency,
                             new.by.as_str(),
                             new.at
                         ],
@@ -243,8 +237,8 @@ impl Ledger {
                 "INSERT INTO notes (profile, account, payment, text, at) VALUES ($1, $2, $3, $4, $5)",
                 params![
                     &of.profile,
-                    of.account.as_str(),
-                    of.id.as_str(),
+                    &of.account,
+                    &of.id,
                     &text,
                     at
                 ],
@@ -298,7 +292,7 @@ impl Ledger {
                 "INSERT INTO marks (profile, alert, at, handled) VALUES ($1, $2, $3, $4)
                  ON CONFLICT (profile, alert, at) DO UPDATE
                      SET handled = excluded.handled, operator = excluded.operator",
-                params![&profile, alert, *at, i64::from(*handled)],
+                params![&profile, alert, *at, *handled],
             )?;
             if *handled {
                 change.execute(
@@ -339,7 +333,7 @@ impl Ledger {
                     Ok(Mark {
                         alert: row.get(0)?,
                         at: row.get(1)?,
-                        handled: row.get::<i64>(2)? != 0,
+                        handled: row.get(2)?,
                         operator: row.get(3)?,
                     })
                 },
@@ -377,8 +371,8 @@ fn observe(sql: &dyn Sql, of: &PaymentKey, seen: &Observation) -> SqlResult<bool
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
         params![
             &of.profile,
-            of.account.as_str(),
-            of.id.as_str(),
+            &of.account,
+            &of.id,
             seen.at,
             payment.state.as_str(),
             payment.amount.as_str(),

@@ -47,7 +47,7 @@ impl<'a> Selection<'a> {
 
     /// Only the newest rows; the oldest where `oldest`.
     pub(super) fn newest(&mut self, limit: usize, oldest: bool) {
-        let place = self.place(i64::try_from(limit).unwrap_or(i64::MAX));
+        let place = self.place(limit);
         let order = if oldest { "ASC" } else { "DESC" };
         self.add(&[" ORDER BY id ", order, " LIMIT ", &place]);
     }
@@ -62,10 +62,9 @@ impl<'a> Selection<'a> {
 
     /// The number of rows.
     pub(super) fn count(&self, sql: &dyn Sql) -> SqlResult<usize> {
-        sql.one(
+        sql.value(
             &format!("SELECT count(*) FROM (SELECT id {}) AS found", self.text),
             &self.values,
-            |row| row.get(0),
         )
     }
 }

@@ -1,6 +1,10 @@
 //! Values as parameters and in columns: null, integers, texts and bytes.
 
-use crate::domain::WallTime;
+use std::time::Duration;
+
+use crate::domain::{
+    AccountId, Amount, Currency, HookEvent, JobKind, PaymentId, Verdict, WallTime,
+};
 
 use super::{SqlError, SqlResult};
 
@@ -34,6 +38,38 @@ macro_rules! integers {
 }
 integers!(i64, u32, u16, bool);
 
+/// Numbers beyond a column's range saturate.
+macro_rules! larger {
+    ($($kind:ty),*) => {$(
+        impl From<$kind> for Param<'_> {
+            fn from(value: $kind) -> Self {
+                Self::Int(i64::try_from(value).unwrap_or(i64::MAX))
+            }
+        }
+    )*};
+}
+larger!(u64, usize, u128);
+
+impl From<Duration> for Param<'_> {
+    /// In nanoseconds.
+    fn from(value: Duration) -> Self {
+        value.as_nanos().into()
+    }
+}
+
+macro_rules! texts {
+    ($($kind:ty),*) => {$(
+        impl<'a> From<&'a $kind> for Param<'a> {
+            fn from(value: &'a $kind) -> Self {
+                Self::Text(value.as_str())
+            }
+        }
+    )*};
+}
+texts!(
+    String, AccountId, PaymentId, Amount, Currency, HookEvent, JobKind, Verdict
+);
+
 impl From<WallTime> for Param<'_> {
     fn from(value: WallTime) -> Self {
         Self::Time(value.0)
@@ -42,12 +78,6 @@ impl From<WallTime> for Param<'_> {
 
 impl<'a> From<&'a str> for Param<'a> {
     fn from(value: &'a str) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl<'a> From<&'a String> for Param<'a> {
-    fn from(value: &'a String) -> Self {
         Self::Text(value)
     }
 }
@@ -150,6 +180,18 @@ macro_rules! smaller {
 }
 smaller!(u32, u16, usize);
 
+impl FromColumn for u64 {
+    fn from_column(column: Column<'_>, _: i64) -> Option<Self> {
+        i64::from_column(column, 0).map(i64::unsigned_abs)
+    }
+}
+
+impl FromColumn for Duration {
+    fn from_column(column: Column<'_>, _: i64) -> Option<Self> {
+        u64::from_column(column, 0).map(Self::from_nanos)
+    }
+}
+
 impl FromColumn for bool {
     fn from_column(column: Column<'_>, _: i64) -> Option<Self> {
         i64::from_column(column, 0).map(|value| value != 0)
@@ -181,4 +223,31 @@ impl<T: FromColumn> FromColumn for Option<T> {
             value => T::from_column(value, ahead).map(Some),
         }
     }
+}
+
+/// What a row is read as: the value of its first column, or those of as many columns as a tuple has.
+pub(in crate::ledger) trait FromRow: Sized {
+    fn from_row(row: Row<'_>) -> SqlResult<Self>;
+}
+
+impl<T: FromColumn> FromRow for T {
+    fn from_row(row: Row<'_>) -> SqlResult<Self> {
+        row.get(0)
+    }
+}
+
+macro_rules! tuples {
+    ($($($kind:ident $column:tt),+;)+) => {$(
+        impl<$($kind: FromColumn),+> FromRow for ($($kind,)+) {
+            fn from_row(row: Row<'_>) -> SqlResult<Self> {
+                Ok(($(row.get::<$kind>($column)?,)+))
+            }
+        }
+    )+};
+}
+tuples! {
+    A 0, B 1;
+    A 0, B 1, C 2;
+    A 0, B 1, C 2, D 3;
+    A 0, B 1, C 2, D 3, E 4;
 }

@@ -269,11 +269,10 @@ fn check_due(
     if new.proved || earlier == 0 {
         return Ok(now);
     }
-    let last: Option<WallTime> = sql.one(
+    let last: Option<WallTime> = sql.value(
         "SELECT max(CASE WHEN due_at IS NOT NULL AND leased_until > $1 THEN $1 ELSE tried_at END)
          FROM jobs WHERE dedup_key = $2 AND kind = $3",
-        params![now, dedup_key, JobKind::Ask.as_str()],
-        |row| row.get(0),
+        params![now, dedup_key, &JobKind::Ask],
     )?;
     let pause = if earlier < MANY {
         NEXT_CHECK
@@ -288,18 +287,11 @@ fn check_due(
 /// not count: its answer may be older than the change that this delivery reports. The payment may have become known
 /// meanwhile.
 fn advance_check(sql: &dyn Sql, ask: &Ask) -> SqlResult<bool> {
-    let woken: Vec<i64> = sql.all(
+    let woken: Vec<i64> = sql.rows(
         "UPDATE jobs SET due_at = min(due_at, $1), known = max(known, $2)
          WHERE dedup_key = $3 AND due_at IS NOT NULL AND kind = $4 AND leased_until <= $5
          RETURNING delivery",
-        params![
-            ask.due,
-            ask.known,
-            ask.dedup_key,
-            JobKind::Ask.as_str(),
-            ask.at,
-        ],
-        |row| row.get(0),
+        params![ask.due, ask.known, ask.dedup_key, &JobKind::Ask, ask.at,],
     )?;
     for delivery in &woken {
         rows::classify(sql, DeliveryId(*delivery))?;
@@ -315,11 +307,10 @@ fn is_to_be_forwarded(
     job: &NewJob,
     now: WallTime,
 ) -> SqlResult<bool> {
-    sql.one(
+    sql.value(
         "SELECT EXISTS (SELECT 1 FROM jobs
              WHERE dedup_key = $1 AND due_at IS NOT NULL AND kind = $2 AND target = $3 AND tries = 0
                  AND leased_until <= $4)",
-        params![dedup_key, job.kind.as_str(), &job.target, now],
-        |row| row.get(0),
+        params![dedup_key, &job.kind, &job.target, now],
     )
 }

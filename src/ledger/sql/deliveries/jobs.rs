@@ -122,7 +122,7 @@ impl Ledger {
             };
             for kind in queue.kinds {
                 let at: Option<Option<WallTime>> =
-                    sql.optional(&statement, &of.params(*kind), |row| row.get(0))?;
+                    sql.first(&statement, &of.params(*kind))?;
                 let at = at.flatten();
                 soonest = soonest.into_iter().chain(at).min();
             }
@@ -141,7 +141,7 @@ impl Ledger {
                 |row| {
                     Ok(OpenJobs {
                         kind: rows::word(row, 0, JobKind::from_word)?,
-                        count: row.get::<i64>(1)?.unsigned_abs(),
+                        count: row.get(1)?,
                         oldest: row.get(2)?,
                     })
                 },
@@ -158,11 +158,10 @@ impl Ledger {
     ) -> Result<Vec<Delivery>, LedgerError> {
         self.read(move |sql| {
             // An index has these jobs alone.
-            let ids: Vec<i64> = sql.all(
+            let ids: Vec<i64> = sql.rows(
                 "SELECT DISTINCT delivery FROM jobs WHERE account_key = $1 AND due_at IS NULL AND done = 0
                  ORDER BY delivery DESC LIMIT $2",
-                params![&*account_key, i64::try_from(limit).unwrap_or(i64::MAX)],
-                |row| row.get(0),
+                params![&*account_key, limit],
             )?;
             let mut failed = Vec::with_capacity(ids.len());
             for id in ids {
@@ -180,11 +179,10 @@ impl Ledger {
         account_key: Arc<str>,
     ) -> Result<Vec<(String, u64)>, LedgerError> {
         self.read(move |sql| {
-            sql.all(
+            sql.rows(
                 "SELECT account, CAST(sum(rows) AS BIGINT) FROM delivery_tally WHERE class = $1 AND account_key = $2
                  GROUP BY account HAVING sum(rows) > 0",
                 params![rows::Class::Unknown as i64, &*account_key],
-                |row| Ok((row.get(0)?, row.get::<i64>(1)?.unsigned_abs())),
             )
         })
         .await
@@ -227,7 +225,7 @@ impl Ledger {
                      EXISTS (SELECT 1 FROM jobs
                          WHERE dedup_key = known.id AND kind = $1 AND due_at IS NOT NULL)
                  FROM dedup_keys AS known WHERE hash = $2",
-                params![JobKind::Relay.as_str(), dedup_key.hash()],
+                params![&JobKind::Relay, dedup_key.hash()],
                 |row| {
                     let (sealed, awaited) = (row.get(0)?, row.get(1)?);
                     Ok(FirstReply { sealed, awaited })
@@ -241,10 +239,9 @@ impl Ledger {
 
 fn add(sql: &dyn Sql, delivery: DeliveryId, new: &NewJob) -> SqlResult<Option<Delivery>> {
     let change = sql.change(Area::Deliveries)?;
-    let known: Option<String> = change.optional(
+    let known: Option<String> = change.first(
         "SELECT account_key FROM deliveries WHERE id = $1",
         params![delivery.0],
-        |row| row.get(0),
     )?;
     let Some(account_key) = known else {
         return Ok(None);
@@ -266,10 +263,9 @@ fn add(sql: &dyn Sql, delivery: DeliveryId, new: &NewJob) -> SqlResult<Option<De
 fn make_due(sql: &dyn Sql, retry: &Retry) -> SqlResult<Option<Retried>> {
     let change = sql.change(Area::Deliveries)?;
     let id = retry.delivery;
-    let owned: bool = change.one(
+    let owned: bool = change.value(
         "SELECT EXISTS (SELECT 1 FROM deliveries WHERE id = $1 AND account_key = $2)",
         params![id.0, &*retry.account_key],
-        |row| row.get(0),
     )?;
     // Read in this transaction: no process can save another result in between.
     let Some(before) = rows::one(&*change, id)?.filter(|_| owned) else {
@@ -300,13 +296,12 @@ fn make_due(sql: &dyn Sql, retry: &Retry) -> SqlResult<Option<Retried>> {
 
 fn take(sql: &dyn Sql, queue: &JobFilter, lease: Lease) -> SqlResult<Vec<(Delivery, JobId)>> {
     let change = sql.change(Area::Deliveries)?;
-    let most = i64::try_from(lease.limit).unwrap_or(i64::MAX);
     let of = Queue::of(queue);
     let (when, here) = of.due();
     // Made-up callbacks: the newest first, since real ones among a flood are likelier to be new.
     let order = if queue.known { DUE } else { "-id" };
     let now = lease.now;
-    let mut due: Vec<(i64, i64, i64)> = Vec::new();
+    let mut due = Vec::new();
     let first = 5 + usize::from(of.targets.is_some());
     let [one, two, three] = [0, 1, 2].map(|at| format!("${}", first + at));
     for (condition, instants) in [
@@ -329,11 +324,8 @@ fn take(sql: &dyn Sql, queue: &JobFilter, lease: Lease) -> SqlResult<Vec<(Delive
         for kind in queue.kinds {
             let mut params = of.params(*kind);
             params.extend(instants.iter().copied().map(Param::from));
-            params.push(most.into());
-            let found = change.all(&statement, &params, |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })?;
-            due.extend(found);
+            params.push(lease.limit.into());
+            due.extend(change.rows::<(i64, i64, i64)>(&statement, &params)?);
         }
     }
     due.sort_unstable();
@@ -358,12 +350,11 @@ fn take(sql: &dyn Sql, queue: &JobFilter, lease: Lease) -> SqlResult<Vec<(Delive
 
 fn end_abandoned(sql: &dyn Sql, prefix: &str, before: WallTime) -> SqlResult<()> {
     let change = sql.change(Area::Deliveries)?;
-    let ended: Vec<i64> = change.all(
+    let ended: Vec<i64> = change.rows(
         "UPDATE jobs SET due_at = NULL
          WHERE due_at IS NOT NULL AND max(due_at, leased_until) < $1 AND substr(account_key, 1, length($2)) = $2
          RETURNING delivery",
         params![before, prefix],
-        |row| row.get(0),
     )?;
     for delivery in ended {
         rows::classify(&*change, DeliveryId(delivery))?;
@@ -378,20 +369,11 @@ fn save_attempt(
     result: &JobResult,
 ) -> SqlResult<Option<Delivery>> {
     let change = sql.change(Area::Deliveries)?;
-    let known: Option<(i64, Option<i64>, i64, bool, bool)> = change.optional(
+    let known: Option<(i64, Option<i64>, i64, bool, bool)> = change.first(
         "SELECT delivery, dedup_key, coalesce(length(reply), 0), due_at IS NOT NULL AND lease = $1,
              kind = $2 AND known = 0
          FROM jobs WHERE id = $3",
-        params![rows::name_of(held_until), JobKind::Ask.as_str(), id.0],
-        |row| {
-            Ok((
-                row.get(0)?,
-                row.get(1)?,
-                row.get(2)?,
-                row.get(3)?,
-                row.get(4)?,
-            ))
-        },
+        params![rows::name_of(held_until), &JobKind::Ask, id.0],
     )?;
     let Some((delivery, dedup_key, had, held, unknown)) = known else {
         return Ok(None);
@@ -405,7 +387,6 @@ fn save_attempt(
         JobState::Due { at } => Some(at),
         JobState::Done | JobState::GivenUp => None,
     };
-    let nanos = |took: Duration| i64::try_from(took.as_nanos()).unwrap_or(i64::MAX);
     change.execute(
         "UPDATE jobs SET tries = tries + 1, due_at = $1, leased_until = $2, done = $3, tried_at = $4, summary = $5,
              status = $6, took = $7, reply = coalesce($8, reply)
@@ -417,7 +398,7 @@ fn save_attempt(
             result.at,
             &outcome.summary,
             outcome.status,
-            outcome.took.map(nanos),
+            outcome.took,
             outcome.reply.as_ref(),
             id.0,
         ],
@@ -447,10 +428,9 @@ fn save_attempt(
 
 /// The provider knows the payment of these deliveries, so they are not made up.
 fn mark_known(sql: &dyn Sql, dedup_key: Option<i64>) -> SqlResult<()> {
-    let known: Vec<i64> = sql.all(
+    let known: Vec<i64> = sql.rows(
         "UPDATE jobs SET known = 1 WHERE dedup_key = $1 AND known = 0 RETURNING delivery",
         params![dedup_key],
-        |row| row.get(0),
     )?;
     for delivery in known {
         rows::classify(sql, DeliveryId(delivery))?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::domain::WallTime;
 
-use super::super::value::{Row, params};
+use super::super::value::params;
 use super::super::{Area, Sql, SqlResult, Store};
 use super::rows::Class;
 use crate::ledger::deliveries::NewDelivery;
@@ -63,11 +63,6 @@ const SUM: &str =
     "SELECT CAST(coalesce(sum(rows), 0) AS BIGINT), CAST(coalesce(sum(bytes), 0) AS BIGINT)
      FROM delivery_tally WHERE class = $1";
 
-fn rows_and_bytes(row: Row<'_>) -> SqlResult<(u64, u64)> {
-    let at = |column| row.get::<i64>(column).map(i64::unsigned_abs);
-    Ok((at(0)?, at(1)?))
-}
-
 /// The space for deliveries with open jobs, as a transaction fills it.
 pub(super) struct Room<'a> {
     sql: &'a dyn Sql,
@@ -91,14 +86,13 @@ impl<'a> Room<'a> {
     pub(super) fn take(&mut self, new: &NewDelivery) -> SqlResult<bool> {
         let class = Class::Open as i64;
         if self.all.is_none() {
-            self.all = Some(self.sql.one(SUM, params![class], rows_and_bytes)?);
+            self.all = Some(self.sql.value(SUM, params![class])?);
         }
         let key = (new.account_key.clone(), new.account.clone());
         if !self.accounts.contains_key(&key) {
-            let own = self.sql.one(
+            let own = self.sql.value(
                 &format!("{SUM} AND account_key = $2 AND account = $3"),
                 params![class, &new.account_key, &new.account],
-                rows_and_bytes,
             )?;
             self.accounts.insert(key.clone(), own);
         }
@@ -127,8 +121,7 @@ pub(super) fn prune(
     now: WallTime,
     most: usize,
 ) -> SqlResult<bool> {
-    let age = i64::try_from(limits.age.as_millis()).unwrap_or(i64::MAX);
-    let since = WallTime(now.0.saturating_sub(age));
+    let since = now.minus(limits.age);
     let mut more = false;
     let pruning = Pruning {
         sql,
@@ -137,21 +130,12 @@ pub(super) fn prune(
         most,
     };
     // One question for all classes: mostly there is nothing to drop.
-    let full = sql.all(
+    let full: Vec<(i64, u64, u64, Option<WallTime>)> = sql.rows(
         "SELECT class, CAST(sum(rows) AS BIGINT), CAST(sum(bytes) AS BIGINT),
              (SELECT received_at FROM deliveries
                  WHERE deliveries.class = delivery_tally.class ORDER BY id LIMIT 1)
          FROM delivery_tally GROUP BY class",
         &[],
-        |row| {
-            let at = |column| row.get::<i64>(column).map(i64::unsigned_abs);
-            Ok((
-                row.get::<i64>(0)?,
-                at(1)?,
-                at(2)?,
-                row.get::<Option<WallTime>>(3)?,
-            ))
-        },
     )?;
     for class in [Class::Accepted, Class::Repeat, Class::Junk, Class::Unknown] {
         let found = full.iter().find(|(of, ..)| *of == class as i64);
@@ -164,11 +148,9 @@ pub(super) fn prune(
         }
     }
     let remembered = limits.count.saturating_mul(DEDUP_KEYS);
-    let remembered = i64::try_from(remembered).unwrap_or(i64::MAX);
     // Separately, so that a flood of hints displaces no order. By number alone, since a repeat of an old message is
     // still a repeat.
-    let many = i64::try_from(most).unwrap_or(i64::MAX);
-    let (old, others, relayed): (bool, Option<i64>, Option<i64>) = sql.one(
+    let (old, others, relayed): (bool, Option<i64>, Option<i64>) = sql.value(
         "SELECT EXISTS (SELECT 1 FROM
                  (SELECT seen_at FROM dedup_keys WHERE relayed = 0 ORDER BY number LIMIT $1) AS first
                  WHERE seen_at < $2),
@@ -176,10 +158,11 @@ pub(super) fn prune(
                  - (SELECT min(number) FROM dedup_keys WHERE relayed = 0),
              (SELECT max(number) FROM dedup_keys WHERE relayed = 1)
                  - (SELECT min(number) FROM dedup_keys WHERE relayed = 1)",
-        params![many, since],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        params![most, since],
     )?;
-    let exceeds = |span: Option<i64>| span.is_some_and(|span| span >= remembered);
+    let exceeds = |span: Option<i64>| {
+        span.is_some_and(|span| span >= i64::try_from(remembered).unwrap_or(i64::MAX))
+    };
     for (relayed, since, has_some) in [
         (false, since, old || exceeds(others)),
         (true, WallTime(i64::MIN), exceeds(relayed)),
@@ -195,7 +178,7 @@ pub(super) fn prune(
                          OR oldest.number <= (SELECT max(number) FROM dedup_keys WHERE relayed = $1) - $4)
                      AND NOT EXISTS (SELECT 1 FROM jobs
                          WHERE jobs.dedup_key = oldest.id AND jobs.due_at IS NOT NULL))",
-            params![relayed, many, since, remembered],
+            params![relayed, most, since, remembered],
         )?;
         more |= dropped == most;
     }
@@ -222,10 +205,9 @@ impl Pruning<'_> {
         let (mut rows, mut bytes) = tally;
         let too_much = |rows: u64, bytes: u64| rows > bounds.rows || bytes > bounds.bytes;
         for dropped in 0..most {
-            let found: Option<(i64, i64, WallTime)> = sql.optional(
+            let found: Option<(i64, u64, WallTime)> = sql.first(
                 "SELECT id, size, received_at FROM deliveries WHERE class = $1 ORDER BY id LIMIT 1",
                 params![class as i64],
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
             )?;
             let Some((mut id, mut size, at)) = found else {
                 return Ok(dropped);
@@ -240,16 +222,15 @@ impl Pruning<'_> {
                     (id, size) = oldest_of_the_largest(sql, class, rows > bounds.rows)?;
                 }
             }
-            let dedup_key: Option<i64> = sql.one(
+            let dedup_key: Option<i64> = sql.value(
                 "DELETE FROM deliveries WHERE id = $1 RETURNING dedup_key",
                 params![id],
-                |row| row.get(0),
             )?;
             if class == Class::Unknown {
                 forget_unknown(sql, dedup_key)?;
             }
             rows = rows.saturating_sub(1);
-            bytes = bytes.saturating_sub(size.unsigned_abs());
+            bytes = bytes.saturating_sub(size);
         }
         Ok(most)
     }
@@ -266,7 +247,7 @@ fn forget_unknown(sql: &dyn Sql, dedup_key: Option<i64>) -> SqlResult<()> {
 }
 
 /// The oldest delivery of a class, of the account with the most rows or bytes.
-fn oldest_of_the_largest(sql: &dyn Sql, class: Class, in_number: bool) -> SqlResult<(i64, i64)> {
+fn oldest_of_the_largest(sql: &dyn Sql, class: Class, in_number: bool) -> SqlResult<(i64, u64)> {
     let by = if in_number { "rows" } else { "bytes" };
     // Only accepted ones have an index by account; for other classes it would be slow, so `|| ''` turns it off.
     let plain = if class == Class::Accepted {
@@ -275,7 +256,7 @@ fn oldest_of_the_largest(sql: &dyn Sql, class: Class, in_number: bool) -> SqlRes
         " || ''"
     };
     let class = class as i64;
-    sql.one(
+    sql.value(
         &format!(
             "SELECT id, size FROM deliveries JOIN
                  (SELECT account_key AS whose, account AS its FROM delivery_tally
@@ -284,7 +265,6 @@ fn oldest_of_the_largest(sql: &dyn Sql, class: Class, in_number: bool) -> SqlRes
              WHERE class = {class} ORDER BY id LIMIT 1"
         ),
         &[],
-        |row| Ok((row.get(0)?, row.get(1)?)),
     )
 }
 

@@ -1,7 +1,5 @@
 //! Deliveries as rows: insert, read, classify.
 
-use std::time::Duration;
-
 use crate::domain::job::NewJob;
 use crate::domain::{
     Delivery, DeliveryId, Job, JobId, JobKind, JobState, PaymentId, PlayerId, Subject, Verdict,
@@ -67,12 +65,11 @@ pub(super) fn is_known(sql: &dyn Sql, new: &NewDelivery) -> SqlResult<bool> {
     if new.proved {
         return Ok(true);
     }
-    sql.one(
+    sql.value(
         "SELECT EXISTS (SELECT 1 FROM watches WHERE profile = $1 AND account = $2 AND payment = $3)
              OR EXISTS (SELECT 1 FROM observations WHERE profile = $1 AND account = $2 AND payment = $3)
              OR EXISTS (SELECT 1 FROM expectations WHERE profile = $1 AND account = $2 AND payment = $3)",
-        params![&new.account_key, &new.account, payment.as_str()],
-        |row| row.get(0),
+        params![&new.account_key, &new.account, payment],
     )
 }
 
@@ -109,7 +106,6 @@ pub(super) fn insert(
     ];
     let size = ROW_BYTES + new.sealed.len() + texts.iter().map(|text| text.len()).sum::<usize>();
     let class = Class::of(verdict, due, false) as i64;
-    let size = i64::try_from(size).unwrap_or(i64::MAX);
     sql.count_delivery(new, class, size);
     let columns = params![
         class,
@@ -120,7 +116,7 @@ pub(super) fn insert(
         new.received_at,
         &new.from,
         &new.method,
-        verdict.as_str(),
+        &verdict,
         &new.why,
         &new.kind,
         payment.as_deref(),
@@ -128,7 +124,7 @@ pub(super) fn insert(
         dedup_key,
         attempt,
         new.status,
-        i64::try_from(new.bytes).unwrap_or(i64::MAX),
+        new.bytes,
         &new.sealed,
     ];
     let id = sql.insert(
@@ -184,7 +180,7 @@ pub(super) fn insert_job(sql: &dyn Sql, whose: &JobOwner<'_>, new: &NewJob) -> S
             whose.delivery.0,
             whose.account_key,
             whose.dedup_key,
-            new.kind.as_str(),
+            &new.kind,
             &new.target,
             whose.known,
             0_i64,
@@ -211,13 +207,12 @@ pub(super) fn insert_job(sql: &dyn Sql, whose: &JobOwner<'_>, new: &NewJob) -> S
 
 /// Updates a delivery's class after its jobs have changed.
 pub(super) fn classify(sql: &dyn Sql, id: DeliveryId) -> SqlResult<()> {
-    let (verdict, class, due, unfounded): (String, i64, Option<bool>, bool) = sql.one(
+    let (verdict, class, due, unfounded): (String, i64, Option<bool>, bool) = sql.value(
         "SELECT verdict, class,
              (SELECT max(known) FROM jobs WHERE delivery = $1 AND due_at IS NOT NULL),
              EXISTS (SELECT 1 FROM jobs WHERE delivery = $1 AND kind = $2 AND known = 0)
          FROM deliveries WHERE id = $1",
-        params![id.0, JobKind::Ask.as_str()],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+        params![id.0, &JobKind::Ask],
     )?;
     // An unknown word counts as a rejected callback.
     let verdict = Verdict::from_word(&verdict).unwrap_or(Verdict::Unreadable);
@@ -326,8 +321,7 @@ impl<'a> Wanted<'a> {
 
     fn require_words<'s>(&'s self, selection: &mut Selection<'s>) {
         if !self.patterns.is_empty() {
-            let searched = i64::try_from(SEARCHED_MAX).unwrap_or(i64::MAX);
-            selection.require("id > (SELECT max(id) FROM deliveries) -", searched);
+            selection.require("id > (SELECT max(id) FROM deliveries) -", SEARCHED_MAX);
         }
         for pattern in &self.patterns {
             let place = selection.place(pattern);
@@ -360,11 +354,7 @@ pub(super) fn one(sql: &dyn Sql, id: DeliveryId) -> SqlResult<Option<Delivery>> 
 }
 
 pub(super) fn sealed(sql: &dyn Sql, id: DeliveryId) -> SqlResult<Option<SealedParts>> {
-    let request = sql.optional(
-        "SELECT sealed FROM deliveries WHERE id = $1",
-        params![id.0],
-        |row| row.get(0),
-    )?;
+    let request = sql.first("SELECT sealed FROM deliveries WHERE id = $1", params![id.0])?;
     let Some(request) = request else {
         return Ok(None);
     };
@@ -399,7 +389,7 @@ fn from_row(row: Row<'_>) -> SqlResult<Delivery> {
         subject,
         attempt: row.get(11)?,
         status: row.get(12)?,
-        bytes: row.get::<i64>(13)?.unsigned_abs(),
+        bytes: row.get(13)?,
         jobs: Vec::new(),
     })
 }
@@ -422,9 +412,7 @@ fn jobs(sql: &dyn Sql, id: DeliveryId) -> SqlResult<Vec<Job>> {
             tried_at: row.get(6)?,
             summary: row.get(7)?,
             status: row.get(8)?,
-            took: row
-                .get::<Option<i64>>(9)?
-                .map(|nanos| Duration::from_nanos(nanos.unsigned_abs())),
+            took: row.get(9)?,
         })
     };
     sql.all(

@@ -122,10 +122,8 @@ async fn a_callback_that_cannot_be_saved_is_never_reported_as_saved() {
         sealed: vec![0; 200_000],
         ..new(number)
     };
-    let (one, two) = tokio::join!(
-        shared(&ledger).deliver(large(1)),
-        shared(&ledger).deliver(large(2))
-    );
+    let both = shared(&ledger);
+    let (one, two) = tokio::join!(both.deliver(large(1)), both.deliver(large(2)));
     for refused in [one, two] {
         assert!(matches!(&refused, Err(LedgerError::NotSaved(why)) if why.contains("full")));
     }
