@@ -252,9 +252,8 @@ impl Connection {
         params: &[Param<'_>],
     ) -> Result<Vec<tokio_postgres::Row>, PostgresError> {
         let statement = self.prepared(sql)?;
-        let bound: Vec<Bound<'_>> = self.bound(params);
-        let bound: Vec<&(dyn ToSql + Sync)> = bound.iter().map(|bound| bound as _).collect();
-        self.wait(limit, self.client.query(&statement, &bound))
+        let bound = self.bound(params);
+        self.wait(limit, self.client.query(&statement, &refs(&bound)))
             .map_err(|error| self.cause(error))
     }
 
@@ -266,12 +265,15 @@ impl Connection {
         }
     }
 
-    fn bound<'a>(&self, params: &[Param<'a>]) -> Vec<Bound<'a>> {
-        let shifted = |param: &Param<'a>| match *param {
-            Param::Time(at) => Bound(Param::Int(at.saturating_add(self.ahead))),
-            other => Bound(other),
+    fn bound(&self, params: &[Param<'_>]) -> Vec<Bound> {
+        let bound = |param: &Param<'_>| match *param {
+            Param::Null => Bound::Null,
+            Param::Int(value) => Bound::Int(value),
+            Param::Time(at) => Bound::Int(at.saturating_add(self.ahead)),
+            Param::Text(text) => Bound::Text(text.replace('\0', &FOR_NUL.to_string())),
+            Param::Bytes(bytes) => Bound::Bytes(bytes.to_vec()),
         };
-        params.iter().map(shifted).collect()
+        params.iter().map(bound).collect()
     }
 }
 
@@ -332,8 +334,7 @@ impl Sql for Connection {
     fn execute(&self, sql: &str, params: &[Param<'_>]) -> SqlResult<usize> {
         let statement = self.prepared(sql)?;
         let bound = self.bound(params);
-        let bound: Vec<&(dyn ToSql + Sync)> = bound.iter().map(|bound| bound as _).collect();
-        let changed = self.wait(ANSWER_MAX, self.client.execute(&statement, &bound));
+        let changed = self.wait(ANSWER_MAX, self.client.execute(&statement, &refs(&bound)));
         let changed = changed.map_err(|error| self.cause(error))?;
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
     }
@@ -358,12 +359,8 @@ impl Sql for Connection {
         let statement = self.prepared(sql)?;
         let answers = params.iter().map(|params| {
             let (client, statement) = (self.client.clone(), statement.clone());
-            let bound: Vec<Owned> = self.bound(params).into_iter().map(Owned::from).collect();
-            sent(async move {
-                let bound: Vec<&(dyn ToSql + Sync)> =
-                    bound.iter().map(|bound| bound as _).collect();
-                client.query(&statement, &bound).await
-            })
+            let bound = self.bound(params);
+            sent(async move { client.query(&statement, &refs(&bound)).await })
         });
         // All are sent before the first answer is awaited.
         let answers: Vec<_> = answers.collect();
@@ -384,12 +381,12 @@ impl Sql for Connection {
         let statement = self.prepared(&format!(
             "INSERT INTO {table} ({columns}, id) VALUES ({places})"
         ))?;
-        let mut bound: Vec<Owned> = self.bound(params).into_iter().map(Owned::from).collect();
-        bound.push(Owned::Int(id));
+        let mut bound = self.bound(params);
+        bound.push(Bound::Int(id));
         let client = self.client.clone();
         self.send(async move {
-            let bound: Vec<&(dyn ToSql + Sync)> = bound.iter().map(|bound| bound as _).collect();
-            client.execute(&statement, &bound).await.map(drop)
+            let sent = client.execute(&statement, &refs(&bound)).await;
+            sent.map(drop)
         });
         Ok(id)
     }
@@ -509,75 +506,33 @@ fn column(row: &tokio_postgres::Row, at: usize) -> Column<'_> {
     }
 }
 
-/// A parameter, in the type that the statement wants.
-struct Bound<'a>(Param<'a>);
-
-impl fmt::Debug for Bound<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Values stay out of logs.
-        f.write_str("parameter")
-    }
-}
-
-/// A parameter of a statement whose answer is awaited later.
-#[derive(Debug)]
-enum Owned {
+/// A parameter, in the type that the statement wants. Owned, since some answers are awaited later.
+enum Bound {
     Null,
     Int(i64),
     Text(String),
     Bytes(Vec<u8>),
 }
 
-impl From<Bound<'_>> for Owned {
-    fn from(bound: Bound<'_>) -> Self {
-        match bound.0 {
-            Param::Null => Self::Null,
-            Param::Int(value) | Param::Time(value) => Self::Int(value),
-            Param::Text(text) => Self::Text(text.to_owned()),
-            Param::Bytes(bytes) => Self::Bytes(bytes.to_vec()),
-        }
+impl fmt::Debug for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Values stay out of logs.
+        f.write_str("parameter")
     }
 }
 
-impl ToSql for Owned {
+impl ToSql for Bound {
     fn to_sql(
         &self,
         kind: &Type,
         out: &mut BytesMut,
     ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        let param = match self {
-            Self::Null => Param::Null,
-            Self::Int(value) => Param::Int(*value),
-            Self::Text(text) => Param::Text(text),
-            Self::Bytes(bytes) => Param::Bytes(bytes),
-        };
-        Bound(param).to_sql(kind, out)
-    }
-
-    fn accepts(kind: &Type) -> bool {
-        <Bound<'_> as ToSql>::accepts(kind)
-    }
-
-    to_sql_checked!();
-}
-
-impl ToSql for Bound<'_> {
-    fn to_sql(
-        &self,
-        kind: &Type,
-        out: &mut BytesMut,
-    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        match self.0 {
-            Param::Null => Ok(IsNull::Yes),
-            Param::Int(value) | Param::Time(value) if *kind == Type::INT4 => {
-                i32::try_from(value)?.to_sql(kind, out)
-            }
-            Param::Int(value) | Param::Time(value) => value.to_sql(kind, out),
-            Param::Text(text) if text.contains('\0') => {
-                text.replace('\0', &FOR_NUL.to_string()).to_sql(kind, out)
-            }
-            Param::Text(text) => text.to_sql(kind, out),
-            Param::Bytes(bytes) => bytes.to_sql(kind, out),
+        match self {
+            Self::Null => Ok(IsNull::Yes),
+            Self::Int(value) if *kind == Type::INT4 => i32::try_from(*value)?.to_sql(kind, out),
+            Self::Int(value) => value.to_sql(kind, out),
+            Self::Text(text) => text.to_sql(kind, out),
+            Self::Bytes(bytes) => bytes.to_sql(kind, out),
         }
     }
 
@@ -586,4 +541,9 @@ impl ToSql for Bound<'_> {
     }
 
     to_sql_checked!();
+}
+
+/// As the client takes them.
+fn refs(bound: &[Bound]) -> Vec<&(dyn ToSql + Sync)> {
+    bound.iter().map(|bound| bound as _).collect()
 }
