@@ -11,8 +11,8 @@ use super::secrets::SecretOverrides;
 use crate::config::edit::{self, Edit, Entry};
 use crate::config::{AccountConfig, Config, ConfigError, Environ, KeyKind, SecretSource};
 use crate::domain::manage::{
-    Change, Changed, NewAccount, Proof, ProviderSetup, SetupField, leaves_open, unprovable,
-    unprovable_account,
+    Change, Changed, NewAccount, NewSecret, Proof, ProviderSetup, SetupField, leaves_open,
+    unprovable, unprovable_account,
 };
 use crate::domain::{AccountId, CredentialStatus, Environment, Problem, ProblemKind, Secret};
 use crate::net::{Event, RequestOptions, redact};
@@ -20,7 +20,7 @@ use crate::providers::{self, Manifest, REGISTRY, SPECS};
 use admin::AccountAdmin;
 pub(super) use admin::{unsaved, vault_source};
 pub use profile::profile_for;
-use verified::{AddedSecret, Addition, Home, Pending, Rotation, Step, VaultEntry};
+use verified::{Addition, Pending, Rotation, Step};
 pub use verified::{SecretValue, Verified};
 
 /// The simulator's event that gives a client a new secret.
@@ -64,15 +64,6 @@ fn setup(manifest: &Manifest) -> ProviderSetup {
     }
 }
 
-/// A new secret to verify.
-struct NewSecret {
-    account: AccountId,
-    key: String,
-    secret: Secret,
-    /// Whether to accept one that the provider cannot verify.
-    unverified: bool,
-}
-
 impl Deck {
     /// Verifies a change of this profile's accounts with the new secrets. Saves nothing.
     ///
@@ -85,20 +76,7 @@ impl Deck {
     ) -> Result<Verified, Problem> {
         match change {
             Change::Add(new) => self.prove_addition(*new, Vec::new(), options).await,
-            Change::Rotate {
-                account,
-                key,
-                secret,
-                unverified,
-            } => {
-                let new = NewSecret {
-                    account,
-                    key,
-                    secret,
-                    unverified,
-                };
-                self.prove_rotation(new, options).await
-            }
+            Change::Rotate(new) => self.prove_rotation(new, options).await,
             Change::Remove(account) => {
                 self.only_own(&format!(
                     "account {account} belongs to the built-in simulator and cannot be removed"
@@ -132,20 +110,18 @@ impl Deck {
         self.only_own("the built-in profile sandbox accepts no other accounts")?;
         let secret_overrides = SecretOverrides::default();
         let held: Vec<&'static str> = new.secrets.iter().map(|(key, _)| *key).collect();
-        let mut secrets: Vec<AddedSecret> = Vec::new();
+        let mut secrets: Vec<(&'static str, SecretValue)> = Vec::new();
         for (key, source) in sources {
-            let value = SecretValue::At(source);
-            secrets.push(AddedSecret { key, value });
+            secrets.push((key, SecretValue::At(source)));
         }
         for (key, secret) in new.secrets {
             redact::learn(&secret, key);
             secret_overrides.insert(&new.name, key, secret.clone());
-            let value = SecretValue::New(secret);
-            secrets.push(AddedSecret { key, value });
+            secrets.push((key, SecretValue::New(secret)));
         }
         let order = providers::by_name(new.provider.0).map_or(&[][..], |m| m.spec.keys);
         // The config file gets them in the provider's order, not in that of typing.
-        secrets.sort_by_key(|secret| order.iter().position(|spec| spec.name == secret.key));
+        secrets.sort_by_key(|(key, _)| order.iter().position(|spec| spec.name == *key));
         let entry = Entry {
             profile: self.profile.clone(),
             account: new.name.clone(),
@@ -157,7 +133,7 @@ impl Deck {
         };
         let admin = self.admin()?;
         let mut rehearsed = entry.clone();
-        for AddedSecret { key, value } in &secrets {
+        for (key, value) in &secrets {
             let source = match value {
                 SecretValue::At(source) => source.clone(),
                 // A placeholder until the secret is saved and its place is known.
@@ -238,7 +214,7 @@ impl Deck {
         redact::learn(&secret, key);
         let secret_overrides = SecretOverrides::default();
         secret_overrides.insert(&account, key, secret.clone());
-        let (trial, home) = if runtime.account.environment == Environment::Embedded {
+        let (trial, place) = if runtime.account.environment == Environment::Embedded {
             let events = (runtime.manifest.simulator)().events();
             if !(provable && events.iter().any(|event| event.name == RESET)) {
                 return Err(Problem::new(
@@ -259,7 +235,7 @@ impl Deck {
             let admin = self.admin()?;
             let profile = self.profile.clone();
             let of = account.clone();
-            let (config, home) = blocking(move || {
+            let (config, place) = blocking(move || {
                 let config = edit::current(&admin.config, &SPECS);
                 let config = config.map_err(|error| Problem::from(&error))?;
                 let config = find(&config, &profile, &of)?;
@@ -268,22 +244,20 @@ impl Deck {
                     let known: Vec<_> = config.secrets.keys().copied().collect();
                     no_secret(&of, key, &known)
                 })?;
-                let home = match admin.saved_as(&config, key, &source) {
-                    Some(name) => Home::Vault(VaultEntry { name, source }),
-                    None => Home::Elsewhere(source),
-                };
-                Ok((config, home))
+                let saved_as = admin.saved_as(&config, key, &source);
+                Ok((config, (source, saved_as)))
             })
             .await?;
-            (self.trial(&config, secret_overrides)?, Some(home))
+            (self.trial(&config, secret_overrides)?, Some(place))
         };
-        let pending = match home {
-            Some(home) => Pending::Config(Step::Rotate(Rotation {
+        let pending = match place {
+            Some((source, saved_as)) => Pending::Config(Step::Rotate(Rotation {
                 account: account.clone(),
                 key,
                 secret,
                 verified: provable,
-                home,
+                source,
+                saved_as,
             })),
             None => Pending::Simulated {
                 account: account.clone(),

@@ -148,22 +148,26 @@ pub struct NewAccount {
     pub proof: Proof,
 }
 
+/// A new secret of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSecret {
+    /// The account.
+    pub account: AccountId,
+    /// The field of the secret.
+    pub key: String,
+    /// The secret.
+    pub secret: Secret,
+    /// Save it although the provider cannot verify it. A secret that can be verified still is.
+    pub unverified: bool,
+}
+
 /// One change of the profile's accounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// Verify and save a new account.
     Add(Box<NewAccount>),
     /// Verify a new secret and replace the old one.
-    Rotate {
-        /// The account.
-        account: AccountId,
-        /// The field of the secret.
-        key: String,
-        /// The new one.
-        secret: Secret,
-        /// Save it although the provider cannot verify it. A secret that can be verified still is.
-        unverified: bool,
-    },
+    Rotate(NewSecret),
     /// Remove an account from the config, and delete its secrets.
     Remove(AccountId),
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tilldeck::config::{Keyring, KeyringError, Vault};
-use tilldeck::domain::manage::{Change, Changed, GuideTopic};
+use tilldeck::domain::manage::{Change, Changed, GuideTopic, NewSecret};
 use tilldeck::domain::simulate::Command;
 use tilldeck::domain::{AccountId, Secret};
 use tilldeck::net::Timeouts;
@@ -830,12 +830,12 @@ async fn a_secret_moves_into_the_keyring_whole_or_stays_in_its_file() {
         });
         let kept_in = Vault::with(vault, keyring.clone(), Duration::from_secs(1));
         let bench = crate::deck::open_with(&place, Timeouts::default(), kept_in).await;
-        let change = Change::Rotate {
+        let change = Change::Rotate(NewSecret {
             account: AccountId::new("pl").unwrap(),
             key: "merchant_secret".into(),
             secret: Secret::new(SECOND),
             unverified: true,
-        };
+        });
         let how = crate::deck::how();
         let proved = bench.deck.prove(change, how).await.unwrap();
         let kept = bench.deck.save(proved).await;

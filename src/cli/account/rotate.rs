@@ -6,7 +6,9 @@ use crate::cli::prelude::*;
 use crate::cli::prompt::{self, can_ask};
 use crate::cli::secret::{SOURCES, read_from, source_of};
 use crate::deck::manage;
-use crate::domain::manage::{Change, GuideTopic, ProviderSetup, unprovable as unprovable_key};
+use crate::domain::manage::{
+    Change, GuideTopic, NewSecret, ProviderSetup, unprovable as unprovable_key,
+};
 use crate::domain::{Account, Environment, Secret};
 
 /// Replace an account's secret. The provider must accept the new one, else the old one stays.
@@ -41,12 +43,12 @@ impl DeckCommand for RotateSecret {
         if unprovable && !self.unverified && account.environment != Environment::Embedded {
             return Err(unprovable_key(&account, key).into());
         }
-        let change = Change::Rotate {
+        let change = Change::Rotate(NewSecret {
             secret: self.new_secret(&account, setup, key).await?,
             account: account.id,
             key: key.to_owned(),
             unverified: self.unverified,
-        };
+        });
         let proved = cx.deck.prove(change, request_options(false)).await?;
         let changed = change::save(proved, cx.deck, cx.interrupts).await?;
         change::print(&changed, cx.settings, None, cx.out)?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::super::runtime::{AccountFactory, AccountRegistry};
-use super::verified::{AddedSecret, Addition, Home, Rotation, SecretValue, Step, VaultEntry};
+use super::verified::{Addition, Rotation, SecretValue, Step};
 use super::{find, name};
 use crate::config::edit::{self, Edit, NewSource};
 use crate::config::{AccountConfig, Config, SecretSource, VaultError, VaultPlace};
@@ -37,7 +37,7 @@ impl AccountAdmin {
         let mut saved: Vec<String> = Vec::new();
         let mut saved_in: Vec<(String, String)> = Vec::new();
         let added = || {
-            for AddedSecret { key, value } in secrets {
+            for (key, value) in secrets {
                 let (source, place) = match value {
                     SecretValue::At(source) => {
                         let place = source.describe();
@@ -88,31 +88,28 @@ impl AccountAdmin {
             account,
             key,
             secret,
-            verified,
-            home,
+            source,
+            ..
         } = rotation;
         let overrides = &self.factory.secret_overrides;
         let config = edit::current(&self.config, &SPECS).map_err(|error| Problem::from(&error))?;
-        let (config, saved_in, todo) = match home {
-            Home::Vault(old) => {
-                let (config, place, left) = self.save_in_vault(config, rotation, old)?;
-                overrides.drop(account, Some(key));
-                (config, Some(place_in_words(&place)), left)
-            }
-            Home::Elsewhere(source) => {
-                let there = source.resolve(&self.factory.environ);
-                if there.is_ok_and(|there| there.secret == *secret) {
-                    overrides.drop(account, Some(key));
-                    (config, None, String::new())
-                } else {
-                    overrides.insert(account, key, secret.clone());
-                    (config, None, by_hand(source))
-                }
-            }
+        let (config, saved_in, todo) = if let Some(name) = &rotation.saved_as {
+            let (config, place, left) = self.save_in_vault(config, rotation, name)?;
+            overrides.drop(account, Some(key));
+            (config, Some(place_in_words(&place)), left)
+        } else if source
+            .resolve(&self.factory.environ)
+            .is_ok_and(|there| there.secret == *secret)
+        {
+            overrides.drop(account, Some(key));
+            (config, None, String::new())
+        } else {
+            overrides.insert(account, key, secret.clone());
+            (config, None, by_hand(source))
         };
         Ok(Changed::Rotated {
             account: self.register(&find(&config, &self.profile, account)?)?,
-            verified: *verified,
+            verified: rotation.verified,
             saved_in,
             todo,
         })
@@ -124,15 +121,15 @@ impl AccountAdmin {
         &self,
         config: Config,
         rotation: &Rotation,
-        old: &VaultEntry,
+        name: &str,
     ) -> Result<(Config, VaultPlace, String), Problem> {
         let Rotation {
             account,
             key,
             secret,
+            source,
             ..
         } = rotation;
-        let VaultEntry { name, source } = old;
         let vault = &self.factory.vault;
         let old = match source {
             SecretSource::File { written, base } => VaultPlace::File(base.join(written)),

@@ -30,15 +30,9 @@ pub(super) struct Addition {
     /// Its section in the config file, without its secrets.
     pub(super) entry: Entry,
     /// Its secrets, in the order of the config file.
-    pub(super) secrets: Vec<AddedSecret>,
+    pub(super) secrets: Vec<(&'static str, SecretValue)>,
     /// Why it could not be verified.
     pub(super) unverified: Option<Problem>,
-}
-
-/// A secret of a new account.
-pub(super) struct AddedSecret {
-    pub(super) key: &'static str,
-    pub(super) value: SecretValue,
 }
 
 /// A secret that the operator gives.
@@ -49,13 +43,16 @@ pub enum SecretValue {
     New(Secret),
 }
 
-/// A new secret of an account, and where the old one is stored.
+/// A new secret of an account.
 pub(super) struct Rotation {
     pub(super) account: AccountId,
     pub(super) key: &'static str,
     pub(super) secret: Secret,
     pub(super) verified: bool,
-    pub(super) home: Home,
+    /// Where the old one is.
+    pub(super) source: SecretSource,
+    /// Its name in tilldeck's own vault; `None` where only the operator writes: a variable, a file, a command's output.
+    pub(super) saved_as: Option<String>,
 }
 
 impl Pending {
@@ -67,18 +64,4 @@ impl Pending {
             | Self::Simulated { account, .. } => Some(account),
         }
     }
-}
-
-/// Where the secret that a rotation replaces is stored.
-pub(super) enum Home {
-    /// In tilldeck's own vault.
-    Vault(VaultEntry),
-    /// In a place that only the operator writes to: a variable, a file, a command's output.
-    Elsewhere(SecretSource),
-}
-
-/// A secret in tilldeck's own vault.
-pub(super) struct VaultEntry {
-    pub(super) name: String,
-    pub(super) source: SecretSource,
 }

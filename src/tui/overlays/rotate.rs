@@ -1,7 +1,7 @@
 //! The form that replaces a secret, below the steps to create the new one.
 
 use super::form_window::{FormAction, FormState, FormWindow, Stage, WindowText};
-use crate::domain::manage::{Change, Guide, GuideTopic, ProviderSetup, leaves_open};
+use crate::domain::manage::{Change, Guide, GuideTopic, NewSecret, ProviderSetup, leaves_open};
 use crate::domain::{Account, Problem, ProviderId, Secret};
 use crate::tui::overlays::guide::steps_in;
 use crate::tui::prelude::*;
@@ -150,12 +150,12 @@ impl FormWindow for State {
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
         if let Some(secret) = self.read() {
             let account = self.data.account.id.clone();
-            let change = Change::Rotate {
+            let change = Change::Rotate(NewSecret {
                 account: account.clone(),
                 key: self.chosen_key().to_owned(),
                 secret,
                 unverified: self.is_unprovable(),
-            };
+            });
             self.stage = Stage::Asked(ctx.store.manage(&account, change, ctx.out));
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::domain::manage::{Change, Changed, NewAccount, Proof};
+use crate::domain::manage::{Change, Changed, NewAccount, NewSecret, Proof};
 use crate::tui::overlays;
 
 const PLANTED: &str = "planted-client-secret-8f3a";
@@ -248,12 +248,12 @@ fn a_rejected_secret_leaves_the_old_one_and_a_valid_one_replaces_it() {
     let (request, change) = change_of(&press(&mut model, "<enter>", second(1)));
     assert_eq!(
         change,
-        Change::Rotate {
+        Change::Rotate(NewSecret {
             account: name("shop"),
             key: "api_secret".into(),
             secret: Secret::new(PLANTED),
             unverified: false,
-        }
+        })
     );
     let problem = Problem::new(ProblemKind::Refused, "refused", "the old secret stays");
     managed(&mut model, request, Err(problem));
