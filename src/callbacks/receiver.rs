@@ -411,8 +411,7 @@ impl Shared {
             Err(error) => {
                 // Unknown names are endless, so they are not worth a warning each.
                 if verdict != Verdict::UnknownAccount {
-                    let problem = Problem::new(
-                        ProblemKind::Local,
+                    let problem = Problem::local(
                         format!("account {name}: a callback was not saved: {error}"),
                         "the provider sends it again later",
                     );

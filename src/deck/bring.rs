@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::callbacks::seal::Sealer;
 use crate::clock::Clock;
 use crate::config::{Config, Environ, Vault};
-use crate::domain::{Problem, ProblemKind};
+use crate::domain::Problem;
 use crate::ledger::{ImportError, Imported, Ledger};
 
 use super::ledger::{database, on_thread, unusable};
@@ -42,8 +42,7 @@ pub async fn import(
     .await?
     .map(Some)
     .map_err(|error| match error {
-        ImportError::File(why) => Problem::new(
-            ProblemKind::Local,
+        ImportError::File(why) => Problem::local(
             format!("the ledger of this machine cannot be imported: {why}"),
             "nothing was copied; the file stays as it is",
         ),

@@ -3,8 +3,7 @@
 use super::Deck;
 use crate::domain::raw_path::{self, HasFragment};
 use crate::domain::{
-    AccountId, Explored, Problem, ProblemKind, RawCall, RawReply, RawRequest, Secret, catalogue,
-    fill,
+    AccountId, Explored, Problem, RawCall, RawReply, RawRequest, Secret, catalogue, fill,
 };
 use crate::net::{RequestOptions, record, redact};
 use crate::providers::Manifest;
@@ -53,7 +52,7 @@ impl Deck {
         }
         let message = format!("account {account}: this call has no pages that tilldeck knows");
         let hint = "omit --all-pages, or put the page into the path";
-        Err(Problem::new(ProblemKind::Usage, message, hint))
+        Err(Problem::usage(message, hint))
     }
 
     /// The next page of a list; `None` after the last one.
@@ -100,7 +99,7 @@ impl Deck {
         let runtime = self.runtime(account)?;
         let path = raw_path::sendable(&call.path).map_err(|error| {
             let message = format!("account {account}: {error}");
-            Problem::new(ProblemKind::Usage, message, HasFragment::HINT)
+            Problem::usage(message, HasFragment::HINT)
         })?;
         let writes = runtime.manifest.writes(&call.method, &path);
         let request = RawRequest {

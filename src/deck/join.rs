@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::clock::Clock;
 use crate::config::edit::{self, Edit};
 use crate::config::{Callbacks, Environ, SecretSource, Vault};
-use crate::domain::{Problem, ProblemKind, Secret};
+use crate::domain::{Problem, Secret};
 use crate::ledger::{DatabaseReport, DatabaseSettings, KeyHash, Ledger, Retention};
 use crate::providers::SPECS;
 
@@ -227,8 +227,7 @@ pub async fn has_team_key(
 /// The error of a machine with a key of its own.
 #[must_use]
 pub fn another_key() -> Problem {
-    Problem::new(
-        ProblemKind::Config,
+    Problem::config(
         "this machine's seal key is not the one of the other machines that share the ledger",
         "callbacks cannot be received here; use the key that the other machines' configs name",
     )

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::clock::Clock;
 use crate::config::{DatabaseUrl, Environ, LedgerConfig, SecretSource, child};
-use crate::domain::{Exchange, Problem, ProblemKind, Secret, inert};
+use crate::domain::{Exchange, Problem, Secret, inert};
 use crate::ledger::{self, DatabaseSettings, Ledger, Retention};
 use crate::net;
 
@@ -142,8 +142,7 @@ pub(super) async fn read(
         Ok(Err(error)) => error.to_string(),
         Err(_) => "an internal error stopped reading it".to_owned(),
     };
-    Err(Problem::new(
-        ProblemKind::Config,
+    Err(Problem::config(
         format!("tilldeck cannot read {what}: {why}"),
         format!("the config names {shown}"),
     ))
@@ -151,8 +150,7 @@ pub(super) async fn read(
 
 /// A database whose settings cannot be used.
 pub(super) fn unusable(why: impl std::fmt::Display) -> Problem {
-    Problem::new(
-        ProblemKind::Config,
+    Problem::config(
         format!("the shared ledger cannot be used: {why}"),
         "`url` in [ledger] names the database; --ledger sqlite opens this machine's own ledger, for reading",
     )
@@ -176,8 +174,7 @@ fn operator(environ: &Environ) -> String {
 async fn refuse_newer(folder: PathBuf) -> Result<(), Problem> {
     let newer = tokio::task::spawn_blocking(move || ledger::written_by_newer(&folder)).await;
     match newer {
-        Ok(Some(why)) => Err(Problem::new(
-            ProblemKind::Local,
+        Ok(Some(why)) => Err(Problem::local(
             format!("this tilldeck cannot use the ledger {why}"),
             "update tilldeck, or choose another folder with --state-dir; the ledger stays as it is",
         )),

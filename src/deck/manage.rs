@@ -217,8 +217,7 @@ impl Deck {
         let (trial, place) = if runtime.account.environment == Environment::Embedded {
             let events = (runtime.manifest.simulator)().events();
             if !(provable && events.iter().any(|event| event.name == RESET)) {
-                return Err(Problem::new(
-                    ProblemKind::Usage,
+                return Err(Problem::usage(
                     format!("account {account}: the built-in simulator has a fixed secret"),
                     "only accounts of the config file can get a new one",
                 ));
@@ -390,8 +389,7 @@ impl Deck {
         if self.simulator.is_none() {
             return Ok(());
         }
-        Err(Problem::new(
-            ProblemKind::Usage,
+        Err(Problem::usage(
             otherwise,
             "choose your own profile with --profile; `tilldeck account add` creates the first one",
         ))
@@ -400,8 +398,7 @@ impl Deck {
     /// The config file, which need not exist.
     pub(super) fn config_file(&self) -> Result<std::path::PathBuf, Problem> {
         self.config.clone().ok_or_else(|| {
-            Problem::new(
-                ProblemKind::Config,
+            Problem::config(
                 "this system has no folder for config files",
                 "choose a file with --config",
             )
@@ -419,7 +416,7 @@ impl Deck {
 
     fn simulated(&self) -> Result<reqwest::Url, Problem> {
         let base = self.simulator_url().and_then(|url| url.parse().ok());
-        base.ok_or_else(|| Problem::new(ProblemKind::Usage, "no simulator is running", ""))
+        base.ok_or_else(|| Problem::usage("no simulator is running", ""))
     }
 
     fn factory_with(&self, secret_overrides: SecretOverrides) -> AccountFactory {
@@ -439,7 +436,7 @@ impl Deck {
         secret_overrides: SecretOverrides,
     ) -> Result<AccountRuntime, Problem> {
         let runtime = self.factory_with(secret_overrides).configured(config);
-        runtime.ok_or_else(|| Problem::new(ProblemKind::Usage, "this provider is not known", ""))
+        runtime.ok_or_else(|| Problem::usage("this provider is not known", ""))
     }
 
     /// Whether the provider accepts the credentials. A granted token is enough to verify a new secret; for a new
@@ -470,8 +467,7 @@ fn read_elsewhere(
     elsewhere
         .map(|(key, source)| match source.resolve(environ) {
             Ok(resolved) => Ok((*key, resolved.secret)),
-            Err(error) => Err(Problem::new(
-                ProblemKind::Config,
+            Err(error) => Err(Problem::config(
                 format!("account {}: tilldeck cannot read {key}: {error}", config.id),
                 "nothing was saved",
             )),
@@ -493,8 +489,7 @@ fn not_saved(problem: Problem) -> Problem {
 }
 
 fn no_secret(account: &AccountId, key: &str, known: &[&str]) -> Problem {
-    Problem::new(
-        ProblemKind::Usage,
+    Problem::usage(
         format!(
             "account {account} has no secret {}",
             crate::domain::inert::quoted(key, 40)
@@ -505,8 +500,7 @@ fn no_secret(account: &AccountId, key: &str, known: &[&str]) -> Problem {
 
 /// Rewords an error about a new account: it comes from the input and not from a file.
 fn wrongly_given(error: &ConfigError) -> Problem {
-    Problem::new(
-        ProblemKind::Usage,
+    Problem::usage(
         format!("this account cannot be added: {}", error.message()),
         error.hint(),
     )
@@ -524,8 +518,7 @@ fn find(config: &Config, profile: &str, account: &AccountId) -> Result<AccountCo
         .flat_map(|profile| &profile.accounts);
     let found = accounts.find(|known| known.id == *account);
     found.cloned().ok_or_else(|| {
-        Problem::new(
-            ProblemKind::Config,
+        Problem::config(
             format!("account {account} of profile {profile} is no longer in the config file"),
             "another program changed the file; check it, then try again",
         )
@@ -537,8 +530,7 @@ pub(super) async fn blocking<T: Send + 'static>(
 ) -> Result<T, Problem> {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|_| {
-        Err(Problem::new(
-            ProblemKind::Local,
+        Err(Problem::local(
             "an internal error in tilldeck ended this change",
             "check the config file before you try again",
         ))

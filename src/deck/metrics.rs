@@ -15,9 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Deck;
-use crate::domain::{
-    Delivery, Exchange, Job, JobState, Listening, Now, Outcome, Problem, ProblemKind, Verdict,
-};
+use crate::domain::{Delivery, Exchange, Job, JobState, Listening, Now, Outcome, Problem, Verdict};
 use crate::http_server::{self, Hosts, Limits, Request, Response, Server, StatusCode};
 
 /// The content type of `OpenMetrics`.
@@ -210,11 +208,7 @@ impl Exporter {
     pub async fn bind(address: SocketAddr) -> Result<Self, Problem> {
         let failed = |error: std::io::Error| {
             let message = format!("cannot serve metrics at {address}: {error}");
-            Problem::new(
-                ProblemKind::Local,
-                message,
-                "choose another address for --metrics",
-            )
+            Problem::local(message, "choose another address for --metrics")
         };
         let (ask, scrapes) = mpsc::channel(8);
         let listener = TcpListener::bind(address).await.map_err(failed)?;

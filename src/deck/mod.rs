@@ -48,8 +48,7 @@ use receiving::{CallbackService, ListenState, Parts, SealKeys};
 use crate::clock::Clock;
 use crate::config::{self, Callbacks, Environ, LedgerConfig, Profile, Vault};
 use crate::domain::{
-    Ability, Account, AccountId, BudgetGauge, CredentialStatus, Exchange, Problem, ProblemKind,
-    RawRequest,
+    Ability, Account, AccountId, BudgetGauge, CredentialStatus, Exchange, Problem, RawRequest,
 };
 use crate::ledger::{Ledger, Status};
 use crate::net::{ClockWarning, EventSender, Gate, Network, Overrides};
@@ -330,8 +329,7 @@ impl Deck {
             .accounts()
             .map(|account| account.id.to_string())
             .collect();
-        Problem::new(
-            ProblemKind::Usage,
+        Problem::usage(
             format!(
                 "profile {} has no account {}",
                 self.profile,
@@ -372,8 +370,7 @@ impl Deck {
             return if can(&account) {
                 Ok(account)
             } else {
-                Err(Problem::new(
-                    ProblemKind::Usage,
+                Err(Problem::usage(
                     format!("account {name}: {} has no {noun}", account.provider_title),
                     self.able(&can, ability),
                 ))
@@ -382,13 +379,11 @@ impl Deck {
         let mut able = self.accounts().filter(can);
         match (able.next(), able.next()) {
             (Some(only), None) => Ok(only),
-            (None, _) => Err(Problem::new(
-                ProblemKind::Usage,
+            (None, _) => Err(Problem::usage(
                 needs(ability, &self.profile),
                 "add one with `tilldeck account add`, or choose another profile with --profile",
             )),
-            (Some(first), Some(second)) => Err(Problem::new(
-                ProblemKind::Usage,
+            (Some(first), Some(second)) => Err(Problem::usage(
                 format!(
                     "several accounts of profile {} fit: {}, {}{}",
                     self.profile,
@@ -461,7 +456,7 @@ impl Deck {
                 let status = status.await.map_err(|error| {
                     let what =
                         format!("tilldeck cannot read the state of the credentials: {error}");
-                    Problem::new(ProblemKind::Local, what, "")
+                    Problem::local(what, "")
                 })?;
                 known.push((account.id.clone(), status));
             }

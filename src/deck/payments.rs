@@ -8,8 +8,7 @@ use super::Deck;
 use crate::clock::Clock;
 use crate::domain::{
     AccountId, Expectation, Expected, ExpectedBy, LinkRequest, Mark, NewExpectation, Note,
-    Observation, PaymentId, PaymentLink, Problem, ProblemKind, Replaced, WallTime, Watch,
-    Watchlist,
+    Observation, PaymentId, PaymentLink, Problem, Replaced, WallTime, Watch, Watchlist,
 };
 use crate::ledger::{FailedHook, Ledger, LedgerError, PaymentKey, Unwatched};
 use crate::net::RequestOptions;
@@ -147,7 +146,7 @@ impl Deck {
         self.changed.notify_one();
         saved.map_err(|error| {
             let message = format!("tilldeck cannot save {what}: {error}");
-            Problem::new(ProblemKind::Local, message, "")
+            Problem::local(message, "")
         })
     }
 
@@ -225,7 +224,7 @@ impl Deck {
         let id = &link.id;
         let refused = |why: String, hint: &str| {
             let message = format!("account {account}: no link created: payment {id} {why}");
-            Problem::new(ProblemKind::Usage, message, hint)
+            Problem::usage(message, hint)
         };
         // A final payment takes no money: its payer would see the old one.
         let last = self.last_observation(account, id).await?;
@@ -372,9 +371,5 @@ impl Deck {
 }
 
 fn unread(error: &LedgerError) -> Problem {
-    Problem::new(
-        ProblemKind::Local,
-        format!("tilldeck cannot read the watch list: {error}"),
-        "",
-    )
+    Problem::local(format!("tilldeck cannot read the watch list: {error}"), "")
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Deck;
 use crate::domain::search::Found;
-use crate::domain::{Delivery, DeliveryId, Exchange, ExchangeId, Problem, ProblemKind, Search};
+use crate::domain::{Delivery, DeliveryId, Exchange, ExchangeId, Problem, Search};
 use crate::ledger::{DeliveryQuery, LedgerError, LogQuery, SEARCHED_MAX};
 use crate::net::redact;
 
@@ -55,8 +55,7 @@ impl Deck {
             })
         };
         found.await.map_err(|error: LedgerError| {
-            Problem::new(
-                ProblemKind::Local,
+            Problem::local(
                 format!("tilldeck cannot read older requests: {error}"),
                 "requests of this run are still shown",
             )

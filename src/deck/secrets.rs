@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::config::{AccountConfig, Config, Environ, SecretSource};
-use crate::domain::{AccountId, Problem, ProblemKind, Secret};
+use crate::domain::{AccountId, Problem, Secret};
 use crate::net::redact;
 use crate::providers::{Manifest, ReadSecret};
 
@@ -93,7 +93,7 @@ pub fn learn_all(config: &Config, environ: &Environ) -> Vec<Problem> {
         };
         let whose = account.map_or(String::new(), |account| format!("account {account}: "));
         let words = format!("{whose}tilldeck cannot read {key}: {error}");
-        Some(Problem::new(ProblemKind::Config, words, ""))
+        Some(Problem::config(words, ""))
     };
     let (cheap, slow): (Vec<_>, Vec<_>) = sources.into_iter().partition(|it| it.2.is_cheap());
     std::thread::scope(|scope| {
@@ -135,11 +135,7 @@ pub(super) fn configured_secret(config: &AccountConfig, environ: Environ) -> Rea
             (sources.get(key).cloned(), environ.clone(), account.clone());
         Box::pin(async move {
             let unreadable = |message: String, hint: String| {
-                Problem::new(
-                    ProblemKind::Config,
-                    format!("account {account}: {message}"),
-                    hint,
-                )
+                Problem::config(format!("account {account}: {message}"), hint)
             };
             let Some(source) = source else {
                 return Err(unreadable(

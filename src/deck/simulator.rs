@@ -30,7 +30,7 @@ impl Deck {
     /// # Errors
     /// If none is running, or the command is invalid.
     pub fn simulate(&self, command: &simulate::Command) -> Result<String, Problem> {
-        let refuse = |why: String| Problem::new(ProblemKind::Usage, why, "");
+        let refuse = |why: String| Problem::usage(why, "");
         let simulator = self
             .simulator
             .as_ref()
@@ -63,9 +63,7 @@ impl Deck {
             .ok()
             .filter(net::is_loopback)
             .ok_or_else(|| {
-                Problem::new(
-                    ProblemKind::Usage,
-                    format!(
+                Problem::usage(format!(
                         "{} is not the URL of a simulator on this machine",
                         inert::quoted(url, 80)
                     ),
@@ -108,8 +106,7 @@ impl Deck {
         if reply.status < 300 {
             Ok(answer)
         } else {
-            Err(Problem::new(
-                ProblemKind::Usage,
+            Err(Problem::usage(
                 format!("the simulator rejected the command: {answer}"),
                 "",
             ))
@@ -188,7 +185,7 @@ pub struct Posting {
 /// If the provider has no such callback, or the address is on another machine.
 pub async fn post(posting: &Posting, at: WallTime) -> Result<Vec<Posted>, Problem> {
     const PATIENCE: Duration = Duration::from_secs(10);
-    let usage = |message: String, hint: &str| Problem::new(ProblemKind::Usage, message, hint);
+    let usage = |message: String, hint: &str| Problem::usage(message, hint);
     let manifest = providers::by_name(&posting.provider).ok_or_else(|| {
         let known: Vec<_> = REGISTRY.iter().map(|manifest| manifest.id.0).collect();
         let name = inert::quoted(&posting.provider, 40);
@@ -275,8 +272,7 @@ pub(super) async fn start(
     callback_urls: BTreeMap<String, String>,
 ) -> Result<Sandbox, Problem> {
     let trouble = |error: String| {
-        Problem::new(
-            ProblemKind::Local,
+        Problem::local(
             format!("the built-in simulator could not be started: {error}"),
             "it needs one free port on 127.0.0.1; with a config file, --profile chooses real accounts",
         )

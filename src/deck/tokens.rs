@@ -69,8 +69,7 @@ impl Deck {
 
 fn tokens_of(runtime: &AccountRuntime) -> Result<&Tokens, Problem> {
     runtime.tokens.as_ref().ok_or_else(|| {
-        Problem::new(
-            ProblemKind::Usage,
+        Problem::usage(
             format!(
                 "account {}: {} uses no access tokens; each request is signed",
                 runtime.account.id, runtime.account.provider_title

@@ -104,8 +104,7 @@ pub fn leaves_open(problem: &Problem) -> bool {
 /// The error for a new secret that the provider cannot verify.
 #[must_use]
 pub fn unprovable(account: &Account, key: &str) -> Problem {
-    Problem::new(
-        ProblemKind::Usage,
+    Problem::usage(
         format!(
             "account {}: {} offers no way to verify a {key}",
             account.id, account.provider_title
@@ -117,8 +116,7 @@ pub fn unprovable(account: &Account, key: &str) -> Problem {
 /// The error for a new account without any of the secrets in `proves`, which the provider could verify.
 #[must_use]
 pub fn unprovable_account(account: &Account, proves: &[&str]) -> Problem {
-    Problem::new(
-        ProblemKind::Usage,
+    Problem::usage(
         format!(
             "account {}: {} offers no way to verify credentials without {}",
             account.id,

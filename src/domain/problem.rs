@@ -68,6 +68,24 @@ impl Problem {
             hint: hint.into(),
         }
     }
+
+    /// A command line or a typed value that is wrong.
+    #[must_use]
+    pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(ProblemKind::Usage, message, hint)
+    }
+
+    /// A config file, or a secret it names, that is wrong.
+    #[must_use]
+    pub fn config(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(ProblemKind::Config, message, hint)
+    }
+
+    /// A file, a port or another local cause.
+    #[must_use]
+    pub fn local(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(ProblemKind::Local, message, hint)
+    }
 }
 
 impl fmt::Display for Problem {

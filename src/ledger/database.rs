@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::domain::{Problem, ProblemKind, Secret, inert, time};
+use crate::domain::{Problem, Secret, inert, time};
 
 /// A database, and who uses it.
 #[derive(Debug, Clone)]
@@ -83,7 +83,7 @@ impl DatabaseReport {
             ),
             Some(_) => return None,
         };
-        Some(Problem::new(ProblemKind::Local, what, hint))
+        Some(Problem::local(what, hint))
     }
 
     /// The first of the missing rights.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Finding, Health, Opened, Subject, shown};
 use crate::config::Config;
 use crate::deck::{database, on_thread};
-use crate::domain::{Problem, ProblemKind, inert};
+use crate::domain::{Problem, inert};
 use crate::ledger::{self, DatabaseReport, FileReport, Ledger, Status};
 
 /// Each request waits for a slot and for a nonce: two round trips.
@@ -72,7 +72,7 @@ fn of_status(status: &Status) -> Option<Finding> {
         Status::Degraded { .. } => "free disk space, or choose another folder with --state-dir",
         _ => "",
     };
-    let problem = Problem::new(ProblemKind::Local, status.warning()?, hint);
+    let problem = Problem::local(status.warning()?, hint);
     Some(Finding::of(health, &problem))
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Finding, Health, shown};
 use crate::config::{Config, Environ, Profile};
 use crate::deck::runtime;
-use crate::domain::{AccountId, Problem, ProblemKind};
+use crate::domain::{AccountId, Problem};
 use crate::net::{self, NetError, proxy, trust};
 use crate::providers;
 
@@ -83,7 +83,7 @@ fn authorities(config: &Config, environ: &Environ) -> Finding {
         Err(why) => {
             let words = format!("`ca_file` in [network] names {}, which {why}", shown(path));
             let hint = "name a PEM file with the authority's certificate";
-            Finding::of(Health::Bad, &Problem::new(ProblemKind::Local, words, hint))
+            Finding::of(Health::Bad, &Problem::local(words, hint))
         }
     }
 }

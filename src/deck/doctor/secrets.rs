@@ -6,7 +6,7 @@ use super::{Finding, Health, shown};
 use crate::config::{AccountConfig, Config, Environ, Profile, SecretSource, Vault};
 use crate::deck::receiving::fingerprint_of;
 use crate::deck::runtime::source_in_words;
-use crate::domain::{Problem, ProblemKind};
+use crate::domain::Problem;
 use crate::net::{BoxFuture, redact};
 
 /// What reads secrets.
@@ -58,7 +58,7 @@ fn of_account(account: &AccountConfig, reader: &Reader) -> Vec<Finding> {
 
 /// Reads secrets: one line for those that can be read, and one for each that cannot or has a warning.
 fn read(secrets: &BTreeMap<&'static str, SecretSource>, reader: &Reader) -> Vec<Finding> {
-    let problem = |words: String| Problem::new(ProblemKind::Config, words, "");
+    let problem = |words: String| Problem::config(words, "");
     let mut readable = Vec::new();
     let mut found = Vec::new();
     for (key, source) in secrets {
@@ -96,7 +96,7 @@ fn read(secrets: &BTreeMap<&'static str, SecretSource>, reader: &Reader) -> Vec<
 fn store(vault: &Vault) -> Finding {
     // Only a request shows whether the keyring works. There is no such entry.
     if let Err(error) = vault.get("doctor") {
-        let problem = Problem::new(ProblemKind::Local, error.to_string(), "");
+        let problem = Problem::local(error.to_string(), "");
         return Finding::of(Health::Bad, &problem);
     }
     Finding::good(match vault.note() {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{Subject, chosen, shown};
 use crate::config::{Config, ConfigError, Vault};
 use crate::deck::accounts;
-use crate::domain::{Finding, Health, Problem, ProblemKind};
+use crate::domain::{Finding, Health, Problem};
 use crate::private;
 
 /// Below it, the ledger soon cannot be written.
@@ -33,7 +33,7 @@ pub(super) fn config(subject: &Subject, config: Result<&Config, &ConfigError>) -
         Some(problem) => Finding::of(Health::Bad, problem),
     }];
     for warning in &config.warnings {
-        let problem = Problem::new(ProblemKind::Config, warning, "");
+        let problem = Problem::config(warning, "");
         found.push(Finding::of(Health::Warning, &problem));
     }
     found.push(profile(subject, config));

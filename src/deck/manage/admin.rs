@@ -8,7 +8,7 @@ use super::{find, name};
 use crate::config::edit::{self, Edit, NewSource};
 use crate::config::{AccountConfig, Config, SecretSource, VaultError, VaultPlace};
 use crate::domain::manage::Changed;
-use crate::domain::{Account, AccountId, Problem, ProblemKind};
+use crate::domain::{Account, AccountId, Problem};
 use crate::providers::{self, SPECS};
 
 /// What saving a change needs. Blocks: it writes files, and the keyring may take seconds.
@@ -197,7 +197,7 @@ impl AccountAdmin {
         let runtime = self
             .factory
             .configured(config)
-            .ok_or_else(|| Problem::new(ProblemKind::Usage, "this provider is not known", ""))?;
+            .ok_or_else(|| Problem::usage("this provider is not known", ""))?;
         let account = runtime.account.clone();
         self.registry.insert(runtime);
         Ok(account)
@@ -230,8 +230,7 @@ impl AccountAdmin {
                 return Ok(name);
             }
         }
-        Err(Problem::new(
-            ProblemKind::Local,
+        Err(Problem::local(
             format!("a hundred secrets with names like {usual} are stored already"),
             "delete the unused ones",
         ))
@@ -277,8 +276,7 @@ pub(in crate::deck) fn vault_source(
             // The config file may be read from another working folder.
             let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
             let written = path.to_str().ok_or_else(|| {
-                Problem::new(
-                    ProblemKind::Local,
+                Problem::local(
                     "the state folder's path is not UTF-8, so the config file cannot name it",
                     "choose another folder with --state-dir",
                 )
@@ -292,8 +290,7 @@ pub(in crate::deck) fn vault_source(
 }
 
 pub(in crate::deck) fn unsaved(error: &VaultError) -> Problem {
-    Problem::new(
-        ProblemKind::Local,
+    Problem::local(
         format!("tilldeck cannot save the secret: {error}"),
         "check the state folder's permissions and the free disk space",
     )

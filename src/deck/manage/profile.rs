@@ -1,7 +1,7 @@
 //! Which profile a new account goes to.
 
 use crate::config::{Config, Profile, SANDBOX};
-use crate::domain::{Environment, Problem, ProblemKind};
+use crate::domain::{Environment, Problem};
 
 /// The profile for a new account: the named one, else the default, else the only one, else a new one.
 ///
@@ -52,7 +52,7 @@ pub fn profile_for(
 }
 
 fn usage(message: &str, hint: impl Into<String>) -> Problem {
-    Problem::new(ProblemKind::Usage, message, hint)
+    Problem::usage(message, hint)
 }
 
 #[cfg(test)]

@@ -9,9 +9,7 @@ use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use super::Shared;
 use crate::callbacks::{Address, Raw};
 use crate::domain::job::{AttemptOutcome, Disposition};
-use crate::domain::{
-    Account, AccountId, Delivery, Environment, Problem, ProblemKind, ProviderId, inert, time,
-};
+use crate::domain::{Account, AccountId, Delivery, Environment, Problem, ProviderId, inert, time};
 use crate::net::{
     self, Authorise, BoxFuture, Call, NetError, Repeat, Reply, RequestOptions, Session,
     SignedRequest, Verbatim, redact,
@@ -47,8 +45,7 @@ const OWN_HEADERS: [&str; 13] = [
 /// If it is no such URL, or contains a secret: targets are stored and shown in plain text.
 pub fn target(text: &str) -> Result<Url, Problem> {
     let wrong = |why: &str, hint: &str| {
-        Problem::new(
-            ProblemKind::Usage,
+        Problem::usage(
             format!(
                 "callbacks cannot be forwarded to {}: {why}",
                 inert::quoted(&redact::body(&without_login(text)), 120)
@@ -364,6 +361,7 @@ fn about(delivery: &Delivery) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ProblemKind;
 
     #[test]
     fn callbacks_go_on_to_this_machine_or_over_tls_and_to_no_url_with_a_secret() {

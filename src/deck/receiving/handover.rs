@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use super::sealing::{Key, Sealing};
 use super::{CallbackService, SealKeys, bind_error};
 use crate::deck::Options;
-use crate::domain::{Problem, ProblemKind};
+use crate::domain::Problem;
 
 /// What the receiver of the next deck starts with. The default leaves all of it to that receiver.
 #[derive(Default)]
@@ -74,8 +74,7 @@ impl CallbackService {
         let bound = tokio::net::TcpListener::bind(address).await;
         let bound = bound.and_then(tokio::net::TcpListener::into_std);
         let port = bound.map_err(|error| {
-            Problem::new(
-                ProblemKind::Local,
+            Problem::local(
                 format!("cannot receive callbacks at {address}"),
                 bind_error(&error),
             )
@@ -94,8 +93,7 @@ impl CallbackService {
         let key = Sealing::new(next.vault.clone(), keys, ledger).key().await;
         match key.refused {
             None => Ok(Some(key)),
-            Some(why) => Err(Problem::new(
-                ProblemKind::Config,
+            Some(why) => Err(Problem::config(
                 format!("callbacks cannot be sealed: {why}"),
                 "correct `seal_key` in [callbacks]",
             )),

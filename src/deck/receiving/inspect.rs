@@ -154,8 +154,7 @@ impl Deck {
             leased_until: (!self.callbacks.workers()).then_some(held_until),
         };
         let added = self.ledger.add_job(id, job).await.map_err(|error| {
-            Problem::new(
-                ProblemKind::Local,
+            Problem::local(
                 format!("callback {} cannot be forwarded: {error}", id.0),
                 "",
             )

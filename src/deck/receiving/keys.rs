@@ -151,7 +151,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
-    use crate::domain::{ProblemKind, Secret};
+    use crate::domain::Secret;
 
     const KEY: &str = "webhook_secret";
 
@@ -166,7 +166,7 @@ mod tests {
                 tokio::task::yield_now().await;
                 let now = *source.lock().unwrap();
                 now.map(Secret::new)
-                    .ok_or_else(|| Problem::new(ProblemKind::Config, "locked", ""))
+                    .ok_or_else(|| Problem::config("locked", ""))
             })
         });
         let spec = &crate::providers::by_name("kinguin").unwrap().spec;

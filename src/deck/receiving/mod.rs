@@ -34,7 +34,7 @@ use super::Deck;
 use super::query::QueryService;
 use crate::callbacks::{Receiver, Setup, reachable};
 use crate::config::{Profile, Vault};
-use crate::domain::{AccountId, Delivery, Listening, Problem, ProblemKind, WallTime};
+use crate::domain::{AccountId, Delivery, Listening, Problem, WallTime};
 use crate::net::{Event, Gate};
 use crate::providers::REGISTRY;
 pub use forward::{is_forward, target};
@@ -581,8 +581,7 @@ impl Deck {
 
 /// Reports a failed read; the ledger's status covers failed writes only.
 pub(super) fn unread(what: &str, error: &crate::ledger::LedgerError) -> Problem {
-    Problem::new(
-        ProblemKind::Local,
+    Problem::local(
         format!("tilldeck cannot read {what}: {error}"),
         "callbacks of this run are still shown",
     )

@@ -3,7 +3,7 @@
 use super::jobs::ClaimedJob;
 use crate::deck::Deck;
 use crate::domain::job::LEASE;
-use crate::domain::{Delivery, DeliveryId, JobKind, JobState, Problem, ProblemKind};
+use crate::domain::{Delivery, DeliveryId, JobKind, JobState, Problem};
 use crate::ledger::{LedgerError, Retried, Retry};
 
 impl Deck {
@@ -31,7 +31,7 @@ impl Deck {
             Err(LedgerError::Gone) => return Err(of_another_profile(id)),
             Err(error) => {
                 let message = format!("callback {} cannot be retried: {error}", id.0);
-                return Err(Problem::new(ProblemKind::Local, message, ""));
+                return Err(Problem::local(message, ""));
             }
         };
         if retried.jobs.is_empty() {
@@ -53,8 +53,7 @@ impl Deck {
 }
 
 fn of_another_profile(id: DeliveryId) -> Problem {
-    Problem::new(
-        ProblemKind::Usage,
+    Problem::usage(
         format!("callback {} belongs to another profile", id.0),
         "choose its profile with --profile; a console with the simulator retries its own callbacks only",
     )
@@ -104,5 +103,5 @@ fn nothing_to_retry(delivery: &Delivery) -> Problem {
         ("only its replays failed".to_owned(), forward)
     };
     let message = format!("callback {id} has no job to retry: {why}");
-    Problem::new(ProblemKind::Usage, message, hint)
+    Problem::usage(message, hint)
 }

@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use crate::callbacks::seal::Sealer;
 use crate::config::{Callbacks, Environ, SecretSource, Vault, VaultError};
 use crate::deck::ledger;
-use crate::domain::{DeliveryId, Problem, ProblemKind, Secret, inert};
+use crate::domain::{DeliveryId, Problem, Secret, inert};
 use crate::ledger::{KeyHash, Ledger, LedgerError};
 
 /// The vault's name for it.
@@ -271,8 +271,7 @@ fn fresh() -> [u8; 32] {
 
 /// The stored callback was sealed with another key.
 pub(super) fn sealed_by_another(id: DeliveryId) -> Problem {
-    Problem::new(
-        ProblemKind::Config,
+    Problem::config(
         format!(
             "callback {} cannot be opened: it was sealed with another key than the stored one",
             id.0
