@@ -68,7 +68,6 @@ struct Notice {
     message: String,
 }
 
-/// A program to run.
 struct Task {
     event: HookEvent,
     input: String,

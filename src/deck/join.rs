@@ -196,7 +196,6 @@ impl TeamLedger {
     }
 }
 
-/// The vault's name of an entry.
 fn name(of: &str, fingerprint: &str) -> String {
     format!("{of}-{fingerprint}")
 }

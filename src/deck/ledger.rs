@@ -11,7 +11,6 @@ use crate::net;
 /// The schema of a shared ledger, where the config names none.
 const SCHEMA: &str = "tilldeck";
 
-/// The longest name of an operator.
 const OPERATOR_MAX: usize = 64;
 
 /// Opens the shared ledger that the config names, else the file in `state_dir`; the file too where there is no
@@ -41,7 +40,6 @@ pub(super) async fn open(
     ))
 }
 
-/// A ledger in memory with these requests.
 pub(super) async fn of_recording(requests: Vec<Exchange>, clock: Clock) -> Ledger {
     let ledger = Ledger::in_memory(clock);
     for request in requests {
@@ -129,7 +127,6 @@ pub async fn on_thread<T: Send + 'static>(
         .map_err(unusable)
 }
 
-/// Reads a secret of the config.
 pub(super) async fn read(
     source: SecretSource,
     environ: Environ,

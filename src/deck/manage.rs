@@ -537,7 +537,6 @@ pub(super) async fn blocking<T: Send + 'static>(
     })
 }
 
-/// The vault's name for a secret.
 fn name(profile: &str, account: &AccountId, key: &str) -> String {
     format!("{profile}.{account}.{key}")
 }

@@ -18,7 +18,6 @@ use super::Deck;
 use crate::domain::{Delivery, Exchange, Job, JobState, Listening, Now, Outcome, Problem, Verdict};
 use crate::http_server::{self, Hosts, Limits, Request, Response, Server, StatusCode};
 
-/// The content type of `OpenMetrics`.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// How long a scrape waits for the ledger; what is not read by then is left out.
@@ -46,7 +45,6 @@ pub struct Metrics {
     up: Gauge,
 }
 
-/// Adds a metric to the registry.
 fn register<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
     registry.register(name, help, metric.clone());
     metric

@@ -55,7 +55,6 @@ use crate::net::{ClockWarning, EventSender, Gate, Network, Overrides};
 use crate::providers::REGISTRY;
 use crate::sandbox::Sandbox;
 
-/// How long closing waits for the ledger.
 const FLUSH_MAX: Duration = Duration::from_secs(10);
 
 /// The settings that a deck is opened with.

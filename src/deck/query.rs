@@ -95,7 +95,6 @@ impl QueryService {
         }
     }
 
-    /// What is expected of a payment.
     pub(super) async fn expectation(
         &self,
         account: &AccountId,

@@ -19,7 +19,6 @@ use crate::providers::{
     self, Client, Credentials, Manifest, Queried, Query, REGISTRY, ReadSecret, Verify,
 };
 
-/// A running account.
 pub(super) struct AccountRuntime {
     pub(super) account: Account,
     pub(super) manifest: &'static Manifest,
@@ -79,7 +78,6 @@ impl AccountRegistry {
 /// A process without the shared ledger uses this part of each limit: other such processes may run.
 const UNCOORDINATED_SHARE: u32 = 10;
 
-/// What all running accounts share.
 #[derive(Clone)]
 pub(super) struct AccountFactory {
     pub(super) gate: Arc<Gate>,
@@ -106,7 +104,6 @@ struct AccountSetup<'a> {
     endpoints: Vec<(&'static str, Url)>,
     /// Who the provider counts the requests of.
     identity: &'a str,
-    /// The operator's own rate limits.
     budget: Option<&'a BudgetOverride>,
     timeout: Duration,
 }
@@ -280,7 +277,6 @@ impl AccountRuntime {
         exchange.await.map_err(|error| self.problem(error))
     }
 
-    /// Verifies the credentials with the provider.
     pub(super) async fn verify(&self, options: RequestOptions) -> Result<(), Problem> {
         // A stored token would still authorise with credentials that the provider has revoked.
         if let Some(tokens) = &self.tokens {
@@ -365,7 +361,6 @@ fn account(config: &AccountConfig, manifest: &Manifest, vault: &Vault) -> Accoun
     }
 }
 
-/// An endpoint's base URL.
 fn base(url: &Url) -> String {
     let path = url.path().trim_end_matches('/');
     format!("{}://{}{path}", url.scheme(), net::http::authority(url))

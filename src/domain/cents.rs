@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use super::amount::Cents;
 
-/// The most amounts that are named.
 const MOST: usize = 4;
 
 /// The amounts of a body that are in cents: an integer named `…_cents` (Pledg), or an integer `amount` beside a `currency`

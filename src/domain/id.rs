@@ -65,9 +65,7 @@ pub enum IdError {
 struct Rule {
     /// The kind, for errors.
     what: &'static str,
-    /// The most characters.
     max: usize,
-    /// Which characters are accepted.
     accepts: fn(char) -> bool,
     /// The same as a clause, for errors.
     accepted: &'static str,

@@ -19,7 +19,6 @@ const DISCARD_MAX: usize = 16 << 20;
 /// The unit of the shared memory limit.
 const UNIT: usize = 1024;
 
-/// The memory that all bodies share.
 #[derive(Clone)]
 pub(super) struct Bodies {
     shared: Arc<Semaphore>,

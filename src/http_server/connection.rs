@@ -12,13 +12,11 @@ use tokio::net::TcpStream;
 
 use super::Limits;
 
-/// The phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Phase {
     /// Waiting for the first byte of a request.
     Waiting = 0,
-    /// Receiving a head.
     Head = 1,
     /// The head is complete, the body is not.
     Body = 2,
@@ -88,7 +86,6 @@ impl Connection {
     }
 }
 
-/// The bytes of one connection.
 pub(super) struct TimedStream {
     tcp: TcpStream,
     connection: Arc<Connection>,

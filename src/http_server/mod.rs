@@ -214,7 +214,6 @@ impl Drop for Server {
     }
 }
 
-/// State that all connections share.
 #[derive(Clone)]
 struct Service<A, H> {
     admit: A,
@@ -249,7 +248,6 @@ where
         }
     }
 
-    /// Serves one connection until it ends.
     async fn serve(self, tcp: TcpStream, peer: SocketAddr, slot: ConnectionSlot) {
         let limits = self.limits;
         let connection = slot.connection();
@@ -401,7 +399,6 @@ async fn accept(listener: &TcpListener, slots: &ConnectionSlots) -> (TcpStream, 
     }
 }
 
-/// Closes the connection after this response.
 fn closing(mut response: Response) -> Response {
     let close = header::HeaderValue::from_static("close");
     response.headers_mut().insert(header::CONNECTION, close);

@@ -63,7 +63,6 @@ pub enum SendError {
     Nonsense,
 }
 
-/// The largest answer body that is read.
 const BODY_MAX: usize = 64 * 1024;
 
 /// Sends once and returns the answer; redirects are not followed. The status counts even if the body is incomplete.

@@ -128,7 +128,6 @@ pub struct FileReport {
     pub damage: Option<String>,
 }
 
-/// How many missing rights are shown.
 const SHOWN_MAX: usize = 3;
 
 /// Opens sealed bytes and seals them with another key; `None` if they cannot be opened.

@@ -369,7 +369,6 @@ impl NetError {
     }
 }
 
-/// How a longer limit is set.
 fn more_time(account: &AccountId) -> String {
     format!(
         "to wait longer, set `timeout` of account {account} in the config, or use `request --timeout`"

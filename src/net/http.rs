@@ -256,7 +256,6 @@ impl Http {
         Ok(builder.tls_certs_merge(found))
     }
 
-    /// Measures each connection.
     fn measuring(&self, builder: ClientBuilder, measured: &Arc<Connecting>) -> ClientBuilder {
         let (clock, measured) = (self.clock.clone(), measured.clone());
         let timed = move |connecting: BoxFuture<'static, Result<_, _>>| {

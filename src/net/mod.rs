@@ -304,7 +304,6 @@ impl Session {
         &self.limits
     }
 
-    /// The limit that counts `call`.
     fn limit(&self, call: &Call) -> Option<&Limit> {
         self.limits
             .iter()
@@ -601,7 +600,6 @@ impl Session {
         shared
     }
 
-    /// A request of this session that waits.
     fn waiting(&self, call: &Call, why: String, left: Option<Duration>) -> Waiting {
         Waiting {
             account: self.account.id.clone(),
@@ -702,7 +700,6 @@ struct Outbound<'a> {
     options: RequestOptions,
 }
 
-/// The result of one attempt.
 struct Attempt {
     result: Result<Reply, NetError>,
     token: Option<Secret>,

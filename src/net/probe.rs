@@ -73,7 +73,6 @@ impl Session {
     }
 }
 
-/// Adds no credentials.
 struct Probe {
     headers: Vec<(&'static str, HeaderText)>,
     measured: Arc<Connecting>,

@@ -11,7 +11,6 @@ use super::{http, redact};
 use crate::domain::exchange::BODY_KEPT_MAX;
 use crate::domain::{Account, Body, Exchange, ExchangeId, Outcome, WallTime, charset};
 
-/// The most response headers that are saved.
 const HEADERS_MAX: usize = 64;
 /// Replaces the body of a forwarded callback; the purpose of the request names the callback.
 const WITHHELD: &str = "<sealed with the callback>";

@@ -192,7 +192,6 @@ impl AccountAdmin {
         edit::apply(&self.config, edit, &SPECS).map_err(|error| Problem::from(&error))
     }
 
-    /// Adds it to the running accounts.
     fn register(&self, config: &AccountConfig) -> Result<Account, Problem> {
         let runtime = self
             .factory

@@ -93,7 +93,6 @@ fn without_login(text: &str) -> String {
     }
 }
 
-/// The result of forwarding a callback.
 pub(super) struct ForwardResult {
     pub(super) result: Result<Reply, NetError>,
 }
@@ -107,7 +106,6 @@ pub(super) enum AnswerUse {
     Answer,
 }
 
-/// Where a callback is forwarded to.
 pub(super) struct Destination {
     pub(super) url: Url,
     pub(super) answer: AnswerUse,
@@ -187,7 +185,6 @@ impl ForwardResult {
 }
 
 impl Shared {
-    /// Forwards a callback once.
     pub(super) async fn forward(
         &self,
         delivery: &Delivery,
@@ -289,7 +286,6 @@ fn unnamed() -> AccountId {
     AccountId::new("callbacks").expect("a plain word is a fine name")
 }
 
-/// The provider's headers that are forwarded.
 fn forwarded_headers(raw: &Raw) -> HeaderMap {
     let named_by_connection: Vec<String> = raw
         .headers
@@ -325,7 +321,6 @@ fn forwarded_headers(raw: &Raw) -> HeaderMap {
     map
 }
 
-/// Sends the callback unchanged.
 struct AsReceived {
     verbatim: Verbatim,
     body: bytes::Bytes,

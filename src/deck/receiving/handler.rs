@@ -11,7 +11,6 @@ use crate::domain::{AccountId, Delivery, JobKind, Problem, Verdict, inert};
 use crate::http_server::Response;
 use crate::net::{BoxFuture, Event, redact};
 
-/// All accounts of the profile.
 pub(super) struct CallbackRouter(pub(super) Arc<Shared>);
 
 impl CallbackHandlers for CallbackRouter {
@@ -45,14 +44,12 @@ impl CallbackHandlers for CallbackRouter {
     }
 }
 
-/// One account.
 struct AccountHandler {
     runtime: Arc<AccountRuntime>,
     shared: Arc<Shared>,
 }
 
 impl Shared {
-    /// Judges a callback to this account.
     pub(super) async fn judge(
         &self,
         runtime: &AccountRuntime,

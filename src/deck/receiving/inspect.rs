@@ -14,7 +14,6 @@ use crate::domain::{
 use crate::ledger::{OpenJobs, SealedParts};
 use crate::net::{record, redact};
 
-/// The most headers that are shown.
 const HEADERS_SHOWN_MAX: usize = 100;
 
 impl Shared {

@@ -31,7 +31,6 @@ const AT_ONCE_UNKNOWN: usize = 2;
 const SHORTEST: Duration = Duration::from_millis(20);
 /// How long running attempts may take when the program ends; then their jobs go back to the queue.
 const SHUTDOWN: Duration = Duration::from_secs(1);
-/// How long giving jobs back may take.
 const GIVING_BACK: Duration = Duration::from_millis(500);
 /// Retry by the schedule.
 const AGAIN: Disposition = Disposition::Again { after: None };
@@ -131,7 +130,6 @@ impl ClaimedJob {
         }
     }
 
-    /// Without retries.
     pub(super) fn once(self) -> Self {
         Self {
             tries_max: 1,
@@ -224,7 +222,6 @@ impl Shared {
         }
     }
 
-    /// Leases up to `room` jobs.
     async fn claim(&self, queue: JobFilter, now: WallTime, room: usize) -> Vec<ClaimedJob> {
         let (held_until, known) = (now.plus(LEASE), queue.known);
         let lease = Lease {
@@ -324,7 +321,6 @@ impl Shared {
         }
     }
 
-    /// Checks the current state with the provider.
     async fn check_with_provider(&self, delivery: &Delivery) -> (AttemptOutcome, Option<Event>) {
         let Some(subject) = &delivery.subject else {
             return (
@@ -409,7 +405,6 @@ impl Shared {
         all.insert(target.to_owned());
     }
 
-    /// Forwards a callback to the shop's server.
     async fn try_forward(&self, delivery: &Delivery, job: &Job) -> AttemptOutcome {
         if self.targets().is_some_and(|own| !own.contains(&job.target)) {
             return AttemptOutcome::hopeless(
@@ -452,7 +447,6 @@ impl Shared {
         outcome
     }
 
-    /// A callback as it was received.
     pub(super) async fn bytes_of(&self, delivery: DeliveryId) -> Result<Raw, Problem> {
         let parts = self.parts_of(delivery).await?;
         let key = self.sealing.key().await;

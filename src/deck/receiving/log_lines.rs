@@ -5,7 +5,6 @@ use tracing::{info, warn};
 use crate::domain::{Delivery, Job, JobId, JobKind, JobState, Verdict};
 use crate::net::without_query;
 
-/// A callback was received and judged.
 pub(super) fn received(delivery: &Delivery) {
     let account = delivery.account.as_str();
     let (verdict, kind) = (delivery.verdict.as_str(), delivery.kind.as_str());
@@ -18,7 +17,6 @@ pub(super) fn received(delivery: &Delivery) {
     }
 }
 
-/// A job was attempted.
 pub(super) fn tried(delivery: &Delivery, id: JobId) {
     let Some(job) = delivery.jobs.iter().find(|job| job.id == id) else {
         return;

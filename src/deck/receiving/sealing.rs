@@ -19,7 +19,6 @@ const NAME: &str = "callbacks-key";
 /// How long another process may take to create it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The keys that the config names.
 pub(in crate::deck) struct SealKeys {
     pub(in crate::deck) key: Option<SecretSource>,
     /// The key before it, by which older callbacks are opened.
@@ -37,7 +36,6 @@ impl SealKeys {
     }
 }
 
-/// The sealing key, once it is loaded.
 pub(in crate::deck) struct Sealing {
     vault: Vault,
     configured: SealKeys,
@@ -45,7 +43,6 @@ pub(in crate::deck) struct Sealing {
     key: OnceCell<Key>,
 }
 
-/// Seals and opens callbacks.
 #[derive(Clone)]
 pub(in crate::deck) struct Key {
     pub(in crate::deck) sealer: Arc<Sealer>,
@@ -65,7 +62,6 @@ impl Sealing {
         }
     }
 
-    /// With a key that was loaded before.
     pub(in crate::deck) fn with_key(self, key: Option<Key>) -> Self {
         Self {
             key: OnceCell::new_with(key),
@@ -167,7 +163,6 @@ impl Sealing {
         })
     }
 
-    /// The key, and the one before it.
     async fn configured_keys(
         &self,
         source: &SecretSource,
@@ -232,7 +227,6 @@ pub(in crate::deck) fn own_key(
     }))
 }
 
-/// A key that the config names.
 pub(in crate::deck) async fn configured(
     source: &SecretSource,
     environ: &Environ,

@@ -26,7 +26,6 @@ use crate::ledger::sql::{Area, Column, Param, Row, Sql, SqlError, SqlResult, par
 /// The longest wait for one answer. A server that does not answer in this time counts as away.
 pub(super) const ANSWER_MAX: Duration = Duration::from_secs(20);
 
-/// The most prepared statements of a connection.
 const STATEMENTS_MAX: usize = 200;
 
 /// PostgreSQL's texts cannot contain the character NUL; it is stored as this one, which Unicode reserves for programs.
@@ -186,7 +185,6 @@ impl Connection {
         !ended
     }
 
-    /// Waits for an answer.
     pub(super) fn wait<T>(
         &self,
         limit: Duration,
@@ -239,7 +237,6 @@ impl Connection {
         Ok(statement)
     }
 
-    /// Runs statements that return nothing.
     pub(super) fn batch(&self, sql: &str) -> Result<(), PostgresError> {
         self.wait(ANSWER_MAX, self.client.batch_execute(sql))
     }
@@ -283,7 +280,6 @@ impl Connection {
         self.sent.borrow_mut().push(sent(answer));
     }
 
-    /// Calls `each` with a row.
     fn show(
         &self,
         row: &tokio_postgres::Row,

@@ -7,25 +7,18 @@ use rustls::CertificateError;
 use crate::domain::inert;
 use crate::ledger::error::LedgerError;
 
-/// Why PostgreSQL did not do something.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(in crate::ledger) enum PostgresError {
-    /// It cannot be reached, or the connection was lost.
     #[error("the database cannot be reached: {0}")]
     Away(String),
-    /// It refuses the login.
     #[error("the database refuses the connection: {0}")]
     Refused(String),
-    /// Its certificate is not valid, or it has no TLS.
     #[error("the connection to the database is not safe: {0}")]
     Unsafe(String),
-    /// The role may not do something.
     #[error("the database's role lacks rights: {0}; grant them as docs/operating.md shows")]
     Forbidden(String),
-    /// Too old.
     #[error("the database is PostgreSQL {0}; version 13 or newer is needed")]
     TooOld(i64),
-    /// Read-only.
     #[error("the server is a standby, which cannot be written; name the primary in [ledger] url")]
     Standby,
     /// Between two transactions, another session may serve.
@@ -34,51 +27,28 @@ pub(in crate::ledger) enum PostgresError {
          name the database server itself in [ledger] url"
     )]
     Pooler,
-    /// It cannot store every text.
     #[error(
         "the database's encoding is {0}, which cannot store every text; create one with \
          CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
     )]
     Encoding(String),
-    /// A commit could be lost.
     #[error(
         "the database may lose what it confirms: {setting} is not on; set it with ALTER SYSTEM or ALTER ROLE"
     )]
-    NotDurable {
-        /// The server's setting.
-        setting: &'static str,
-    },
-    /// There are no tables.
+    NotDurable { setting: &'static str },
     #[error("the database has no ledger in schema {schema}; run `tilldeck ledger init`")]
-    NotThere {
-        /// Where it was looked for.
-        schema: String,
-    },
-    /// An older version's tables.
+    NotThere { schema: String },
     #[error(
         "the ledger in schema {schema} is of an older tilldeck; run `tilldeck ledger migrate` as the owner of its tables, after all tilldecks have ended"
     )]
-    Older {
-        /// Where it is.
-        schema: String,
-    },
-    /// A newer version's tables.
+    Older { schema: String },
     #[error("the ledger in schema {schema} was written by a newer tilldeck; update tilldeck")]
-    Newer {
-        /// Where it is.
-        schema: String,
-    },
+    Newer { schema: String },
     /// Only the owner of the tables can change them.
     #[error(
         "the tables in schema {schema} belong to the role {owner}: run it as the owner of the tables ({owner})"
     )]
-    NotOwner {
-        /// Where they are.
-        schema: String,
-        /// Whose they are.
-        owner: String,
-    },
-    /// Another transaction has changed the same rows.
+    NotOwner { schema: String, owner: String },
     #[error("other programs change the same rows all the time")]
     Conflict,
     /// A table or a column is not there: another program may have migrated them.
@@ -87,16 +57,13 @@ pub(in crate::ledger) enum PostgresError {
     /// An earlier statement of the transaction has failed.
     #[error("the database has discarded the transaction")]
     Aborted,
-    /// A lock was not free in time.
     #[error("a lock was not free in time")]
     LockTimeout,
     /// A row that this program cannot have written.
     #[error("{0}")]
     Malformed(String),
-    /// A value that it does not accept.
     #[error("the database reports: {0}")]
     Value(String),
-    /// A statement failed.
     #[error("the database reports: {0}")]
     Statement(String),
 }

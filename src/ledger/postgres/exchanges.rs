@@ -7,7 +7,6 @@ use crate::ledger::sql::{self, params};
 /// The most rows in one transaction.
 pub(super) const CHUNK: usize = 64;
 
-/// Rows dropped in one step.
 const STEP: usize = 1024;
 
 /// Drops some rows that are too old or too many; returns whether there may be more.

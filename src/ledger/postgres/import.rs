@@ -43,7 +43,6 @@ const REAL_DELIVERIES: &str = "account_key NOT LIKE 'sandbox %'";
 /// A column whose values each database computes.
 const COMPUTED: &str = "words";
 
-/// The most rows of one statement.
 const ROWS: usize = 200;
 
 /// Copies all rows in one transaction. `operator` imports the file, and is the operator of rows that name none.

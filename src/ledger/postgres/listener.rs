@@ -10,7 +10,6 @@ use super::connection::ANSWER_MAX;
 use super::error::PostgresError;
 use super::target::Target;
 
-/// The wait before another attempt to listen.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// A connection that is silent for this long is tried with a statement.

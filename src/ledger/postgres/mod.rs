@@ -61,7 +61,6 @@ pub(super) struct Shared {
     incoming: Arc<Incoming>,
     log: Arc<Batcher<Recording>>,
     status: watch::Receiver<Status>,
-    /// Counts the changes of other programs.
     changes: Arc<AtomicI64>,
     _listening: DropGuard,
 }

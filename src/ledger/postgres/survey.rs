@@ -9,7 +9,6 @@ use super::target::Target;
 use crate::ledger::database::DatabaseReport;
 use crate::ledger::sql::{Sql, params};
 
-/// Looks at the database. Blocks.
 pub(super) fn survey(target: &Target, clock: &Clock) -> Result<DatabaseReport, PostgresError> {
     let open = Connection::open(target, clock)?;
     let sql = open.sql();

@@ -47,12 +47,10 @@ const LATER_SETTINGS: [(u32, &str, &str); 2] = [
     (17, "transaction_timeout", "0"),
 ];
 
-/// A database to connect to.
 pub(in crate::ledger) struct Target {
     /// One for each host, in the order in which they are tried.
     hosts: Vec<Config>,
     tls: Option<Arc<ClientConfig>>,
-    /// The schema with the ledger's tables.
     pub(super) schema: String,
     /// Names this run of the program among the sessions.
     pub(super) process: String,
@@ -102,7 +100,6 @@ impl Target {
         })
     }
 
-    /// The hosts and the database, for people.
     pub(super) fn describe(&self) -> String {
         let place = |config: &Config| {
             let name = config
@@ -156,7 +153,6 @@ impl Target {
     }
 }
 
-/// A URL, read.
 struct Url {
     config: Config,
     mode: Option<String>,
@@ -270,7 +266,6 @@ fn of_one_host(url: &Config, at: usize, host: &Host) -> Config {
     one
 }
 
-/// Completes a new session's settings.
 async fn set_up<S, T>(
     client: Client,
     connection: tokio_postgres::Connection<S, T>,

@@ -14,7 +14,6 @@ use rustls::{
 };
 use rustls_platform_verifier::Verifier;
 
-/// A value of `sslmode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trust {
     /// `disable`: no TLS.

@@ -56,12 +56,10 @@ pub(in crate::ledger) struct Store {
     pause: Duration,
     /// The last id of an exchange that is not saved.
     unsaved_id: i64,
-    /// Exchanges since the start.
     recorded: usize,
 }
 
 impl Worker {
-    /// Starts the thread.
     pub(super) fn start(setup: Setup) -> Self {
         let (jobs, queue) = mpsc::channel::<Task>();
         let work = move || {
@@ -90,7 +88,6 @@ impl Worker {
         let _ = self.0.send(Box::new(job));
     }
 
-    /// Runs a job.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Store) -> Result<T, LedgerError> + Send + 'static,
@@ -185,7 +182,6 @@ impl Store {
         Ok(())
     }
 
-    /// Reports whether callbacks can be saved.
     fn saved(&self, problem: Option<&PostgresError>) {
         self.setup
             .unsaved
@@ -193,7 +189,6 @@ impl Store {
         self.report(problem);
     }
 
-    /// Runs a job on the connection.
     pub(super) fn with<T, E: Into<PostgresError>>(
         &mut self,
         job: impl FnOnce(&Connection) -> Result<T, E>,
@@ -250,7 +245,6 @@ impl Store {
         done
     }
 
-    /// Ends the session.
     pub(super) fn close(&mut self) {
         self.connection = None;
     }

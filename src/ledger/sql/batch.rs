@@ -22,7 +22,6 @@ pub(in crate::ledger) struct Batch<T> {
     pub(in crate::ledger) name: &'static str,
     pub(in crate::ledger) rows: usize,
     pub(in crate::ledger) bytes: usize,
-    /// The size of a row.
     pub(in crate::ledger) size: fn(&T) -> usize,
     /// How long rows are gathered after a write. The first one of a burst is written without delay.
     pub(in crate::ledger) gather: Duration,
@@ -58,7 +57,6 @@ impl<T> Batcher<T> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The number of rows that wait.
     pub(in crate::ledger) fn len(&self) -> usize {
         self.lock().waiting.len()
     }
@@ -116,7 +114,6 @@ impl<T: Send + 'static> Batcher<T> {
         }
     }
 
-    /// Writes all that wait.
     pub(in crate::ledger) fn write_all<S: Store>(&self, store: &mut S, write: Write<S, T>) {
         while self.write_some(store, write) == Written::Some {}
     }

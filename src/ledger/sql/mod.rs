@@ -58,15 +58,12 @@ pub(super) type SqlResult<T> = Result<T, SqlError>;
 pub(super) enum Area {
     /// Callbacks, their jobs and deduplication keys.
     Deliveries,
-    /// Observations and expectations.
     Payments,
-    /// The request log.
     Exchanges,
     /// What is known of the providers' time.
     Nonces,
 }
 
-/// A connection to a database.
 pub(super) trait Sql {
     /// Runs a statement; returns the number of rows that it changed.
     fn execute(&self, sql: &str, params: &[Param<'_>]) -> SqlResult<usize>;
@@ -103,7 +100,6 @@ pub(super) trait Sql {
     /// Counts a delivery that the transaction inserts, where the database does not do that by itself.
     fn count_delivery(&self, _new: &NewDelivery, _class: i64, _size: usize) {}
 
-    /// Begins a transaction.
     fn begin(&self, area: Area) -> SqlResult<()>;
 
     /// Ends the transaction: its changes are saved, or discarded.
@@ -189,14 +185,12 @@ impl dyn Sql + '_ {
     }
 }
 
-/// A transaction.
 pub(super) struct Change<'a> {
     sql: &'a dyn Sql,
     open: bool,
 }
 
 impl Change<'_> {
-    /// Saves its changes.
     pub(super) fn commit(mut self) -> SqlResult<()> {
         let ended = self.sql.end(true);
         self.open = ended.is_err();
@@ -231,10 +225,8 @@ pub(super) trait Database: Clone + Send + Sync + 'static {
     /// Adds a job to the queue; it runs even if its caller is gone.
     fn send(&self, job: impl FnOnce(&mut Self::Store) + Send + 'static);
 
-    /// Callbacks that wait to be written.
     fn incoming(&self) -> &Arc<Incoming>;
 
-    /// Exchanges that wait to be written.
     fn log_queue(&self) -> &Arc<Batcher<Recording>>;
 
     /// Who sends the requests of this process; `None` where only this machine's user works with the database.
@@ -254,7 +246,6 @@ pub(super) trait Database: Clone + Send + Sync + 'static {
     /// The handle, while another one keeps the database open.
     fn upgrade(weak: &Self::Weak) -> Option<Self>;
 
-    /// Runs a job.
     fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Self::Store) -> Result<T, LedgerError> + Send + 'static,
@@ -268,7 +259,6 @@ pub(super) trait Database: Clone + Send + Sync + 'static {
 }
 
 impl Ledger {
-    /// Runs a job that reads.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         job: impl Fn(&dyn Sql) -> SqlResult<T> + Send + 'static,
@@ -276,7 +266,6 @@ impl Ledger {
         on!(self, database => database.run(move |store| store.read(job)).await)
     }
 
-    /// Runs a job that writes.
     async fn write<T: Send + 'static>(
         &self,
         job: impl Fn(&dyn Sql) -> SqlResult<T> + Send + 'static,
@@ -295,7 +284,6 @@ impl Ledger {
 
 /// A connection, and what to do when it fails.
 pub(super) trait Store {
-    /// Runs statements that read.
     fn read<T>(&mut self, job: impl Fn(&dyn Sql) -> SqlResult<T>) -> Result<T, LedgerError>;
 
     /// Runs statements that write. `job` may run more than once, so it must be one transaction.

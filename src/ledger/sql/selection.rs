@@ -16,7 +16,6 @@ pub(super) struct Selection<'a> {
 }
 
 impl<'a> Selection<'a> {
-    /// All rows of a table.
     pub(super) fn of(table: &str) -> Self {
         Self {
             text: format!("FROM {table} WHERE 1 = 1"),
@@ -40,7 +39,6 @@ impl<'a> Selection<'a> {
         self.add(&[" AND ", comparison, " ", &place]);
     }
 
-    /// Only rows where `condition` is true.
     pub(super) fn require_that(&mut self, condition: &str) {
         self.add(&[" AND (", condition, ")"]);
     }
@@ -60,7 +58,6 @@ impl<'a> Selection<'a> {
         &self.values
     }
 
-    /// The number of rows.
     pub(super) fn count(&self, sql: &dyn Sql) -> SqlResult<usize> {
         sql.value(
             &format!("SELECT count(*) FROM (SELECT id {}) AS found", self.text),

@@ -8,7 +8,6 @@ use crate::domain::{
 
 use super::{SqlError, SqlResult};
 
-/// A parameter of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ledger) enum Param<'a> {
     Null,
@@ -106,7 +105,6 @@ impl<'a, T: Into<Param<'a>>> From<Option<T>> for Param<'a> {
     }
 }
 
-/// A value in a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ledger) enum Column<'a> {
     Null,
@@ -117,7 +115,6 @@ pub(in crate::ledger) enum Column<'a> {
     Unknown,
 }
 
-/// A row of an answer.
 #[derive(Clone, Copy)]
 pub(in crate::ledger) struct Row<'a> {
     pub(in crate::ledger) column: &'a dyn Fn(usize) -> Column<'a>,
@@ -148,7 +145,6 @@ impl Row<'_> {
     }
 }
 
-/// A type that a column can have.
 pub(in crate::ledger) trait FromColumn: Sized {
     /// `ahead` as in [`Row`].
     fn from_column(column: Column<'_>, ahead: i64) -> Option<Self>;

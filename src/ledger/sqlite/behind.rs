@@ -19,7 +19,6 @@ const CHUNK: usize = 64;
 
 type Release = (SlotId, Now);
 
-/// Rows that wait to be written.
 pub(super) struct WriteBehind {
     releases: Arc<Batcher<Release>>,
     pub(super) log: Arc<Batcher<Recording>>,
@@ -47,7 +46,6 @@ impl WriteBehind {
         self.releases.take()
     }
 
-    /// Writes all that waits.
     pub(super) fn write_all(&self, store: &mut Store) {
         // Before the exchanges: other processes may be waiting for these slots.
         self.releases.write_all(store, release);

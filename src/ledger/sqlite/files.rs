@@ -20,7 +20,6 @@ pub(super) const FILE: &str = "ledger.db";
 /// The name prefix of a file that was moved away.
 const SET_ASIDE: &str = "ledger.db.damaged-";
 
-/// The suffixes of SQLite's companion files.
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 
 /// How long to wait for another process's lock or its opening of the file; then this process goes on without a file.
@@ -32,7 +31,6 @@ pub(super) const LOCK_REPORTED_AFTER: Duration = Duration::from_millis(1_500);
 /// Identifies the opened file, whatever its name is now.
 pub(super) type FileId = (u64, u64);
 
-/// An open ledger.
 pub(super) struct Opened {
     pub(super) conn: Connection,
     /// `None` for a ledger in memory.
@@ -49,7 +47,6 @@ pub(super) struct Replaced {
     pub(super) rows: Recovered,
 }
 
-/// Why a file cannot be used.
 enum Refusal {
     Damaged(String),
     Locked,
@@ -75,7 +72,6 @@ pub(super) fn open(
     })
 }
 
-/// A ledger in memory with these rows.
 pub(super) fn in_memory(rows: &Recovered) -> Connection {
     let conn = Connection::open_in_memory().expect("SQLite opens memory without any file");
     schema::migrate(&conn).expect("the tables fit into an empty database");
@@ -307,12 +303,10 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// Whether another connection holds the lock.
 pub(super) fn is_locked(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
-/// Moves the file and its companions away.
 fn set_aside(path: &Path, why: String, clock: &Clock) -> Result<Status, String> {
     let stamp: String = clock.now().wall.date_and_clock(&jiff::tz::TimeZone::UTC);
     // Colons are not allowed in names on every file system, and sorting by name sorts by time.
@@ -365,7 +359,6 @@ fn lock(path: &Path, status_sender: &watch::Sender<Status>) -> Result<File, Stri
     Err("another process takes too long to open the ledger".into())
 }
 
-/// Bytes of the write-ahead log.
 pub(super) fn log_size(folder: &Path) -> u64 {
     let path = with_suffix(&folder.join(FILE), COMPANIONS[0]);
     fs::metadata(path).map_or(0, |about| about.len())

@@ -72,14 +72,12 @@ struct Rows {
 }
 
 impl Recovered {
-    /// Reads as much as possible.
     pub(super) fn of(old: &Connection) -> Self {
         // SQLite then reads a file that was cut short, too.
         let _ = old.pragma_update(None, "writable_schema", true);
         Self(TABLES.iter().map(|table| Rows::of(old, table)).collect())
     }
 
-    /// Whether nothing was read.
     pub(super) fn is_empty(&self) -> bool {
         self.0
             .iter()

@@ -9,14 +9,12 @@ use super::writer::Store;
 use crate::ledger::error::LedgerError;
 use crate::ledger::slots::{Slots, Terms};
 
-/// What the thread does next.
 pub(super) enum Task {
     Run(Box<dyn FnOnce(&mut Store) + Send>),
     /// Those that follow one another are served in one transaction.
     TakeSlot(SlotCall),
 }
 
-/// A caller that waits for a slot.
 pub(super) struct SlotCall {
     pub(super) terms: Terms,
     pub(super) ledger: Arc<Sqlite>,

@@ -27,7 +27,6 @@ const LOCK_PATIENCE_AGAIN: Duration = Duration::from_millis(250);
 /// The longest wait between two attempts at a locked database.
 const LOCK_PAUSE_MAX: Duration = Duration::from_millis(50);
 
-/// Why a job was not done.
 enum Failure {
     /// A newer tilldeck has migrated the file.
     Newer(String),
@@ -135,7 +134,6 @@ impl Store {
         self.file.is_some() || !self.needs_file
     }
 
-    /// The current state.
     pub(super) fn status(&self) -> Status {
         self.status_sender.borrow().clone()
     }
@@ -203,7 +201,6 @@ impl Store {
         self.write(|conn| durably(conn, &job))
     }
 
-    /// Reads the file.
     pub(super) fn read<T>(
         &mut self,
         job: impl Fn(&Connection) -> rusqlite::Result<T>,

@@ -99,7 +99,6 @@ pub(super) fn plain(name: &str) -> String {
         .collect()
 }
 
-/// A secret field in a text.
 pub(super) struct Field {
     pub name: String,
     /// Where its value is, with the quotes that it has in JSON.
@@ -314,7 +313,6 @@ fn pair_end(text: &str, from: usize, ends: impl Fn(char) -> bool + Copy) -> usiz
     text.len()
 }
 
-/// Whether a placeholder may have this name.
 pub(super) fn is_name(name: &str) -> bool {
     name.chars().all(is_of_a_name)
 }

@@ -44,7 +44,6 @@ struct Known {
     passing: bool,
 }
 
-/// One form of a known value.
 struct Form {
     text: Secret,
     of: u64,
@@ -122,7 +121,6 @@ fn key(first: &[u8]) -> u32 {
 
 static KNOWN: RwLock<Option<Register>> = RwLock::new(None);
 
-/// All that is known.
 #[derive(Default)]
 pub(super) struct Register {
     values: Vec<Known>,
@@ -158,7 +156,6 @@ impl KeySet {
     }
 }
 
-/// A known value in a text.
 struct Found {
     at: Range<usize>,
     name: &'static str,
@@ -167,7 +164,6 @@ struct Found {
 }
 
 impl Register {
-    /// Whether this value was added already.
     pub(super) fn has(&self, value: &str) -> bool {
         let alike = self.forms.get(&key(value.as_bytes()));
         let mut alike = alike.into_iter().flatten();
@@ -416,7 +412,6 @@ fn replaced<'a>(text: &'a str, torn: bool, more: Option<&Register>) -> Cow<'a, s
     Cow::Owned(out)
 }
 
-/// The placeholder of a secret.
 pub(super) fn placeholder(name: &str) -> String {
     format!("<{name}>")
 }

@@ -110,7 +110,6 @@ pub fn field<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
     }
 }
 
-/// What is secret in a text.
 #[derive(Clone, Copy, Default)]
 struct Rules<'a> {
     names: Names<'a>,

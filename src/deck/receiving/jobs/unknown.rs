@@ -19,7 +19,6 @@ const MANY: u64 = 100;
 /// How often a warning about one account is repeated.
 const WARN_AGAIN: Duration = Duration::from_mins(10);
 
-/// State between two reads of the queue.
 #[derive(Default)]
 pub(in super::super) struct Unknown(Mutex<Memory>);
 

@@ -23,7 +23,6 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// The limit of waiting deliveries in memory, in KiB; beyond it, callers wait before they add one.
 const WAITING_KIB: usize = 64 * 1024;
 
-/// Deliveries that wait to be written.
 pub(in crate::ledger) struct Incoming {
     batches: Arc<Batcher<One>>,
     room: Arc<Semaphore>,

@@ -162,7 +162,6 @@ pub(super) fn insert(
     })
 }
 
-/// The delivery that a job belongs to.
 pub(super) struct JobOwner<'a> {
     pub(super) delivery: DeliveryId,
     pub(super) account_key: &'a str,
