@@ -34,8 +34,8 @@ pub use error::LedgerError;
 pub use exchanges::{LogQuery, Recorded, SEARCHED_MAX};
 pub use hooks::{FailedHook, HookRun};
 pub use nonces::{
-    HeldKey, KEY_LOCK_MAX, KeyHash, KeyLock, NONCE_LEAD_MAX, NONCE_SENT_WITHIN, Nonce, NonceRules,
-    Nonces,
+    HeldKey, KEY_LOCK_MAX, KeyHash, KeyLock, KeyedMutex, NONCE_LEAD_MAX, NONCE_SENT_WITHIN, Nonce,
+    NonceRules, Nonces,
 };
 pub use payments::{PaymentKey, Unwatched};
 pub use slots::{Counted, Granted, HOLD_MAX, RateSlots, SlotId, Slots, Terms};

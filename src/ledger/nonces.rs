@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -51,16 +52,26 @@ impl fmt::Debug for KeyHash {
     }
 }
 
-/// The locks of keys within this process. Waiting for one costs nothing, waiting for other processes does.
-#[derive(Debug, Default)]
-pub(super) struct KeyMutexes(Mutex<HashMap<KeyHash, Arc<tokio::sync::Mutex<()>>>>);
+/// One mutex for each key, within this process.
+#[derive(Debug)]
+pub struct KeyedMutex<K>(Mutex<HashMap<K, Weak<tokio::sync::Mutex<()>>>>);
 
-impl KeyMutexes {
+impl<K> Default for KeyedMutex<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash> KeyedMutex<K> {
     /// Waits for the lock of a key. Dropping the future stops waiting.
-    pub(super) async fn lock(&self, key: &KeyHash) -> OwnedMutexGuard<()> {
+    pub async fn lock(&self, key: K) -> OwnedMutexGuard<()> {
         let lock = {
             let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(locks.entry(key.clone()).or_default())
+            // Entries that nobody holds go here, or the map would grow with each key.
+            locks.retain(|_, lock| lock.strong_count() > 0);
+            let lock = locks.get(&key).and_then(Weak::upgrade).unwrap_or_default();
+            locks.insert(key, Arc::downgrade(&lock));
+            lock
         };
         lock.lock_owned().await
     }
@@ -136,5 +147,24 @@ mod tests {
         assert_eq!(hash.as_str().len(), 64);
         assert!(!format!("{hash:?}").contains("planted"));
         assert_ne!(KeyHash::of("ab", "c"), KeyHash::of("a", "bc"));
+    }
+
+    #[tokio::test]
+    async fn one_key_is_locked_by_one_at_a_time() {
+        let locks = KeyedMutex::default();
+        let first = locks.lock(("shop", "A")).await;
+        let _other = locks.lock(("shop", "B")).await;
+        let _elsewhere = locks.lock(("shop2", "A")).await;
+        {
+            let second = locks.lock(("shop", "A"));
+            tokio::pin!(second);
+            let soon = Duration::from_millis(5);
+            assert!(tokio::time::timeout(soon, &mut second).await.is_err());
+            drop(first);
+            second.await;
+        }
+        let _ = locks.lock(("shop", "C")).await;
+        let left = locks.0.lock().unwrap().len();
+        assert_eq!(left, 3, "unused keys are removed");
     }
 }

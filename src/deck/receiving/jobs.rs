@@ -3,8 +3,7 @@
 
 mod unknown;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -36,34 +35,6 @@ const GIVING_BACK: Duration = Duration::from_millis(500);
 const AGAIN: Disposition = Disposition::Again { after: None };
 /// The most characters saved of an attempt's result: enough for a cause and what to do about it.
 const SUMMARY_MAX: usize = 500;
-
-/// An account and what is checked about it.
-type About = (String, Subject);
-
-/// One mutex for each key: two checks of one payment never run at once.
-#[derive(Default)]
-pub(super) struct KeyedMutex {
-    by_subject: Mutex<HashMap<About, Weak<tokio::sync::Mutex<()>>>>,
-}
-
-impl KeyedMutex {
-    async fn lock(&self, account: &str, subject: &Subject) -> tokio::sync::OwnedMutexGuard<()> {
-        let lock = {
-            let mut all = self
-                .by_subject
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            // Entries of finished checks go here, or the map would grow with each payment.
-            all.retain(|_, lock| lock.strong_count() > 0);
-            let key = (account.to_owned(), subject.clone());
-            let known = all.get(&key).and_then(Weak::upgrade);
-            let lock = known.unwrap_or_default();
-            all.insert(key, Arc::downgrade(&lock));
-            lock
-        };
-        lock.lock_owned().await
-    }
-}
 
 /// Jobs that share a limit of concurrent attempts.
 #[derive(Clone, Copy)]
@@ -347,7 +318,10 @@ impl Shared {
                 .emit(Event::Player(runtime.account.id.clone(), claim));
         }
         // An older answer must not be saved after a newer one.
-        let lock = self.subject_locks.lock(&delivery.account, subject).await;
+        let lock = self
+            .subject_locks
+            .lock((delivery.account.clone(), subject.clone()))
+            .await;
         let account = runtime.account.id.clone();
         let (outcome, event) = match subject {
             Subject::Payment(id) => {
@@ -479,34 +453,5 @@ fn check_outcome<A>(
     AttemptOutcome {
         is_final,
         ..AttemptOutcome::without_answer(summary, next)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn one_subject_is_asked_about_by_one_at_a_time() {
-        let locks = KeyedMutex::default();
-        let subject = |id: &str| Subject::Payment(crate::domain::PaymentId::new(id).unwrap());
-        let first = locks.lock("shop", &subject("A")).await;
-        let _other = locks.lock("shop", &subject("B")).await;
-        let _elsewhere = locks.lock("shop2", &subject("A")).await;
-        {
-            let a = subject("A");
-            let second = locks.lock("shop", &a);
-            tokio::pin!(second);
-            let soon = Duration::from_millis(5);
-            assert!(tokio::time::timeout(soon, &mut second).await.is_err());
-            drop(first);
-            second.await;
-        }
-        let _ = locks.lock("shop", &subject("C")).await;
-        assert_eq!(
-            locks.by_subject.lock().unwrap().len(),
-            3,
-            "unused keys are removed"
-        );
     }
 }

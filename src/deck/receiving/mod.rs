@@ -34,7 +34,8 @@ use super::Deck;
 use super::query::QueryService;
 use crate::callbacks::{Receiver, Setup, reachable};
 use crate::config::{Profile, Vault};
-use crate::domain::{AccountId, Delivery, Listening, Problem, WallTime};
+use crate::domain::{AccountId, Delivery, Listening, Problem, Subject, WallTime};
+use crate::ledger::KeyedMutex;
 use crate::net::{Event, Gate};
 use crate::providers::REGISTRY;
 pub use forward::{is_forward, target};
@@ -97,7 +98,8 @@ pub(super) struct Shared {
     pace: Pace,
     /// The configured address.
     bind: Option<SocketAddr>,
-    subject_locks: jobs::KeyedMutex,
+    /// By account and subject: two checks of one payment never run at once.
+    subject_locks: KeyedMutex<(String, Subject)>,
     unknown: jobs::Unknown,
     watched: Mutex<follow::Watched>,
     /// The open port, for the next deck of this profile.
@@ -313,7 +315,7 @@ impl CallbackService {
             trusted_proxies,
             pace,
             bind,
-            subject_locks: jobs::KeyedMutex::default(),
+            subject_locks: KeyedMutex::default(),
             unknown: jobs::Unknown::default(),
             watched: Mutex::default(),
             port: Mutex::new(bound.port()),

@@ -31,7 +31,7 @@ use crate::clock::Clock;
 use super::backend::Backend;
 use super::database::{DatabaseReport, DatabaseSettings, Imported, Reseal};
 use super::error::LedgerError;
-use super::nonces::KeyMutexes;
+use super::nonces::{KeyHash, KeyedMutex};
 use super::slots::SlotId;
 use super::sql::batch::Batcher;
 use super::sql::deliveries::Incoming;
@@ -53,7 +53,7 @@ pub(super) struct Shared {
     general: Worker,
     slots: Worker,
     key_workers: Mutex<Vec<Worker>>,
-    key_locks: KeyMutexes,
+    key_locks: KeyedMutex<KeyHash>,
     /// How many notes of a provider's time were sent to be written, and how many were.
     notes: AtomicU64,
     notes_written: Arc<AtomicU64>,
@@ -113,7 +113,7 @@ impl Postgres {
             clock,
             operator: settings.operator.clone(),
             key_workers: Mutex::default(),
-            key_locks: KeyMutexes::default(),
+            key_locks: KeyedMutex::default(),
             notes: AtomicU64::new(0),
             notes_written: Arc::default(),
             released: Mutex::default(),

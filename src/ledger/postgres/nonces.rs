@@ -109,7 +109,7 @@ impl Postgres {
 
     async fn lock_key(&self, key: &KeyHash) -> Result<SessionLock, LedgerError> {
         // First within the process: no connection waits for another of the same process.
-        let here = self.0.key_locks.lock(key).await;
+        let here = self.0.key_locks.lock(key.clone()).await;
         // A caller that no longer waits drops it: its thread ends, and with the session the lock.
         let worker = self.key_worker();
         let (of, (answer, answered)) = (key.clone(), tokio::sync::oneshot::channel());

@@ -28,7 +28,7 @@ use crate::clock::Clock;
 
 use super::backend::Backend;
 use super::error::LedgerError;
-use super::nonces::KeyMutexes;
+use super::nonces::{KeyHash, KeyedMutex};
 use super::sql::Database as _;
 use super::sql::deliveries::Incoming;
 use super::status::{Retention, Status};
@@ -48,7 +48,7 @@ pub(super) struct Shared {
     jobs: mpsc::Sender<Task>,
     status: watch::Receiver<Status>,
     folder: PathBuf,
-    key_locks: KeyMutexes,
+    key_locks: KeyedMutex<KeyHash>,
     behind: Arc<WriteBehind>,
     incoming: Arc<Incoming>,
     #[cfg(test)]
@@ -107,7 +107,7 @@ impl Sqlite {
             jobs,
             status,
             folder,
-            key_locks: KeyMutexes::default(),
+            key_locks: KeyedMutex::default(),
             behind,
             incoming: Arc::default(),
             #[cfg(test)]

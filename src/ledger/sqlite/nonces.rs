@@ -56,7 +56,7 @@ impl Nonces for Sqlite {
 impl Sqlite {
     async fn lock_key(&self, key: &KeyHash) -> Result<FileLock, LedgerError> {
         // First within the process: waiting here costs nothing, waiting for the file polls.
-        let here = self.0.key_locks.lock(key).await;
+        let here = self.0.key_locks.lock(key.clone()).await;
         let path = self.0.folder.join("lanes").join(format!("{}.lock", key.0));
         let unlockable = |error: std::io::Error| LedgerError::Unlockable {
             path: path.clone(),
