@@ -34,15 +34,8 @@ const CLOSING: Duration = Duration::from_secs(11);
 pub(super) struct Hooks(Option<Arc<Inner>>);
 
 struct Inner {
-    programs: config::Hooks,
+    parts: Parts,
     profile: String,
-    ledger: Ledger,
-    clock: Clock,
-    /// Where failures are reported.
-    events: Option<EventSender>,
-    /// What this program has seen of the accounts. `None` for a command that ends at once: a hundred of them would report
-    /// the same a hundred times.
-    watch: Option<Mutex<Watch>>,
     places: Arc<Semaphore>,
     permits: Semaphore,
     tasks: TaskTracker,
@@ -55,8 +48,9 @@ pub(super) struct Parts {
     pub(super) clock: Clock,
     /// Where failures are reported.
     pub(super) events: Option<EventSender>,
-    /// What was seen before; `None` if events about other things than payments run no hooks.
-    pub(super) watch: Option<Watch>,
+    /// What this program has seen of the accounts. `None` for a command that ends at once: a hundred of them would report
+    /// the same a hundred times.
+    pub(super) watch: Option<Mutex<Watch>>,
 }
 
 /// An event about something other than a payment.
@@ -79,23 +73,12 @@ impl Hooks {
     /// The hooks of a profile. The built-in one has none: what happens in the simulator must not start a program that
     /// delivers goods.
     pub(super) fn new(profile: &Profile, parts: Parts) -> Self {
-        let Parts {
-            programs,
-            ledger,
-            clock,
-            events,
-            watch,
-        } = parts;
-        if programs.is_empty() || profile.built_in {
+        if parts.programs.is_empty() || profile.built_in {
             return Self(None);
         }
         Self(Some(Arc::new(Inner {
-            programs,
+            parts,
             profile: profile.name.clone(),
-            ledger,
-            clock,
-            events,
-            watch: watch.map(Mutex::new),
             places: Arc::new(Semaphore::new(QUEUE_MAX)),
             permits: Semaphore::new(AT_ONCE),
             tasks: TaskTracker::new(),
@@ -124,7 +107,7 @@ impl Hooks {
             expected,
         };
         let event = report.verdict().and_then(HookEvent::of);
-        let Some(event) = event.filter(|event| inner.programs.contains_key(event)) else {
+        let Some(event) = event.filter(|event| inner.parts.programs.contains_key(event)) else {
             return;
         };
         let task = Task {
@@ -145,7 +128,7 @@ impl Hooks {
 
     /// What was seen of these accounts, for the next deck: it must not report the same again.
     pub(super) fn watch_of(&self, accounts: &[AccountId]) -> Watch {
-        let watch = self.0.as_ref().and_then(|inner| inner.watch.as_ref());
+        let watch = self.0.as_ref().and_then(|inner| inner.parts.watch.as_ref());
         watch.map_or_else(Watch::default, |watch| {
             let watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
             watch.of(accounts)
@@ -164,11 +147,13 @@ impl Hooks {
 
     fn watched(&self, look: impl FnOnce(&mut Watch, &Clock) -> Option<Notice>) {
         let Some(inner) = &self.0 else { return };
-        let Some(watch) = &inner.watch else { return };
+        let Some(watch) = &inner.parts.watch else {
+            return;
+        };
         let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
-        let notice = look(&mut watch, &inner.clock);
+        let notice = look(&mut watch, &inner.parts.clock);
         drop(watch);
-        let Some(notice) = notice.filter(|it| inner.programs.contains_key(&it.event)) else {
+        let Some(notice) = notice.filter(|it| inner.parts.programs.contains_key(&it.event)) else {
             return;
         };
         let about = json!({ "account": notice.account, "message": notice.message });
@@ -212,7 +197,7 @@ impl Inner {
         let mut object = serde_json::Map::new();
         object.insert("schema".into(), json!(1));
         object.insert("event".into(), json!(event.as_str()));
-        object.insert("at".into(), json!(self.clock.now().wall.rfc3339()));
+        object.insert("at".into(), json!(self.parts.clock.now().wall.rfc3339()));
         object.insert("profile".into(), json!(self.profile));
         if let Value::Object(about) = about {
             object.extend(about);
@@ -240,21 +225,25 @@ impl Inner {
             let unsaved =
                 |why: &str| format!("not run, because the ledger cannot save that it runs: {why}");
             // A ledger in memory alone forgets it with this program.
-            if let Some(why) = self.ledger.status().await.failure() {
+            if let Some(why) = self.parts.ledger.status().await.failure() {
                 return Err(unsaved(why));
             }
-            let claimed = self.ledger.claim_hook(run.clone(), self.now()).await;
+            let claimed = self.parts.ledger.claim_hook(run.clone(), self.now()).await;
             if !claimed.map_err(|error| unsaved(&error.to_string()))? {
                 return Ok(());
             }
         }
-        let Some(words) = self.programs.get(&task.event) else {
+        let Some(words) = self.parts.programs.get(&task.event) else {
             return Ok(());
         };
         let done = child::feed(words, task.input.as_bytes(), LIMIT).await;
         let done = done.map_err(|error| error.to_string());
         if let (Some(run), Err(why)) = (&task.run, &done) {
-            let saved = self.ledger.fail_hook(run.clone(), inert_words(why)).await;
+            let saved = self
+                .parts
+                .ledger
+                .fail_hook(run.clone(), inert_words(why))
+                .await;
             if let Err(error) = saved {
                 tracing::error!(%error, "the failure of a hook is not saved");
             }
@@ -265,7 +254,7 @@ impl Inner {
     }
 
     fn now(&self) -> WallTime {
-        self.clock.now().wall
+        self.parts.clock.now().wall
     }
 
     fn failed(&self, task: &Task, why: &str) {
@@ -274,7 +263,7 @@ impl Inner {
         let about = task.event.about(of.map(|run| (&run.account, &run.payment)));
         let text = inert_words(&format!("{about}: {why}"));
         tracing::warn!(about, text, "warning");
-        if let Some(events) = &self.events {
+        if let Some(events) = &self.parts.events {
             events.send(Event::Warning { about, text });
         }
     }

@@ -23,8 +23,8 @@ mod simulator;
 mod tokens;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reqwest::Url;
@@ -43,7 +43,7 @@ pub use simulator::{CONTROL, Posted, Posting, Proof, post, serve};
 
 use hooks::Hooks;
 use query::QueryService;
-use receiving::{CallbackService, ListenState, Parts, SealKeys};
+use receiving::{CallbackService, ListenState, Parts, SealKeys, Sealing};
 
 use crate::clock::Clock;
 use crate::config::{self, Callbacks, Environ, LedgerConfig, Profile, Vault};
@@ -204,7 +204,7 @@ impl Deck {
             ledger: ledger.clone(),
             clock: clock.clone(),
             events: events.clone(),
-            watch: receive.is_some().then_some(handover.watch),
+            watch: receive.is_some().then(|| Mutex::new(handover.watch)),
         };
         let hooks = Hooks::new(profile, hooks);
         let gate = Gate::new(ledger.clone(), clock.clone(), network, events);
@@ -240,15 +240,15 @@ impl Deck {
             payments,
             hooks,
         };
+        let seal_keys = SealKeys::of(callbacks, &factory.environ);
         let service = CallbackService::start(Parts {
             queries: queries.clone(),
             gate: gate.clone(),
-            vault: sealing,
-            seal_keys: SealKeys::of(callbacks, &factory.environ),
+            sealing: Sealing::new(sealing, seal_keys, ledger.clone())
+                .with_key(handover.receiver.seal_key),
             account_key: receiving::account_key(profile),
             bound,
             receive,
-            seal_key: handover.receiver.seal_key,
         });
         Ok(Self {
             profile: profile.name.clone(),

@@ -33,7 +33,7 @@ use tokio_util::task::TaskTracker;
 use super::Deck;
 use super::query::QueryService;
 use crate::callbacks::{Receiver, Setup, reachable};
-use crate::config::{Profile, Vault};
+use crate::config::Profile;
 use crate::domain::{AccountId, Delivery, Listening, Problem, Subject, WallTime};
 use crate::ledger::KeyedMutex;
 use crate::net::{Event, Gate};
@@ -42,8 +42,7 @@ pub use forward::{is_forward, target};
 use handler::CallbackRouter;
 use handover::Port;
 pub use handover::Prepared;
-use sealing::Sealing;
-pub(super) use sealing::{SealKeys, configured, fingerprint_of, new_key, own_key};
+pub(super) use sealing::{SealKeys, Sealing, configured, fingerprint_of, new_key, own_key};
 
 /// The settings for receiving callbacks.
 #[derive(Debug, Clone, Default)]
@@ -182,13 +181,10 @@ struct Workers {
 pub(super) struct Parts {
     pub(super) queries: QueryService,
     pub(super) gate: Arc<Gate>,
-    pub(super) vault: Vault,
-    pub(super) seal_keys: SealKeys,
+    pub(super) sealing: Sealing,
     pub(super) account_key: String,
     pub(super) bound: ListenState,
     pub(super) receive: Option<Receive>,
-    /// The key that seals callbacks, if it is loaded already.
-    pub(super) seal_key: Option<sealing::Key>,
 }
 
 /// The state of the receiver's port.
@@ -289,12 +285,10 @@ impl CallbackService {
         let Parts {
             queries,
             gate,
-            vault,
-            seal_keys,
+            sealing,
             account_key,
             bound,
             receive,
-            seal_key,
         } = parts;
         let wanted = receive.is_some();
         let Receive {
@@ -307,7 +301,7 @@ impl CallbackService {
         let shared = Arc::new(Shared {
             account_key: account_key.into(),
             since: queries.clock.now().wall,
-            sealing: Sealing::new(vault, seal_keys, queries.ledger.clone()).with_key(seal_key),
+            sealing,
             queries,
             gate,
             targets: Mutex::new(forward.iter().map(|(_, url)| url.to_string()).collect()),
