@@ -96,14 +96,7 @@ pub struct Outgoing<'a> {
 pub struct Http {
     network: Network,
     clock: Clock,
-    clients: Mutex<Clients>,
-}
-
-#[derive(Default)]
-struct Clients {
-    plain: Option<Client>,
-    direct: Option<Client>,
-    through: Option<(Proxy, Client)>,
+    clients: Mutex<Vec<(Route, Client)>>,
 }
 
 /// The way to a host.
@@ -181,23 +174,11 @@ impl Http {
 
     fn client(&self, route: &Route) -> Result<Client, NetError> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let ready = match route {
-            Route::Plain => clients.plain.as_ref(),
-            Route::Direct => clients.direct.as_ref(),
-            Route::Through(proxy) => {
-                let through = clients.through.as_ref().filter(|(known, _)| known == proxy);
-                through.map(|(_, client)| client)
-            }
-        };
-        if let Some(client) = ready {
+        if let Some((_, client)) = clients.iter().find(|(known, _)| known == route) {
             return Ok(client.clone());
         }
         let client = self.build(route, None)?;
-        match route {
-            Route::Plain => clients.plain = Some(client.clone()),
-            Route::Direct => clients.direct = Some(client.clone()),
-            Route::Through(proxy) => clients.through = Some((proxy.clone(), client.clone())),
-        }
+        clients.push((route.clone(), client.clone()));
         Ok(client)
     }
 
