@@ -10,8 +10,8 @@ use tokio::net::TcpListener;
 use super::{Deck, secrets};
 use crate::clock::Clock;
 use crate::domain::{
-    Account, AccountId, Environment, Problem, ProblemKind, ProviderId, RequestId, Secret, WallTime,
-    inert, simulate,
+    Account, AccountId, Environment, Problem, ProblemKind, ProviderId, Secret, WallTime, inert,
+    simulate,
 };
 use crate::http_server;
 use crate::net::{
@@ -87,11 +87,6 @@ impl Deck {
             vec![("control", base)],
             Vec::new(),
         );
-        let options = RequestOptions {
-            request: RequestId(0),
-            background: false,
-            no_wait: false,
-        };
         let call = Call {
             body: Content::Bytes(json.into()),
             about: CONTROL.into(),
@@ -99,7 +94,7 @@ impl Deck {
             ..Call::new("POST", "control", path)
         };
         let reply = session
-            .send(&call, &Unsigned, options)
+            .send(&call, &Unsigned, RequestOptions::default())
             .await
             .map_err(|error| unreached(error, &account))?;
         let answer = inert::cut(String::from_utf8_lossy(&reply.body).trim(), 200);

@@ -168,7 +168,7 @@ impl PaymentId {
 }
 
 /// The number of one request in this process; its answer has the same number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
 
 shown_as_text!(AccountId, PaymentId);

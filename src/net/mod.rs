@@ -230,7 +230,7 @@ fn emit(events: Option<&EventSender>, event: Event) {
 }
 
 /// Options of one request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RequestOptions {
     /// The number under which its wait is reported.
     pub request: RequestId,

@@ -10,7 +10,7 @@ use super::{
     Authorise, BoxFuture, Call, HeaderText, NetError, Outbound, Reply, RequestOptions, Session,
     SignedRequest, lead,
 };
-use crate::domain::{RequestId, WallTime};
+use crate::domain::WallTime;
 
 /// A server that answered. Any status counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,9 +56,8 @@ impl Session {
             url: &url,
             authorise: &probe,
             options: RequestOptions {
-                request: RequestId(0),
-                background: false,
                 no_wait: true,
+                ..RequestOptions::default()
             },
         };
         let sent = self.gate.clock.now().wall;

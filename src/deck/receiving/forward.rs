@@ -194,9 +194,8 @@ impl Shared {
         let Destination { url: to, answer } = destination;
         let account = self.account_for(&delivery.account, to);
         let options = RequestOptions {
-            request: crate::domain::RequestId(0),
             background: true,
-            no_wait: false,
+            ..RequestOptions::default()
         };
         self.know_secrets(&account.id).await;
         // Joined as text: a URL library would re-encode parts of the path.

@@ -17,7 +17,7 @@ use crate::domain::job::{
 };
 use crate::domain::{
     AccountId, CheckedPayment, Delivery, DeliveryId, Inventory, Job, JobId, JobKind,
-    LoadedInventory, Now, Problem, ProblemKind, RequestId, Subject, WallTime, inert,
+    LoadedInventory, Now, Problem, ProblemKind, Subject, WallTime, inert,
 };
 use crate::ledger::JobFilter;
 use crate::net::{Event, RequestOptions, redact};
@@ -307,10 +307,9 @@ impl Shared {
             );
         };
         let options = RequestOptions {
-            request: RequestId(0),
             // No caller waits for it, so it leaves part of the budget to the operator.
             background: true,
-            no_wait: false,
+            ..RequestOptions::default()
         };
         // Before the check: the console shows the player's name while the items are on their way.
         if let Some(claim) = self.player_claim(delivery).await {
