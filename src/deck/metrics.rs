@@ -45,8 +45,9 @@ pub struct Metrics {
     up: Gauge,
 }
 
-fn register<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
-    registry.register(name, help, metric.clone());
+fn register<M: Metric + Clone + Default>(all: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    all.register(name, help, metric.clone());
     metric
 }
 
@@ -74,28 +75,17 @@ impl Metrics {
         let help = "Time until an access token expires; 0 without a valid one";
         all.register_with_unit("token_left", help, Unit::Seconds, token_left.clone());
         Self {
-            callbacks: register(all, "callbacks", "Callbacks received", Family::default()),
-            attempts: register(all, "job_attempts", "Attempts of jobs", Family::default()),
-            requests: register(all, "requests", "Requests sent", Family::default()),
-            open_jobs: register(all, "jobs_open", "Jobs not done yet", Family::default()),
-            slots: register(
-                all,
-                "rate_limit",
-                "Slots of a rate limit",
-                Family::default(),
-            ),
+            callbacks: register(all, "callbacks", "Callbacks received"),
+            attempts: register(all, "job_attempts", "Attempts of jobs"),
+            requests: register(all, "requests", "Requests sent"),
+            open_jobs: register(all, "jobs_open", "Jobs not done yet"),
+            slots: register(all, "rate_limit", "Slots of a rate limit"),
             slots_used: register(
                 all,
                 "rate_limit_used",
                 "Slots of a rate limit in use, by all programs",
-                Family::default(),
             ),
-            up: register(
-                all,
-                "receiver_up",
-                "1 while callbacks are received",
-                Gauge::default(),
-            ),
+            up: register(all, "receiver_up", "1 while callbacks are received"),
             durations,
             oldest_job,
             token_left,
