@@ -42,19 +42,9 @@ impl Deck {
             limit: SEARCHED_MAX,
             ..self.log_query(Search::default())
         };
-        let found = async {
-            let rows = self.ledger.log(query).await?;
-            let searched = if counts {
-                Some(self.ledger.count_exchanges(all).await?)
-            } else {
-                None
-            };
-            Ok(Found {
-                rows: rows.into_iter().map(Arc::new).collect(),
-                searched,
-            })
-        };
-        found.await.map_err(|error: LedgerError| {
+        let searched = counts.then(|| self.ledger.count_exchanges(all));
+        let found = found(self.ledger.log(query), searched);
+        found.await.map_err(|error| {
             Problem::local(
                 format!("tilldeck cannot read older requests: {error}"),
                 "requests of this run are still shown",
@@ -87,20 +77,24 @@ impl Deck {
             search: Search::default(),
             ..query.clone()
         };
-        let found = async {
-            let rows = self.ledger.deliveries(query).await?;
-            let searched = if counts {
-                Some(self.ledger.count_deliveries(all).await?)
-            } else {
-                None
-            };
-            Ok(Found {
-                rows: rows.into_iter().map(Arc::new).collect(),
-                searched,
-            })
-        };
+        let searched = counts.then(|| self.ledger.count_deliveries(all));
+        let found = found(self.ledger.deliveries(query), searched);
         found
             .await
-            .map_err(|error: LedgerError| super::receiving::unread("callbacks", &error))
+            .map_err(|error| super::receiving::unread("callbacks", &error))
     }
+}
+
+/// Rows, and in how many a search looked where that is counted.
+async fn found<T>(
+    rows: impl Future<Output = Result<Vec<T>, LedgerError>>,
+    searched: Option<impl Future<Output = Result<usize, LedgerError>>>,
+) -> Result<Found<T>, LedgerError> {
+    Ok(Found {
+        rows: rows.await?.into_iter().map(Arc::new).collect(),
+        searched: match searched {
+            Some(count) => Some(count.await?),
+            None => None,
+        },
+    })
 }
