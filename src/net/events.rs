@@ -85,14 +85,9 @@ impl Event {
     /// Which event to drop first: the oldest request, else the oldest callback. Both are also in the ledger.
     fn least_missed(events: &VecDeque<Self>) -> Option<usize> {
         let oldest = |is: fn(&Self) -> bool| events.iter().position(is);
-        let is_row = |event: &Self| {
-            matches!(
-                event,
-                Self::Exchange(_) | Self::Checked(_) | Self::PlayerItems(_) | Self::Player(..)
-            )
-        };
-        // What is not a row exists once per subject, so it cannot fill the queue.
-        oldest(is_row).or_else(|| oldest(|event| matches!(event, Self::Delivery(_))))
+        // What has a subject exists once for each, so it cannot fill the queue.
+        let row = oldest(|event| event.subject().is_none());
+        row.or_else(|| oldest(|event| matches!(event, Self::Delivery(_))))
     }
 }
 
