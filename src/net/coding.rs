@@ -23,17 +23,22 @@ const GZIP: &[u8] = b"\x1f\x8b";
 const LAYERS_MAX: usize = 2;
 
 /// Why a body cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodingError {
     /// It has a coding that was not requested.
+    #[error("it is compressed with {0}, which was not requested")]
     Unknown(&'static str),
     /// It is not what its header says.
+    #[error("its Content-Encoding says {0}, but it is not valid {0}")]
     Malformed(&'static str),
     /// It begins like gzip without a header that says so, and is not valid gzip.
+    #[error("it begins like gzip without a Content-Encoding, but is not valid gzip")]
     Unannounced,
     /// Its header names more codings than are decoded.
+    #[error("its Content-Encoding names more than two codings")]
     TooMany,
     /// More than the limit when decoded.
+    #[error("it is too large")]
     TooLarge,
 }
 

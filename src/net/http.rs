@@ -347,25 +347,12 @@ impl Http {
         // HAR has the size on the wire and the decoded size.
         let wire = Some(raw.len() as u64);
         let body = if decodes {
-            readable(raw.freeze(), response.headers()).map_err(|error| {
-                let why = match error {
-                    CodingError::TooLarge => return too_large(),
-                    CodingError::Unknown(coding) => {
-                        format!("it is compressed with {coding}, which was not requested")
-                    }
-                    CodingError::Malformed(coding) => {
-                        format!("its Content-Encoding says {coding}, but it is not valid {coding}")
-                    }
-                    CodingError::TooMany => {
-                        "its Content-Encoding names more than two codings".into()
-                    }
-                    CodingError::Unannounced => {
-                        "it begins like gzip without a Content-Encoding, but is not valid gzip"
-                            .into()
-                    }
-                };
-                let host = host.clone();
-                NetError::Undecodable { host, why }
+            readable(raw.freeze(), response.headers()).map_err(|error| match error {
+                CodingError::TooLarge => too_large(),
+                error => NetError::Undecodable {
+                    host: host.clone(),
+                    why: error.to_string(),
+                },
             })?
         } else {
             raw.freeze()
