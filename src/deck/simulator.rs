@@ -112,7 +112,7 @@ impl Deck {
 /// The simulator is not an account of the config, so the hint is about the URL and not about `endpoints`.
 fn unreached(error: NetError, account: &AccountId) -> Problem {
     match error {
-        NetError::ConnectionRefused { .. } | NetError::Unreachable { .. } => Problem::new(
+        NetError::ConnectionRefused(_) | NetError::Unreachable { .. } => Problem::new(
             ProblemKind::Unreachable,
             format!("cannot reach the simulator: {error}"),
             "check that `tilldeck sandbox serve` runs, and pass the URL that it prints",

@@ -11,34 +11,22 @@ use super::proxy::UnusableProxy;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NetError {
     /// The URL leads to a host that is not one of the account's endpoints.
-    #[error("the path leads to {host}, which is not one of the account's endpoints")]
-    ForeignHost {
-        /// Where it led.
-        host: String,
-    },
+    #[error("the path leads to {0}, which is not one of the account's endpoints")]
+    ForeignHost(String),
     /// Plain http to another machine.
     #[error(
-        "plain http to {host} is not allowed: others on the network can read and change the request"
+        "plain http to {0} is not allowed: others on the network can read and change the request"
     )]
-    PlainHttp {
-        /// The host.
-        host: String,
-    },
+    PlainHttp(String),
     /// Not a URL.
     #[error("{0} is not a path of the account's endpoint")]
     BadPath(String),
     /// The name has no address.
-    #[error("the host name {host} cannot be resolved")]
-    Dns {
-        /// The host.
-        host: String,
-    },
+    #[error("the host name {0} cannot be resolved")]
+    Dns(String),
     /// No server listens there.
-    #[error("{host} refused the connection")]
-    ConnectionRefused {
-        /// The host.
-        host: String,
-    },
+    #[error("{0} refused the connection")]
+    ConnectionRefused(String),
     /// The connection broke before the response's end.
     #[error("the connection to {host} broke {when}")]
     Broken {
@@ -192,9 +180,9 @@ impl NetError {
     #[must_use]
     pub fn in_brief(&self) -> &'static str {
         match self {
-            Self::ForeignHost { .. } | Self::PlainHttp { .. } | Self::BadPath(_) => "not sent",
-            Self::Dns { .. } => "no such host",
-            Self::ConnectionRefused { .. } => "connection refused",
+            Self::ForeignHost(_) | Self::PlainHttp(_) | Self::BadPath(_) => "not sent",
+            Self::Dns(_) => "no such host",
+            Self::ConnectionRefused(_) => "connection refused",
             Self::Broken { .. } => "connection broke",
             Self::Tls { .. } | Self::NoTls(_) | Self::CaFile { .. } => "TLS failed",
             Self::Proxy { .. } | Self::UnusableProxy(_) => "proxy failed",
@@ -275,20 +263,20 @@ impl NetError {
     #[must_use]
     pub fn problem(self, account: &AccountId) -> Problem {
         let (kind, hint) = match &self {
-            Self::ForeignHost { .. } | Self::BadPath(_) => (
+            Self::ForeignHost(_) | Self::BadPath(_) => (
                 ProblemKind::Usage,
                 "the path must begin with /; give only the path, without the host, `..`, backslashes and control characters"
                     .to_owned(),
             ),
-            Self::PlainHttp { .. } => (
+            Self::PlainHttp(_) => (
                 ProblemKind::Config,
                 "use an https:// endpoint; plain http is allowed only to this machine (127.0.0.1)".to_owned(),
             ),
-            Self::Dns { .. } => (
+            Self::Dns(_) => (
                 ProblemKind::Unreachable,
                 format!("check the network, and `endpoints` of account {account} in the config"),
             ),
-            Self::ConnectionRefused { .. } => (
+            Self::ConnectionRefused(_) => (
                 ProblemKind::Unreachable,
                 format!("check that the server runs, and `endpoints` of account {account} in the config"),
             ),

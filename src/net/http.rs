@@ -381,7 +381,7 @@ impl Http {
                 },
                 // SOCKS proxies that take addresses only: this machine resolves the target's name.
                 (Route::Through(proxy), None) if error.is_dns() && proxy.takes_addresses_only() => {
-                    NetError::Dns { host }
+                    NetError::Dns(host)
                 }
                 (Route::Through(proxy), None) => NetError::Proxy {
                     why: self.why_no_tunnel(error, &cause, &host),
@@ -393,9 +393,9 @@ impl Http {
                     what: CONNECTING,
                     limit: self.network.timeouts.connect,
                 },
-                _ if error.is_dns() => NetError::Dns { host },
+                _ if error.is_dns() => NetError::Dns(host),
                 _ if cause.io == Some(std::io::ErrorKind::ConnectionRefused) => {
-                    NetError::ConnectionRefused { host }
+                    NetError::ConnectionRefused(host)
                 }
                 _ => NetError::Unreachable {
                     host,

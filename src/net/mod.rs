@@ -656,16 +656,12 @@ impl Session {
         // The last line of defence: whatever the URL parser made of the path, the credentials go to this host only.
         if url.host() != base.host() || url.port_or_known_default() != base.port_or_known_default()
         {
-            return Err(NetError::ForeignHost {
-                host: http::authority(&url),
-            });
+            return Err(NetError::ForeignHost(http::authority(&url)));
         }
         match url.scheme() {
             "https" => Ok(url),
             "http" if is_loopback(&url) => Ok(url),
-            _ => Err(NetError::PlainHttp {
-                host: http::authority(&url),
-            }),
+            _ => Err(NetError::PlainHttp(http::authority(&url))),
         }
     }
 

@@ -65,7 +65,7 @@ pub fn decide(repeat: Repeat, tried: &Result<Reply, NetError>) -> Decision {
             }
         }
         Err(
-            error @ (NetError::ConnectionRefused { .. }
+            error @ (NetError::ConnectionRefused(_)
             | NetError::TimedOut { .. }
             | NetError::Broken { .. }),
         ) if repeat == Repeat::Safe || !error.may_have_arrived() => Decision::Retry,
@@ -125,10 +125,7 @@ mod tests {
             Decision::Retry
         );
         assert_eq!(
-            decide(
-                Repeat::Never,
-                &Err(NetError::ConnectionRefused { host: "h".into() })
-            ),
+            decide(Repeat::Never, &Err(NetError::ConnectionRefused("h".into()))),
             Decision::Retry
         );
         assert_eq!(
@@ -158,7 +155,7 @@ mod tests {
             );
         }
         assert_eq!(
-            decide(Repeat::Safe, &Err(NetError::Dns { host: "h".into() })),
+            decide(Repeat::Safe, &Err(NetError::Dns("h".into()))),
             Decision::Return
         );
     }

@@ -83,7 +83,7 @@ async fn plain(
     let tcp = timeout(connect, TcpStream::connect(&addresses[..])).await;
     let tcp = tcp.map_err(|_| timed_out(CONNECTING, connect))?;
     let tcp = tcp.map_err(|error| match error.kind() {
-        io::ErrorKind::ConnectionRefused => NetError::ConnectionRefused { host: host.clone() },
+        io::ErrorKind::ConnectionRefused => NetError::ConnectionRefused(host.clone()),
         _ => NetError::Unreachable {
             host: host.clone(),
             why: foreign_words(&error.to_string()),

@@ -192,8 +192,8 @@ fn reached_by(url: &Url, reached: &Reached, state: Option<ReceiverState>) -> Fin
 fn unreached(error: NetError, account: &Account) -> Finding {
     let is_on_the_way = matches!(
         error,
-        NetError::Dns { .. }
-            | NetError::ConnectionRefused { .. }
+        NetError::Dns(_)
+            | NetError::ConnectionRefused(_)
             | NetError::Unreachable { .. }
             | NetError::TimedOut { .. }
             | NetError::Broken { .. }

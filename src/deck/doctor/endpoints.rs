@@ -176,12 +176,12 @@ mod tests {
         let host = || "api.example".to_owned();
         for (error, health, words) in [
             (
-                NetError::Dns { host: host() },
+                NetError::Dns(host()),
                 Health::Bad,
                 "the host name api.example cannot be resolved",
             ),
             (
-                NetError::ConnectionRefused { host: host() },
+                NetError::ConnectionRefused(host()),
                 Health::Bad,
                 "api.example refused the connection",
             ),
