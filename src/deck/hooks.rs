@@ -16,7 +16,7 @@ use crate::domain::{
     AccountId, Expected, HookEvent, Observation, PaymentReport, Problem, WallTime, inert,
 };
 use crate::ledger::{HookRun, Ledger};
-use crate::net::{Event, EventSender, Gate, redact};
+use crate::net::{Event, EventSender, Observer, redact};
 pub(super) use watch::Watch;
 
 /// How many programs run at once.
@@ -85,10 +85,10 @@ impl Hooks {
         })))
     }
 
-    /// The gate, whose events these hooks see.
-    pub(super) fn observing(&self, gate: Gate) -> Gate {
+    /// Sees the events of the gate.
+    pub(super) fn observer(&self) -> Observer {
         let hooks = self.clone();
-        gate.with_observer(Box::new(move |event| hooks.on_event(event)))
+        Box::new(move |event| hooks.on_event(event))
     }
 
     /// Reports a payment that was observed, or whose expected amount was set. The ledger decides whether its hook has run.

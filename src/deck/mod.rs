@@ -207,9 +207,11 @@ impl Deck {
             watch: receive.is_some().then(|| Mutex::new(handover.watch)),
         };
         let hooks = Hooks::new(profile, hooks);
-        let gate = Gate::new(ledger.clone(), clock.clone(), network, events);
-        let gate = gate.with_overrides(overrides).for_profile(&profile.name);
-        let gate = Arc::new(hooks.observing(gate));
+        let mut gate = Gate::new(ledger.clone(), clock.clone(), network, events);
+        gate.observer = Some(hooks.observer());
+        gate.overrides = overrides;
+        gate.profile.clone_from(&profile.name);
+        let gate = Arc::new(gate);
         // The simulator's secrets are built in, so opening a keyring for them would only cost time.
         let sealing = match &simulator {
             Some(_) => vault.without_keyring(),

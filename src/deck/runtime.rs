@@ -180,7 +180,7 @@ impl AccountFactory {
             ledger: self.ledger.clone(),
             nonces: NonceRules {
                 persistence: self.gate.persistence(&account),
-                allow_ahead: self.gate.overrides().allow_nonce_ahead,
+                allow_ahead: self.gate.overrides.allow_nonce_ahead,
                 is_simulated: account.environment == Environment::Embedded,
             },
             clock: self.clock.clone(),
@@ -233,7 +233,7 @@ impl AccountFactory {
                     (Counts::Reads, Some(own)) => own.reads.unwrap_or(limit.requests),
                     (Counts::All | Counts::Writes, Some(own)) => own.requests,
                 };
-                let requests = if self.gate.overrides().uncoordinated {
+                let requests = if self.gate.overrides.uncoordinated {
                     // Other processes cannot be seen, so each gets a part of the limit.
                     (requests / UNCOORDINATED_SHARE).max(1)
                 } else {

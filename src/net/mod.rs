@@ -104,11 +104,14 @@ pub struct Gate {
     ledger: Ledger,
     clock: Clock,
     events: Option<EventSender>,
-    observer: Option<Observer>,
     limiters: budget::RateLimiters,
     clock_warning: std::sync::Mutex<Option<(AccountId, ClockWarning)>>,
-    overrides: Overrides,
-    profile: String,
+    /// Sees each event but exchanges. It must return at once.
+    pub observer: Option<Observer>,
+    /// The safety rules that are off.
+    pub overrides: Overrides,
+    /// The profile of the accounts: the request log names it.
+    pub profile: String,
 }
 
 impl Gate {
@@ -131,33 +134,6 @@ impl Gate {
             overrides: Overrides::default(),
             profile: String::new(),
         }
-    }
-
-    /// The same, for the accounts of this profile: the request log names it.
-    #[must_use]
-    pub fn for_profile(mut self, profile: &str) -> Self {
-        profile.clone_into(&mut self.profile);
-        self
-    }
-
-    /// The same with these overrides.
-    #[must_use]
-    pub fn with_overrides(mut self, overrides: Overrides) -> Self {
-        self.overrides = overrides;
-        self
-    }
-
-    /// The same with a function that sees each event but exchanges. It must return at once.
-    #[must_use]
-    pub fn with_observer(mut self, observer: Observer) -> Self {
-        self.observer = Some(observer);
-        self
-    }
-
-    /// The overrides in force.
-    #[must_use]
-    pub fn overrides(&self) -> Overrides {
-        self.overrides
     }
 
     /// The latest clock warning and its account.
