@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::exchange::in_url;
-use crate::domain::{AccountId, Body, Exchange, ExchangeId, Outcome, StatusFilter, bad_json};
+use crate::domain::{
+    AccountId, Body, Exchange, ExchangeId, Outcome, StatusFilter, WallTime, bad_json,
+};
 
 use super::batch::{Batch, Batcher, WAITING_MAX};
 use super::selection::{Selection, patterns};
@@ -12,6 +14,7 @@ use super::value::{Param, Row, params};
 use super::{Area, Database as _, Sql, SqlResult, Store};
 use crate::ledger::error::LedgerError;
 use crate::ledger::exchanges::{LogQuery, Recorded, SEARCHED_MAX};
+use crate::ledger::status::Retention;
 use crate::ledger::{Ledger, on};
 
 /// The size of a row beside its texts.
@@ -236,6 +239,45 @@ fn insert(sql: &dyn Sql, id: Option<i64>, exchange: &Exchange) -> SqlResult<i64>
         &format!("size, {COLUMNS}, {TEXTS}{named}"),
         &row,
     )
+}
+
+/// The last exchange to drop because there are too many or too much; `size` is that of all on the disk.
+pub(in crate::ledger) fn too_many(sql: &dyn Sql, limits: &Retention, size: u64) -> SqlResult<i64> {
+    // Numbers have few gaps, so that no row need be counted.
+    let by_count: i64 = sql.value(
+        "SELECT coalesce(max(id), 0) - $1 FROM exchanges",
+        params![limits.count],
+    )?;
+    // The sum reads every row, and other jobs wait meanwhile. Half the size cannot exceed it.
+    if size < limits.bytes / 2 {
+        return Ok(by_count);
+    }
+    let by_size: i64 = sql.value(
+        "SELECT coalesce(max(id), 0) FROM (
+             SELECT id, CAST(sum(size) OVER (ORDER BY id DESC) AS BIGINT) AS held FROM exchanges) AS sums
+         WHERE held > $1",
+        params![limits.bytes],
+    )?;
+    Ok(by_size.max(by_count))
+}
+
+/// Drops some exchanges sent before `since`, and some up to `last`, at most `step` of each; returns whether there may be
+/// more.
+pub(in crate::ledger) fn drop_some(
+    sql: &dyn Sql,
+    since: WallTime,
+    last: i64,
+    step: usize,
+) -> SqlResult<bool> {
+    let old = sql.execute(
+        "DELETE FROM exchanges WHERE id IN (SELECT id FROM exchanges WHERE at < $1 ORDER BY at LIMIT $2)",
+        params![since, step],
+    )?;
+    let many = sql.execute(
+        "DELETE FROM exchanges WHERE id IN (SELECT id FROM exchanges WHERE id <= $1 ORDER BY id LIMIT $2)",
+        params![last, step],
+    )?;
+    Ok(old == step || many == step)
 }
 
 fn log(sql: &dyn Sql, query: &LogQuery) -> SqlResult<Vec<Exchange>> {
