@@ -7,10 +7,7 @@ mod contract;
 mod database;
 mod deliveries;
 mod error;
-mod exchanges;
-mod hooks;
 mod nonces;
-mod payments;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod shared;
@@ -31,15 +28,15 @@ pub use deliveries::{
     SealedParts,
 };
 pub use error::LedgerError;
-pub use exchanges::{LogQuery, Recorded, SEARCHED_MAX};
-pub use hooks::{FailedHook, HookRun};
 pub use nonces::{
     HeldKey, KEY_LOCK_MAX, KeyHash, KeyLock, KeyedMutex, NONCE_LEAD_MAX, NONCE_SENT_WITHIN, Nonce,
     NonceRules, Nonces,
 };
-pub use payments::{PaymentKey, Unwatched};
 pub use slots::{Counted, Granted, HOLD_MAX, RateSlots, SlotId, Slots, Terms};
 pub use sql::deliveries::UNKNOWN_MAX;
+pub use sql::exchanges::{LogQuery, Recorded, SEARCHED_MAX};
+pub use sql::hooks::{FailedHook, HookRun};
+pub use sql::payments::{PaymentKey, Unwatched};
 pub use sqlite::{set_aside_in, survey_file, written_by_newer};
 pub use status::{Persistence, Retention, Status};
 

@@ -3,7 +3,7 @@
 use super::Bench;
 use super::fixtures::*;
 use crate::domain::{HookEvent, Mark, PaymentId, WallTime};
-use crate::ledger::hooks::{FailedHook, HookRun};
+use crate::ledger::sql::hooks::{FailedHook, HookRun};
 
 fn run(profile: &str, payment: &str, event: HookEvent) -> HookRun {
     HookRun {

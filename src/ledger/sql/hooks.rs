@@ -6,7 +6,30 @@ use super::value::params;
 use crate::domain::{AccountId, HookEvent, PaymentId, WallTime};
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
-use crate::ledger::hooks::{FailedHook, HookRun};
+
+/// A hook's run for one payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookRun {
+    /// The profile of the payment's account.
+    pub profile: String,
+    /// The payment's account.
+    pub account: AccountId,
+    /// The payment.
+    pub payment: PaymentId,
+    /// What happened to it.
+    pub event: HookEvent,
+}
+
+/// A run that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedHook {
+    /// The run.
+    pub run: HookRun,
+    /// When it began.
+    pub at: WallTime,
+    /// Why it failed, redacted and inert.
+    pub why: String,
+}
 
 impl Ledger {
     /// Saves a run before it begins; returns whether it is the first one. Only then may it begin.

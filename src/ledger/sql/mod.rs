@@ -14,9 +14,9 @@ pub(super) mod batch;
 mod credentials;
 pub(super) mod deliveries;
 pub(super) mod exchanges;
-mod hooks;
+pub(super) mod hooks;
 pub(super) mod nonces;
-mod payments;
+pub(super) mod payments;
 pub(super) mod selection;
 mod value;
 

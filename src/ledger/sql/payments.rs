@@ -10,7 +10,30 @@ use super::value::{Param, Row, params};
 use super::{Area, Sql, SqlResult};
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
-use crate::ledger::payments::{PaymentKey, Unwatched};
+
+/// A payment in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentKey {
+    /// The profile of its account.
+    pub profile: String,
+    /// Its account.
+    pub account: AccountId,
+    /// The shop's id.
+    pub id: PaymentId,
+}
+
+/// A payment that was checked and is not watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unwatched {
+    /// Its account.
+    pub account: AccountId,
+    /// What was seen last.
+    pub last: Observation,
+    /// The expectation in force.
+    pub expected: Option<Expectation>,
+    /// The newest note on it.
+    pub note: Option<Note>,
+}
 
 /// An expectation in the columns that [`expectation`] reads.
 const EXPECTATION: &str = "SELECT amount, currency, set_by, at, operator FROM expectations

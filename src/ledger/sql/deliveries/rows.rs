@@ -10,7 +10,7 @@ use super::super::selection::{Selection, patterns};
 use super::super::value::{Row, params};
 use super::super::{Sql, SqlResult};
 use crate::ledger::deliveries::{DeliveryQuery, NewDelivery, SealedParts};
-use crate::ledger::exchanges::SEARCHED_MAX;
+use crate::ledger::sql::exchanges::SEARCHED_MAX;
 
 /// The size of a row beside its texts.
 const ROW_BYTES: usize = 250;
