@@ -16,12 +16,6 @@ use super::{
 #[serde(transparent)]
 pub struct DeliveryId(pub i64);
 
-impl fmt::Display for DeliveryId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
 /// One callback, without its bytes, which are saved encrypted and read as [`Received`]. Every text in it is inert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {

@@ -1,7 +1,6 @@
 //! One request and its response, redacted: the record that the ledger saves and the screen shows.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -25,12 +24,6 @@ pub(super) const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ExchangeId(pub i64);
-
-impl fmt::Display for ExchangeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// One attempt of one request. Every text in it is redacted.
 #[derive(Debug, Clone, PartialEq, Eq)]

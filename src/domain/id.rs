@@ -16,6 +16,16 @@ macro_rules! shown_as_text {
 }
 pub(super) use shown_as_text;
 
+/// Shows a newtype of a number as that number.
+macro_rules! shown_as_number {
+    ($($id:ty),+) => {$(
+        impl std::fmt::Display for $id {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { std::fmt::Display::fmt(&self.0, f) }
+        }
+    )+};
+}
+pub(super) use shown_as_number;
+
 /// The longest payment id that is accepted, in characters. No provider documents a limit; an id is
 /// sent in a URL and shown in a table row, and shops make short ones.
 pub const PAYMENT_ID_MAX: usize = 256;

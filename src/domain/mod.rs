@@ -75,3 +75,5 @@ pub use time::{Now, WallTime};
 pub use timeline::{Happening, Timeline, What};
 pub use token::{StoredIn, TokenFailure, TokenLife, TokenState, TokenStatus};
 pub use verdict::{PaymentVerdict, Severity};
+
+id::shown_as_number!(DeliveryId, ExchangeId, PlayerId);

@@ -1,7 +1,5 @@
 //! Players of a game and what they own.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use super::Secret;
@@ -10,12 +8,6 @@ use super::Secret;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PlayerId(pub u64);
-
-impl fmt::Display for PlayerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
 
 /// An authenticated player.
 #[derive(Debug, Clone, PartialEq, Eq)]
