@@ -6,14 +6,14 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::endpoints::{get, parts};
-use super::{Finding, Subject};
+use super::{Finding, Findings, Subject};
 use crate::callbacks::probe::{CHALLENGE, Challenge, ReceiverState};
 use crate::callbacks::{Address, HEARTBEAT, reachable};
 use crate::config::{self, Config};
 use crate::deck::Deck;
 use crate::domain::{Account, Listening};
 use crate::http_server::{self, Outgoing};
-use crate::net::{self, BoxFuture, HeaderText, NetError, Reached, Session};
+use crate::net::{self, HeaderText, NetError, Reached, Session};
 
 /// How long a receiver on this machine may take.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -90,10 +90,7 @@ fn down(url: &str) -> Finding {
 }
 
 /// One check for each account's address, as a provider reaches it.
-pub(super) fn outside(
-    deck: &Arc<Deck>,
-    subject: &Subject,
-) -> Vec<BoxFuture<'static, Vec<Finding>>> {
+pub(super) fn outside(deck: &Arc<Deck>, subject: &Subject) -> Vec<Findings> {
     let Some(base) = &subject.callback_url else {
         return Vec::new();
     };
@@ -118,7 +115,7 @@ pub(super) fn outside(
                 ..found.account(&account.id)
             }]
         };
-        Some(Box::pin(check) as BoxFuture<'static, Vec<Finding>>)
+        Some(Box::pin(check) as Findings)
     });
     checks.collect()
 }

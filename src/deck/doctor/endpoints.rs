@@ -4,19 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Finding;
+use super::{Finding, Findings};
 use crate::deck::Deck;
 use crate::domain::{AccountId, time};
 use crate::ledger::NONCE_LEAD_MAX;
-use crate::net::{self, BoxFuture, Call, NetError, Reached, Session};
+use crate::net::{self, Call, NetError, Reached, Session};
 
 /// One check for each server of the accounts, or of one account.
-pub(super) fn checks(
-    deck: &Arc<Deck>,
-    only: Option<&str>,
-) -> Vec<BoxFuture<'static, Vec<Finding>>> {
+pub(super) fn checks(deck: &Arc<Deck>, only: Option<&str>) -> Vec<Findings> {
     let mut known = BTreeSet::new();
-    let mut checks: Vec<BoxFuture<'static, Vec<Finding>>> = Vec::new();
+    let mut checks: Vec<Findings> = Vec::new();
     for runtime in deck.registry.all() {
         let account = &runtime.account.id;
         if only.is_some_and(|only| account.as_str() != only) {

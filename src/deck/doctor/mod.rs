@@ -123,8 +123,11 @@ impl Deck {
     }
 }
 
-/// A check that takes time, under its name.
-type Work = (&'static str, BoxFuture<'static, Vec<Finding>>);
+/// A check that takes time.
+type Findings = BoxFuture<'static, Vec<Finding>>;
+
+/// The same under its name.
+type Work = (&'static str, Findings);
 
 /// Starts the checks that take time.
 fn checks(subject: &Subject, config: Option<&Config>, opened: &Opened) -> Vec<Check> {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Finding, Health, shown};
+use super::{Finding, Findings, Health, shown};
 use crate::config::{AccountConfig, Config, Environ, Profile, SecretSource, Vault};
 use crate::deck::receiving::fingerprint_of;
 use crate::deck::runtime::source_in_words;
 use crate::domain::Problem;
-use crate::net::{BoxFuture, redact};
+use crate::net::redact;
 
 /// What reads secrets.
 #[derive(Clone)]
@@ -17,16 +17,12 @@ pub(super) struct Reader {
 }
 
 /// One check for each account, one for the secrets of the whole config, and one for the store of saved secrets.
-pub(super) fn checks(
-    config: &Config,
-    profile: &Profile,
-    reader: &Reader,
-) -> Vec<BoxFuture<'static, Vec<Finding>>> {
+pub(super) fn checks(config: &Config, profile: &Profile, reader: &Reader) -> Vec<Findings> {
     if profile.built_in {
         let none = Finding::good("the simulator needs none");
         return vec![Box::pin(async { vec![none] })];
     }
-    let mut checks: Vec<BoxFuture<'static, Vec<Finding>>> = Vec::new();
+    let mut checks: Vec<Findings> = Vec::new();
     for account in &profile.accounts {
         let (account, reader) = (account.clone(), reader.clone());
         checks.push(blocking(move || of_account(&account, &reader)));
@@ -45,9 +41,7 @@ pub(super) fn checks(
 }
 
 /// A password manager or the keyring may take seconds.
-fn blocking(
-    work: impl FnOnce() -> Vec<Finding> + Send + 'static,
-) -> BoxFuture<'static, Vec<Finding>> {
+fn blocking(work: impl FnOnce() -> Vec<Finding> + Send + 'static) -> Findings {
     Box::pin(async { tokio::task::spawn_blocking(work).await.unwrap_or_default() })
 }
 
