@@ -1,5 +1,10 @@
 //! The watch list, expectations and handled marks: in the ledger, or in one in memory while the built-in simulator runs.
 
+#![expect(
+    clippy::missing_errors_doc,
+    reason = "each call fails if the ledger cannot be read or written"
+)]
+
 use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -54,9 +59,6 @@ pub(super) async fn simulated(
 
 impl Deck {
     /// What is watched, and which alerts are handled.
-    ///
-    /// # Errors
-    /// If the ledger cannot be read.
     pub async fn watchlist(&self) -> Result<Watchlist, Problem> {
         let list = async {
             Ok(Watchlist {
@@ -69,9 +71,6 @@ impl Deck {
 
     /// The payments that were checked and are not watched, the last change first. Of the built-in simulator, which
     /// forgets its payments, there are none.
-    ///
-    /// # Errors
-    /// If the ledger cannot be read.
     pub async fn unwatched(&self) -> Result<Vec<Unwatched>, Problem> {
         if self.forgets_payments() {
             return Ok(Vec::new());
@@ -118,9 +117,6 @@ impl Deck {
     }
 
     /// Adds a payment to the watch list; one that is on it already stays unchanged.
-    ///
-    /// # Errors
-    /// If it cannot be stored.
     pub async fn watch(&self, account: &AccountId, id: &PaymentId) -> Result<(), Problem> {
         let watch = Watch::new(account.clone(), id.clone(), self.clock.now().wall);
         let saved = self.queries.payments.watch(&self.profile, &watch).await;
@@ -128,9 +124,6 @@ impl Deck {
     }
 
     /// Removes a payment from the watch list; returns whether it was on it. Its expectation stays.
-    ///
-    /// # Errors
-    /// If that cannot be stored.
     pub async fn unwatch(&self, account: &AccountId, id: &PaymentId) -> Result<bool, Problem> {
         let key = self.queries.key(account, id);
         let saved = self.queries.payments.unwatch(key).await;
@@ -151,9 +144,6 @@ impl Deck {
     }
 
     /// The expected amount of a payment.
-    ///
-    /// # Errors
-    /// If the ledger cannot be read.
     pub async fn expectation(
         &self,
         account: &AccountId,
@@ -164,9 +154,6 @@ impl Deck {
     }
 
     /// Every expectation of a payment, the oldest first; the last is in force.
-    ///
-    /// # Errors
-    /// If the ledger cannot be read.
     pub async fn expectations(
         &self,
         account: &AccountId,
@@ -270,9 +257,6 @@ impl Deck {
     }
 
     /// Marks an alert as handled, or unmarks it, by its key.
-    ///
-    /// # Errors
-    /// If that cannot be stored.
     pub async fn mark_handled(&self, alert: &str, handled: bool) -> Result<(), Problem> {
         let mark = Mark {
             alert: alert.to_owned(),
@@ -286,18 +270,12 @@ impl Deck {
     }
 
     /// Each time that one of these alerts was marked as handled or unmarked, the oldest first.
-    ///
-    /// # Errors
-    /// If the ledger cannot be read.
     pub(super) async fn marks(&self, alerts: Vec<String>) -> Result<Vec<Mark>, Problem> {
         let marks = self.queries.payments.marks(&self.profile, alerts).await;
         marks.map_err(|error| unread(&error))
     }
 
     /// The hooks of payments that failed within the last day and are not marked as handled, the oldest first.
-    ///
-    /// # Errors
-    /// If the ledger cannot be read.
     pub async fn failed_hooks(&self) -> Result<Vec<FailedHook>, Problem> {
         let since = WallTime(self.clock.now().wall.0 - DAY);
         let failed = self.ledger.failed_hooks(&self.profile, since, FAILED_MAX);
@@ -305,9 +283,6 @@ impl Deck {
     }
 
     /// Saves a note on a payment, whose text [`Note::typed`] has checked.
-    ///
-    /// # Errors
-    /// If it cannot be stored.
     pub async fn note(
         &self,
         account: &AccountId,
@@ -320,9 +295,6 @@ impl Deck {
     }
 
     /// Every note on a payment, the oldest first.
-    ///
-    /// # Errors
-    /// If the ledger cannot be read.
     pub async fn notes(&self, account: &AccountId, id: &PaymentId) -> Result<Vec<Note>, Problem> {
         let found = self
             .queries
