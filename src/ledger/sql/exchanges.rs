@@ -381,35 +381,21 @@ impl<'a> Wanted<'a> {
             }
             Some(_) | None => Selection::of("exchanges"),
         };
-        if let Some(ExchangeId(id)) = query.before {
-            selection.require("id <", id);
-        }
-        if let Some(ExchangeId(id)) = query.after {
-            selection.require("id >", id);
-        }
-        if let Some(at) = query.since {
-            selection.require("at >=", at);
-        }
-        if let Some(at) = query.until {
-            selection.require("at <", at);
-        }
+        selection.require("id <", query.before.map(|id| id.0));
+        selection.require("id >", query.after.map(|id| id.0));
+        selection.require("at >=", query.since);
+        selection.require("at <", query.until);
         if let Some(profile) = &query.profile {
             let profile = selection.place(profile);
             selection.require_that(&format!("profile = {profile} OR profile = ''"));
         }
-        if let Some(account) = &search.account {
-            selection.require("account =", account);
-        }
-        if let Some(operator) = &search.operator {
-            selection.require("operator =", operator);
-        }
-        if let Some(method) = &search.method {
-            selection.require("method =", method);
-        }
+        selection.require("account =", search.account.as_ref());
+        selection.require("operator =", search.operator.as_ref());
+        selection.require("method =", search.method.as_ref());
         match search.status {
             Some(StatusFilter::Codes(first, last)) => {
-                selection.require("status >=", first);
-                selection.require("status <=", last);
+                selection.require("status >=", Some(first));
+                selection.require("status <=", Some(last));
             }
             Some(StatusFilter::Failed) => selection.require_that("status IS NULL"),
             None => {}
@@ -441,7 +427,7 @@ impl<'a> Wanted<'a> {
 
     fn require_words<'s>(&'s self, selection: &mut Selection<'s>) {
         if !self.patterns.is_empty() && self.query.search.about.is_none() {
-            selection.require(&format!("id > {NEWEST} -"), SEARCHED_MAX);
+            selection.require(&format!("id > {NEWEST} -"), Some(SEARCHED_MAX));
         }
         for pattern in &self.patterns {
             let pattern = selection.place(pattern);

@@ -33,10 +33,12 @@ impl<'a> Selection<'a> {
         self.text.extend(words.iter().copied());
     }
 
-    /// Only rows where `comparison`, followed by the value, is true.
-    pub(super) fn require(&mut self, comparison: &str, value: impl Into<Param<'a>>) {
-        let place = self.place(value);
-        self.add(&[" AND ", comparison, " ", &place]);
+    /// Only rows where `comparison`, followed by the value, is true; all rows without a value.
+    pub(super) fn require(&mut self, comparison: &str, value: Option<impl Into<Param<'a>>>) {
+        if let Some(value) = value {
+            let place = self.place(value);
+            self.add(&[" AND ", comparison, " ", &place]);
+        }
     }
 
     pub(super) fn require_that(&mut self, condition: &str) {

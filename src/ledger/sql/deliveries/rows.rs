@@ -278,9 +278,7 @@ impl<'a> Wanted<'a> {
     fn selection(&self) -> Selection<'_> {
         let (query, search) = (self.query, &self.query.search);
         let mut selection = Selection::of("deliveries");
-        if let Some(account_key) = &query.account_key {
-            selection.require("account_key =", account_key);
-        }
+        selection.require("account_key =", query.account_key.as_ref());
         if let Some(profile) = &self.profile {
             // A run of the simulator has the profile's name and a number.
             let profile = selection.place(profile);
@@ -288,27 +286,13 @@ impl<'a> Wanted<'a> {
                 "substr(account_key || ' ', 1, length({profile})) = {profile}"
             ));
         }
-        if let Some(DeliveryId(id)) = query.before {
-            selection.require("id <", id);
-        }
-        if let Some(DeliveryId(id)) = query.after {
-            selection.require("id >", id);
-        }
-        if let Some(at) = query.since {
-            selection.require("received_at >=", at);
-        }
-        if let Some(at) = query.until {
-            selection.require("received_at <", at);
-        }
-        if let Some(account) = &search.account {
-            selection.require("account =", account);
-        }
-        if let Some(payment) = &self.payment {
-            selection.require("payment =", payment);
-        }
-        if let Some(player) = &self.player {
-            selection.require("player =", player);
-        }
+        selection.require("id <", query.before.map(|id| id.0));
+        selection.require("id >", query.after.map(|id| id.0));
+        selection.require("received_at >=", query.since);
+        selection.require("received_at <", query.until);
+        selection.require("account =", search.account.as_ref());
+        selection.require("payment =", self.payment.as_ref());
+        selection.require("player =", self.player.as_ref());
         if let Some(about) = &search.about {
             let about = selection.place(about);
             selection.require_that(&format!("payment = {about} OR player = {about}"));
@@ -320,7 +304,8 @@ impl<'a> Wanted<'a> {
 
     fn require_words<'s>(&'s self, selection: &mut Selection<'s>) {
         if !self.patterns.is_empty() {
-            selection.require("id > (SELECT max(id) FROM deliveries) -", SEARCHED_MAX);
+            let newest = "id > (SELECT max(id) FROM deliveries) -";
+            selection.require(newest, Some(SEARCHED_MAX));
         }
         for pattern in &self.patterns {
             let place = selection.place(pattern);
