@@ -115,22 +115,16 @@ impl Search {
     #[must_use]
     pub fn of_requests(text: &str) -> Self {
         Self::parse(text, |search, key, value| {
-            let value = || Some(value.to_owned());
             match key {
                 "status" => {
-                    search.status = StatusFilter::parse(value().as_deref()?).ok();
-                    search.status.map(drop)
+                    search.status = StatusFilter::parse(value).ok();
+                    search.status?;
                 }
-                "method" => {
-                    search.method = value().map(|method| method.to_ascii_uppercase());
-                    Some(())
-                }
-                "operator" => {
-                    search.operator = value();
-                    Some(())
-                }
-                _ => search.set_common(key, value()?),
+                "method" => search.method = Some(value.to_ascii_uppercase()),
+                "operator" => search.operator = Some(value.to_owned()),
+                _ => return search.set_common(key, value.to_owned()),
             }
+            Some(())
         })
     }
 
