@@ -93,22 +93,12 @@ fn without_login(text: &str) -> String {
     }
 }
 
-pub(super) struct ForwardResult {
-    pub(super) result: Result<Reply, NetError>,
-}
-
-/// Who uses the shop's answer.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum AnswerUse {
-    /// The job: only its status counts.
-    Status,
-    /// The provider: the whole answer goes back to it.
-    Answer,
-}
+pub(super) struct ForwardResult(pub(super) Result<Reply, NetError>);
 
 pub(super) struct Destination {
     pub(super) url: Url,
-    pub(super) answer: AnswerUse,
+    /// Whether only the status of its answer counts; otherwise the whole answer goes back to the provider.
+    pub(super) status_decides: bool,
 }
 
 /// The shop has removed the address for good (410 Gone, RFC 9110 15.5.11).
@@ -135,7 +125,7 @@ impl ForwardResult {
 
     /// One line for the job's row.
     fn describe(&self) -> String {
-        match &self.result {
+        match &self.0 {
             Ok(reply) if reply.status == GONE => {
                 format!("HTTP {GONE}: the shop removed this address; no retry")
             }
@@ -156,12 +146,12 @@ impl ForwardResult {
 
     /// How long the shop's `Retry-After` asks to wait, if it did not accept the callback.
     pub(super) fn retry_after(&self) -> Option<Duration> {
-        let requested = self.result.as_ref().ok()?.retry_after()?;
+        let requested = self.0.as_ref().ok()?.retry_after()?;
         (!self.taken()).then_some(requested)
     }
 
     fn status(&self) -> Option<u16> {
-        match &self.result {
+        match &self.0 {
             Ok(reply) => Some(reply.status),
             Err(NetError::Redirected { status, .. }) => Some(*status),
             Err(_) => None,
@@ -175,12 +165,12 @@ impl ForwardResult {
 
     /// The start of the response body, which is saved with the job.
     pub(super) fn saved_body(&self) -> Option<&[u8]> {
-        let body = &self.result.as_ref().ok()?.body;
+        let body = &self.0.as_ref().ok()?.body;
         Some(&body[..body.len().min(REPLY_KEPT_MAX)])
     }
 
     fn took(&self) -> Option<Duration> {
-        Some(self.result.as_ref().ok()?.took)
+        Some(self.0.as_ref().ok()?.took)
     }
 }
 
@@ -191,7 +181,7 @@ impl Shared {
         raw: &Raw,
         destination: &Destination,
     ) -> ForwardResult {
-        let Destination { url: to, answer } = destination;
+        let to = &destination.url;
         let account = self.account_for(&delivery.account, to);
         let options = RequestOptions {
             background: true,
@@ -224,13 +214,11 @@ impl Shared {
             verbatim: Verbatim {
                 headers: forwarded_headers(raw),
                 target,
-                status_decides: *answer == AnswerUse::Status,
+                status_decides: destination.status_decides,
             },
             body: raw.body.clone(),
         };
-        ForwardResult {
-            result: session.send(&call, &as_received, options).await,
-        }
+        ForwardResult(session.send(&call, &as_received, options).await)
     }
 
     /// The account that the exchange is recorded under, if it still exists.

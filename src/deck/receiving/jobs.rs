@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::forward::{AnswerUse, Destination};
+use super::forward::Destination;
 use super::{Shared, forward, log_lines};
 use crate::callbacks::Raw;
 use crate::domain::job::{
@@ -405,8 +405,10 @@ impl Shared {
                 "its body was not received whole, so it cannot be forwarded",
             );
         }
-        let answer = AnswerUse::Status;
-        let shop = Destination { url: to, answer };
+        let shop = Destination {
+            url: to,
+            status_decides: true,
+        };
         let result = self.forward(delivery, &raw, &shop).await;
         let mut outcome = result.outcome(self.sealed_reply(&result).await);
         let now = self.queries.clock.now().wall;

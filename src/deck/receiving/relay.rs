@@ -5,7 +5,7 @@ use bytes::Bytes;
 use hyper::http::{HeaderValue, StatusCode, header};
 
 use super::Shared;
-use super::forward::{self, AnswerUse, Destination, ForwardResult};
+use super::forward::{self, Destination, ForwardResult};
 use super::jobs::ClaimedJob;
 use crate::callbacks::{Inbound, Raw};
 use crate::domain::job::LEASE;
@@ -26,13 +26,13 @@ impl Shared {
         let raw = Raw::of(&inbound.request);
         let result = match forward::target(&job.target) {
             Ok(url) => {
-                let answer = AnswerUse::Answer;
-                let shop = Destination { url, answer };
+                let shop = Destination {
+                    url,
+                    status_decides: false,
+                };
                 self.forward(delivery, &raw, &shop).await
             }
-            Err(problem) => ForwardResult {
-                result: Err(NetError::Unauthorised(problem)),
-            },
+            Err(problem) => ForwardResult(Err(NetError::Unauthorised(problem))),
         };
         // A repeat gets the same answer, so it is saved before it is returned. Only a successful one counts.
         let saved = if result.taken() {
@@ -47,7 +47,7 @@ impl Shared {
             self.publish(delivery);
         }
         let reply = result
-            .result
+            .0
             .ok()
             .filter(|reply| (200..300).contains(&reply.status))?;
         let mut response = answer(reply.body.clone());
