@@ -43,7 +43,7 @@ pub use simulator::{CONTROL, Posted, Posting, Proof, post, serve};
 
 use hooks::Hooks;
 use query::QueryService;
-use receiving::{CallbackService, ListenState, Parts, SealKeys, Sealing};
+use receiving::{CallbackService, ListenState, Parts, Sealing};
 
 use crate::clock::Clock;
 use crate::config::{self, Callbacks, Environ, LedgerConfig, Profile, Vault};
@@ -242,12 +242,11 @@ impl Deck {
             payments,
             hooks,
         };
-        let seal_keys = SealKeys::of(callbacks, &factory.environ);
+        let sealing = Sealing::new(sealing, callbacks, &factory.environ, ledger.clone());
         let service = CallbackService::start(Parts {
             queries: queries.clone(),
             gate: gate.clone(),
-            sealing: Sealing::new(sealing, seal_keys, ledger.clone())
-                .with_key(handover.receiver.seal_key),
+            sealing: sealing.with_key(handover.receiver.seal_key),
             account_key: receiving::account_key(profile),
             bound,
             receive,

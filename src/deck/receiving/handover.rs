@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 
 use super::sealing::{Key, Sealing};
-use super::{CallbackService, SealKeys, bind_error};
+use super::{CallbackService, bind_error};
 use crate::deck::Options;
 use crate::domain::Problem;
 
@@ -88,9 +88,9 @@ impl CallbackService {
         if sealing.is_configured_by(callbacks) {
             return Ok(sealing.usable_key());
         }
-        let keys = SealKeys::of(callbacks.clone(), &next.environ);
-        let ledger = self.shared.queries.ledger.clone();
-        let key = Sealing::new(next.vault.clone(), keys, ledger).key().await;
+        let (vault, ledger) = (next.vault.clone(), self.shared.queries.ledger.clone());
+        let sealing = Sealing::new(vault, callbacks.clone(), &next.environ, ledger);
+        let key = sealing.key().await;
         match key.refused {
             None => Ok(Some(key)),
             Some(why) => Err(Problem::config(

@@ -42,7 +42,7 @@ pub use forward::{is_forward, target};
 use handler::CallbackRouter;
 use handover::Port;
 pub use handover::Prepared;
-pub(super) use sealing::{SealKeys, Sealing, configured, fingerprint_of, new_key, own_key};
+pub(super) use sealing::{Sealing, configured, fingerprint_of, new_key, own_key};
 
 /// The settings for receiving callbacks.
 #[derive(Debug, Clone, Default)]

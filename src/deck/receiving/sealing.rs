@@ -19,26 +19,11 @@ const NAME: &str = "callbacks-key";
 /// How long another process may take to create it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub(in crate::deck) struct SealKeys {
-    pub(in crate::deck) key: Option<SecretSource>,
-    /// The key before it, by which older callbacks are opened.
-    pub(in crate::deck) previous: Option<SecretSource>,
-    pub(in crate::deck) environ: Environ,
-}
-
-impl SealKeys {
-    pub(in crate::deck) fn of(config: Callbacks, environ: &Environ) -> Self {
-        Self {
-            key: config.seal_key,
-            previous: config.previous_seal_key,
-            environ: environ.clone(),
-        }
-    }
-}
-
 pub(in crate::deck) struct Sealing {
     vault: Vault,
-    configured: SealKeys,
+    /// Names the key, and the one before it, by which older callbacks are opened.
+    config: Callbacks,
+    environ: Environ,
     ledger: Ledger,
     key: OnceCell<Key>,
 }
@@ -53,10 +38,16 @@ pub(in crate::deck) struct Key {
 }
 
 impl Sealing {
-    pub(in crate::deck) fn new(vault: Vault, configured: SealKeys, ledger: Ledger) -> Self {
+    pub(in crate::deck) fn new(
+        vault: Vault,
+        config: Callbacks,
+        environ: &Environ,
+        ledger: Ledger,
+    ) -> Self {
         Self {
             vault,
-            configured,
+            config,
+            environ: environ.clone(),
             ledger,
             key: OnceCell::new(),
         }
@@ -71,8 +62,8 @@ impl Sealing {
 
     /// Whether these settings name the same keys.
     pub(super) fn is_configured_by(&self, callbacks: &Callbacks) -> bool {
-        self.configured.key == callbacks.seal_key
-            && self.configured.previous == callbacks.previous_seal_key
+        self.config.seal_key == callbacks.seal_key
+            && self.config.previous_seal_key == callbacks.previous_seal_key
     }
 
     /// The key, if it is loaded and seals.
@@ -85,33 +76,29 @@ impl Sealing {
     pub(in crate::deck) async fn key(&self) -> Key {
         // Once in a run: a keyring may prompt at each read.
         let key = self.key.get_or_try_init(|| async {
-            let fleeting = |why| Key {
-                sealer: Arc::new(Sealer::new(fresh())),
-                fleeting: Some(why),
+            let lasting = |sealer| Key {
+                sealer: Arc::new(sealer),
+                fleeting: None,
                 refused: None,
+            };
+            let fleeting = |why| Key {
+                fleeting: Some(why),
+                ..lasting(Sealer::new(fresh()))
             };
             let refused = |why: String| Key {
                 refused: Some(why.clone()),
                 ..fleeting(why)
             };
-            if let Some(source) = &self.configured.key {
+            if let Some(source) = &self.config.seal_key {
                 return match self.configured_key(source).await {
-                    Ok(Ok(sealer)) => Ok(Key {
-                        sealer: Arc::new(sealer),
-                        fleeting: None,
-                        refused: None,
-                    }),
+                    Ok(Ok(sealer)) => Ok(lasting(sealer)),
                     Ok(Err(why)) => Ok(refused(why)),
                     // Only until the ledger can be used.
                     Err(error) => Err(refused(error.to_string())),
                 };
             }
             Ok(match self.saved_key().await {
-                Ok(bytes) => Key {
-                    sealer: Arc::new(Sealer::new(bytes)),
-                    fleeting: None,
-                    refused: None,
-                },
+                Ok(bytes) => lasting(Sealer::new(bytes)),
                 Err(why) => fleeting(why),
             })
         });
@@ -129,7 +116,7 @@ impl Sealing {
         if let Some(key) = self.key.get() {
             return Some(key.sealer.clone());
         }
-        let sealer = match &self.configured.key {
+        let sealer = match &self.config.seal_key {
             Some(source) => {
                 let (key, previous) = self.configured_keys(source).await.ok()?;
                 Sealer::new(key).with_previous(previous)
@@ -167,9 +154,9 @@ impl Sealing {
         &self,
         source: &SecretSource,
     ) -> Result<([u8; 32], Option<[u8; 32]>), String> {
-        let environ = &self.configured.environ;
+        let environ = &self.environ;
         let key = configured(source, environ, "seal_key").await?;
-        let previous = match &self.configured.previous {
+        let previous = match &self.config.previous_seal_key {
             Some(source) => Some(configured(source, environ, "previous_seal_key").await?),
             None => None,
         };
@@ -283,12 +270,8 @@ mod tests {
 
     fn sealing(folder: &std::path::Path) -> Sealing {
         let ledger = Ledger::start(folder.to_owned(), Clock::system(), Retention::default());
-        let configured = SealKeys {
-            key: None,
-            previous: None,
-            environ: Environ::process(),
-        };
-        Sealing::new(Vault::files(folder.join("vault")), configured, ledger)
+        let (vault, environ) = (Vault::files(folder.join("vault")), Environ::process());
+        Sealing::new(vault, Callbacks::default(), &environ, ledger)
     }
 
     fn raw() -> Raw {
