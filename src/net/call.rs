@@ -125,6 +125,7 @@ pub struct Verbatim {
 }
 
 /// The final bytes of one attempt. What is signed here is what is sent.
+#[derive(Default)]
 pub struct SignedRequest {
     /// Added to the request, in order.
     pub headers: Vec<(&'static str, HeaderText)>,
@@ -157,15 +158,8 @@ impl SignedRequest {
     pub fn new(headers: Vec<(&'static str, HeaderText)>, body: Bytes) -> Self {
         Self {
             headers,
-            verbatim: None,
-            query: Vec::new(),
             body,
-            key_lock: None,
-            token: None,
-            nonce_at: None,
-            nonce_ahead: None,
-            hidden: &[],
-            measured: None,
+            ..Self::default()
         }
     }
 
@@ -219,8 +213,7 @@ impl SignedRequest {
         }
         if let Some(verbatim) = &self.verbatim {
             map.extend(verbatim.headers.clone());
-        }
-        if self.verbatim.is_none() {
+        } else {
             let agent = concat!("tilldeck/", env!("CARGO_PKG_VERSION"));
             // Headers that a call sets itself stay.
             for (name, value) in [

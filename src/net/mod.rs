@@ -580,12 +580,7 @@ impl Session {
         Waiting {
             account: self.account.id.clone(),
             method: call.method.clone(),
-            path: call
-                .path
-                .split(['?', '#'])
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
+            path: without_query(&call.path).to_owned(),
             about: redact::scrub(&call.about).into_owned(),
             why,
             until: left.map(|left| self.gate.clock.now().mono.saturating_add(left)),
@@ -613,7 +608,7 @@ impl Session {
         {
             return Err(bad());
         }
-        let path_only = call.path.split(['?', '#']).next().unwrap_or_default();
+        let path_only = without_query(&call.path);
         // Servers and proxies decode `%2e%2e` before they resolve it, so the decoded path is checked.
         let climbs = percent_encoding::percent_decode_str(path_only)
             .decode_utf8_lossy()

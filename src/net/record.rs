@@ -55,21 +55,9 @@ pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult) -> Exchange {
         // First: the response may repeat a token that it grants, in a header or under another name.
         redact::learn_handed_out(&String::from_utf8_lossy(near(&reply.body)));
     }
-    let (response_headers, response_body, to_head) = match (&tried.result, &tried.head) {
-        (Ok(reply), _) => (
-            reply.headers.clone(),
-            if sent.foreign {
-                withheld(&reply.body)
-            } else {
-                let kind = reply.header("content-type").unwrap_or_default();
-                body_hiding(&reply.body, kind, sent.hidden)
-            },
-            Some(reply.to_head),
-        ),
-        (Err(_), Some((_, headers))) => (headers.clone(), Body::default(), None),
-        (Err(_), None) => (Vec::new(), Body::default(), None),
-    };
     let reply = tried.result.as_ref().ok();
+    let head = tried.head.as_ref().map(|(_, headers)| headers);
+    let response_headers = reply.map(|reply| &reply.headers).or(head);
     Exchange {
         id: ExchangeId(0),
         account: sent.account.id.clone(),
@@ -99,12 +87,13 @@ pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult) -> Exchange {
         response_wire: reply.and_then(|reply| reply.wire),
         operator: String::new(),
         profile: sent.profile.to_owned(),
-        to_head,
+        to_head: reply.map(|reply| reply.to_head),
         took: tried.took,
         request_headers: request_headers(sent, reply),
         request_body: request_body(sent),
         response_headers: response_headers
-            .iter()
+            .into_iter()
+            .flatten()
             // A server may send thousands; the record is saved for weeks.
             .take(HEADERS_MAX)
             .map(|(name, value)| {
@@ -112,7 +101,14 @@ pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult) -> Exchange {
                 (redact::scrub(name).into_owned(), shortened(value))
             })
             .collect(),
-        response_body,
+        response_body: match reply {
+            Some(reply) if sent.foreign => withheld(&reply.body),
+            Some(reply) => {
+                let kind = reply.header("content-type").unwrap_or_default();
+                body_hiding(&reply.body, kind, sent.hidden)
+            }
+            None => Body::default(),
+        },
     }
 }
 

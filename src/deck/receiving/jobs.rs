@@ -293,18 +293,13 @@ impl Shared {
     }
 
     async fn check_with_provider(&self, delivery: &Delivery) -> (AttemptOutcome, Option<Event>) {
+        let hopeless = |why| (AttemptOutcome::hopeless(why), None);
         let Some(subject) = &delivery.subject else {
-            return (
-                AttemptOutcome::hopeless("the callback names no payment and no player"),
-                None,
-            );
+            return hopeless("the callback names no payment and no player");
         };
         let runtime = AccountId::new(delivery.account.as_str()).ok();
         let Some(runtime) = runtime.and_then(|id| self.queries.registry.find(&id)) else {
-            return (
-                AttemptOutcome::hopeless("the account no longer exists"),
-                None,
-            );
+            return hopeless("the account no longer exists");
         };
         let options = RequestOptions {
             // No caller waits for it, so it leaves part of the budget to the operator.

@@ -340,16 +340,11 @@ impl Import<'_> {
 
     /// False where the bytes could not be opened; they stay as they are.
     fn seal_again(&self, names: &[String], values: &mut [Value], column: &str) -> bool {
-        match value_of(names, values, column) {
-            Some(Value::Blob(sealed)) => {
-                let Some(again) = (self.reseal)(sealed) else {
-                    return false;
-                };
-                *sealed = again;
-                true
-            }
-            _ => true,
-        }
+        let Some(Value::Blob(sealed)) = value_of(names, values, column) else {
+            return true;
+        };
+        let again = (self.reseal)(sealed);
+        again.map(|again| *sealed = again).is_some()
     }
 }
 
