@@ -1,5 +1,5 @@
 //! The jobs of callbacks: their states, leases, retry schedule and results. The ledger saves them
-//! (`ledger/sqlite/deliveries/jobs.rs`), the deck runs them (`deck/receiving/jobs.rs`). Pure: nothing here waits or sends.
+//! (`ledger/sql/deliveries/jobs.rs`), the deck runs them (`deck/receiving/jobs.rs`). Pure: nothing here waits or sends.
 //!
 //! ```text
 //!   created                  leased until …              succeeded
