@@ -56,19 +56,13 @@ impl WallTime {
     /// This instant moved on by `by`.
     #[must_use]
     pub fn plus(self, by: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)),
-        )
+        Self(self.0.saturating_add_unsigned(millis(by)))
     }
 
     /// This instant moved back by `by`.
     #[must_use]
     pub fn minus(self, by: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_sub(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)),
-        )
+        Self(self.0.saturating_sub_unsigned(millis(by)))
     }
 
     /// How long after `earlier`; zero where it is not after.

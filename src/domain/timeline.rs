@@ -127,16 +127,10 @@ pub enum Remark {
         /// The time since it was observed.
         waited: Duration,
     },
-    /// On a callback: nothing has changed since the one before.
-    NothingNew {
-        /// Which callback.
-        callback: DeliveryId,
-    },
+    /// On this callback: nothing has changed since the one before.
+    NothingNew(DeliveryId),
     /// On checks: this many in a row had the same result.
-    Unchanged {
-        /// How many.
-        times: usize,
-    },
+    Unchanged(usize),
 }
 
 impl fmt::Display for Remark {
@@ -154,10 +148,8 @@ impl fmt::Display for Remark {
                 let waited = Duration::from_secs(waited.as_secs() / 60 * 60);
                 write!(f, "no callback for {} since {}", fine(waited), word(state))
             }
-            Self::NothingNew { callback } => {
-                write!(f, "callback {} reports nothing new", callback.0)
-            }
-            Self::Unchanged { times } => write!(f, "checked {times} times without change"),
+            Self::NothingNew(callback) => write!(f, "callback {} reports nothing new", callback.0),
+            Self::Unchanged(times) => write!(f, "checked {times} times without change"),
         }
     }
 }
@@ -238,7 +230,7 @@ fn walk(happenings: &[Happening]) -> (Vec<Row>, Option<Latest<'_>>) {
                 let alike = run(&happenings[at..], latest.as_ref().map(|latest| latest.seen));
                 if alike >= RUN_MIN {
                     row.last = at + alike - 1;
-                    row.remarks.push(Remark::Unchanged { times: alike });
+                    row.remarks.push(Remark::Unchanged(alike));
                 }
             }
             What::State(seen) => {
@@ -278,9 +270,7 @@ fn walk(happenings: &[Happening]) -> (Vec<Row>, Option<Latest<'_>>) {
                 } else if delivery.verdict == Verdict::Repeat
                     || (latest.is_some() && !delivery.is_being_checked())
                 {
-                    row.remarks.push(Remark::NothingNew {
-                        callback: delivery.id,
-                    });
+                    row.remarks.push(Remark::NothingNew(delivery.id));
                 }
             }
             What::Callback(_)

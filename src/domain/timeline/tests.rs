@@ -285,10 +285,10 @@ proptest! {
             callbacks.extend(own);
             for remark in &row.remarks {
                 match remark {
-                    Remark::Unchanged { times } => {
+                    Remark::Unchanged(times) => {
                         prop_assert_eq!(*times, row.last - row.first + 1);
                     }
-                    Remark::NothingNew { callback } => prop_assert_eq!(Some(*callback), own),
+                    Remark::NothingNew(callback) => prop_assert_eq!(Some(*callback), own),
                     Remark::SeenAfter { callback, .. } => {
                         prop_assert!(callbacks.contains(callback));
                     }

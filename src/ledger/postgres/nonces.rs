@@ -248,16 +248,11 @@ impl HeldKey for SessionLock {
             self.known = self.ledger.read_key(worker, &self.key).await?.1;
         }
         let known = &self.known;
-        let passed = now.mono.saturating_sub(known.read_at).as_millis();
-        let passed = i64::try_from(passed).unwrap_or(i64::MAX);
+        let passed = now.mono.saturating_sub(known.read_at);
         let given = self.ledger.given(now);
-        let at = given.unwrap_or_else(|| known.now.saturating_add(passed));
-        let bounds = Bounds::by(
-            known.believed.as_ref(),
-            known.claimed.as_ref(),
-            clocks(at),
-            rules,
-        );
+        let at = given.unwrap_or_else(|| WallTime(known.now).plus(passed).0);
+        let (believed, claimed) = (known.believed.as_ref(), known.claimed.as_ref());
+        let bounds = Bounds::by(believed, claimed, clocks(at), rules);
         let nonce = bounds.after(known.last)?;
         let (key, value) = (self.key.0.clone(), nonce.value);
         let stored = worker.run(move |store| {
