@@ -129,7 +129,7 @@ impl dyn Sql + '_ {
         self.all(sql, params, T::from_row)
     }
 
-    /// As [`Self::rows`], each read by `read`.
+    /// As `rows`, each read by `read`.
     pub(super) fn all<T>(
         &self,
         sql: &str,
@@ -144,7 +144,7 @@ impl dyn Sql + '_ {
         Ok(rows)
     }
 
-    /// As [`Self::first`], read by `read`.
+    /// As `first`, read by `read`.
     pub(super) fn optional<T>(
         &self,
         sql: &str,
@@ -161,7 +161,7 @@ impl dyn Sql + '_ {
         Ok(first)
     }
 
-    /// As [`Self::value`], read by `read`.
+    /// As `value`, read by `read`.
     pub(super) fn one<T>(
         &self,
         sql: &str,

@@ -173,7 +173,7 @@ impl Ledger {
     }
 
     /// The number of waiting callbacks of each account that anyone may have made up, see
-    /// [`NewDelivery::proved`]; accounts without any are left out.
+    /// [`NewDelivery::proved`](crate::ledger::deliveries::NewDelivery::proved); accounts without any are left out.
     pub async fn unknown_waiting(
         &self,
         account_key: Arc<str>,
