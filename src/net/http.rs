@@ -178,6 +178,10 @@ impl Http {
             return Ok(client.clone());
         }
         let client = self.build(route, None)?;
+        // One proxy at a time: the client of an earlier one keeps its connections open.
+        if let Route::Through(_) = route {
+            clients.retain(|(known, _)| !matches!(known, Route::Through(_)));
+        }
         clients.push((route.clone(), client.clone()));
         Ok(client)
     }

@@ -37,7 +37,7 @@ pub fn digest(call: &RawCall, reply: &RawReply) -> Option<Digest> {
     let wholesale = "wholesale offers";
     let digest = match path {
         catalogue::MERCHANT if reads => merchant(body),
-        catalogue::MERCHANT_STATUS => object(body).map(|it| facts("merchant", RECORD, &it)),
+        catalogue::MERCHANT_STATUS => wire::object(body).map(|it| facts("merchant", RECORD, &it)),
         catalogue::OFFERS if reads => paged("offers", body, OFFER, PRICES).map(without_in_game),
         catalogue::OFFERS | catalogue::OFFER => {
             one("offer", body, OFFER, PRICES).map(without_in_game)
@@ -52,7 +52,7 @@ pub fn digest(call: &RawCall, reply: &RawReply) -> Option<Digest> {
         catalogue::ALERT => one("alert", body, sales::ALERT, ""),
         catalogue::STATS => sales::by_day(body),
         catalogue::POSITION => {
-            object(body).map(|it| facts("place in the sales booster", POSITION, &it))
+            wire::object(body).map(|it| facts("place in the sales booster", POSITION, &it))
         }
         // Without its two prices it is no calculation.
         catalogue::CALCULATOR => one("price calculator", body, CALCULATED, PRICES)
@@ -116,13 +116,8 @@ fn one(what: &str, body: &[u8], cells: &[Cell], note: &'static str) -> Option<Di
     Some(Digest {
         title: what.to_owned(),
         note,
-        ..table(cells, &[object(body)?])
+        ..table(cells, &[wire::object(body)?])
     })
-}
-
-fn object(body: &[u8]) -> Option<Value> {
-    let object: Value = serde_json::from_slice(body).ok()?;
-    object.is_object().then_some(object)
 }
 
 /// The answer that verifies credentials always has both.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::domain::WallTime;
+use crate::providers::unique_keys::UniqueKeys;
 
 /// No answer has more rows.
 const ROWS_MAX: usize = 1_000;
@@ -38,20 +39,23 @@ pub struct Page {
 /// A page in any of the three shapes: HAL (`_embedded`, absent where it is empty), `content` with `metadata`, or
 /// `content` with the paging fields beside it (`docs/providers/kinguin.md#lists`). `None` where it is none of them.
 pub fn page(body: &[u8]) -> Option<Page> {
-    let paged: Value = serde_json::from_slice(body).ok()?;
+    let paged = object(body)?;
     let (embedded, links) = (paged["_embedded"].as_object(), paged["_links"].as_object());
     let is_hal = embedded.is_some() || links.is_some() && paged["page"].is_object();
     let rows = match embedded {
         // The only list; its name differs by call.
-        Some(embedded) => embedded.values().find_map(Value::as_array)?,
+        Some(embedded) => {
+            let lists = embedded.iter().filter(|(_, value)| value.is_array());
+            lists.min_by_key(|(name, _)| *name)?.1.as_array()?
+        }
         None if is_hal => &Vec::new(),
         None => paged["content"].as_array()?,
     };
     let mut places = [&paged["page"], &paged["metadata"]].into_iter();
     let place = places.find(|place| place.is_object());
-    let place = place.unwrap_or(&paged);
-    let count = |name: &str| place[name].as_u64();
-    let number = count("number").or_else(|| count("page")).unwrap_or(0);
+    let count = |name: &str| place.unwrap_or(&paged)[name].as_u64();
+    let page = || place.and_then(|place| place["page"].as_u64());
+    let number = count("number").or_else(page).unwrap_or(0);
     let follows = count("totalPages").is_some_and(|pages| number.saturating_add(1) < pages);
     Some(Page {
         rows: objects(rows),
@@ -64,6 +68,12 @@ pub fn page(body: &[u8]) -> Option<Page> {
             (false, None) => follows,
         },
     })
+}
+
+/// An object; `None` if a name occurs twice in it, since either could be meant.
+pub fn object(body: &[u8]) -> Option<Value> {
+    let UniqueKeys(fields) = serde_json::from_slice(body).ok()?;
+    Some(Value::Object(fields.into_iter().collect()))
 }
 
 /// The rows of a list that is not paged.
