@@ -180,8 +180,8 @@ fn parse(bytes: &[u8], most: usize) -> Result<Recording, String> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     // Only what an archive begins with is on the first line, or its field `log`.
     let first_line = ndjson::lines(bytes).next().map_or(bytes, |(_, line)| line);
-    let is_ndjson = serde_json::from_slice::<IgnoredAny>(first_line).is_ok()
-        && serde_json::from_slice::<har::Outline>(first_line).is_err();
+    let is_ndjson =
+        !har::is_likely(bytes) && serde_json::from_slice::<IgnoredAny>(first_line).is_ok();
     let mut entries = Entries {
         read: Vec::new(),
         most,

@@ -2,6 +2,7 @@
 //! one at a time, and of an entry only what is shown: a small file may have many values.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use std::time::Duration;
 
@@ -20,11 +21,34 @@ use crate::net::redact::{Origin, RecordedSecrets};
 /// The most headers, cookies or form fields of one message that are read.
 const PAIRS_MAX: usize = 4_000;
 
-/// What tells an archive from a line of another format.
-#[derive(Deserialize)]
-pub struct Outline {
-    #[serde(rename = "log")]
-    _log: IgnoredAny,
+/// Whether the JSON has the field of an archive, as far as that can be read.
+pub fn is_likely(bytes: &[u8]) -> bool {
+    let is_archive = Cell::new(false);
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    // An archive is not read beyond the name of its first field.
+    let _ = json.deserialize_map(Names(&is_archive));
+    is_archive.get()
+}
+
+struct Names<'a>(&'a Cell<bool>);
+
+impl<'de> Visitor<'de> for Names<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key::<Cow<'_, str>>()? {
+            if name == "log" {
+                self.0.set(true);
+                break;
+            }
+            map.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
 }
 
 type Each<'a, 'de> = &'a mut dyn FnMut(&'de RawValue);
