@@ -4,9 +4,11 @@ mod header;
 mod records;
 mod source;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::iter;
 use std::os::unix::fs::MetadataExt as _;
 
 use super::exit::usage;
@@ -15,19 +17,20 @@ use super::report::{COLUMNS, counted};
 use crate::domain::{Amount, Currency, Expected, PaymentId, Problem, charset, inert};
 
 use header::{Header, delimiter};
-pub use records::{Record, Records};
+pub use records::{Record, Records, Window};
 pub use source::Source;
 
+/// The hint for a CSV file without rows.
 const EMPTY_CSV: &str = "write the column names in the first line, then one row per payment";
-/// The bytes that decide whether a list is text.
-const BEGIN: usize = 64 * 1024;
-/// The largest list. It is read into memory: it is read twice and must not change in between.
-const SIZE_MAX: u64 = 256 * 1024 * 1024;
+/// Bytes read to decide whether a list is text.
+const BEGIN: u64 = 64 * 1024;
 
-/// A list of payments.
+/// A list, copied to an unnamed file: it is read twice and must not change in between.
 pub struct List {
-    /// Without a byte order mark.
-    text: Vec<u8>,
+    file: File,
+    /// Where the text begins, after a byte order mark.
+    start: u64,
+    /// Its name for messages.
     name: String,
     /// Device and inode of the source file.
     pub origin: Option<(u64, u64)>,
@@ -39,12 +42,15 @@ enum Format {
     Csv(Header),
 }
 
+/// A row.
 pub struct Row {
     /// Its line, from 1.
     pub line: u64,
     /// The id as written; may be invalid.
     pub id: String,
+    /// The order, or why it is invalid.
     pub order: Result<Order, String>,
+    /// Its further columns.
     pub extra_columns: Vec<String>,
 }
 
@@ -63,6 +69,7 @@ pub struct Duplicate {
     pub first: u64,
     /// The line of its second row.
     pub next: u64,
+    /// The expected sum of the first row.
     sum: Option<Expected>,
     /// Whether the rows expect different sums.
     pub differs: bool,
@@ -100,10 +107,13 @@ impl List {
         read.await.unwrap_or_else(|_| Err(interrupted()))
     }
 
-    /// Reads a list and its first line. Blocks.
+    /// Copies a list and reads its first line. Blocks.
     fn open(source: &Source) -> Result<Self, Problem> {
-        let (name, origin, text) = match source {
-            Source::Ids | Source::Stdin => ("stdin".to_owned(), None, content(&mut io::stdin())),
+        let (name, origin, file) = match source {
+            Source::Ids | Source::Stdin => {
+                let copied = copy(&mut io::stdin().lock());
+                ("stdin".to_owned(), None, copied)
+            }
             Source::File(path) => {
                 let name = inert::cut(&path.display().to_string(), 200);
                 let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
@@ -111,11 +121,13 @@ impl List {
                 if about.is_dir() {
                     return Err(usage(format!("{name} is a directory"), "pass a CSV file"));
                 }
-                (name, Some((about.dev(), about.ino())), content(&mut file))
+                (name, Some((about.dev(), about.ino())), copy(&mut file))
             }
         };
-        let mut text = text.map_err(|error| unread(&name, &error))?;
-        let begin = &text[..text.len().min(BEGIN)];
+        let file = file.map_err(|error| unread(&name, &error))?;
+        let mut begin = Vec::new();
+        let read = Window::new(&file, 0).take(BEGIN).read_to_end(&mut begin);
+        read.map_err(|error| unread(&name, &error))?;
         // The byte order marks of UTF-16, and the NUL bytes of UTF-16 without one.
         if begin.starts_with(&[0xff, 0xfe])
             || begin.starts_with(&[0xfe, 0xff])
@@ -126,37 +138,41 @@ impl List {
                 "save it as CSV in UTF-8",
             ));
         }
-        if text.len() as u64 > SIZE_MAX {
-            let message = format!("{name} is larger than {} MiB", SIZE_MAX / 1024 / 1024);
-            return Err(usage(message, "divide it into several lists"));
-        }
-        let mark = charset::BYTE_ORDER_MARK.to_string();
-        if text.starts_with(mark.as_bytes()) {
-            text.drain(..mark.len());
-        }
+        let start = match charset::BYTE_ORDER_MARK.encode_utf8(&mut [0; 4]) {
+            mark if begin.starts_with(mark.as_bytes()) => mark.len(),
+            _ => 0,
+        };
         let mut list = Self {
-            text,
+            file,
+            start: start as u64,
             name,
             origin,
             format: Format::Ids,
         };
         match source {
-            Source::Ids if list.header().is_ok_and(|header| header.columns.len() > 1) => {
+            Source::Ids
+                if list
+                    .header(&begin[start..])
+                    .is_ok_and(|header| header.columns.len() > 1) =>
+            {
                 // Otherwise each whole line would be checked as an id.
                 let message = format!("{name} is CSV, not one id per line", name = list.name);
                 return Err(usage(message, "pass `--from -` to read it"));
             }
             Source::Ids => {}
-            Source::Stdin | Source::File(_) => list.format = Format::Csv(list.header()?),
+            Source::Stdin | Source::File(_) => {
+                list.format = Format::Csv(list.header(&begin[start..])?);
+            }
         }
         Ok(list)
     }
 
-    fn header(&self) -> Result<Header, Problem> {
-        let lines = self.text.split(|byte| matches!(byte, b'\n' | b'\r'));
+    fn header(&self, begin: &[u8]) -> Result<Header, Problem> {
+        let lines = begin.split(|byte| matches!(byte, b'\n' | b'\r'));
         let first = lines.into_iter().find(|line| !line.trim_ascii().is_empty());
         let delimiter = delimiter(first.unwrap_or_default());
-        let record = Records::new(&self.text, delimiter).next();
+        let mut records = Records::new(&self.file, self.start, delimiter);
+        let record = records.next().map_err(|error| unread(&self.name, &error))?;
         let record = record.ok_or_else(|| self.empty(EMPTY_CSV))?;
         Header::read(&record, delimiter)
             .map_err(|(why, hint)| usage(format!("{} {why}", self.name), hint))
@@ -201,40 +217,38 @@ impl List {
 
     /// Its rows from the start.
     #[must_use]
-    pub fn rows(&self) -> Box<dyn Iterator<Item = Row> + '_> {
+    pub fn rows(&self) -> Box<dyn Iterator<Item = Result<Row, Problem>> + '_> {
+        let failed = |error: io::Error| unread(&self.name, &error);
         match &self.format {
             Format::Ids => {
-                let lines = (1..).zip(self.text.split(|byte| *byte == b'\n'));
-                Box::new(lines.filter_map(|(line, text)| row_of_id(line, text)))
+                let mut reader = BufReader::new(Window::new(&self.file, self.start));
+                let mut line = 0;
+                let next = move || next_id(&mut reader, &mut line).transpose();
+                Box::new(iter::from_fn(next).map(move |row| row.map_err(failed)))
             }
             Format::Csv(header) => {
-                let records = Records::new(&self.text, header.delimiter).skip(1);
-                Box::new(records.filter_map(|record| row_of_record(&record, header)))
+                let mut records = Records::new(&self.file, self.start, header.delimiter);
+                let mut begun = false;
+                let next = move || next_record(&mut records, header, &mut begun).transpose();
+                Box::new(iter::from_fn(next).map(move |row| row.map_err(failed)))
             }
         }
     }
 
-    /// Counts the rows and finds ids that occur in several.
+    /// Counts the rows and finds ids that occur in several. Keeps only a hash of each id, so a long list fits in
+    /// memory.
     fn overview(&self) -> Result<Overview, Problem> {
         let mut rows = 0;
-        let mut duplicates: HashMap<PaymentId, Duplicate> = HashMap::new();
+        let mut seen = HashSet::new();
+        let mut twice = HashSet::new();
         for row in self.rows() {
             rows += 1;
-            let Ok(order) = row.order else { continue };
-            duplicates
-                .entry(order.id)
-                .and_modify(|known| {
-                    if known.next == known.first {
-                        known.next = row.line;
-                    }
-                    known.differs |= known.sum != order.sum;
-                })
-                .or_insert(Duplicate {
-                    first: row.line,
-                    next: row.line,
-                    sum: order.sum,
-                    differs: false,
-                });
+            if let Ok(order) = row?.order {
+                let hash = hash(&order.id);
+                if !seen.insert(hash) {
+                    twice.insert(hash);
+                }
+            }
         }
         if rows == 0 {
             return Err(self.empty(match self.format {
@@ -242,49 +256,94 @@ impl List {
                 Format::Csv(_) => EMPTY_CSV,
             }));
         }
-        duplicates.retain(|_, known| known.next != known.first);
+        // The second pass needs only the few ids in `twice`; this set has every id of the list.
+        drop(seen);
+        let mut duplicates: HashMap<PaymentId, Duplicate> = HashMap::new();
+        if !twice.is_empty() {
+            for row in self.rows() {
+                let row = row?;
+                let Ok(order) = row.order else { continue };
+                if !twice.contains(&hash(&order.id)) {
+                    continue;
+                }
+                duplicates
+                    .entry(order.id)
+                    .and_modify(|known| {
+                        if known.next == known.first {
+                            known.next = row.line;
+                        }
+                        known.differs |= known.sum != order.sum;
+                    })
+                    .or_insert(Duplicate {
+                        first: row.line,
+                        next: row.line,
+                        sum: order.sum,
+                        differs: false,
+                    });
+            }
+            duplicates.retain(|_, known| known.next != known.first);
+        }
         Ok(Overview { rows, duplicates })
     }
 }
 
-/// The row of a line; `None` if the line is blank.
-fn row_of_id(line: u64, text: &[u8]) -> Option<Row> {
-    let text = text.strip_suffix(b"\r").unwrap_or(text);
-    if text.trim_ascii().is_empty() {
-        return None;
+fn next_id(reader: &mut BufReader<Window<'_>>, line: &mut u64) -> io::Result<Option<Row>> {
+    loop {
+        let mut bytes = Vec::new();
+        if reader.read_until(b'\n', &mut bytes)? == 0 {
+            return Ok(None);
+        }
+        *line += 1;
+        let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        if text.trim_ascii().is_empty() {
+            continue;
+        }
+        let order = utf8(text).and_then(|id| {
+            // Exports pad fields; ids never begin with spaces.
+            let id = PaymentId::new(id.trim()).map_err(|error| error.to_string())?;
+            Ok(Order { id, sum: None })
+        });
+        return Ok(Some(Row {
+            line: *line,
+            id: String::from_utf8_lossy(text.trim_ascii()).into_owned(),
+            order,
+            extra_columns: Vec::new(),
+        }));
     }
-    let order = utf8(text).and_then(|id| {
-        // Exports pad fields; ids never begin with spaces.
-        let id = PaymentId::new(id.trim()).map_err(|error| error.to_string())?;
-        Ok(Order { id, sum: None })
-    });
-    Some(Row {
-        line,
-        id: String::from_utf8_lossy(text.trim_ascii()).into_owned(),
-        order,
-        extra_columns: Vec::new(),
-    })
 }
 
-/// The row of a record; `None` if all its cells are empty, as spreadsheets leave them at the end.
-fn row_of_record(record: &Record, header: &Header) -> Option<Row> {
-    let mut fields = record.fields.iter();
-    if fields.all(|field| field.trim_ascii().is_empty()) {
-        return None;
+fn next_record(
+    records: &mut Records<'_>,
+    header: &Header,
+    begun: &mut bool,
+) -> io::Result<Option<Row>> {
+    while let Some(record) = records.next()? {
+        let is_header = !std::mem::replace(begun, true);
+        // Spreadsheets leave rows of empty cells at the end.
+        if is_header
+            || record
+                .fields
+                .iter()
+                .all(|field| field.trim_ascii().is_empty())
+        {
+            continue;
+        }
+        let text = |at: usize| {
+            let field = record.fields.get(at).unwrap_or_default();
+            String::from_utf8_lossy(field).into_owned()
+        };
+        return Ok(Some(Row {
+            line: record.lines.0,
+            id: text(header.id).trim().to_owned(),
+            order: order(&record, header),
+            extra_columns: (0..header.columns.len())
+                .filter(|at| header.is_extra(*at))
+                .map(text)
+                .collect(),
+        }));
     }
-    let text = |at: usize| {
-        let field = record.fields.get(at).unwrap_or_default();
-        String::from_utf8_lossy(field).into_owned()
-    };
-    Some(Row {
-        line: record.lines.0,
-        id: text(header.id).trim().to_owned(),
-        order: order(record, header),
-        extra_columns: (0..header.columns.len())
-            .filter(|at| header.is_extra(*at))
-            .map(text)
-            .collect(),
-    })
+    Ok(None)
 }
 
 /// Parses a record.
@@ -332,11 +391,24 @@ fn utf8(bytes: &[u8]) -> Result<&str, String> {
     std::str::from_utf8(bytes).map_err(|_| "the row is not UTF-8 text".to_owned())
 }
 
-/// What a reader has, up to one byte more than the largest list: a device may never end.
-fn content(reader: &mut impl io::Read) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    reader.take(SIZE_MAX + 1).read_to_end(&mut text)?;
-    Ok(text)
+/// Copies a reader's data to an unnamed file; stops early where it is not text.
+fn copy(reader: &mut impl io::Read) -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    let mut begin = Vec::new();
+    reader.take(BEGIN).read_to_end(&mut begin)?;
+    file.write_all(&begin)?;
+    // A device without text may never end.
+    if !begin.contains(&0) {
+        io::copy(reader, &mut file)?;
+    }
+    Ok(file)
+}
+
+/// A hash of an id; collisions are rare and handled by the caller.
+pub fn hash(id: &PaymentId) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn unread(name: &str, error: &io::Error) -> Problem {

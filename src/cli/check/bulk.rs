@@ -76,6 +76,7 @@ impl Run<'_> {
         let mut any_later = false;
         for failed in [false, true] {
             for row in list.rows() {
+                let row = row?;
                 if self.has_failed(&row) != failed {
                     any_later = true;
                     continue;
@@ -134,7 +135,7 @@ impl Run<'_> {
         }
         let wanted = self.wanted(&order.id, order.sum, row.line).await;
         report.expected = wanted.sum.clone();
-        let is_new = self.fill_in(&mut report, &order.id).await;
+        let is_new = self.fill_in(&mut report, &order.id).await?;
         if let (true, Some(resume)) = (is_new, &mut self.resume) {
             resume.append(&report, &row.extra_columns)?;
         }
@@ -168,25 +169,27 @@ impl Run<'_> {
     }
 
     /// Fills in the result: the saved one while it is valid, else the provider's. Returns whether to save it.
-    async fn fill_in(&mut self, report: &mut Report, id: &PaymentId) -> bool {
+    async fn fill_in(&mut self, report: &mut Report, id: &PaymentId) -> Result<bool, Failure> {
         let now = self.checker.cx.now().wall;
-        let resume = self.resume.as_ref();
-        let saved = resume.and_then(|resume| resume.saved_result(id));
+        let saved = match &self.resume {
+            Some(resume) => resume.saved_result(id)?,
+            None => None,
+        };
         if let Some(saved) = saved
             && saved.holds(self.checker.owner(), report.expected.as_ref(), now)
         {
-            report.found = saved.found.clone();
+            report.found = saved.found;
             report.at = Some(saved.at);
             self.summary.saved += 1;
             if let Found::Failed(_) = report.found {
                 self.exit = self.exit.and(Exit::NotFound);
             }
-            return false;
+            return Ok(false);
         }
         if let Some(why) = &self.stopped {
             let message = format!("not checked: {}", why.message);
             report.found = Found::Failed(Problem::new(why.kind, message, why.hint.clone()));
-            return false;
+            return Ok(false);
         }
         let answer = self.checker.query(id, true).await;
         report.at = Some(self.checker.cx.now().wall);
@@ -202,7 +205,7 @@ impl Run<'_> {
             }
         };
         report.found = found;
-        is_saved
+        Ok(is_saved)
     }
 
     /// Decides whether to continue after a row without a payment. Returns whether to save the row.

@@ -3,16 +3,16 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
-use csv::StringRecord;
+use csv::{ByteRecord, ReaderBuilder, StringRecord};
 
 use crate::cli::exit::local;
-use crate::cli::list::{List, Records};
+use crate::cli::list::{self, List, Records, Window};
 use crate::cli::output::csv_line;
 use crate::cli::report::{COLUMNS, Found, NOT_FOUND, Report, UNKNOWN};
 use crate::domain::{
@@ -24,22 +24,25 @@ use crate::private::Danger;
 /// A result that is not final is used for this long; then the payment is checked again.
 const FRESH: Duration = Duration::from_hours(1);
 
+/// An open state file.
 pub struct Resume {
     file: File,
     name: String,
     /// The profile and account of the run. Results of others are not used.
     profile: String,
-    newest: Index,
+    /// The newest row of each id, keyed by the id's hash.
+    index: Index,
     /// For each further column of the file: the matching column of the list.
     extra_columns: Vec<Option<usize>>,
 }
 
-type Index = HashMap<PaymentId, Newest>;
+type Index = HashMap<u64, Newest>;
 
 /// The newest row of an id.
 struct Newest {
+    offset: u64,
+    /// Whether the payment could not be checked.
     failed: bool,
-    saved: Option<Saved>,
 }
 
 pub struct Saved {
@@ -71,12 +74,13 @@ impl Saved {
 
 impl Resume {
     /// Opens a state file or creates it. Cuts off an incomplete last row.
+    ///
+    /// # Errors
+    /// If it is not a CSV result, is in use, or cannot be read.
     pub fn open(path: &Path, profile: &str, list: &List) -> Result<Self, Problem> {
         let name = inert::cut(&path.display().to_string(), 200);
-        let mut file = open_locked(path, &name, list)?;
-        let mut text = Vec::new();
-        file.read_to_end(&mut text)
-            .map_err(|error| unopened(&name, &error))?;
+        let failed = |error: io::Error| unopened(&name, &error);
+        let file = open_locked(path, &name, list)?;
         let extra_columns: Vec<String> = list
             .extra_columns()
             .iter()
@@ -86,12 +90,12 @@ impl Resume {
             file,
             name: name.clone(),
             profile: profile.to_owned(),
-            newest: Index::new(),
+            index: Index::new(),
             extra_columns: (0..extra_columns.len()).map(Some).collect(),
         };
-        let header = header(&text);
-        let whole = text.iter().rposition(|byte| *byte == b'\n');
-        let Some(whole) = whole.map(|last| last + 1) else {
+        let whole = complete(&resume.file).map_err(failed)?;
+        let header = resume.header().map_err(failed)?;
+        if whole == 0 {
             // Empty, or an incomplete first line.
             if !header.join(",").is_empty() && !begins_header(&header, &extra_columns) {
                 return Err(no_result(&name));
@@ -100,10 +104,11 @@ impl Resume {
             let columns = COLUMNS.into_iter().map(str::to_owned);
             resume.write(&columns.chain(extra_columns).collect::<Vec<_>>())?;
             return Ok(resume);
-        };
+        }
         resume.extra_columns = further_columns(&header, &extra_columns, &name)?;
+        let read = resume.read_index(whole).map_err(failed)?;
         // The open quotation mark swallows rows; to continue would lose them.
-        let (newest, whole) = index(&text, whole).map_err(|lines| {
+        let (index, whole) = read.map_err(|lines| {
             let lines = match lines {
                 (first, until) if first == until => format!("line {first}"),
                 (first, until) => format!("lines {first} to {until}"),
@@ -113,17 +118,78 @@ impl Resume {
             );
             unusable(&name, &what, "correct it, or choose another file")
         })?;
-        resume.newest = newest;
+        resume.index = index;
         resume.cut(whole)?;
         Ok(resume)
     }
 
-    pub fn has_failed(&self, id: &PaymentId) -> bool {
-        self.newest.get(id).is_some_and(|newest| newest.failed)
+    fn header(&self) -> io::Result<Vec<String>> {
+        let header = Records::new(&self.file, 0, b',').next()?;
+        Ok(header.map_or(Vec::new(), |record| {
+            let names = record.fields.iter();
+            names
+                .map(|name| String::from_utf8_lossy(name).into_owned())
+                .collect()
+        }))
     }
 
-    pub fn saved_result(&self, id: &PaymentId) -> Option<&Saved> {
-        self.newest.get(id)?.saved.as_ref()
+    /// Finds the rows up to `whole`, the end of the last complete line, and the file's length without an incomplete
+    /// row. Else returns the lines with a wrong quotation mark.
+    fn read_index(&self, whole: u64) -> io::Result<Result<(Index, u64), (u64, u64)>> {
+        let is_cut = self.file.metadata()?.len() > whole;
+        let mut index = Index::new();
+        let mut records = Records::new(&self.file, 0, b',');
+        while let Some(record) = records.next()? {
+            if record.offset >= whole {
+                break;
+            }
+            if !record.well_quoted {
+                return Ok(Err(record.lines));
+            }
+            let (first, last) = record.lines;
+            if is_cut && first < last && records.is_at_end()? {
+                // Another program wrote it: a row of several lines whose last line is incomplete.
+                return Ok(Ok((index, record.offset)));
+            }
+            let field = |name| {
+                let field = place(name).and_then(|at| record.fields.get(at));
+                field.and_then(|text| std::str::from_utf8(text).ok())
+            };
+            if let Some(Ok(id)) = field("id").map(PaymentId::new) {
+                let newest = Newest {
+                    offset: record.offset,
+                    failed: field("verdict") == Some(UNKNOWN),
+                };
+                index.insert(list::hash(&id), newest);
+            }
+        }
+        Ok(Ok((index, whole)))
+    }
+
+    pub fn has_failed(&self, id: &PaymentId) -> bool {
+        let newest = self.index.get(&list::hash(id));
+        newest.is_some_and(|newest| newest.failed)
+    }
+
+    /// The newest saved result of a payment.
+    pub fn saved_result(&self, id: &PaymentId) -> Result<Option<Saved>, Problem> {
+        let Some(newest) = self.index.get(&list::hash(id)) else {
+            return Ok(None);
+        };
+        let mut reader = ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .buffer_capacity(1024)
+            .from_reader(Window::new(&self.file, newest.offset));
+        let mut record = ByteRecord::new();
+        if let Err(error) = reader.read_byte_record(&mut record) {
+            return Err(local(
+                format!("tilldeck cannot read --resume {}: {error}", self.name),
+                "",
+            ));
+        }
+        let record = StringRecord::from_byte_record(record).ok();
+        Ok(record.and_then(|record| saved(id, &record)))
     }
 
     pub fn append(&mut self, report: &Report, extra_columns: &[String]) -> Result<(), Problem> {
@@ -143,9 +209,9 @@ impl Resume {
             .map_err(|error| self.unsaved(&error))
     }
 
-    fn cut(&mut self, length: usize) -> Result<(), Problem> {
+    fn cut(&mut self, length: u64) -> Result<(), Problem> {
         self.file
-            .set_len(length as u64)
+            .set_len(length)
             .map_err(|error| self.unsaved(&error))
     }
 
@@ -155,46 +221,6 @@ impl Resume {
             "free disk space, then run the same command again to continue",
         )
     }
-}
-
-fn header(text: &[u8]) -> Vec<String> {
-    let header = Records::new(text, b',').next();
-    header.map_or(Vec::new(), |record| {
-        let names = record.fields.iter();
-        names
-            .map(|name| String::from_utf8_lossy(name).into_owned())
-            .collect()
-    })
-}
-
-/// The rows up to `whole`, the end of the last complete line, and the length of the text without an incomplete row. Else
-/// the lines with a wrong quotation mark.
-fn index(text: &[u8], whole: usize) -> Result<(Index, usize), (u64, u64)> {
-    let mut index = Index::new();
-    let mut records = Records::new(text, b',');
-    while let Some(record) = records.next() {
-        if record.offset >= whole {
-            break;
-        }
-        if !record.well_quoted {
-            return Err(record.lines);
-        }
-        if text.len() > whole && records.is_at_end() {
-            // Another program wrote it: a row of several lines whose last line is incomplete.
-            return Ok((index, record.offset));
-        }
-        let field = |name| {
-            let field = place(name).and_then(|at| record.fields.get(at));
-            field.and_then(|text| std::str::from_utf8(text).ok())
-        };
-        if let Some(Ok(id)) = field("id").map(PaymentId::new) {
-            let failed = field("verdict") == Some(UNKNOWN);
-            let fields = StringRecord::from_byte_record(record.fields).ok();
-            let saved = fields.and_then(|fields| saved(&id, &fields));
-            index.insert(id, Newest { failed, saved });
-        }
-    }
-    Ok((index, whole))
 }
 
 /// Opens the file and locks it for this process.
@@ -295,6 +321,10 @@ fn saved(id: &PaymentId, record: &StringRecord) -> Option<Saved> {
         let field = place(name).and_then(|at| record.get(at));
         field.unwrap_or_default()
     };
+    // A hash may collide: compare the id itself.
+    if field("id") != id.as_str() {
+        return None;
+    }
     let found = match field("verdict") {
         "" | UNKNOWN => return None,
         NOT_FOUND => Found::Failed(Problem::new(ProblemKind::NotFound, field("error"), "")),
@@ -330,6 +360,20 @@ fn begins_header(written: &[String], extra_columns: &[String]) -> bool {
     let known: Vec<&str> = known.collect();
     let known = known.join(",");
     known.starts_with(&written.join(","))
+}
+
+/// The length of the file up to the end of its last complete line.
+fn complete(file: &File) -> io::Result<u64> {
+    let mut reader = BufReader::new(Window::new(file, 0));
+    let (mut length, mut line) = (0, Vec::new());
+    loop {
+        line.clear();
+        let read = reader.read_until(b'\n', &mut line)?;
+        if line.last() != Some(&b'\n') {
+            return Ok(length);
+        }
+        length += read as u64;
+    }
 }
 
 fn place(name: &str) -> Option<usize> {

@@ -1,22 +1,48 @@
 //! CSV records with their line numbers. Stricter than the `csv` crate: an unclosed quotation mark would silently
 //! merge many rows into one record.
 
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt as _;
+
 use csv::{ByteRecord, Reader, ReaderBuilder};
+
+/// A reader with its own offset into a file, so that several readers can share it.
+#[derive(Debug)]
+pub struct Window<'a> {
+    file: &'a File,
+    at: u64,
+}
+
+impl<'a> Window<'a> {
+    pub fn new(file: &'a File, at: u64) -> Self {
+        Self { file, at }
+    }
+}
+
+impl Read for Window<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
 
 pub struct Record {
     pub fields: ByteRecord,
     /// Its first and last line, from 1.
     pub lines: (u64, u64),
-    pub offset: usize,
+    pub offset: u64,
     /// Whether its quotation marks are closed, and doubled within a quoted field.
     pub well_quoted: bool,
 }
 
 /// The records of a CSV file, without empty lines.
 pub struct Records<'a> {
-    text: &'a [u8],
+    file: &'a File,
+    start: u64,
     delimiter: u8,
-    reader: Reader<&'a [u8]>,
+    reader: Reader<Window<'a>>,
     /// The earliest line of the next record, from 1.
     line: u64,
     /// Whether the last byte was a carriage return: a line feed after it ends no further line.
@@ -24,18 +50,47 @@ pub struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    pub fn new(text: &'a [u8], delimiter: u8) -> Self {
+    /// Reads from the offset `start`, where line 1 begins.
+    pub fn new(file: &'a File, start: u64, delimiter: u8) -> Self {
         Self {
-            text,
+            file,
+            start,
             delimiter,
             reader: ReaderBuilder::new()
                 .delimiter(delimiter)
                 .has_headers(false)
                 .flexible(true)
-                .from_reader(text),
+                .from_reader(Window::new(file, start)),
             line: 1,
             returned: false,
         }
+    }
+
+    /// The next record; `None` at the end.
+    pub fn next(&mut self) -> io::Result<Option<Record>> {
+        let mut fields = ByteRecord::new();
+        if !self.reader.read_byte_record(&mut fields)? {
+            return Ok(None);
+        }
+        // The reader's old position: after the last record, before the line ends that follow it.
+        let before = self.start + fields.position().map_or(0, csv::Position::byte);
+        let end = self.start + self.reader.position().byte();
+        let mut raw = vec![0; usize::try_from(end.saturating_sub(before)).unwrap_or(0)];
+        self.file.read_exact_at(&mut raw, before)?;
+        let is_line_end = |byte: &&u8| matches!(byte, b'\n' | b'\r');
+        let skipped = raw.iter().take_while(is_line_end).count();
+        let after = raw.iter().rev().take_while(is_line_end).count();
+        let (skipped, raw) = raw.split_at(skipped);
+        let (raw, after) = raw.split_at(raw.len().saturating_sub(after));
+        let first = self.pass(skipped);
+        let last = self.pass(raw);
+        self.pass(after);
+        Ok(Some(Record {
+            well_quoted: well_quoted(raw, self.delimiter),
+            fields,
+            lines: (first, last),
+            offset: before + skipped.len() as u64,
+        }))
     }
 
     /// Counts the lines in these bytes; a line feed, a carriage return or both end one. Returns the line after them.
@@ -47,44 +102,13 @@ impl<'a> Records<'a> {
         }
         self.line
     }
-
-    /// Where the reader is: after the last record, before the line ends that follow it.
-    fn offset(&self) -> usize {
-        let byte = self.reader.position().byte();
-        usize::try_from(byte).expect("the text is in memory")
-    }
-
-    pub fn is_at_end(&self) -> bool {
-        self.offset() >= self.text.len()
-    }
 }
 
-impl Iterator for Records<'_> {
-    type Item = Record;
-
-    fn next(&mut self) -> Option<Record> {
-        let before = self.offset();
-        let mut fields = ByteRecord::new();
-        let read = self.reader.read_byte_record(&mut fields);
-        if !read.expect("a text in memory is read, whatever the length of its records") {
-            return None;
-        }
-        let text = self.text;
-        let raw = &text[before..self.offset()];
-        let is_line_end = |byte: &&u8| matches!(byte, b'\n' | b'\r');
-        let skipped = raw.iter().take_while(is_line_end).count();
-        let after = raw.iter().rev().take_while(is_line_end).count();
-        let (skipped, raw) = raw.split_at(skipped);
-        let (raw, after) = raw.split_at(raw.len().saturating_sub(after));
-        let first = self.pass(skipped);
-        let last = self.pass(raw);
-        self.pass(after);
-        Some(Record {
-            well_quoted: well_quoted(raw, self.delimiter),
-            fields,
-            lines: (first, last),
-            offset: before + skipped.len(),
-        })
+impl Records<'_> {
+    /// Whether the whole file is read.
+    pub fn is_at_end(&self) -> io::Result<bool> {
+        let length = self.file.metadata()?.len();
+        Ok(self.start + self.reader.position().byte() >= length)
     }
 }
 
@@ -119,16 +143,21 @@ fn well_quoted(raw: &[u8], delimiter: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     fn records(text: &str) -> Vec<(Vec<String>, (u64, u64), bool)> {
-        let records = Records::new(text.as_bytes(), b',');
-        let record = records.map(|record| {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        let mut records = Records::new(&file, 0, b',');
+        let mut all = Vec::new();
+        while let Some(record) = records.next().unwrap() {
             let fields = record.fields.iter();
             let fields = fields.map(|field| String::from_utf8_lossy(field).into_owned());
-            (fields.collect(), record.lines, record.well_quoted)
-        });
-        record.collect()
+            all.push((fields.collect(), record.lines, record.well_quoted));
+        }
+        all
     }
 
     fn lines(text: &str) -> Vec<(u64, u64)> {

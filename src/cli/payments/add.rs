@@ -71,6 +71,7 @@ impl Adder<'_> {
         let (list, overview) = List::read(source).await?;
         let (mut exit, mut added, mut failed) = (Exit::Done, 0_u64, 0_u64);
         for row in list.rows() {
+            let row = row?;
             let line = row.line;
             match self.add_row(row, &overview).await {
                 Ok(Some((id, expected))) => {
