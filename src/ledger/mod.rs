@@ -58,7 +58,7 @@ enum Storage {
 }
 
 /// Evaluates an expression with the database of a ledger, whichever it is.
-macro_rules! on {
+macro_rules! with_database {
     ($ledger:expr, $database:ident => $result:expr) => {
         match &$ledger.0 {
             $crate::ledger::Storage::Sqlite($database) => $result,
@@ -67,7 +67,7 @@ macro_rules! on {
         }
     };
 }
-use on;
+use with_database;
 
 impl Ledger {
     /// Returns at once; a thread opens the file in `folder`. The ledger always becomes usable: if necessary in memory
@@ -89,6 +89,6 @@ impl Deref for Ledger {
     type Target = dyn Backend;
 
     fn deref(&self) -> &Self::Target {
-        on!(self, database => database)
+        with_database!(self, database => database)
     }
 }

@@ -9,7 +9,7 @@ use super::database::{DatabaseReport, DatabaseSettings, ImportError, Imported, R
 use super::status::Retention;
 
 /// Evaluates its argument, or fails in a build without PostgreSQL.
-macro_rules! if_built {
+macro_rules! with_postgres {
     ($($result:tt)*) => {{
         #[cfg(feature = "postgres")]
         {
@@ -37,7 +37,7 @@ impl Ledger {
         clock: Clock,
         limits: Retention,
     ) -> Result<Self, String> {
-        if_built! {
+        with_postgres! {
             let database = super::postgres::Postgres::start(settings, clock, limits)?;
             Ok(Self(super::Storage::Postgres(database)))
         }
@@ -49,7 +49,7 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::connect`], or if the database refuses it.
     pub fn migrate(settings: &DatabaseSettings, clock: &Clock) -> Result<usize, String> {
-        if_built! { super::postgres::migrate(settings, clock) }
+        with_postgres! { super::postgres::migrate(settings, clock) }
     }
 
     /// Copies the ledger's file of one machine into the database, in one transaction and only once. Blocks.
@@ -63,7 +63,7 @@ impl Ledger {
         file: &Path,
         reseal: &Reseal<'_>,
     ) -> Result<Imported, ImportError> {
-        let imported = if_built! {
+        let imported = with_postgres! {
             let old = super::sqlite::open_alone(file).map_err(|why| {
                 let file = crate::domain::inert::cut(&file.to_string_lossy(), 400);
                 ImportError::File(format!("{file}: {why}"))
@@ -78,6 +78,6 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::connect`], or if the database cannot keep a ledger.
     pub fn survey(settings: &DatabaseSettings, clock: &Clock) -> Result<DatabaseReport, String> {
-        if_built! { super::postgres::survey(settings, clock) }
+        with_postgres! { super::postgres::survey(settings, clock) }
     }
 }

@@ -107,11 +107,11 @@ pub struct Gate {
     limiters: budget::RateLimiters,
     clock_warning: std::sync::Mutex<Option<(AccountId, ClockWarning)>>,
     /// Sees each event but exchanges. It must return at once.
-    pub observer: Option<Observer>,
+    pub(crate) observer: Option<Observer>,
     /// The safety rules that are off.
-    pub overrides: Overrides,
+    pub(crate) overrides: Overrides,
     /// The profile of the accounts: the request log names it.
-    pub profile: String,
+    pub(crate) profile: String,
 }
 
 impl Gate {

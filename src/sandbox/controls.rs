@@ -96,11 +96,11 @@ impl<'a, S> Scene<'a, S> {
 pub trait Value {
     fn shown(&self, words: &[&str]) -> String;
 
-    /// Changes it. `None` if it is not one of the words.
+    /// Changes it; `false` if it is not one of the words.
     ///
     /// # Errors
     /// A message, if it does not fit otherwise.
-    fn set(&mut self, text: &str, words: &[&str]) -> Result<Option<()>, String>;
+    fn set(&mut self, text: &str, words: &[&str]) -> Result<bool, String>;
 }
 
 /// Off and on, in the first two of the setting's words.
@@ -109,9 +109,12 @@ impl Value for bool {
         words[usize::from(*self)].to_owned()
     }
 
-    fn set(&mut self, text: &str, words: &[&str]) -> Result<Option<()>, String> {
+    fn set(&mut self, text: &str, words: &[&str]) -> Result<bool, String> {
         let place = words.iter().position(|word| *word == text);
-        Ok(place.map(|at| *self = at == 1))
+        if let Some(at) = place {
+            *self = at == 1;
+        }
+        Ok(place.is_some())
     }
 }
 
@@ -131,8 +134,12 @@ macro_rules! choices {
                 self.as_str().to_owned()
             }
 
-            fn set(&mut self, text: &str, _: &[&str]) -> Result<Option<()>, String> {
-                Ok(Self::from_word(text).map(|value| *self = value))
+            fn set(&mut self, text: &str, _: &[&str]) -> Result<bool, String> {
+                let value = Self::from_word(text);
+                if let Some(value) = value {
+                    *self = value;
+                }
+                Ok(value.is_some())
             }
         }
     };
@@ -145,12 +152,12 @@ impl Value for usize {
         self.to_string()
     }
 
-    fn set(&mut self, text: &str, _: &[&str]) -> Result<Option<()>, String> {
+    fn set(&mut self, text: &str, _: &[&str]) -> Result<bool, String> {
         const LIMITS: RangeInclusive<usize> = 3..=100_000;
         let limit = text.parse().ok().filter(|limit| LIMITS.contains(limit));
         let (least, most) = (LIMITS.start(), LIMITS.end());
         *self = limit.ok_or_else(|| format!("enter a whole number from {least} to {most}"))?;
-        Ok(Some(()))
+        Ok(true)
     }
 }
 
@@ -163,10 +170,10 @@ impl Value for Life {
         format!("{}s", self.0.as_secs())
     }
 
-    fn set(&mut self, text: &str, _: &[&str]) -> Result<Option<()>, String> {
+    fn set(&mut self, text: &str, _: &[&str]) -> Result<bool, String> {
         let life = span(text, Duration::from_secs(1)..=Duration::from_hours(24))?;
         self.0 = Duration::from_secs(life.as_secs());
-        Ok(Some(()))
+        Ok(true)
     }
 }
 
@@ -179,9 +186,9 @@ impl Value for Wait {
         format!("{}ms", self.0.as_millis())
     }
 
-    fn set(&mut self, text: &str, _: &[&str]) -> Result<Option<()>, String> {
+    fn set(&mut self, text: &str, _: &[&str]) -> Result<bool, String> {
         self.0 = span(text, Duration::from_millis(1)..=Duration::from_mins(1))?;
-        Ok(Some(()))
+        Ok(true)
     }
 }
 
@@ -228,7 +235,7 @@ impl<S: Controlled> Controls for S {
             return Err(unknown("setting", name, known));
         };
         let field = (control.field)(self);
-        if field.set(value, control.words)?.is_none() {
+        if !field.set(value, control.words)? {
             let (words, value) = (control.words.join(", "), inert::quoted(value, 40));
             return Err(format!("{name} is one of {words}, not {value}"));
         }

@@ -5,6 +5,7 @@ use super::msg::{Level, Msg};
 use super::pane::Pane;
 use super::store::{InFlight, Purpose};
 use super::{Io, Model, Place};
+use crate::domain::manage::Changed;
 use crate::domain::{Problem, RequestId};
 
 impl Model {
@@ -53,6 +54,10 @@ impl Model {
         let purpose = asked.as_ref().map(|asked| &asked.purpose);
         if matches!(purpose, Some(Purpose::Manage | Purpose::Authenticate(_))) {
             self.report_unless_shown(request, failure);
+        }
+        if let Msg::Managed(_, Ok(Changed::Removed { account, .. })) = msg {
+            // First: no pane may show an account that is not in the config any more.
+            self.store.forget(account, io.out);
         }
         self.publish(Event::Message(msg, asked.as_ref()), io);
     }

@@ -13,8 +13,8 @@ use crate::domain::manage::ProviderSetup;
 use crate::domain::simulate::{Fault, Part};
 use crate::domain::{
     Ability, Account, AccountId, CredentialStatus, Delivery, DeliveryId, Documented, Exchange,
-    Handled, Listening, Now, PaymentId, PlayerId, Problem, ProviderId, RawCall, RequestId, Secret,
-    Subject, Waiting, WallTime, catalogue, is_about_hook, notice_alert,
+    Handled, JobState, Listening, Now, PaymentId, PlayerId, Problem, ProviderId, RawCall,
+    RequestId, Secret, Subject, Waiting, WallTime, catalogue, is_about_hook, notice_alert,
 };
 
 use super::Effect;
@@ -416,7 +416,9 @@ impl Store {
         self.open_jobs.apply(delivery);
         if jobs::failed(delivery).is_some() {
             self.failed_callbacks.insert(delivery.id, delivery.clone());
-        } else if self.failed_callbacks.remove(&delivery.id).is_some() {
+        } else if delivery.jobs.iter().all(|job| job.state == JobState::Done)
+            && self.failed_callbacks.remove(&delivery.id).is_some()
+        {
             self.dismiss(&jobs::about_failed(&delivery.account));
         }
         // Ids grow with time, so the first one is the oldest.

@@ -14,7 +14,7 @@ use super::value::{Param, Row, params};
 use super::{Area, Database as _, Sql, SqlResult, Store};
 use crate::ledger::error::LedgerError;
 use crate::ledger::status::Retention;
-use crate::ledger::{Ledger, on};
+use crate::ledger::{Ledger, with_database};
 
 /// The newest rows, in which texts are searched that no index finds.
 pub const SEARCHED_MAX: usize = 200_000;
@@ -61,7 +61,7 @@ impl Ledger {
     /// saved.
     pub fn record_later(&self, exchange: Exchange, then: Recorded) {
         // As the database fills it in.
-        on!(self, database => {
+        with_database!(self, database => {
             let operator = database.operator().unwrap_or_default().to_owned();
             let exchange = Exchange {
                 operator,
@@ -81,7 +81,7 @@ impl Ledger {
     /// Waits while too many rows are in memory.
     pub async fn keep_up(&self) {
         if self.unsaved() > WAITING_MAX {
-            on!(self, database => {
+            with_database!(self, database => {
                 database.catch_up();
                 let _ = database.run(|_| Ok(())).await;
             });
@@ -89,11 +89,11 @@ impl Ledger {
     }
 
     fn unsaved(&self) -> usize {
-        on!(self, database => database.log_queue().len())
+        with_database!(self, database => database.log_queue().len())
     }
 
     fn catch_up(&self) {
-        on!(self, database => database.catch_up());
+        with_database!(self, database => database.catch_up());
     }
 
     /// The newest first.

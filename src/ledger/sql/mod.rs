@@ -29,7 +29,7 @@ use crate::domain::WallTime;
 use super::deliveries::NewDelivery;
 use super::error::LedgerError;
 use super::status::Retention;
-use super::{Ledger, on};
+use super::{Ledger, with_database};
 use batch::Batcher;
 use deliveries::Incoming;
 use exchanges::Recording;
@@ -263,14 +263,14 @@ impl Ledger {
         &self,
         job: impl Fn(&dyn Sql) -> SqlResult<T> + Send + 'static,
     ) -> Result<T, LedgerError> {
-        on!(self, database => database.run(move |store| store.read(job)).await)
+        with_database!(self, database => database.run(move |store| store.read(job)).await)
     }
 
     async fn write<T: Send + 'static>(
         &self,
         job: impl Fn(&dyn Sql) -> SqlResult<T> + Send + 'static,
     ) -> Result<T, LedgerError> {
-        on!(self, database => database.run(move |store| store.write(job)).await)
+        with_database!(self, database => database.run(move |store| store.write(job)).await)
     }
 
     /// Runs a job that writes what must survive a power failure.
@@ -278,7 +278,7 @@ impl Ledger {
         &self,
         job: impl Fn(&dyn Sql) -> SqlResult<T> + Send + 'static,
     ) -> Result<T, LedgerError> {
-        on!(self, database => database.run(move |store| store.write_durably(job)).await)
+        with_database!(self, database => database.run(move |store| store.write_durably(job)).await)
     }
 }
 

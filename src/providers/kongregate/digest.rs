@@ -53,7 +53,10 @@ fn table(what: &str, list: Option<&Value>, cells: &[Cell], note: &'static str) -
     Some(Digest {
         title: format!("{what}: {count}"),
         note,
-        ..table::table(cells, rows.iter().filter(|row| row.is_object()).take(ROWS_MAX))
+        ..table::table(
+            cells,
+            rows.iter().filter(|row| row.is_object()).take(ROWS_MAX),
+        )
     })
 }
 

@@ -6,7 +6,9 @@ use crate::tui::pasted::Pasted;
 use crate::tui::prelude::*;
 
 #[derive(Debug, Clone)]
-pub struct PastedPayments(Pasted);
+pub struct PastedPayments {
+    pasted: Pasted,
+}
 
 pub type State = FormState<PastedPayments>;
 
@@ -14,7 +16,7 @@ impl State {
     pub fn of(accounts: Vec<AccountId>, at: usize, pasted: Pasted) -> Self {
         Self::new(
             Form::about(Vec::new(), accounts, at),
-            PastedPayments(pasted),
+            PastedPayments { pasted },
         )
     }
 }
@@ -23,7 +25,7 @@ impl FormWindow for State {
     const SUBMIT: &'static str = "watch";
 
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
-        let rows = &self.data.0.rows;
+        let rows = &self.data.pasted.rows;
         let sums = rows.iter().filter(|(_, sum)| sum.is_some()).count();
         let note = format!("{} payments, {sums} with an expected amount.", rows.len());
         WindowText::new("Watch the pasted payments", note, ctx.store.is_live())
@@ -31,7 +33,7 @@ impl FormWindow for State {
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
         if let Some(account) = self.form.account().cloned() {
-            let pasted = std::mem::take(&mut self.data.0);
+            let pasted = std::mem::take(&mut self.data.pasted);
             ctx.intend(Intent::WatchMany(account, pasted));
         }
     }

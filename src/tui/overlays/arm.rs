@@ -5,7 +5,9 @@ use crate::domain::AccountId;
 use crate::tui::prelude::*;
 
 #[derive(Debug, Clone)]
-pub struct LockedAccount(AccountId);
+pub struct LockedAccount {
+    account: AccountId,
+}
 
 pub type State = FormState<LockedAccount>;
 
@@ -13,7 +15,7 @@ impl State {
     pub fn of(account: AccountId) -> Self {
         Self::new(
             Form::new(vec![Field::account_name()]),
-            LockedAccount(account),
+            LockedAccount { account },
         )
     }
 }
@@ -24,7 +26,7 @@ impl FormWindow for State {
     fn text(&self, _ctx: ViewContext<'_>) -> WindowText {
         let note = format!(
             "{} moves real money. Type its name to allow write calls for ten minutes.",
-            self.data.0
+            self.data.account
         );
         WindowText {
             tone: Tone::Live,
@@ -33,15 +35,15 @@ impl FormWindow for State {
     }
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
-        if !self.form.confirms(0, self.data.0.as_str(), "arm") {
+        if !self.form.confirms(0, self.data.account.as_str(), "arm") {
             return;
         }
-        if let Some(known) = ctx.store.known_mut(&self.data.0) {
+        if let Some(known) = ctx.store.known_mut(&self.data.account) {
             known.arm(ctx.now);
         }
         let text = format!(
             "{} is armed: write calls are allowed for ten minutes",
-            self.data.0
+            self.data.account
         );
         ctx.flash(Level::Warning, text);
         ctx.close();

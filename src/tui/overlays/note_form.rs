@@ -6,7 +6,9 @@ use crate::tui::msg::WatchKey;
 use crate::tui::prelude::*;
 
 #[derive(Debug, Clone)]
-pub struct NotedPayment(WatchKey);
+pub struct NotedPayment {
+    payment: WatchKey,
+}
 
 pub type State = FormState<NotedPayment>;
 
@@ -15,7 +17,7 @@ const TEXT: usize = 0;
 impl State {
     pub fn of(payment: WatchKey) -> Self {
         let text = Field::text("Note", "like: refunded by hand, ticket 4711", "");
-        Self::new(Form::new(vec![text]), NotedPayment(payment))
+        Self::new(Form::new(vec![text]), NotedPayment { payment })
     }
 }
 
@@ -24,7 +26,8 @@ impl FormWindow for State {
 
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         // The title is cut, so that the window has room for it at every width.
-        let title = format!("Note on {}", fit_middle(self.data.0.1.as_str(), 48));
+        let (_, id) = &self.data.payment;
+        let title = format!("Note on {}", fit_middle(id.as_str(), 48));
         let note = "The timeline shows all notes, the list searches the newest.";
         WindowText::new(title, note, ctx.store.is_live())
     }
@@ -36,7 +39,7 @@ impl FormWindow for State {
         }
         if let Some(text) = text {
             ctx.close();
-            ctx.out.push(Effect::Note(self.data.0.clone(), text));
+            ctx.out.push(Effect::Note(self.data.payment.clone(), text));
         }
     }
 }

@@ -141,8 +141,6 @@ impl State {
                 (id, verified && todo.is_empty(), text)
             }
             Changed::Removed { account, left } => {
-                // Before the next draw: no pane may show an account that is not in the config any more.
-                ctx.store.forget(&account, ctx.out);
                 let last = ctx.store.accounts.len().saturating_sub(1);
                 self.list.selected = self.list.selected.min(last);
                 let text = format!("{account} is removed{}", rest(&left));

@@ -403,13 +403,22 @@ fn a_job_that_failed_behind_all_loaded_callbacks_is_counted_and_an_alert_until_i
         }
         // Retried from elsewhere: the alert is then about the one before, and gone with the last.
         for (number, left) in [(2, 1), (1, 0)] {
-            let mut done = (*failed(number)).clone();
-            done.jobs[0].state = JobState::Done;
-            update(&mut model, now, Msg::Delivery(done.into()));
-            assert_eq!(model.store.open_jobs.sum.given_up, left);
+            let mut retried = (*failed(number)).clone();
+            let due = JobState::Due { at: now.wall };
+            for (state, more) in [
+                (due, 1),
+                (JobState::GivenUp, 1),
+                (due, 1),
+                (JobState::Done, 0),
+            ] {
+                retried.jobs[0].state = state;
+                update(&mut model, now, Msg::Delivery(retried.clone().into()));
+                assert_eq!(model.store.failed_callbacks.len(), left + more, "{state:?}");
+            }
+            assert_eq!(model.store.open_jobs.sum.given_up, left as u32);
             let all = alerts::all(&model.store);
             let about: Vec<_> = all.iter().filter(|it| it.key == alert).collect();
-            assert_eq!(about.len(), left as usize);
+            assert_eq!(about.len(), left);
             for it in about {
                 assert!(it.what.contains("callback 1 to "), "{it:?}");
             }

@@ -10,7 +10,7 @@ use crate::domain::{Delivery, DeliveryId};
 
 use crate::ledger::deliveries::{DeliveryQuery, NewDelivery, SealedParts};
 use crate::ledger::error::LedgerError;
-use crate::ledger::{Ledger, on};
+use crate::ledger::{Ledger, with_database};
 
 pub(in crate::ledger) use insert::Incoming;
 pub use prune::UNKNOWN_MAX;
@@ -23,7 +23,7 @@ impl Ledger {
     /// # Errors
     /// If it cannot be saved: the caller must then ask the provider to send it again.
     pub async fn deliver(&self, new: NewDelivery) -> Result<Delivery, LedgerError> {
-        on!(self, database => insert::deliver(database, new).await)
+        with_database!(self, database => insert::deliver(database, new).await)
     }
 
     /// The newest first.

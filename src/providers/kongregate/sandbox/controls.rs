@@ -39,10 +39,10 @@ impl Value for Prefix {
         self.0.clone()
     }
 
-    fn set(&mut self, text: &str, _: &[&str]) -> Result<Option<()>, String> {
+    fn set(&mut self, text: &str, _: &[&str]) -> Result<bool, String> {
         is_prefix(text)?;
         text.clone_into(&mut self.0);
-        Ok(Some(()))
+        Ok(true)
     }
 }
 

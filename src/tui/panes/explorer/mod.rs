@@ -58,7 +58,7 @@ keys! {
         SendCall "send" ["ctrl-s" "f5" "alt-enter" "ctrl-enter"] "send" "send the call, also from the body";
         NextInCall "next-in-call" ["tab"] "next" "next field, then the body";
         PreviousInCall "previous-in-call" ["shift-tab"] "" "previous field";
-        ToResponse "answer" ["ctrl-o"] "response" "go to the response";
+        ToResponse "answer" ["ctrl-o"] "response" "go to the response" else "there is no response";
         ToCalls "calls" ["esc"] "calls" "cancel the call, or show all calls";
     }
     EXPLORER_BODY "Explorer, request" text [EXPLORER_REQUEST] {
@@ -68,7 +68,7 @@ keys! {
     EXPLORER_RESPONSE "Explorer, response" keys [EXPLORER_CALL, NAV, GLOBAL] else "there is no response" {
         FollowRow "follow-row" ["enter"] "next call" "list the calls for this row" else "the response has no rows";
         EditCall "edit-call" ["e"] "edit" "edit the request" else "no call is selected";
-        SendAgain "send-again" ["r"] "again" "send the call again" else "no call is selected";
+        SendAgain "send-again" ["r"] "again" "send the call again" else "no call is selected, or it is not answered yet";
         Search "search" ["/"] "search" "search the response";
         ToggleDigest "table" ["d"] "table/body" "switch between table and body" else "the response is no list";
         ToggleWrap "wrap" ["w"] "wrap" "wrap long lines, or scroll sideways";
@@ -91,7 +91,7 @@ keys! {
     EXPLORER_CALL "Explorer" keys [] else "no call is selected" {
         CopyRow "copy-row" ["y"] "copy" "copy the row id, else a command";
         CopyCallCurl "copy-call-curl" ["Y"] "as curl" "copy as curl, without secrets";
-        History "history" ["H"] "history" "list the calls of this session";
+        History "history" ["H"] "history" "list the calls of this session" else "no call was sent in this session";
         ArmAccount "arm-account" ["A"] "arm" "allow write calls, or disarm" else "the account has no real money";
     }
 }
