@@ -6,6 +6,7 @@ use super::prelude::*;
 use crate::domain::BudgetGauge;
 use crate::domain::time::{self, millis};
 
+/// The width of the gauge in characters.
 const BAR: u64 = 20;
 
 /// Show how much of each rate limit is used, and when the next request may be sent.
@@ -53,6 +54,7 @@ impl DeckCommand for Budget {
     }
 }
 
+/// Requests that may be sent right now.
 fn free(gauge: &BudgetGauge) -> u32 {
     match gauge.held {
         Some(_) => 0,

@@ -54,6 +54,7 @@ impl Exit {
         }
     }
 
+    /// The exit of a service that this signal stops.
     pub fn of_service(stop: Stop) -> Self {
         match stop {
             Stop::Interrupt => Self::Interrupted,

@@ -25,10 +25,12 @@ enum OnStop {
 pub struct Interrupts(Cell<OnStop>);
 
 impl Interrupts {
+    /// From here on signals do not interrupt.
     pub fn block(&self) {
         self.0.set(OnStop::Finish);
     }
 
+    /// From here on the command handles signals itself.
     pub fn leave_to_command(&self) {
         self.0.set(OnStop::Handled);
     }

@@ -203,6 +203,7 @@ impl Signals {
     }
 }
 
+/// What a signal, or a change of the config file, asks for.
 enum Signal {
     End(Exit),
     Reload,
@@ -341,6 +342,7 @@ fn no_account(name: &str, accounts: &[crate::domain::Account]) -> Problem {
 #[derive(Default)]
 struct Receiving {
     health: Health,
+    /// The URL that was printed last.
     greeted: Option<String>,
 }
 

@@ -20,6 +20,7 @@ use crate::ledger::{Ledger, LedgerError, LogQuery, set_aside_in};
 
 use selection::Selection;
 
+/// How often `--follow` reads new entries.
 const LOOK: Duration = Duration::from_millis(300);
 
 const ROWS: usize = 200;

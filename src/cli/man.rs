@@ -11,6 +11,7 @@ use super::exit::EXITS;
 use super::prelude::*;
 use super::values::path;
 
+/// The date of the release, shown on each page.
 const DATE: &str = "2026-11-28";
 
 /// Longer lines are split: formatters accept 80 columns and may count a character wider.
@@ -20,6 +21,7 @@ const WIDE: usize = 64;
 const SECTIONS: &str = include_str!("man.txt");
 
 pub struct Page {
+    /// Such as `tilldeck-check.1`.
     pub file: String,
     pub text: Vec<u8>,
 }

@@ -82,6 +82,7 @@ pub struct Out {
 pub enum Format {
     #[default]
     Text,
+    /// One JSON object per line.
     Json,
     /// A CSV header, then one record per row. Only commands that print a table have it.
     Csv,

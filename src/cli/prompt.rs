@@ -12,6 +12,7 @@ use super::exit::local;
 use crate::domain::secret::trimmed;
 use crate::domain::{Problem, ProblemKind, Secret, inert};
 
+/// The longest line a terminal delivers.
 const LINE_MAX: usize = 4096;
 
 /// Whether stdin and stderr are a terminal, so that prompts work.
@@ -48,6 +49,7 @@ fn is_yes(answer: &str) -> bool {
         .any(|yes| answer.eq_ignore_ascii_case(yes))
 }
 
+/// The error after an answer that is not yes.
 pub fn declined(otherwise: &str) -> Problem {
     Problem::new(
         ProblemKind::Declined,

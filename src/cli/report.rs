@@ -33,13 +33,16 @@ pub const HEADS: [&str; 6] = [
     "",
 ];
 
+/// The verdict of a payment that the provider does not know.
 pub const NOT_FOUND: &str = "not_found";
+/// The verdict of a payment that could not be checked.
 pub const UNKNOWN: &str = "unknown";
 
 #[derive(Debug, Clone)]
 pub enum Found {
     Payment(Payment),
     Failed(Problem),
+    /// The payment was never checked.
     NotSeen,
 }
 
@@ -48,9 +51,11 @@ pub struct Report {
     pub account: AccountId,
     /// Its id; in a list it may be invalid.
     pub id: String,
+    /// Its line in the list.
     pub line: Option<u64>,
     pub found: Found,
     pub expected: Option<Expected>,
+    /// When the provider answered.
     pub at: Option<WallTime>,
 }
 
@@ -78,6 +83,7 @@ impl Report {
         }
     }
 
+    /// The difference between the received and the expected sum.
     pub fn difference(&self) -> Option<String> {
         self.payment()?.difference(self.expected.as_ref()?)
     }

@@ -32,6 +32,7 @@ impl<C: DeckCommand> Command for C {
     }
 }
 
+/// A command that works with the accounts of a profile.
 pub trait DeckCommand {
     /// How long to wait for a response, where the config does not decide.
     fn timeout(&self) -> Option<Duration> {
@@ -61,6 +62,7 @@ impl CommandContext<'_> {
     }
 }
 
+/// The options of a request that the operator waits for.
 pub fn request_options(no_wait: bool) -> RequestOptions {
     RequestOptions {
         request: RequestId(0),

@@ -179,6 +179,7 @@ impl Counts {
         };
     }
 
+    /// Whether the next keys would fail as well.
     fn must_stop(&self, problem: &Problem) -> bool {
         problem.kind != ProblemKind::Failing || self.failed_in_a_row >= FAILURES_MAX
     }
@@ -198,6 +199,7 @@ impl Counts {
     }
 }
 
+/// The keys of a file with the numbers of their lines.
 fn keys(place: &str) -> Result<Vec<(usize, Secret)>, Problem> {
     let bytes = from(place, FILE)?;
     if bytes.len() > SIZE_MAX {

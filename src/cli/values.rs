@@ -64,6 +64,7 @@ pub(super) fn verdict(text: &str) -> Result<PaymentVerdict, String> {
     })
 }
 
+/// The sum of `--amount` and `--currency`, which go together.
 pub(super) fn sum(amount: Option<&Amount>, currency: Option<&Currency>) -> Option<Expected> {
     let (amount, currency) = (amount?.clone(), currency?.clone());
     Some(Expected { amount, currency })
@@ -79,6 +80,7 @@ pub(super) fn player_id(text: &str) -> Result<PlayerId, String> {
         .ok_or_else(|| "a player's number is a whole number, such as 1480702".into())
 }
 
+/// The longest time to wait for a response.
 pub(super) fn timeout(text: &str) -> Result<Duration, String> {
     match time::parse_duration(text).map_err(|error| error.to_string())? {
         Duration::ZERO => Err("the time must be longer than 0".into()),
@@ -129,6 +131,7 @@ pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|path| config::in_home(&path, &Environ::process()))
 }
 
+/// The address to receive callbacks at.
 pub(super) fn bind(text: &str) -> Result<SocketAddr, String> {
     address(text, config::LISTEN.port())
 }
@@ -179,6 +182,7 @@ pub(super) fn method(text: &str) -> Result<String, String> {
     }
 }
 
+/// An address that providers send callbacks to.
 pub(super) fn callback_url(text: &str) -> Result<Url, String> {
     let example = "write it like https://hooks.example.com";
     let url = Url::parse(text).map_err(|_| format!("not a URL; {example}"))?;

@@ -186,10 +186,12 @@ struct Console {
     endings: TaskTracker,
     source: Arc<dyn ProfileSource>,
     config_changes: mpsc::Receiver<()>,
+    /// Whether a changed configuration waits.
     reload_waits: bool,
     /// The deck that a changed configuration opens, as soon as all that it needs is there.
     preparing: Option<Preparing>,
     added_to: mpsc::Sender<Added>,
+    /// The accounts that were added from the built-in profile.
     added: mpsc::Receiver<Added>,
     signals: Signals,
     changes: Changes,

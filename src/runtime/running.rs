@@ -23,6 +23,7 @@ use crate::net::{self, EventReceiver};
 use crate::tui::msg::{LEDGER, Level, Notice, Ready, Saved};
 use crate::tui::{Effect, Msg};
 
+/// How many exchanges the request log loads first.
 const LOG_FIRST: usize = 200;
 /// How long until a ledger that could be read in part is read again.
 const READ_AGAIN: Duration = Duration::from_secs(1);
@@ -84,6 +85,7 @@ impl Running {
         endings.spawn(before.end(turn));
     }
 
+    /// Performs an effect, now or as soon as the deck is open.
     pub fn perform(&mut self, effect: Effect) {
         match &self.deck {
             None => self.early.push(effect),
@@ -153,6 +155,7 @@ impl Running {
 
 struct Report {
     messages: mpsc::Sender<Msg>,
+    /// The deck, as soon as there is one.
     place: watch::Sender<Option<Arc<Deck>>>,
     /// The deck, once it may perform effects.
     opened: mpsc::Sender<Arc<Deck>>,

@@ -60,7 +60,9 @@ struct Run<'a> {
     exit: Exit,
     /// Rows in a row for which the provider was unreachable or failed.
     failures: u32,
+    /// Why the run stopped early.
     stopped: Option<Problem>,
+    /// Whether the warning about the ledger was printed.
     ledger_unread: bool,
 }
 

@@ -15,6 +15,7 @@ pub struct Summary {
     unknown: u64,
     /// Rows that cannot be parsed.
     pub bad: u64,
+    /// Rows that repeat an earlier row.
     pub repeated: u64,
     /// Rows with a saved result.
     pub saved: u64,

@@ -11,7 +11,9 @@ type Outage = (String, String);
 pub(super) struct Health {
     pub(super) receiver: Option<Outage>,
     pub(super) ledger: Option<Outage>,
+    /// The summary printed last.
     reported: Option<String>,
+    /// The warning printed last.
     warned: Option<String>,
 }
 

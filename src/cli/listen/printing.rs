@@ -16,6 +16,7 @@ use crate::domain::{Delivery, DeliveryId, Job, JobId};
 use crate::net::{Event, EventReceiver};
 use crate::runtime;
 
+/// How many deliveries are remembered as printed.
 const REPORTED_MAX: usize = 16_384;
 
 /// Printed besides events.
@@ -112,8 +113,10 @@ struct Printer {
     /// The newest printed deliveries, with the last reported attempt of each job.
     reported: BTreeMap<DeliveryId, Vec<(JobId, Option<WallTime>)>>,
     events: EventReceiver,
+    /// Whether stdout has failed.
     unread: bool,
     forwards: Forwards,
+    /// Accounts whose clock warning was printed.
     clocks: BTreeSet<AccountId>,
 }
 

@@ -15,7 +15,9 @@ pub struct RawBody<'a> {
     pub text: Option<Cow<'a, str>>,
     pub is_base64: bool,
     pub content_type: Cow<'a, str>,
+    /// How many bytes it had, where that is known.
     pub bytes: Option<u64>,
+    /// Whether the text is only its beginning.
     pub is_cut: bool,
 }
 

@@ -30,6 +30,7 @@ const AT_ONCE_UNKNOWN: usize = 2;
 const SHORTEST: Duration = Duration::from_millis(20);
 /// How long running attempts may take when the program ends; then their jobs go back to the queue.
 const SHUTDOWN: Duration = Duration::from_secs(1);
+/// How long giving jobs back may take.
 const GIVING_BACK: Duration = Duration::from_millis(500);
 /// Retry by the schedule.
 const AGAIN: Disposition = Disposition::Again { after: None };

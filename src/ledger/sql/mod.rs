@@ -58,7 +58,9 @@ pub(super) type SqlResult<T> = Result<T, SqlError>;
 pub(super) enum Area {
     /// Callbacks, their jobs and deduplication keys.
     Deliveries,
+    /// Observations and expectations.
     Payments,
+    /// The request log.
     Exchanges,
     /// What is known of the providers' time.
     Nonces,
