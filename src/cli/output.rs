@@ -88,11 +88,13 @@ pub enum Format {
     Csv,
 }
 
+/// What a command does when its reader closes stdout.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Reader {
     /// It continues: its exit code is a result, too.
     #[default]
     Optional,
+    /// It ends.
     Needed,
 }
 
