@@ -415,7 +415,7 @@ fn a_job_that_failed_behind_all_loaded_callbacks_is_counted_and_an_alert_until_i
                 update(&mut model, now, Msg::Delivery(retried.clone().into()));
                 assert_eq!(model.store.failed_callbacks.len(), left + more, "{state:?}");
             }
-            assert_eq!(model.store.open_jobs.sum.given_up, left as u32);
+            assert_eq!(model.store.open_jobs.sum.given_up as usize, left);
             let all = alerts::all(&model.store);
             let about: Vec<_> = all.iter().filter(|it| it.key == alert).collect();
             assert_eq!(about.len(), left);
