@@ -84,7 +84,7 @@ pub enum Persistence {
 pub struct Retention {
     /// Older rows are dropped. After the clock has jumped ahead, ages count only once it has gone on for a day.
     pub age: Duration,
-    /// The oldest rows are dropped until the rest is no larger.
+    /// The oldest rows are dropped until the rest is no larger; at most a sixteenth more is there until then.
     pub bytes: u64,
     /// The oldest rows are dropped until there are no more.
     pub count: u64,

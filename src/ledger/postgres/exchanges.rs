@@ -18,7 +18,7 @@ pub(super) fn prune(store: &mut Store) -> bool {
         slots::drop_unused(sql, now)?;
         nonces::drop_unused(sql, now)?;
         let size = sql.value("SELECT pg_total_relation_size('exchanges')", &[])?;
-        let last = exchanges::too_many(sql, &limits, size)?;
+        let last = exchanges::too_many(sql, &limits, Some(size))?;
         exchanges::drop_some(sql, now.minus(limits.age), last, STEP)
     });
     sql::deliveries::at_rest(store) || dropped.unwrap_or_default()

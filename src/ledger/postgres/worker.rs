@@ -301,7 +301,7 @@ impl sql::Store for Store {
         self.unsaved_id
     }
 
-    fn recorded(&mut self, rows: usize) {
+    fn recorded(&mut self, rows: usize, _: usize) {
         let before = self.recorded;
         self.recorded += rows;
         if before == 0 || before / PRUNE_EVERY != self.recorded / PRUNE_EVERY {

@@ -305,7 +305,7 @@ mod tests {
             self.last_id
         }
 
-        fn recorded(&mut self, _rows: usize) {}
+        fn recorded(&mut self, _rows: usize, _bytes: usize) {}
     }
 
     fn refuse(store: &mut Away, rows: Vec<Row>) -> Vec<Row> {

@@ -180,20 +180,23 @@ pub(in crate::ledger) fn save(store: &mut impl Store, batch: Vec<Recording>) -> 
     let saved = store.write(|sql| {
         let change = sql.change(Area::Exchanges)?;
         let mut ids = Vec::with_capacity(batch.len());
+        let mut bytes = 0;
         for (at, (exchange, _)) in batch.iter().enumerate() {
-            ids.push(insert(&*change, given.get(at).copied(), exchange)?);
+            let (id, size) = insert(&*change, given.get(at).copied(), exchange)?;
+            ids.push(id);
+            bytes += size;
         }
         change.commit()?;
-        Ok(ids)
+        Ok((ids, bytes))
     });
     match saved {
-        Ok(ids) => {
+        Ok((ids, bytes)) => {
             let rows = batch.len();
             // Only now: the receiver may look it up by its id.
             for (one, id) in batch.into_iter().zip(ids) {
                 report(one, id);
             }
-            store.recorded(rows);
+            store.recorded(rows, bytes);
             Vec::new()
         }
         Err(_) if store.is_away() => batch,
@@ -206,8 +209,8 @@ pub(in crate::ledger) fn save(store: &mut impl Store, batch: Vec<Recording>) -> 
     }
 }
 
-/// Inserts an exchange; `id` where it has one already.
-fn insert(sql: &dyn Sql, id: Option<i64>, exchange: &Exchange) -> SqlResult<i64> {
+/// Inserts an exchange; `id` where it has one already. Returns its id and size.
+fn insert(sql: &dyn Sql, id: Option<i64>, exchange: &Exchange) -> SqlResult<(i64, usize)> {
     let headers = |pairs: &[(String, String)]| {
         serde_json::to_string(pairs).expect("pairs of texts can be written as JSON")
     };
@@ -262,22 +265,28 @@ fn insert(sql: &dyn Sql, id: Option<i64>, exchange: &Exchange) -> SqlResult<i64>
         row.push(id.into());
         named = ", id";
     }
-    sql.insert(
+    let id = sql.insert(
         "exchanges",
         &format!("size, {COLUMNS}, {TEXTS}{named}"),
         &row,
-    )
+    )?;
+    Ok((id, size))
 }
 
-/// The last exchange to drop because there are too many or too much; `size` is that of all on the disk.
-pub(in crate::ledger) fn too_many(sql: &dyn Sql, limits: &Retention, size: u64) -> SqlResult<i64> {
+/// The last exchange to drop because there are too many or too much. `size` is that of all on the disk; without it, only
+/// their number counts.
+pub(in crate::ledger) fn too_many(
+    sql: &dyn Sql,
+    limits: &Retention,
+    size: Option<u64>,
+) -> SqlResult<i64> {
     // Numbers have few gaps, so that no row need be counted.
     let by_count: i64 = sql.value(
         "SELECT coalesce(max(id), 0) - $1 FROM exchanges",
         params![limits.count],
     )?;
     // The sum reads every row, and other jobs wait meanwhile. Half the size cannot exceed it.
-    if size < limits.bytes / 2 {
+    if size.is_none_or(|size| size < limits.bytes / 2) {
         return Ok(by_count);
     }
     let by_size: i64 = sql.value(

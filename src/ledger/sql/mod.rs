@@ -314,6 +314,6 @@ pub(super) trait Store {
         true
     }
 
-    /// Counts saved exchanges: after some, old ones are pruned.
-    fn recorded(&mut self, rows: usize);
+    /// Counts saved exchanges and their size: after some, old ones are pruned.
+    fn recorded(&mut self, rows: usize, bytes: usize);
 }

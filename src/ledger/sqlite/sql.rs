@@ -181,7 +181,8 @@ impl sql::Store for Store {
         self.has_file()
     }
 
-    fn recorded(&mut self, rows: usize) {
+    fn recorded(&mut self, rows: usize, bytes: usize) {
+        self.unsummed = self.unsummed.saturating_add(bytes as u64);
         let rows = u32::try_from(rows).unwrap_or(u32::MAX);
         self.recorded = self.recorded.saturating_add(rows);
     }

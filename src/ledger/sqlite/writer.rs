@@ -53,6 +53,8 @@ pub(in crate::ledger) struct Store {
     pub(super) unpersisted: Vec<UnpersistedSlot>,
     /// Exchanges since the last pruning began.
     pub(super) recorded: u32,
+    /// The size of the exchanges since that of all was last summed.
+    pub(super) unsummed: u64,
     /// The last exchange to prune; `None` while no pruning runs.
     pub(super) pruning: Option<i64>,
     /// Whether this run has begun to prune.
@@ -115,6 +117,7 @@ impl Store {
             nonces: HashMap::new(),
             unpersisted: Vec::new(),
             recorded: 0,
+            unsummed: u64::MAX,
             pruning: None,
             pruned: false,
             conn,

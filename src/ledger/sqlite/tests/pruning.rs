@@ -46,6 +46,40 @@ async fn much_is_dropped_in_small_steps_between_which_others_write() {
 }
 
 #[tokio::test]
+async fn the_size_of_all_requests_is_summed_again_after_a_part_of_the_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Retention {
+        bytes: 8 * 1024,
+        ..Retention::default()
+    };
+    let ledger = Sqlite::start(folder.path().to_owned(), clock().0, limits);
+    let more = async |rows: i64| {
+        for _ in 0..rows {
+            record(&shared(&ledger), exchange("https://api.example/")).await;
+        }
+        let size = ledger.run(|store| {
+            // A run that is under way does not look for more.
+            while store.pruning.is_some() {
+                thread::prune(store);
+            }
+            thread::prune(store);
+            store.read(|file| {
+                file.query_row("SELECT sum(size), max(size) FROM exchanges", (), |row| {
+                    Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+                })
+            })
+        });
+        size.await.unwrap()
+    };
+    let (full, row) = more(100).await;
+    assert!((8 * 1024 - row..=8 * 1024).contains(&full), "{full}");
+    let rows = 512 / row;
+    assert!(rows > 0, "{row}");
+    assert_eq!(more(rows).await, (full + rows * row, row), "not summed");
+    assert_eq!(more(1).await, (full, row));
+}
+
+#[tokio::test]
 async fn old_callbacks_and_their_jobs_are_dropped_as_new_ones_come() {
     let folder = tempfile::tempdir().unwrap();
     let (clock, hand) = clock();
