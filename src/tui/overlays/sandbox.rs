@@ -6,7 +6,7 @@ use ratatui::layout::Constraint::{Fill, Length};
 
 use super::simulate_form;
 use crate::domain::PaymentId;
-use crate::domain::simulate::{Command, Event, Fault, Part, PayerAct, Setting};
+use crate::domain::simulate::{self, Fault, Part, PayerAct, Setting};
 use crate::tui::prelude::*;
 use crate::tui::widgets::pager::draw_below;
 
@@ -63,10 +63,10 @@ struct Row<'a> {
 #[derive(Clone)]
 enum Does<'a> {
     Nothing,
-    Run(Command),
+    Run(simulate::Command),
     Set(&'a Part, &'a Setting),
     /// An event whose subject the operator types.
-    Ask(&'a Part, Event),
+    Ask(&'a Part, simulate::Event),
 }
 
 impl<'a> Row<'a> {
@@ -90,9 +90,9 @@ impl<'a> Row<'a> {
         }
     }
 
-    fn event(part: &'a Part, event: Event) -> Self {
+    fn event(part: &'a Part, event: simulate::Event) -> Self {
         if event.subject.is_empty() {
-            let command = Command::Event {
+            let command = simulate::Command::Event {
                 provider: part.provider.into(),
                 event: event.name.into(),
                 subject: String::new(),
@@ -124,7 +124,7 @@ impl State {
             rows.push(Row::heading(format!("Payer of {payment}")));
             rows.extend(PayerAct::ALL.map(|act| {
                 let payment = payment.clone();
-                let command = Command::Payer { payment, act };
+                let command = simulate::Command::Payer { payment, act };
                 Row::new(act.as_str(), describe(act), Does::Run(command))
             }));
         } else {
@@ -132,14 +132,13 @@ impl State {
         }
         rows.push(Row::heading("Faults"));
         rows.extend(Fault::ALL.map(|fault| {
-            let command = Command::SetFault(fault);
+            let command = simulate::Command::SetFault(fault);
             Row::new(fault.name(), fault.describe(), Does::Run(command))
         }));
         rows.push(Row::heading("Clock"));
-        rows.extend(
-            ADVANCES
-                .map(|(by, name, about)| Row::new(name, about, Does::Run(Command::Advance(by)))),
-        );
+        rows.extend(ADVANCES.map(|(by, name, about)| {
+            Row::new(name, about, Does::Run(simulate::Command::Advance(by)))
+        }));
         for part in &store.parts {
             if !part.settings.is_empty() {
                 rows.push(Row::heading(format!("Settings of {}", part.provider)));
@@ -160,7 +159,7 @@ impl State {
     }
 
     /// The command that sets the selected setting to its next or previous choice.
-    fn next_value(&self, store: &Store, on: bool) -> Option<Command> {
+    fn next_value(&self, store: &Store, on: bool) -> Option<simulate::Command> {
         let Does::Set(part, setting) = self.selected(store) else {
             return None;
         };
@@ -174,7 +173,7 @@ impl State {
             (Some(at), true) => (at + 1) % choices.len(),
             (Some(at), false) => at.checked_sub(1).unwrap_or(last),
         };
-        Some(Command::Set {
+        Some(simulate::Command::Set {
             provider: part.provider.into(),
             setting: setting.name.into(),
             value: choices[next].into(),
@@ -317,7 +316,7 @@ impl Row<'_> {
                 pen.text(&self.name, theme.bold(Tone::Accent));
                 return;
             }
-            Does::Run(command) if *command == Command::SetFault(fault) => ("●", ""),
+            Does::Run(command) if *command == simulate::Command::SetFault(fault) => ("●", ""),
             Does::Run(_) | Does::Set(..) => (" ", ""),
             Does::Ask(..) => (" ", "…"),
         };

@@ -1,7 +1,7 @@
 //! The form for the subject of a simulator event, or for a setting's value that is not among its choices.
 
 use super::form_window::{FormState, FormWindow, WindowText};
-use crate::domain::simulate::{Command, Event, Setting};
+use crate::domain::simulate::{self, Setting};
 use crate::tui::prelude::*;
 
 #[derive(Debug, Clone)]
@@ -9,18 +9,18 @@ pub struct Simulation {
     title: String,
     about: &'static str,
     /// Without the typed text.
-    command: Command,
+    command: simulate::Command,
 }
 
 pub type State = FormState<Simulation>;
 
 impl State {
-    pub fn event(provider: &str, event: Event) -> Self {
+    pub fn event(provider: &str, event: simulate::Event) -> Self {
         let field = Field::text("About", event.subject, "");
         let simulation = Simulation {
             title: format!("Simulator: {provider} {}", event.name),
             about: event.about,
-            command: Command::Event {
+            command: simulate::Command::Event {
                 provider: provider.into(),
                 event: event.name.into(),
                 subject: String::new(),
@@ -35,7 +35,7 @@ impl State {
         let simulation = Simulation {
             title: format!("Simulator: {provider} {}", setting.name),
             about: setting.about,
-            command: Command::Set {
+            command: simulate::Command::Set {
                 provider: provider.into(),
                 setting: setting.name.into(),
                 value: String::new(),
@@ -54,7 +54,7 @@ impl FormWindow for State {
 
     fn submit_word(&self) -> &'static str {
         match self.data.command {
-            Command::Event { .. } => "run",
+            simulate::Command::Event { .. } => "run",
             _ => Self::SUBMIT,
         }
     }
@@ -62,8 +62,8 @@ impl FormWindow for State {
     /// The simulator checks the value.
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
         let mut command = self.data.command.clone();
-        if let Command::Set { value: text, .. } | Command::Event { subject: text, .. } =
-            &mut command
+        if let simulate::Command::Set { value: text, .. }
+        | simulate::Command::Event { subject: text, .. } = &mut command
         {
             self.form.fields[0].typed().clone_into(text);
         }
