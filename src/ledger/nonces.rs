@@ -67,7 +67,7 @@ impl<K: Eq + Hash> KeyedMutex<K> {
     pub async fn lock(&self, key: K) -> OwnedMutexGuard<()> {
         let lock = {
             let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            // Entries that nobody holds go here, or the map would grow with each key.
+            // Entries without a holder go here, or the map would grow with each key.
             locks.retain(|_, lock| lock.strong_count() > 0);
             let lock = locks.get(&key).and_then(Weak::upgrade).unwrap_or_default();
             locks.insert(key, Arc::downgrade(&lock));

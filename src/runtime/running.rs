@@ -340,7 +340,7 @@ async fn follow_watchlist(deck: &Deck, mut known: Watchlist, messages: &mpsc::Se
     }
 }
 
-/// Sends the watch list once it differs from `known`, and returns it; `None` once nobody receives messages.
+/// Sends the watch list once it differs from `known`, and returns it; `None` once messages have no receiver.
 async fn next_watchlist(
     deck: &Deck,
     known: &Watchlist,

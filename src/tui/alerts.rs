@@ -270,25 +270,27 @@ fn hooks(store: &Store) -> impl Iterator<Item = Alert> {
     failed.map(|(notice, began)| of(notice, Some(*began)))
 }
 
-/// The callbacks with a job that failed for good: one alert for each account, about the latest.
+/// The callbacks with a job that failed for good: one alert for each account, about the latest failure. An older callback
+/// may have failed again since.
 fn failed_callbacks(store: &Store) -> impl Iterator<Item = Alert> {
-    let mut accounts: BTreeMap<&str, Vec<&Delivery>> = BTreeMap::new();
+    let mut accounts: BTreeMap<&str, Vec<(WallTime, &Delivery)>> = BTreeMap::new();
     for delivery in store.failed_callbacks.values() {
-        let of = accounts.entry(delivery.account.as_str());
-        of.or_default().push(delivery);
+        if let Some((_, since)) = jobs::failed(delivery) {
+            let of = accounts.entry(delivery.account.as_str());
+            of.or_default().push((since, delivery));
+        }
     }
     accounts.into_iter().filter_map(|(account, failed)| {
-        let (latest, older) = failed.split_last()?;
-        let (_, since) = jobs::failed(latest)?;
+        let (since, latest) = failed.iter().max_by_key(|(since, _)| *since)?;
         let what = gave_up(latest);
         Some(Alert {
             key: notice_alert(&jobs::about_failed(account)),
-            what: match older.len() {
+            what: match failed.len() - 1 {
                 0 => what,
-                older => format!("{what} · {older} more"),
+                others => format!("{what} · {others} more"),
             },
             account: AccountId::new(account).ok(),
-            since: Some(since),
+            since: Some(*since),
             tone: Tone::Warn,
             target: Target::Callback(latest.id),
             handled: None,

@@ -401,6 +401,15 @@ fn a_job_that_failed_behind_all_loaded_callbacks_is_counted_and_an_alert_until_i
                 "{marked:?}"
             );
         }
+        // The older one fails again: whatever was handled before, this was not.
+        let mut again = (*failed(1)).clone();
+        again.jobs[0].tried_at = Some(wall(-8_000));
+        update(&mut model, now, Msg::Delivery(again.into()));
+        let alert_again = alerts::all(&model.store)
+            .into_iter()
+            .find(|it| it.key == alert);
+        let alert_again = alert_again.expect("it failed again");
+        assert!(alert_again.handled.is_none() && alert_again.what.contains("callback 1 to "));
         // Retried from elsewhere: the alert is then about the one before, and gone with the last.
         for (number, left) in [(2, 1), (1, 0)] {
             let mut retried = (*failed(number)).clone();

@@ -1,4 +1,4 @@
-//! A clock that was wrong for one run, and what is still kept afterwards.
+//! A clock that was wrong for one run, and what is still saved afterwards.
 
 use super::*;
 use crate::ledger::contract::deliveries::lease;
@@ -24,7 +24,7 @@ async fn run_for(time: Duration, folder: &Path, days: i64) {
 }
 
 /// The exchanges that are left. Read beside the ledger, which takes note of the time when it is opened.
-fn kept(folder: &Path) -> Vec<i64> {
+fn saved(folder: &Path) -> Vec<i64> {
     let file = Connection::open(folder.join("ledger.db")).unwrap();
     let mut ids = file
         .prepare("SELECT id FROM exchanges ORDER BY id")
@@ -41,7 +41,7 @@ async fn a_clock_that_was_ahead_for_one_run_loses_nothing() {
         run(folder.path(), days).await;
     }
     // What was written in a year long past looks old, and is alone in that.
-    assert_eq!(kept(folder.path()).len(), 11 - 2);
+    assert_eq!(saved(folder.path()).len(), 11 - 2);
 }
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn short_runs_with_wrong_clocks_far_apart_do_not_bear_each_other_out() {
     for days in [0, 40, 40, 80, 42, 400] {
         run_for(DAY / 2_880, folder.path(), days).await;
     }
-    assert_eq!(kept(folder.path()).len(), 6);
+    assert_eq!(saved(folder.path()).len(), 6);
 }
 
 #[tokio::test]
@@ -59,15 +59,15 @@ async fn a_clock_that_goes_on_for_a_day_is_believed() {
     for days in [0, 1, 40] {
         run(folder.path(), days).await;
     }
-    assert_eq!(kept(folder.path()), [1, 2, 3], "it has just jumped");
+    assert_eq!(saved(folder.path()), [1, 2, 3], "it has just jumped");
     run(folder.path(), 42).await;
-    assert_eq!(kept(folder.path()), [3, 4]);
+    assert_eq!(saved(folder.path()), [3, 4]);
     // It was not used for long, and then every day.
     run(folder.path(), 80).await;
-    assert_eq!(kept(folder.path()), [3, 4, 5]);
+    assert_eq!(saved(folder.path()), [3, 4, 5]);
     run(folder.path(), 81).await;
     run(folder.path(), 82).await;
-    assert_eq!(kept(folder.path()), [5, 6, 7]);
+    assert_eq!(saved(folder.path()), [5, 6, 7]);
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn what_is_written_while_the_clock_is_ahead_does_not_bear_it_out() {
         ahead.send(thread::prune);
     }
     ahead.flush().await;
-    assert_eq!(kept(folder.path()).len(), 21);
+    assert_eq!(saved(folder.path()).len(), 21);
     close(ahead);
 }
 
@@ -102,7 +102,7 @@ async fn a_file_that_is_replaced_while_the_clock_is_ahead_keeps_its_time() {
     ledger.send(thread::prune);
     ledger.flush().await;
     close(ledger);
-    assert_eq!(kept(folder.path()).len(), 1, "its time is START");
+    assert_eq!(saved(folder.path()).len(), 1, "its time is START");
 }
 
 /// An order that the shop was asked about is known again, however old it is and whatever the clock says meanwhile.
@@ -133,7 +133,7 @@ async fn an_order_is_relayed_once_although_the_clock_was_ahead() {
         }],
     };
     let first = start(folder.path());
-    let kept = shared(&first).deliver(order.clone()).await.unwrap();
+    let saved = shared(&first).deliver(order.clone()).await.unwrap();
     let taken = JobFilter {
         account_key: "live".into(),
         kinds: &JobKind::ALL,
@@ -150,7 +150,7 @@ async fn an_order_is_relayed_once_although_the_clock_was_ahead() {
         at: START,
         outcome: AttemptOutcome::without_answer("HTTP 200", Disposition::Done),
     };
-    let (id, held_until) = (kept.jobs[0].id, START.plus(MINUTE));
+    let (id, held_until) = (saved.jobs[0].id, START.plus(MINUTE));
     let done = shared(&first).finish_attempt(id, held_until, done).await;
     done.unwrap();
     close(first);
@@ -158,8 +158,8 @@ async fn an_order_is_relayed_once_although_the_clock_was_ahead() {
     for days in [40, 0, 40, 42, 0] {
         run(folder.path(), days).await;
         let again = start(folder.path());
-        let kept = shared(&again).deliver(order.clone()).await.unwrap();
-        assert_eq!(kept.verdict, Verdict::Repeat, "after {days} days");
+        let saved = shared(&again).deliver(order.clone()).await.unwrap();
+        assert_eq!(saved.verdict, Verdict::Repeat, "after {days} days");
         close(again);
     }
 }
