@@ -78,6 +78,16 @@ pub fn resume<T: Default + DeserializeOwned>(saved: Option<Value>) -> Result<T, 
     )
 }
 
+/// Splits a list that an earlier version saved in one of the provider's fields into fields of these names.
+pub fn split(mut saved: Value, field: &str, list: &str, names: [&str; 2]) -> Value {
+    if let Some(Value::Object(fields)) = saved.get_mut(field)
+        && let Some(Value::Array(values)) = fields.remove(list)
+    {
+        fields.extend(names.map(str::to_owned).into_iter().zip(values));
+    }
+    saved
+}
+
 /// Writes the file, one writer at a time.
 #[derive(Debug)]
 pub struct SnapshotFile {

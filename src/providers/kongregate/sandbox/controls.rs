@@ -53,12 +53,8 @@ pub(super) fn is_prefix(text: &str) -> Result<(), String> {
         // Two slashes at the start would begin a host name (RFC 3986, 4.2).
         && !text.contains("//")
         && text.chars().all(plain);
-    if fits {
-        Ok(())
-    } else {
-        let text = inert::quoted(text, 40);
-        Err(format!("enter a path such as /api, not {text}"))
-    }
+    let refused = || format!("enter a path such as /api, not {}", inert::quoted(text, 40));
+    fits.then_some(()).ok_or_else(refused)
 }
 
 controls! {
