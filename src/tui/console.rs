@@ -9,7 +9,7 @@ use super::keys::{
 };
 use super::msg::{Level, WatchKey};
 use super::overlays::{
-    alerts, doctor, help, link_form, palette, profiles, quit_ask, sandbox, themes, timeline,
+    alerts, doctor, help, link_form, palette, profiles, questions, sandbox, themes, timeline,
 };
 use super::pane::{GoTo, Pane};
 use super::setup::OpenTarget;
@@ -28,7 +28,7 @@ impl Model {
         match action {
             ConsoleAction::Suspend => io.out.push(Effect::Suspend),
             ConsoleAction::Quit if self.store.is_changing() => {
-                self.open(Box::new(quit_ask::State(Effect::Quit)));
+                self.open(Box::new(questions::quit(Effect::Quit, &self.store)));
             }
             ConsoleAction::Quit | ConsoleAction::Leave => io.out.push(Effect::Quit),
             ConsoleAction::Escape => self.escape(io),
@@ -195,7 +195,7 @@ impl Model {
         }
         let switch = Effect::SwitchProfile(name);
         if self.store.is_changing() {
-            self.open(Box::new(quit_ask::State(switch)));
+            self.open(Box::new(questions::quit(switch, &self.store)));
         } else {
             io.out.push(switch);
         }

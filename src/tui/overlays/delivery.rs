@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{follow_ups, replay, retry_ask};
+use super::{follow_ups, questions, replay};
 use crate::domain::{
     AccountId, Delivery, Job, JobKind, Listening, Problem, Received, RequestId, Secret, Subject,
     curl, inert,
@@ -241,13 +241,12 @@ pub fn retry(delivery: &Arc<Delivery>, ctx: &mut UpdateContext<'_>) {
         ctx.flash(Level::Info, "no failed check or forward");
         return;
     }
+    let retry = Effect::Retry(ctx.store.number(), delivery.id);
     let forwards = delivery.retryable().any(|job| job.kind == JobKind::Forward);
     if forwards && ctx.store.is_live_account(&delivery.account) {
-        ctx.open(retry_ask::State {
-            delivery: delivery.clone(),
-        });
+        ctx.open(questions::retry(delivery, retry));
     } else {
-        retry_ask::start(delivery.id, ctx);
+        ctx.out.push(retry);
     }
 }
 

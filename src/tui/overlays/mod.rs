@@ -5,12 +5,11 @@ pub mod add_many;
 pub mod add_watch;
 pub mod alerts;
 pub mod arm;
+pub mod ask;
 pub mod claims;
-pub mod copy_token;
 pub mod delivery;
 pub mod doctor;
 pub mod exchange;
-pub mod expect_ask;
 pub mod expect_form;
 pub mod follow_ups;
 pub mod form_window;
@@ -24,14 +23,12 @@ pub mod note_form;
 pub mod palette;
 pub mod player_form;
 pub mod profiles;
-pub mod quit_ask;
+pub mod questions;
 pub mod quote_form;
 pub mod remove;
 pub mod replay;
-pub mod retry_ask;
 pub mod rotate;
 pub mod sandbox;
-pub mod send_ask;
 pub mod simulate_form;
 pub mod themes;
 pub mod timeline;
@@ -43,20 +40,16 @@ use super::keys::{Binding, Keys as _};
 pub const BINDINGS: &[&[Binding]] = &[
     history::Action::BINDINGS,
     follow_ups::Action::BINDINGS,
-    send_ask::Action::BINDINGS,
+    ask::Action::BINDINGS,
     exchange::Action::BINDINGS,
     delivery::Action::BINDINGS,
     timeline::Action::BINDINGS,
     link_result::Action::BINDINGS,
     alerts::Action::BINDINGS,
     doctor::Action::BINDINGS,
-    expect_ask::Action::BINDINGS,
     help::Action::BINDINGS,
     guide::Action::BINDINGS,
     sandbox::Action::BINDINGS,
-    copy_token::Action::BINDINGS,
-    retry_ask::Action::BINDINGS,
-    quit_ask::Action::BINDINGS,
     form_window::FormAction::BINDINGS,
     palette::Action::BINDINGS,
     themes::Action::BINDINGS,

@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::domain::{Ability, AccountId, Answer, CheckedPayment, PaymentId, Secret, Watch};
 use crate::tui::ages::{age_changes_in, tick};
 use crate::tui::msg::WatchKey;
-use crate::tui::overlays::{add_many, add_watch, expect_ask, expect_form, note_form};
+use crate::tui::overlays::{add_many, add_watch, expect_form, note_form, questions};
 use crate::tui::pasted;
 use crate::tui::prelude::*;
 use crate::tui::store::Purpose;
@@ -407,7 +407,7 @@ impl Component for State {
                     return;
                 };
                 if ctx.windows == 0 {
-                    ctx.open(expect_ask::State::new(new.clone(), current, ctx.now));
+                    ctx.open(questions::expect(new.clone(), &current, ctx));
                 } else {
                     let text = format!(
                         "{} still expects {}; the amount you typed is not saved",

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use crate::domain::{Now, StoredIn, TokenLife, TokenState, TokenStatus};
 use crate::tui::ages::{countdown, tick};
-use crate::tui::overlays::{claims, copy_token};
+use crate::tui::overlays::{claims, questions};
 use crate::tui::panes::parts::{draw_lines, line_rows};
 use crate::tui::prelude::*;
 use crate::tui::store::Purpose;
@@ -80,8 +80,9 @@ impl Component for State {
                 }
             }
             Action::CopyToken => {
+                let question = questions::copy_token(known, ctx.view());
                 if ctx.is_ready() {
-                    ctx.open(copy_token::State { account });
+                    ctx.open(question);
                 }
             }
         }

@@ -184,6 +184,26 @@ fn a_write_is_marked_and_needs_confirmation() {
 }
 
 #[test]
+fn no_path_hides_the_amount_or_the_keys_of_a_write_call() {
+    let mut model = exploring(sandbox_setup());
+    let call = RawCall {
+        method: "PATCH".into(),
+        path: "/v1/offers".repeat(200),
+        body: Some(r#"{"price": {"amount": 1250, "currency": "EUR"}}"#.into()),
+        auth: None,
+    };
+    let known = model.store.known(&shop()).unwrap();
+    let question = overlays::questions::send(known, call, "");
+    model.open(Box::new(question));
+    for (width, height) in SIZES {
+        let text = resized_screen(&mut model, second(0), width, height);
+        for part in ["account kanga", "amount 12.50 EUR", "y sends it"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+}
+
+#[test]
 fn a_call_for_an_account_that_is_gone_asks_nothing() {
     for (keys, send) in [
         ("/page by<enter>", "<enter>"),

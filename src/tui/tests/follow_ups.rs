@@ -130,7 +130,8 @@ fn a_call_for_which_nothing_is_missing_is_sent_and_a_write_asked_about() {
     assert_eq!(read.2.method, "GET");
     let mut model = listed(sandbox_setup());
     assert_eq!(press(&mut model, "<enter>j<enter>", now), []);
-    assert!(is_top::<overlays::send_ask::State>(&model));
+    let question = top::<overlays::ask::Ask>(&model).unwrap();
+    assert_eq!(question.title, "Send a write call");
     let (.., call) = sent(&press(&mut model, "y", now)).unwrap();
     assert_eq!(
         call.body.as_deref(),

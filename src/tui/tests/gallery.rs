@@ -8,6 +8,7 @@ use ratatui::style::{Color, Modifier};
 use super::promises::everywhere;
 use super::*;
 use crate::domain::Account;
+use crate::tui::overlays::ask::Ask;
 use crate::tui::testing::received;
 
 /// The longest name that an account may have, and a payment id that no column can hold.
@@ -148,12 +149,15 @@ fn every_window_on_the_smallest_screen() {
     let mut shown = String::new();
     let mut seen = Vec::new();
     for (_, mut model) in everywhere() {
-        let Some(top) = model.overlays.last() else {
+        let Some(window) = model.overlays.last() else {
             continue;
         };
-        // The module of its type, or of what its form is about.
-        let path = top.kind().trim_end_matches('>');
-        let name = path.rsplit("::").nth(1).unwrap_or_default().to_owned();
+        // The module of its type, or of what its form is about; of a question, its title too.
+        let path = window.kind().trim_end_matches('>');
+        let mut name = path.rsplit("::").nth(1).unwrap_or_default().to_owned();
+        if let Some(question) = top::<Ask>(&model) {
+            name = format!("{name}: {}", question.title);
+        }
         if !seen.contains(&name) {
             titled(
                 &name,
@@ -164,7 +168,7 @@ fn every_window_on_the_smallest_screen() {
         }
     }
     assert_snapshot!("windows_40x10", shown);
-    let shared = ["form_window", "legend", "typed"];
+    let shared = ["ask", "form_window", "legend", "questions", "typed"];
     let windows = include_str!("../overlays/mod.rs").lines();
     let windows = windows.filter_map(|line| line.split_once("mod ")?.1.strip_suffix(';'));
     let missing: Vec<_> = windows

@@ -3,7 +3,8 @@
 use super::*;
 use crate::domain::manage::Change;
 use crate::tui::msg::ConfigNews;
-use crate::tui::overlays::{profiles, quit_ask};
+use crate::tui::overlays::ask::Ask;
+use crate::tui::overlays::profiles;
 use crate::tui::store::Purpose;
 
 fn ready(setup: Setup) -> Model {
@@ -187,7 +188,7 @@ fn a_write_in_flight_is_asked_about_before_the_profile_is_switched() {
     let mut model = ready(sandbox_setup());
     write(&mut model);
     assert_eq!(press(&mut model, "Pj<enter>", second(1)), []);
-    assert!(is_top::<quit_ask::State>(&model));
+    assert_eq!(top::<Ask>(&model).unwrap().title, "Switch profile");
     let shown = screen(&model, second(1), 120, 40);
     assert!(shown.contains("If you switch now"), "{shown}");
     assert!(shown.contains("switch anyway"), "{shown}");

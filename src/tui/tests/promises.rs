@@ -143,7 +143,9 @@ pub fn everywhere() -> Vec<(String, Model)> {
     }
     let copying = || {
         let mut model = busy();
-        model.open(Box::new(overlays::copy_token::State { account: shop() }));
+        let known = model.store.known(&shop()).unwrap();
+        let question = overlays::questions::copy_token(known, model.ctx(second(4), false));
+        model.open(Box::new(question));
         model
     };
     all.extend(from("copying", &copying, &[""]));
@@ -153,7 +155,8 @@ pub fn everywhere() -> Vec<(String, Model)> {
         let is_forward = |job: &Job| !job.target.is_empty();
         let failed = |callback: &Arc<Delivery>| callback.retryable().any(is_forward);
         let callback = callbacks.into_iter().find(failed).unwrap();
-        model.open(Box::new(overlays::retry_ask::State { delivery: callback }));
+        let retry = Effect::Retry(model.store.number(), callback.id);
+        model.open(Box::new(overlays::questions::retry(&callback, retry)));
         model
     };
     all.extend(from("retrying", &retrying, &[""]));

@@ -241,7 +241,7 @@ fn a_token_is_copied_after_a_yes_and_is_in_no_model_and_no_debug() {
     report(&mut model, 0, "kinguin", token(0, 3600));
     assert_eq!(press(&mut model, "2y<esc>", second(1)), []);
     assert_eq!(press(&mut model, "yn", second(1)), [], "n is no yes");
-    let effects = press(&mut model, "y", second(1));
+    let effects = press(&mut model, "yy", second(1));
     let [Effect::TokenToCopy(request, account)] = &effects[..] else {
         panic!("{effects:?}");
     };

@@ -5,7 +5,7 @@ use ratatui::layout::{Constraint, Margin, Rect, Size};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::widgets::{Block, Clear, Widget as _};
 
-use super::text::{Pen, below, cells, paragraph, width, wrap};
+use super::text::{Pen, width};
 use crate::tui::theme::{Theme, Tone};
 
 pub struct Framed<'a> {
@@ -74,33 +74,6 @@ impl Window<'_> {
         };
         framed.draw(area, buf);
         inside(screen, self.size)
-    }
-}
-
-/// A question in a window of its own, and the keys that answer it.
-pub struct Question<'a> {
-    pub title: &'a str,
-    pub text: &'a str,
-    pub tone: Tone,
-    pub keys: &'a str,
-    pub live: bool,
-    /// The columns with the frame, on a screen that is large enough.
-    pub wide: u16,
-}
-
-impl Question<'_> {
-    pub fn draw(&self, theme: &Theme, screen: Rect, buf: &mut Buffer) {
-        let room = columns_inside(screen, self.wide);
-        let [text, keys] = [self.text, self.keys].map(|it| cells(wrap(it, room).len()));
-        let inner = Window {
-            title: self.title,
-            size: Size::new(self.wide, text + keys + 3),
-            live: self.live,
-        }
-        .draw(theme, screen, buf);
-        paragraph(buf, inner, self.text, theme.style(self.tone));
-        let under = below(inner, text + 1);
-        paragraph(buf, under, self.keys, theme.style(Tone::Dim));
     }
 }
 

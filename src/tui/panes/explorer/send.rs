@@ -9,7 +9,7 @@ use super::{Part, State};
 use crate::domain::{
     AccountId, Exchange, Explored, Now, Problem, ProblemKind, RawCall, RequestId, Secret, curl,
 };
-use crate::tui::overlays::send_ask;
+use crate::tui::overlays::questions;
 use crate::tui::panes::credentials;
 use crate::tui::prelude::*;
 
@@ -49,20 +49,15 @@ impl State {
                 return;
             }
         };
-        let known = ctx.store.known(&account);
         let writes =
             |known: &AccountState| ctx.store.writes(&known.account, &call.method, &call.path);
-        if known.is_some_and(|known| !writes(known)) {
-            self.explore(account, call, ctx);
-        } else if known.is_some_and(|known| known.may_write(ctx.now)) {
-            let about = known.map_or("", |known| ctx.store.about(&known.account, &call));
-            ctx.open(send_ask::State {
-                account,
-                call,
-                about,
-            });
-        } else {
-            credentials::arm(&account, ctx);
+        match ctx.store.known(&account) {
+            Some(known) if !writes(known) => self.explore(account, call, ctx),
+            Some(known) if known.may_write(ctx.now) => {
+                let about = ctx.store.about(&known.account, &call);
+                ctx.open(questions::send(known, call, about));
+            }
+            Some(_) | None => credentials::arm(&account, ctx),
         }
     }
 

@@ -1,0 +1,102 @@
+//! A yes-or-no question in a window of its own, and what a yes does. `questions` has the questions.
+
+use std::time::Duration;
+
+use crate::domain::AccountId;
+use crate::tui::prelude::*;
+use crate::tui::store::Purpose;
+
+keys! {
+    Action:
+    ASK "Questions" keys [OVERLAY] {
+        Confirm "confirm" ["y"] "confirm" "answer yes";
+        Decline "decline" ["n"] "cancel" "answer no";
+    }
+}
+
+const WIDE: u16 = 76;
+/// The most rows of a paragraph: what comes from outside must not hide the rest.
+const ROWS_MAX: u16 = 6;
+/// A window that opens by itself ignores a yes for this long, so that the operator can read it first.
+const UNREAD: Duration = Duration::from_millis(500);
+
+/// A question as data.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    pub title: String,
+    /// Paragraphs. On a low screen the last ones are cut.
+    pub text: Vec<(Tone, String)>,
+    /// What a yes does: for the footer, and in a sentence, as in `quit` and `quits now`.
+    pub yes: (&'static str, &'static str),
+    /// Whether an account with real money is involved.
+    pub live: bool,
+    /// When it opened by itself: a key typed at that moment was meant for the pane below.
+    pub opens_itself: Option<Duration>,
+    pub then: Then,
+}
+
+/// What a yes does.
+#[derive(Debug, Clone)]
+pub enum Then {
+    Effect(Effect),
+    /// Copies the access token of an account.
+    Token(AccountId),
+    Intent(Intent),
+}
+
+impl Component for Ask {
+    type Action = Action;
+
+    fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
+        let is_yes = action == Action::Confirm;
+        let is_unread = |opened| ctx.now.mono.saturating_sub(opened) < UNREAD;
+        if is_yes && self.opens_itself.is_some_and(is_unread) {
+            return;
+        }
+        // A switch of the profile can fail.
+        ctx.close();
+        if is_yes {
+            match self.then.clone() {
+                Then::Effect(effect) => ctx.out.push(effect),
+                Then::Token(account) => {
+                    let purpose = Purpose::CopyToken;
+                    ctx.store.request_token(&account, &purpose, ctx.out);
+                }
+                Then::Intent(intent) => ctx.intend(intent),
+            }
+        }
+    }
+
+    fn word(&self, action: Action, _ctx: ViewContext<'_>) -> Option<&'static str> {
+        (action == Action::Confirm).then_some(self.yes.0)
+    }
+
+    fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        let room = columns_inside(screen, WIDE);
+        let rows = |text: &str| cells(wrap(text, room).len()).min(ROWS_MAX);
+        let (yes, no) = (ctx.key(Action::Confirm), ctx.key(Action::Decline));
+        let keys = format!("{yes} {}, {no} cancels.", self.yes.1);
+        let text: u16 = self.text.iter().map(|(_, text)| rows(text)).sum();
+        let inner = Window {
+            title: &self.title,
+            size: Size::new(WIDE, text + rows(&keys) + 3),
+            live: self.live,
+        }
+        .draw(ctx.theme, screen, buf);
+        let room = inner.height.saturating_sub(rows(&keys));
+        let [mut left, _] = split_rows(inner, room);
+        for (tone, text) in &self.text {
+            let [area, rest] = split_rows(left, rows(text));
+            // What moves money stands out without colors, too.
+            let style = match tone {
+                Tone::Warn | Tone::Live => ctx.theme.bold(*tone),
+                _ => ctx.theme.style(*tone),
+            };
+            paragraph(buf, area, text, style);
+            left = rest;
+        }
+        let under = below(inner, room.min(text + 1));
+        paragraph(buf, under, &keys, ctx.theme.style(Tone::Dim));
+        None
+    }
+}

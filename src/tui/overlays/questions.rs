@@ -1,0 +1,176 @@
+//! The questions that the console asks before it does what cannot be undone.
+
+use super::ask::{Ask, Then};
+use crate::domain::{Delivery, Expectation, JobKind, RawCall, cents, inert};
+use crate::tui::deliveries;
+use crate::tui::msg::NewWatch;
+use crate::tui::prelude::*;
+
+/// The most characters of a body that a question shows.
+const BODY_MAX: usize = 210;
+
+/// Before the console quits, or opens another profile, while a write request waits for its response.
+pub fn quit(then: Effect, store: &Store) -> Ask {
+    let (title, verb, yes) = match then {
+        Effect::SwitchProfile(_) => (
+            "Switch profile",
+            "switch",
+            ("switch anyway", "switches now"),
+        ),
+        _ => ("Quit", "quit", ("quit anyway", "quits now")),
+    };
+    let text = format!(
+        "A write request is still waiting for its response. If you {verb} now, the response is lost."
+    );
+    Ask {
+        title: title.into(),
+        text: vec![(Tone::Plain, text)],
+        yes,
+        live: store.is_live(),
+        opens_itself: None,
+        then: Then::Effect(then),
+    }
+}
+
+/// Before a new expected amount replaces the current one.
+pub fn expect(new: NewWatch, current: &Expectation, ctx: &UpdateContext<'_>) -> Ask {
+    let to = new.expected.as_ref().map(ToString::to_string);
+    let text = format!(
+        "{} at {} expects {current}. Change it to {}? The timeline shows both amounts.",
+        new.id,
+        new.account,
+        to.unwrap_or_default()
+    );
+    Ask {
+        title: "Change the expected amount".into(),
+        text: vec![(Tone::Plain, text)],
+        yes: ("change", "changes it"),
+        live: ctx.store.is_live_account(new.account.as_str()),
+        opens_itself: Some(ctx.now.mono),
+        then: Then::Effect(Effect::Expect {
+            new,
+            shown: current.sum.clone(),
+        }),
+    }
+}
+
+/// Before the console copies an access token. The token itself is not in the question.
+pub fn copy_token(known: &AccountState, ctx: ViewContext<'_>) -> Ask {
+    let (account, live) = (known.id(), known.is_live());
+    let left = known.token.as_ref().and_then(|it| it.left(ctx.now));
+    let until = match left {
+        Some(left) => {
+            let at = ctx.now.wall.plus(left).clock(&ctx.store.zone);
+            format!(", until it expires at {at}")
+        }
+        None => ". There is none yet: tilldeck fetches one first".into(),
+    };
+    let (tone, money) = if live {
+        (Tone::Live, " The account moves real money.")
+    } else {
+        (Tone::Plain, "")
+    };
+    let text = format!(
+        "The access token of {account} gives full access to this account{until}.{money} tilldeck copies it to the \
+         terminal's clipboard, where other programs can read it, and does not show it."
+    );
+    Ask {
+        title: format!("Copy the access token of {account}"),
+        text: vec![(tone, text)],
+        yes: ("copy", "copies it"),
+        live,
+        opens_itself: None,
+        then: Then::Token(account.clone()),
+    }
+}
+
+/// Before the console forwards a callback of a live account again, as the retry of a failed forward.
+pub fn retry(delivery: &Delivery, retry: Effect) -> Ask {
+    let about = match deliveries::subject(delivery).as_str() {
+        "" => String::new(),
+        subject => format!(" about {subject}"),
+    };
+    let forwards = delivery.retryable();
+    let forwards = forwards.filter(|job| job.kind == JobKind::Forward);
+    let to: Vec<&str> = forwards.map(|job| job.target.as_str()).collect();
+    let text = format!(
+        "tilldeck sends the callback{about} to {} again. The account is LIVE, and the shop may process the callback twice.",
+        to.join(" and "),
+    );
+    Ask {
+        title: format!("Retry a forward of {}, LIVE", delivery.account),
+        text: vec![(Tone::Live, text)],
+        yes: ("retry", "retries"),
+        live: true,
+        opens_itself: None,
+        then: Then::Effect(retry),
+    }
+}
+
+/// Before a write call is sent. `about` is its documented purpose; empty for an undocumented call.
+pub fn send(known: &AccountState, call: RawCall, about: &str) -> Ask {
+    let (word, _) = badge(known.account.environment);
+    let (tone, money) = if known.is_live() {
+        (Tone::Live, " real money")
+    } else {
+        (Tone::Plain, "")
+    };
+    let account = format!("account {}  {word}{money}", known.id());
+    let path = format!("{} {}", call.method, call.path);
+    let body = call.body.as_deref().unwrap_or_default();
+    let size = match &call.body {
+        None => "no body".to_owned(),
+        Some(body) => format!("body of {} bytes", body.len()),
+    };
+    let mut text = vec![(tone, account), (Tone::Warn, path)];
+    let amounts = cents::amounts(body).join(", ");
+    let amounts = (!amounts.is_empty()).then(|| format!("amount {amounts}"));
+    text.extend(amounts.map(|text| (Tone::Warn, text)));
+    text.push((Tone::Plain, about.to_owned()));
+    text.push((Tone::Dim, size));
+    text.push((Tone::Plain, beginning(body)));
+    text.retain(|(_, text)| !text.is_empty());
+    Ask {
+        title: "Send a write call".into(),
+        text,
+        yes: ("send", "sends it"),
+        live: known.is_live(),
+        opens_itself: None,
+        then: Then::Intent(Intent::Send(known.id().clone(), call)),
+    }
+}
+
+/// The beginning of a body, which may have megabytes, without its line breaks.
+fn beginning(body: &str) -> String {
+    let lines = body.lines().map(str::trim).filter(|line| !line.is_empty());
+    let letters = lines.flat_map(|line| line.chars().chain([' ']));
+    let text: String = letters.take(BODY_MAX + 2).collect();
+    inert::cut(text.trim_end(), BODY_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_begins_without_its_line_breaks_and_is_cut_at_any_length() {
+        let long = "漢 ".repeat(1_000_000);
+        let cases = [
+            ("", ""),
+            ("\n  \n", ""),
+            (
+                "{\n  \"a\": \"b  c\",\n\n  \"d\": 1\n}\n",
+                "{ \"a\": \"b  c\", \"d\": 1 }",
+            ),
+            ("\u{1b}[2J", "\\u{1b}[2J"),
+        ];
+        for (body, expected) in cases {
+            assert_eq!(beginning(body), expected);
+        }
+        let cut = beginning(&long);
+        assert_eq!(
+            (cut.chars().count(), cut.chars().last()),
+            (BODY_MAX, Some('…'))
+        );
+    }
+}
