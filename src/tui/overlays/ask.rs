@@ -15,8 +15,6 @@ keys! {
 }
 
 const WIDE: u16 = 76;
-/// The most rows of a paragraph: what comes from outside must not hide the rest.
-const ROWS_MAX: u16 = 6;
 /// A window that opens by itself ignores a yes for this long, so that the operator can read it first.
 const UNREAD: Duration = Duration::from_millis(500);
 
@@ -24,10 +22,12 @@ const UNREAD: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone)]
 pub struct Ask {
     pub title: String,
-    /// Paragraphs. On a low screen the last ones are cut.
+    /// Paragraphs, what matters most first: on a low screen the last ones are cut.
     pub text: Vec<(Tone, String)>,
     /// What a yes does: for the footer, and in a sentence, as in `quit` and `quits now`.
     pub yes: (&'static str, &'static str),
+    /// What a no does, likewise.
+    pub no: (&'static str, &'static str),
     /// Whether an account with real money is involved.
     pub live: bool,
     /// When it opened by itself: a key typed at that moment was meant for the pane below.
@@ -68,34 +68,39 @@ impl Component for Ask {
     }
 
     fn word(&self, action: Action, _ctx: ViewContext<'_>) -> Option<&'static str> {
-        (action == Action::Confirm).then_some(self.yes.0)
+        Some(match action {
+            Action::Confirm => self.yes.0,
+            Action::Decline => self.no.0,
+        })
     }
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let room = columns_inside(screen, WIDE);
-        let rows = |text: &str| cells(wrap(text, room).len()).min(ROWS_MAX);
         let (yes, no) = (ctx.key(Action::Confirm), ctx.key(Action::Decline));
-        let keys = format!("{yes} {}, {no} cancels.", self.yes.1);
-        let text: u16 = self.text.iter().map(|(_, text)| rows(text)).sum();
+        let keys = format!("{yes} {}, {no} {}.", self.yes.1, self.no.1);
+        let keys_rows = cells(wrap(&keys, room).len());
+        let text = self.text.iter();
+        let rows =
+            text.flat_map(|(tone, text)| wrap(text, room).into_iter().map(|row| (*tone, row)));
+        let rows: Vec<(Tone, String)> = rows.collect();
         let inner = Window {
             title: &self.title,
-            size: Size::new(WIDE, text + rows(&keys) + 3),
+            size: Size::new(WIDE, cells(rows.len()) + keys_rows + 3),
             live: self.live,
         }
         .draw(ctx.theme, screen, buf);
-        let room = inner.height.saturating_sub(rows(&keys));
-        let [mut left, _] = split_rows(inner, room);
-        for (tone, text) in &self.text {
-            let [area, rest] = split_rows(left, rows(text));
+        let shown = inner.height.saturating_sub(keys_rows);
+        for (at, (tone, row)) in (0..shown).zip(&rows) {
             // What moves money stands out without colors, too.
             let style = match tone {
                 Tone::Warn | Tone::Live => ctx.theme.bold(*tone),
                 _ => ctx.theme.style(*tone),
             };
-            paragraph(buf, area, text, style);
-            left = rest;
+            let is_cut = at + 1 == shown && cells(rows.len()) > shown;
+            let more = if is_cut { " …" } else { "" };
+            Pen::new(buf, inner, at).text(&format!("{row}{more}"), style);
         }
-        let under = below(inner, room.min(text + 1));
+        let under = below(inner, shown.min(cells(rows.len()) + 1));
         paragraph(buf, under, &keys, ctx.theme.style(Tone::Dim));
         None
     }

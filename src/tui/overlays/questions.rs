@@ -1,13 +1,15 @@
 //! The questions that the console asks before it does what cannot be undone.
 
 use super::ask::{Ask, Then};
-use crate::domain::{Delivery, Expectation, JobKind, RawCall, cents, inert};
+use crate::domain::{Delivery, Expectation, JobKind, Now, RawCall, cents, inert};
 use crate::tui::deliveries;
 use crate::tui::msg::NewWatch;
 use crate::tui::prelude::*;
 
 /// The most characters of a body that a question shows.
 const BODY_MAX: usize = 210;
+/// The most characters of a path: six rows.
+const PATH_MAX: usize = 430;
 
 /// Before the console quits, or opens another profile, while a write request waits for its response.
 pub fn quit(then: Effect, store: &Store) -> Ask {
@@ -26,6 +28,7 @@ pub fn quit(then: Effect, store: &Store) -> Ask {
         title: title.into(),
         text: vec![(Tone::Plain, text)],
         yes,
+        no: ("wait", "waits for the response"),
         live: store.is_live(),
         opens_itself: None,
         then: Then::Effect(then),
@@ -33,20 +36,23 @@ pub fn quit(then: Effect, store: &Store) -> Ask {
 }
 
 /// Before a new expected amount replaces the current one.
-pub fn expect(new: NewWatch, current: &Expectation, ctx: &UpdateContext<'_>) -> Ask {
+pub fn expect(new: NewWatch, current: &Expectation, now: Now, store: &Store) -> Ask {
     let to = new.expected.as_ref().map(ToString::to_string);
-    let text = format!(
-        "{} at {} expects {current}. Change it to {}? The timeline shows both amounts.",
-        new.id,
-        new.account,
-        to.unwrap_or_default()
-    );
+    let to = format!("change to {}", to.unwrap_or_default());
+    let about = format!("{} at {}", new.id, new.account);
+    let note = "The timeline shows both amounts.";
     Ask {
         title: "Change the expected amount".into(),
-        text: vec![(Tone::Plain, text)],
+        text: vec![
+            (Tone::Plain, format!("expected now {current}")),
+            (Tone::Warn, to),
+            (Tone::Dim, note.into()),
+            (Tone::Plain, about),
+        ],
         yes: ("change", "changes it"),
-        live: ctx.store.is_live_account(new.account.as_str()),
-        opens_itself: Some(ctx.now.mono),
+        no: ("keep", "cancels"),
+        live: store.is_live_account(new.account.as_str()),
+        opens_itself: Some(now.mono),
         then: Then::Effect(Effect::Expect {
             new,
             shown: current.sum.clone(),
@@ -78,6 +84,7 @@ pub fn copy_token(known: &AccountState, ctx: ViewContext<'_>) -> Ask {
         title: format!("Copy the access token of {account}"),
         text: vec![(tone, text)],
         yes: ("copy", "copies it"),
+        no: ("cancel", "cancels"),
         live,
         opens_itself: None,
         then: Then::Token(account.clone()),
@@ -88,19 +95,19 @@ pub fn copy_token(known: &AccountState, ctx: ViewContext<'_>) -> Ask {
 pub fn retry(delivery: &Delivery, retry: Effect) -> Ask {
     let about = match deliveries::subject(delivery).as_str() {
         "" => String::new(),
-        subject => format!(" about {subject}"),
+        subject => format!(", about {subject}"),
     };
     let forwards = delivery.retryable();
     let forwards = forwards.filter(|job| job.kind == JobKind::Forward);
     let to: Vec<&str> = forwards.map(|job| job.target.as_str()).collect();
-    let text = format!(
-        "tilldeck sends the callback{about} to {} again. The account is LIVE, and the shop may process the callback twice.",
-        to.join(" and "),
-    );
+    let warning = "The account is LIVE, and the shop may process the callback twice.";
+    let to = to.join(" and ");
+    let text = format!("tilldeck sends the callback to {to} again{about}.");
     Ask {
         title: format!("Retry a forward of {}, LIVE", delivery.account),
-        text: vec![(Tone::Live, text)],
+        text: vec![(Tone::Live, warning.into()), (Tone::Plain, text)],
         yes: ("retry", "retries"),
+        no: ("cancel", "cancels"),
         live: true,
         opens_itself: None,
         then: Then::Effect(retry),
@@ -116,16 +123,17 @@ pub fn send(known: &AccountState, call: RawCall, about: &str) -> Ask {
         (Tone::Plain, "")
     };
     let account = format!("account {}  {word}{money}", known.id());
-    let path = format!("{} {}", call.method, call.path);
+    let path = inert::cut(&format!("{} {}", call.method, call.path), PATH_MAX);
     let body = call.body.as_deref().unwrap_or_default();
     let size = match &call.body {
         None => "no body".to_owned(),
         Some(body) => format!("body of {} bytes", body.len()),
     };
-    let mut text = vec![(tone, account), (Tone::Warn, path)];
+    let mut text = vec![(tone, account)];
     let amounts = cents::amounts(body).join(", ");
     let amounts = (!amounts.is_empty()).then(|| format!("amount {amounts}"));
     text.extend(amounts.map(|text| (Tone::Warn, text)));
+    text.push((Tone::Warn, path));
     text.push((Tone::Plain, about.to_owned()));
     text.push((Tone::Dim, size));
     text.push((Tone::Plain, beginning(body)));
@@ -134,6 +142,7 @@ pub fn send(known: &AccountState, call: RawCall, about: &str) -> Ask {
         title: "Send a write call".into(),
         text,
         yes: ("send", "sends it"),
+        no: ("do not send", "cancels"),
         live: known.is_live(),
         opens_itself: None,
         then: Then::Intent(Intent::Send(known.id().clone(), call)),

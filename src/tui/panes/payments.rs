@@ -407,7 +407,7 @@ impl Component for State {
                     return;
                 };
                 if ctx.windows == 0 {
-                    ctx.open(questions::expect(new.clone(), &current, ctx));
+                    ctx.open(questions::expect(new.clone(), &current, ctx.now, ctx.store));
                 } else {
                     let text = format!(
                         "{} still expects {}; the amount you typed is not saved",

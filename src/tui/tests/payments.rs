@@ -82,6 +82,21 @@ pub fn expected_asked() -> Model {
 }
 
 #[test]
+fn no_id_hides_the_amounts_or_the_keys_of_a_question() {
+    let mut model = expected_asked();
+    let current = model.store.payments[0].watch.expected.clone().unwrap();
+    let new = new_watch(&"A".repeat(256), Some("1"));
+    let question = overlays::questions::expect(new, &current, second(1), &model.store);
+    model.open(Box::new(question));
+    for (width, height) in [(120, 40), (80, 24), (60, 15), (40, 10)] {
+        let text = resized_screen(&mut model, second(1), width, height);
+        for part in ["expected now 250 EMT", "change to 1 EMT", "y changes it"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+}
+
+#[test]
 fn another_expected_amount_needs_a_yes() {
     let mut model = underpaid();
     let effects = press(&mut model, "aLIVE-1<tab>1<tab>EMT<enter>", second(1));
