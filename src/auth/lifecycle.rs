@@ -10,6 +10,7 @@ use crate::domain::{Now, Secret, TokenFailure, TokenLife, TokenStatus};
 use crate::net::NetError;
 
 use super::grant::Failure;
+use super::jwt;
 
 /// The shortest time before expiry at which a token is renewed. Usually it is a tenth of the lifetime, and at most
 /// half of it, or a token of 20 s would be renewed all the time.
@@ -72,297 +73,179 @@ pub enum Why {
     Due,
     /// The operator requests a new token, whatever the current one.
     Requested,
-    /// The credentials were rejected: fetch only if they have been replaced since.
-    IfReplaced,
 }
 
-/// One fetch of a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fetch {
-    /// Counted up from 1.
-    pub number: u64,
+/// A caller that waits for its turn to fetch.
+#[derive(Debug, Clone, Copy)]
+pub struct Waiter {
     /// Its reason.
     pub why: Why,
-}
-
-/// The next step for a caller that needs a token.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Next {
-    /// Use the current token; start the given fetch, if any, in the background.
-    Use(Option<Fetch>),
-    /// Start this fetch, and wait for it.
-    Begin(Fetch),
-    /// Wait for this running fetch.
-    Wait(Fetch),
-    /// There is no token and no fetch starts now, since the fetch before failed with this error.
-    Fail(NetError),
-}
-
-/// The outcome of a fetch for a caller that waits for it.
-#[derive(Debug, PartialEq, Eq)]
-pub enum FetchOutcome {
-    /// It is still running.
-    Waiting,
-    /// There is a valid token.
-    Valid,
-    /// It failed, and there is no valid token.
-    Failed(NetError),
-    /// It brought a token that has expired since: start over.
-    Restart,
-}
-
-/// An access token and its lifetime.
-#[derive(Debug)]
-pub struct IssuedToken {
-    /// The token.
-    pub token: Secret,
-    /// Its lifetime.
-    pub life: TokenLife,
-}
-
-impl IssuedToken {
-    /// One that the provider grants for this long. The request for it was sent at `sent`.
-    #[must_use]
-    pub fn granted(token: Secret, lives: Duration, sent: Now, jitter: Jitter) -> Self {
-        let life = TokenLife {
-            since: sent,
-            aged: Duration::ZERO,
-            life: lives,
-            renew_at: renew_at(lives, jitter),
-        };
-        Self { token, life }
-    }
-}
-
-/// The latest fetch, where it failed.
-#[derive(Debug)]
-struct Failed {
-    number: u64,
-    error: NetError,
-    failure: TokenFailure,
-    /// The earliest next attempt, on the monotonic clock; for rejected credentials, the earliest check whether they
-    /// were replaced.
-    not_before: Duration,
+    /// Whether no operator waits for it.
+    pub background: bool,
+    /// The counts when it began to wait: a change is an outcome that it shares.
+    fetched: u32,
+    failures: u32,
 }
 
 /// The life cycle of one account's tokens.
 #[derive(Debug, Default)]
 pub struct Lifecycle {
-    token: Option<IssuedToken>,
+    /// The current token, expired or not; its lifetime is that of `shown`.
+    token: Option<Secret>,
+    /// The status, but for what follows from the fields below.
+    pub shown: TokenStatus,
     /// The latest token that a call was rejected with: it is not loaded again from the store.
     rejected: Option<Secret>,
-    under_way: Option<Fetch>,
-    numbered: u64,
-    /// When the latest fetch began, on the monotonic clock.
-    began: Option<Duration>,
-    failed: Option<Failed>,
+    /// A digest of the token request that was rejected.
+    pub rejected_request: Option<[u8; 32]>,
+    /// The reason of the running fetch.
+    pub fetching: Option<Why>,
+    /// The error of the latest fetch, where it failed.
+    error: Option<NetError>,
+    /// How many have failed in a row.
     failures: u32,
-    fetched: u32,
-    /// Whether this process has needed a token. Without that, nothing is fetched automatically.
-    wanted: bool,
+    /// The earliest next automatic fetch, on the monotonic clock; for rejected credentials, the earliest check whether
+    /// they were replaced.
+    not_before: Duration,
+    /// Whether this process has needed a token. Without that, nothing is fetched automatically: a console that shows no
+    /// data of this account fetches no token for it.
+    pub wanted: bool,
 }
 
 impl Lifecycle {
     /// The current token, if it is valid.
     #[must_use]
     pub fn valid(&self, now: Now) -> Option<&Secret> {
-        let IssuedToken { token, life } = self.token.as_ref()?;
         // An expired token is never sent; both clocks count, see `TokenLife`.
-        life.left(now)?;
-        Some(token)
+        self.shown.left(now)?;
+        self.token.as_ref()
     }
 
-    /// The current token and its lifetime, expired or not.
+    /// The lifetime of `token`, if it is the current one.
     #[must_use]
-    pub fn current_token(&self) -> Option<(&Secret, TokenLife)> {
-        self.token.as_ref().map(|held| (&held.token, held.life))
+    pub fn life_of(&self, token: &Secret) -> Option<TokenLife> {
+        self.shown
+            .life
+            .filter(|_| self.token.as_ref() == Some(token))
     }
 
-    /// The running fetch.
-    #[must_use]
-    pub fn under_way(&self) -> Option<Fetch> {
-        self.under_way
-    }
-
-    /// The status, without where the token is saved and its claims.
+    /// The status.
     #[must_use]
     pub fn status(&self) -> TokenStatus {
         TokenStatus {
-            life: self.token.as_ref().map(|held| held.life),
-            fetching: self.under_way.is_some(),
-            failure: self.failed.as_ref().map(|failed| failed.failure.clone()),
-            fetched: self.fetched,
+            fetching: self.fetching.is_some(),
             idle: !self.wanted,
-            ..TokenStatus::default()
+            ..self.shown.clone()
         }
     }
 
-    /// A call needs a token. A background call does not trigger an early retry after a failure.
-    pub fn needed(&mut self, now: Now, background: bool) -> Next {
-        self.wanted = true;
-        if self.valid(now).is_some() {
-            let renewal = self.automatic(now);
-            return Next::Use(renewal.map(|why| self.begin(now, why)));
-        }
-        if let Some(fetch) = self.under_way {
-            return Next::Wait(fetch);
-        }
-        let mut why = Why::Needed;
-        if let Some(failed) = &self.failed {
-            let early = now.mono < failed.not_before;
-            // The operator's own call tries again at once; polling waits.
-            if early && background {
-                return Next::Fail(failed.error.clone());
-            }
-            // Polling must not repeat rejected credentials; an operator's call may, and then sees the answer.
-            if background && failed.failure.refused {
-                why = Why::IfReplaced;
-            }
-        }
-        Next::Begin(self.begin(now, why))
-    }
-
-    /// The operator requests a new token. Joins only a fetch of the same reason: any other may end with a token that
-    /// another process has saved.
-    pub fn requested(&mut self, now: Now) -> Next {
-        self.wanted = true;
-        match self.under_way {
-            // One fetch at a time: the caller looks at its reason afterwards, and starts over if it was another.
-            Some(fetch) => Next::Wait(fetch),
-            None => Next::Begin(self.begin(now, Why::Requested)),
-        }
-    }
-
-    /// The fetch to start automatically at this instant, if any.
-    pub fn tick(&mut self, now: Now) -> Option<Fetch> {
-        // A console that shows no data of this account fetches no token for it.
-        if !self.wanted {
-            return None;
-        }
-        let why = self.automatic(now)?;
-        Some(self.begin(now, why))
-    }
-
-    /// How long until the next [`Lifecycle::tick`], if nothing happens before.
+    /// A caller begins to wait for its turn to fetch.
     #[must_use]
-    pub fn wakes_in(&self, now: Now) -> Option<Duration> {
-        if !self.wanted || self.under_way.is_some() {
-            return None;
-        }
-        let due = if let Some(IssuedToken { life, .. }) = &self.token {
-            life.renews_in(now)
-        } else {
-            self.failed.as_ref()?;
-            Duration::ZERO
-        };
-        let earliest = self.earliest().unwrap_or_default();
-        Some(due.max(earliest.saturating_sub(now.mono)))
-    }
-
-    /// The reason for an automatic fetch: the token is due or expired, or the fetch before failed long enough ago.
-    fn automatic(&self, now: Now) -> Option<Why> {
-        let due = match &self.token {
-            Some(held) => held.life.renews_in(now).is_zero(),
-            None => self.failed.is_some(),
-        };
-        let early = self.earliest().is_some_and(|earliest| now.mono < earliest);
-        if !due || early || self.under_way.is_some() {
-            return None;
-        }
-        let refused = self.failed.as_ref().is_some_and(|f| f.failure.refused);
-        Some(if refused { Why::IfReplaced } else { Why::Due })
-    }
-
-    fn earliest(&self) -> Option<Duration> {
-        let paused = self.began.map(|began| began.saturating_add(PAUSE));
-        let failed = self.failed.as_ref();
-        match failed {
-            // The back-off after a failure replaces the usual pause, and may be shorter.
-            Some(failed) => Some(failed.not_before),
-            None => paused,
-        }
-    }
-
-    fn begin(&mut self, now: Now, why: Why) -> Fetch {
-        self.numbered += 1;
-        let fetch = Fetch {
-            number: self.numbered,
+    pub fn waiter(&self, why: Why, background: bool) -> Waiter {
+        Waiter {
             why,
-        };
-        self.under_way = Some(fetch);
-        self.began = Some(now.mono);
-        fetch
+            background,
+            fetched: self.shown.fetched,
+            failures: self.failures,
+        }
     }
 
-    /// Ends this fetch; `false` if it is not the running one.
-    fn ends(&mut self, number: u64) -> bool {
-        let ends = self.under_way.is_some_and(|fetch| fetch.number == number);
-        if ends {
-            self.under_way = None;
+    /// The turn of a caller to fetch: the fetch begins, unless there is an outcome already.
+    pub fn turn(&mut self, caller: Waiter, now: Now) -> Option<Result<(), NetError>> {
+        let done = match caller.why {
+            Why::Needed => self.valid(now).is_some(),
+            Why::Due => self.renews_in(now) != Some(Duration::ZERO),
+            Why::Requested => self.shown.fetched != caller.fetched,
+        };
+        if done {
+            return Some(Ok(()));
         }
-        ends
+        // The operator's own call tries again at once; polling waits.
+        let early = caller.background && caller.why == Why::Needed && now.mono < self.not_before;
+        if let Some(error) = &self.error
+            && (early || self.failures != caller.failures)
+        {
+            return Some(Err(error.clone()));
+        }
+        self.fetching = Some(caller.why);
+        self.not_before = now.mono.saturating_add(PAUSE);
+        None
+    }
+
+    /// Whether this fetch must not repeat the latest credentials, which were rejected. An operator's call may repeat
+    /// them, and then sees the answer.
+    #[must_use]
+    pub fn needs_replaced(&self, caller: Waiter) -> bool {
+        let failure = self.shown.failure.as_ref();
+        caller.background
+            && caller.why != Why::Requested
+            && failure.is_some_and(|failure| failure.refused)
+    }
+
+    /// The time until the next automatic fetch; `None` while there is none to come.
+    #[must_use]
+    pub fn renews_in(&self, now: Now) -> Option<Duration> {
+        if !self.wanted || self.fetching.is_some() {
+            return None;
+        }
+        let due = match self.shown.life {
+            Some(life) => life.renews_in(now),
+            None => self.error.as_ref().map(|_| Duration::ZERO)?,
+        };
+        Some(due.max(self.not_before.saturating_sub(now.mono)))
     }
 
     /// The fetch granted a token. `false` if it has expired already: the fetch then still runs, and the caller must
     /// report its failure.
     #[must_use]
-    pub fn granted(&mut self, number: u64, now: Now, issued: IssuedToken) -> bool {
-        // A response that took longer than the token lives.
-        if issued.life.left(now).is_none() {
-            return false;
+    pub fn granted(&mut self, now: Now, token: &Secret, life: TokenLife) -> bool {
+        // A response may take longer than the token lives.
+        let in_time = life.left(now).is_some();
+        if in_time {
+            self.shown.fetched += 1;
+            self.take(token, life);
         }
-        if self.ends(number) {
-            self.fetched += 1;
-            self.take(issued);
-        }
-        true
+        in_time
     }
 
-    /// A saved token was read, at the start or during the fetch of this number, which then ends. Returns whether it
-    /// is used.
-    pub fn found(&mut self, of: Option<Fetch>, now: Now, saved: IssuedToken) -> bool {
-        let IssuedToken { token, life } = &saved;
-        let Some(left) = life.left(now) else {
-            return false;
-        };
+    /// A saved token was read, at the start or during a fetch, which then ends. Returns whether it is used.
+    pub fn found(&mut self, now: Now, token: &Secret, life: TokenLife) -> bool {
         // The age of the current token is measured on the monotonic clock; the saved copy has wall-clock times, by which a
         // clock that was set back would make it young again.
-        let is_current = self.token.as_ref().is_some_and(|held| held.token == *token);
-        if is_current || self.rejected.as_ref() == Some(token) {
+        if self.life_of(token).is_some() || self.rejected.as_ref() == Some(token) {
             return false;
         }
-        let left_of_current = self.token.as_ref().and_then(|held| held.life.left(now));
         // The one that lives longer stays.
-        if left_of_current.is_some_and(|current| left <= current) {
-            return false;
-        }
-        if let Some(fetch) = of {
-            let is_fresh = !life.renews_in(now).is_zero();
-            let serves = match fetch.why {
-                Why::Needed | Why::IfReplaced => true,
+        let is_longer = life.left(now) > self.shown.left(now);
+        let is_used = is_longer
+            && match self.fetching {
+                None | Some(Why::Needed) => true,
                 // A renewal must not end with a token that is itself due.
-                Why::Due => is_fresh,
-                Why::Requested => false,
+                Some(Why::Due) => !life.renews_in(now).is_zero(),
+                // A saved token proves nothing about the credentials.
+                Some(Why::Requested) => false,
             };
-            if !serves || !self.ends(fetch.number) {
-                return false;
-            }
+        if is_used {
+            self.take(token, life);
         }
-        self.take(saved);
-        true
+        is_used
     }
 
-    fn take(&mut self, issued: IssuedToken) {
-        self.token = Some(issued);
-        self.failed = None;
+    fn take(&mut self, token: &Secret, life: TokenLife) {
+        self.fetching = None;
+        self.error = None;
         self.failures = 0;
+        self.rejected_request = None;
+        self.token = Some(token.clone());
+        self.shown.life = Some(life);
+        self.shown.failure = None;
+        self.shown.claims = jwt::claims(token);
+        self.shown.note.clear();
     }
 
     /// The fetch failed. The current token stays.
-    pub fn failed(&mut self, number: u64, now: Now, failure: Failure, jitter: Jitter) {
-        if !self.ends(number) {
-            return;
-        }
+    pub fn failed(&mut self, now: Now, failure: Failure, jitter: Jitter) {
+        self.fetching = None;
         self.failures = self.failures.saturating_add(1);
         let refused = failure.is_rejection();
         // Rejected credentials are only compared, so the interval does not grow.
@@ -371,70 +254,34 @@ impl Lifecycle {
         } else {
             backoff(self.failures, jitter)
         };
-        let wait = failure
-            .retry_after
-            // Never earlier than the provider requests (RFC 9110, 10.2.3), and never without back-off.
-            .map_or(own, |requested| requested.max(own));
-        let not_before = now.mono.saturating_add(wait);
-        self.failed = Some(Failed {
-            number,
-            failure: TokenFailure {
-                at: now.wall,
-                why: failure.error.to_string(),
-                refused,
-                again: (!refused).then_some(not_before),
-            },
-            error: failure.error,
-            not_before,
+        // Never earlier than the provider requests (RFC 9110, 10.2.3), and never without back-off.
+        let wait = own.max(failure.retry_after.unwrap_or_default());
+        // This replaces the usual pause, and may be shorter.
+        self.not_before = now.mono.saturating_add(wait);
+        self.shown.failure = Some(TokenFailure {
+            at: now.wall,
+            why: failure.error.to_string(),
+            refused,
+            again: (!refused).then_some(self.not_before),
         });
+        self.error = Some(failure.error);
     }
 
-    /// The credentials are still the rejected ones, so nothing was sent.
-    pub fn not_replaced(&mut self, number: u64, now: Now) {
-        if !self.ends(number) {
-            return;
-        }
-        if let Some(failed) = &mut self.failed {
-            failed.number = number;
-            failed.not_before = now.mono.saturating_add(LOOK_AGAIN);
-        }
+    /// The credentials are still the rejected ones, so nothing was sent. Returns the error of the rejection.
+    pub fn not_replaced(&mut self, now: Now) -> Option<NetError> {
+        self.fetching = None;
+        self.not_before = now.mono.saturating_add(LOOK_AGAIN);
+        self.error.clone()
     }
 
     /// A call with this token was answered 401: drops the token, if it is still the current one.
     pub fn reject(&mut self, token: &Secret) -> bool {
-        let is_current = self.token.as_ref().is_some_and(|held| held.token == *token);
+        let is_current = self.life_of(token).is_some();
         if is_current {
-            self.rejected = self.token.take().map(|held| held.token);
+            self.shown.life = None;
+            self.rejected = self.token.take();
         }
         is_current
-    }
-
-    /// Whether a call with this token was rejected.
-    #[must_use]
-    pub fn is_rejected(&self, token: &Secret) -> bool {
-        self.rejected.as_ref() == Some(token)
-    }
-
-    /// The outcome for a caller that waits for this fetch. A fetch that the operator requested counts by its own
-    /// result, any other by whether there is a valid token.
-    #[must_use]
-    pub fn outcome(&self, fetch: Fetch, now: Now) -> FetchOutcome {
-        if self
-            .under_way
-            .is_some_and(|other| other.number == fetch.number)
-        {
-            return FetchOutcome::Waiting;
-        }
-        // A later fetch may have failed for the same callers.
-        let failed = self.failed.as_ref().filter(|f| f.number >= fetch.number);
-        match failed {
-            Some(failed) if fetch.why == Why::Requested || self.valid(now).is_none() => {
-                FetchOutcome::Failed(failed.error.clone())
-            }
-            // A failed renewal does no harm while the old token is valid.
-            _ if self.valid(now).is_some() => FetchOutcome::Valid,
-            _ => FetchOutcome::Restart,
-        }
     }
 }
 

@@ -11,20 +11,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::{OnceCell, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use store::TokenStore;
 
 use crate::clock::Clock;
-use crate::domain::{Now, RequestId, Secret, StoredIn, TokenStatus};
+use crate::domain::{Now, RequestId, Secret, StoredIn, TokenLife, TokenStatus};
 use crate::net::{
     Authorise, BoxFuture, Call, Event, HeaderText, NetError, Reply, RequestOptions, Session,
     SignedRequest, redact,
 };
 use grant::Failure;
-use lifecycle::{Fetch, FetchOutcome, IssuedToken, Jitter, Lifecycle, Next, Why};
+use lifecycle::{Jitter, Lifecycle, Waiter, Why, renew_at};
 
 /// How a provider grants tokens (OAuth 2.0, RFC 6749, 4.4, grant `client_credentials`): which request is made, and,
 /// as [`Authorise`], how client id and secret go into it. The secret is read for each request, so that a replaced
@@ -53,26 +53,15 @@ struct Shared {
     fetch: Arc<dyn FetchToken>,
     clock: Clock,
     store: Option<TokenStore>,
-    held: Mutex<State>,
-    /// Notified at each change of the state.
-    changed: watch::Sender<()>,
+    held: Mutex<Lifecycle>,
+    /// Held while a fetch runs. Who waits for it then takes the result.
+    fetching: tokio::sync::Mutex<()>,
+    /// Held from the start of a fetch until its token is saved.
+    saving: tokio::sync::Mutex<()>,
     loaded: OnceCell<()>,
     tasks: TaskTracker,
     /// Cancels a fetch when the program exits and no caller is left.
     ending: CancellationToken,
-}
-
-#[derive(Default)]
-struct State {
-    cycle: Lifecycle,
-    stored_in: StoredIn,
-    stored_note: String,
-    note: String,
-    claims: Option<String>,
-    /// Whether the current token is being saved right now.
-    saving: bool,
-    /// A digest of the token request that was rejected.
-    rejected: Option<[u8; 32]>,
 }
 
 impl Tokens {
@@ -96,7 +85,8 @@ impl Tokens {
             clock,
             store,
             held: Mutex::default(),
-            changed: watch::Sender::new(()),
+            fetching: tokio::sync::Mutex::default(),
+            saving: tokio::sync::Mutex::default(),
             loaded: OnceCell::new(),
             tasks: TaskTracker::new(),
             ending: CancellationToken::new(),
@@ -106,21 +96,14 @@ impl Tokens {
     /// The status of the token.
     #[must_use]
     pub fn status(&self) -> TokenStatus {
-        let held = self.held();
-        TokenStatus {
-            stored_in: held.stored_in,
-            stored_note: held.stored_note.clone(),
-            note: held.note.clone(),
-            claims: held.claims.clone(),
-            ..held.cycle.status()
-        }
+        self.held().status()
     }
 
     /// The current token, if it is valid at this instant. Never waits.
     #[must_use]
     pub fn current(&self) -> Option<Secret> {
         let now = self.0.clock.now();
-        self.held().cycle.valid(now).cloned()
+        self.held().valid(now).cloned()
     }
 
     /// The `Authorization` header with the current token (RFC 6750, 2.1), and the token.
@@ -150,7 +133,7 @@ impl Tokens {
             .loaded
             .get_or_init(|| async {
                 if let Some(store) = &self.0.store
-                    && self.load_token(store, None).await
+                    && self.load_token(store).await
                 {
                     self.emit();
                 }
@@ -165,9 +148,25 @@ impl Tokens {
     /// If there is none: the credentials are rejected, or no usable response arrived.
     pub async fn ready(&self, options: RequestOptions) -> Result<(), NetError> {
         self.load().await;
-        self.obtain(options, |cycle, now| cycle.needed(now, options.background))
-            .await
-            .map(drop)
+        // Again, where the token that a fetch brought has expired since.
+        while !self.is_usable() {
+            self.fetch(Why::Needed, options).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a call can use the current token, which is renewed where it is due.
+    fn is_usable(&self) -> bool {
+        let now = self.0.clock.now();
+        let mut held = self.held();
+        held.wanted = true;
+        let usable = held.valid(now).is_some();
+        let due = held.renews_in(now) == Some(Duration::ZERO);
+        drop(held);
+        if usable && due {
+            drop(self.start(Why::Due, background_options()));
+        }
+        usable
     }
 
     /// Fetches a new token now. The current one is used until then, and stays if the fetch fails.
@@ -176,82 +175,11 @@ impl Tokens {
     /// If the fetch fails.
     pub async fn fetch_new(&self, options: RequestOptions) -> Result<TokenStatus, NetError> {
         self.load().await;
-        loop {
-            // A fetch for another reason may have ended with a saved token, without a token call.
-            let why = self.obtain(options, Lifecycle::requested).await?;
-            if why == Some(Why::Requested) {
-                self.saved().await;
-                return Ok(self.status());
-            }
-        }
-    }
-
-    /// Waits until it is known where the current token is saved.
-    async fn saved(&self) {
-        let mut changes = self.0.changed.subscribe();
-        // Cannot fail: `self` holds the sender.
-        while self.held().saving && changes.changed().await.is_ok() {}
-    }
-
-    /// Follows `next` until there is a valid token. Returns the reason of the fetch it waited for, if any.
-    async fn obtain(
-        &self,
-        options: RequestOptions,
-        next: impl Fn(&mut Lifecycle, Now) -> Next,
-    ) -> Result<Option<Why>, NetError> {
-        let mut changes = self.0.changed.subscribe();
-        let mut waits: Option<Fetch> = None;
-        loop {
-            // Before the state is read: a change after this line wakes the wait below.
-            changes.mark_unchanged();
-            let now = self.0.clock.now();
-            let begin = {
-                let mut held = self.held();
-                if let Some(fetch) = waits {
-                    match held.cycle.outcome(fetch, now) {
-                        FetchOutcome::Waiting => None,
-                        FetchOutcome::Valid => return Ok(Some(fetch.why)),
-                        // This fetch only looked for replaced credentials. An operator gets a token call of their own, whose
-                        // failure is the answer.
-                        FetchOutcome::Failed(_)
-                            if fetch.why == Why::IfReplaced && !options.background =>
-                        {
-                            waits = None;
-                            continue;
-                        }
-                        FetchOutcome::Failed(error) => return Err(error),
-                        FetchOutcome::Restart => {
-                            waits = None;
-                            continue;
-                        }
-                    }
-                } else {
-                    match next(&mut held.cycle, now) {
-                        Next::Use(None) => return Ok(None),
-                        Next::Use(Some(fetch)) => {
-                            // Released before waiting callers are woken.
-                            drop(held);
-                            self.start(fetch, background_options());
-                            return Ok(None);
-                        }
-                        Next::Fail(error) => return Err(error),
-                        Next::Wait(fetch) => {
-                            waits = Some(fetch);
-                            None
-                        }
-                        Next::Begin(fetch) => {
-                            waits = Some(fetch);
-                            Some(fetch)
-                        }
-                    }
-                }
-            };
-            if let Some(fetch) = begin {
-                self.start(fetch, options);
-            }
-            // Cannot fail: `self` holds the sender.
-            let _ = changes.changed().await;
-        }
+        self.held().wanted = true;
+        self.fetch(Why::Requested, options).await?;
+        // Until it is known where the token is saved.
+        drop(self.0.saving.lock().await);
+        Ok(self.status())
     }
 
     /// Whether `reply` rejected the `token` of its call (401); that token is dropped then. The call was not carried
@@ -267,11 +195,9 @@ impl Tokens {
 
     /// The provider answered 401 to this token: drops it, if it is still the current one.
     fn reject(&self, token: &Secret) {
-        if !self.held().cycle.reject(token) {
+        if !self.held().reject(token) {
             return;
         }
-        // The renewal task sleeps until the old token is due; it looks again now.
-        self.0.changed.send_replace(());
         let (tokens, rejected) = (self.clone(), token.clone());
         self.0.tasks.spawn(async move {
             tokens.emit();
@@ -297,41 +223,25 @@ impl Tokens {
 
     /// Renews the token before it expires, as long as this is polled. Does nothing until a token was needed.
     pub async fn renew(self) {
-        let mut changes = self.0.changed.subscribe();
         self.load().await;
-        loop {
-            changes.mark_unchanged();
-            let now = self.0.clock.now();
-            let (fetch, wait) = {
-                let mut held = self.held();
-                (held.cycle.tick(now), held.cycle.wakes_in(now))
-            };
-            if let Some(fetch) = fetch {
-                self.start(fetch, background_options());
-            }
-            let wait = async {
-                match wait {
-                    Some(wait) => {
-                        tokio::time::sleep(wait.clamp(Duration::from_millis(1), MAX_SLEEP)).await;
-                    }
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                () = wait => {}
-                _ = changes.changed() => {}
+        while !self.0.ending.is_cancelled() {
+            let renews_in = self.held().renews_in(self.0.clock.now());
+            match renews_in {
+                Some(Duration::ZERO) => drop(self.fetch(Why::Due, background_options()).await),
+                wait => tokio::time::sleep(wait.unwrap_or(MAX_SLEEP).min(MAX_SLEEP)).await,
             }
         }
     }
 
     /// For a program that exits: waits, within limits, until the token is saved and a running renewal is finished.
     pub async fn finish(&self) {
-        let patience = match self.held().cycle.under_way().map(|fetch| fetch.why) {
+        let fetching = self.held().fetching;
+        let patience = match fetching {
             None => SAVE_TIMEOUT,
             Some(Why::Due) => RENEWAL_TIMEOUT,
             // No caller is left for these. Cancelled, not dropped, so that the request log records that they were
             // sent.
-            Some(Why::Needed | Why::Requested | Why::IfReplaced) => {
+            Some(Why::Needed | Why::Requested) => {
                 self.0.ending.cancel();
                 SAVE_TIMEOUT
             }
@@ -341,57 +251,90 @@ impl Tokens {
         let _ = tokio::time::timeout(patience, self.0.tasks.wait()).await;
     }
 
-    /// Starts a fetch as a task of its own: a caller may stop waiting, and the fetch continues for the others.
-    fn start(&self, fetch: Fetch, options: RequestOptions) {
-        self.0.changed.send_replace(());
-        let under_way = RunningFetch {
-            tokens: self.clone(),
-            number: fetch.number,
-        };
-        let ending = self.0.ending.clone();
-        self.0.tasks.spawn(async move {
-            let run = under_way.tokens.run(fetch, options);
-            ending.run_until_cancelled(run).await;
-        });
+    async fn fetch(&self, why: Why, options: RequestOptions) -> Result<(), NetError> {
+        // No outcome: it panicked, or the program exits.
+        let outcome = self.start(why, options).await;
+        outcome.unwrap_or(Err(NetError::Cancelled))
     }
 
-    async fn run(&self, fetch: Fetch, options: RequestOptions) {
-        let shared = &self.0;
+    /// Starts a fetch as a task of its own: a caller may stop waiting, and the fetch continues for the others.
+    fn start(&self, why: Why, options: RequestOptions) -> oneshot::Receiver<Result<(), NetError>> {
+        let (outcome, receiver) = oneshot::channel();
+        let tokens = self.clone();
+        let caller = self.held().waiter(why, options.background);
+        self.0.tasks.spawn(async move {
+            let run = tokens.take_turn(caller, options, outcome);
+            tokens.0.ending.run_until_cancelled(run).await;
+        });
+        receiver
+    }
+
+    /// Fetches once no other fetch runs, unless that one brought the outcome; then saves the token.
+    async fn take_turn(
+        &self,
+        caller: Waiter,
+        options: RequestOptions,
+        outcome: oneshot::Sender<Result<(), NetError>>,
+    ) {
+        let turn = self.0.fetching.lock().await;
+        // Its caller gave up before its turn.
+        if outcome.is_closed() && caller.why != Why::Due {
+            return;
+        }
+        let known = self.held().turn(caller, self.0.clock.now());
+        if let Some(known) = known {
+            let _ = outcome.send(known);
+            return;
+        }
+        let running = RunningFetch {
+            tokens: self,
+            _turn: turn,
+        };
         self.emit();
-        let _key_lock = match &shared.store {
-            Some(store) => {
-                let key_lock = store.key_lock().await;
-                // Another process may have fetched while this one waited for the lock; the operator's own request
-                // always goes out.
-                if fetch.why != Why::Requested && self.load_token(store, Some(fetch)).await {
-                    self.emit();
-                    return;
-                }
-                key_lock
-            }
+        let _saving = self.0.saving.lock().await;
+        let _key_lock = match &self.0.store {
+            Some(store) => store.key_lock().await,
             None => None,
         };
+        let fetched = self.run(caller, options).await;
+        drop(running);
+        // The caller may have given up.
+        let _ = outcome.send(fetched.as_ref().map(drop).map_err(Clone::clone));
+        if let (Ok(Some(token)), Some(store)) = (fetched, &self.0.store) {
+            self.save_token(store, &token).await;
+            self.emit();
+        }
+    }
+
+    /// Gets a token: one that another process has saved meanwhile, else a new one, which it returns.
+    async fn run(
+        &self,
+        caller: Waiter,
+        options: RequestOptions,
+    ) -> Result<Option<Secret>, NetError> {
+        let shared = &self.0;
+        if let Some(store) = &shared.store
+            && caller.why != Why::Requested
+            && self.load_token(store).await
+        {
+            return Ok(None);
+        }
         let call = shared.fetch.call();
         let stamped = Stamped {
             fetch: shared.fetch.as_ref(),
             clock: &shared.clock,
             latest: Mutex::new(None),
         };
-        if fetch.why == Why::IfReplaced {
-            // Signed but not sent: the digest alone shows whether the secret's source has changed.
-            let signed = stamped.authorise(&call).await.is_ok();
-            let rejected = self.held().rejected;
-            if signed
-                && stamped
-                    .latest()
-                    .is_some_and(|(_, digest)| Some(digest) == rejected)
+        let needs_replaced = self.held().needs_replaced(caller);
+        // Signed but not sent: the digest alone shows whether the secret's source has changed.
+        if needs_replaced && stamped.authorise(&call).await.is_ok() {
+            let now = shared.clock.now();
+            let mut held = self.held();
+            // Nothing is sent: the same credentials would be rejected again.
+            if stamped.latest().map(|(_, digest)| digest) == held.rejected_request
+                && let Some(error) = held.not_replaced(now)
             {
-                let now = shared.clock.now();
-                // Nothing is sent: the same credentials would be rejected again.
-                self.held().cycle.not_replaced(fetch.number, now);
-                shared.changed.send_replace(());
-                self.emit();
-                return;
+                return Err(error);
             }
         }
         let account = shared.session.account();
@@ -405,94 +348,64 @@ impl Tokens {
         let granted = granted.and_then(|grant| {
             // Before the token can be used, shown or saved.
             redact::learn_passing(&grant.token, "access_token");
+            let life = TokenLife {
+                since: sent,
+                aged: Duration::ZERO,
+                life: grant.life,
+                renew_at: renew_at(grant.life, jitter()),
+            };
             let mut held = self.held();
-            let issued = IssuedToken::granted(grant.token.clone(), grant.life, sent, jitter());
-            if held.cycle.granted(fetch.number, now, issued) {
-                held.claims = jwt::claims(&grant.token);
-                held.note = grant.note;
-                held.rejected = None;
-                // Set under the same lock as the token, so that the token never looks saved before it is.
-                held.saving = shared.store.is_some();
-                Ok(grant.token)
-            } else {
-                Err(grant::expired_on_arrival(account))
+            if !held.granted(now, &grant.token, life) {
+                return Err(grant::expired_on_arrival(account));
             }
+            held.shown.note = grant.note;
+            Ok(Some(grant.token))
         });
-        match granted {
-            Ok(token) => {
-                shared.changed.send_replace(());
-                if let Some(store) = &shared.store {
-                    self.save_token(store, &token).await;
-                    shared.changed.send_replace(());
-                }
-            }
-            Err(failure) => self.fail(fetch.number, failure, Some(digest)),
-        }
-        self.emit();
+        granted.map_err(|failure| {
+            let error = failure.error.clone();
+            self.fail(failure, Some(digest));
+            error
+        })
     }
 
-    fn fail(&self, number: u64, failure: Failure, digest: Option<[u8; 32]>) {
+    fn fail(&self, failure: Failure, digest: Option<[u8; 32]>) {
         let now = self.0.clock.now();
-        {
-            let mut held = self.held();
-            // Only a rejection: after a time-out the same credentials are tried again.
-            held.rejected = digest.filter(|_| failure.is_rejection());
-            held.cycle.failed(number, now, failure, jitter());
-        }
-        self.0.changed.send_replace(());
+        let mut held = self.held();
+        // Only a rejection: after a time-out the same credentials are tried again.
+        held.rejected_request = digest.filter(|_| failure.is_rejection());
+        held.failed(now, failure, jitter());
     }
 
     /// Uses the saved token, if it serves the purpose.
-    async fn load_token(&self, store: &TokenStore, of: Option<Fetch>) -> bool {
+    async fn load_token(&self, store: &TokenStore) -> bool {
         let found = store.read(self.0.clock.now(), jitter()).await;
         let note = store.note();
         let mut held = self.held();
-        held.stored_note = note;
+        held.shown.stored_note = note;
         let Some(found) = found else { return false };
         redact::learn_passing(&found.token, "access_token");
-        let claims = jwt::claims(&found.token);
         let now = self.0.clock.now();
-        let saved = IssuedToken {
-            token: found.token,
-            life: found.life,
-        };
-        let taken = held.cycle.found(of, now, saved);
+        let taken = held.found(now, &found.token, found.life);
         if taken {
-            held.stored_in = found.stored_in;
-            held.note.clear();
-            held.claims = claims;
-            drop(held);
-            self.0.changed.send_replace(());
+            held.shown.stored_in = found.stored_in;
         }
         taken
     }
 
     async fn save_token(&self, store: &TokenStore, token: &Secret) {
-        let life = match self.held().cycle.current_token() {
-            // A call may have been rejected meanwhile, or a newer fetch has replaced it.
-            Some((held, life)) if held == token => life,
-            _ => {
-                self.held().saving = false;
-                return;
-            }
+        // A call may have been rejected meanwhile, or a newer fetch has replaced it.
+        let Some(life) = self.held().life_of(token) else {
+            return;
         };
         let put = store.write(token, life).await;
+        let (stored_in, note) = match put {
+            Ok(StoredIn::Keyring) => (StoredIn::Keyring, String::new()),
+            Ok(place) => (place, store.note()),
+            Err(why) => (StoredIn::Memory, format!("tilldeck cannot save it: {why}")),
+        };
         let mut held = self.held();
-        held.saving = false;
-        match put {
-            Ok(place) => {
-                held.stored_note = if place == StoredIn::Keyring {
-                    String::new()
-                } else {
-                    store.note()
-                };
-                held.stored_in = place;
-            }
-            Err(why) => {
-                held.stored_in = StoredIn::Memory;
-                held.stored_note = format!("tilldeck cannot save it: {why}");
-            }
-        }
+        held.shown.stored_in = stored_in;
+        held.shown.stored_note = note;
     }
 
     fn emit(&self) {
@@ -502,7 +415,7 @@ impl Tokens {
         gate.emit(Event::Token(account, status));
     }
 
-    fn held(&self) -> MutexGuard<'_, State> {
+    fn held(&self) -> MutexGuard<'_, Lifecycle> {
         self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -522,33 +435,24 @@ fn jitter() -> Jitter {
     Jitter::new(fastrand::u32(0..=1000))
 }
 
-/// Guards a running fetch: if it ends without a result, because it panicked or the program exits, its waiters get an
-/// error.
-struct RunningFetch {
-    tokens: Tokens,
-    number: u64,
+/// A running fetch, which the next one waits for. If it ends without an outcome, because it panicked or the program
+/// exits, it has failed.
+struct RunningFetch<'a> {
+    tokens: &'a Tokens,
+    _turn: tokio::sync::MutexGuard<'a, ()>,
 }
 
-impl Drop for RunningFetch {
+impl Drop for RunningFetch<'_> {
     fn drop(&mut self) {
-        let failure = Failure {
-            error: NetError::Cancelled,
-            retry_after: None,
-        };
-        self.tokens.fail_if_running(self.number, failure);
-    }
-}
-
-impl Tokens {
-    fn fail_if_running(&self, number: u64, failure: Failure) {
-        let under_way = {
-            let mut held = self.held();
-            held.saving = false;
-            held.cycle.under_way()
-        };
-        if under_way.is_some_and(|fetch| fetch.number == number) {
-            self.fail(number, failure, None);
+        let fetching = self.tokens.held().fetching;
+        if fetching.is_some() {
+            let failure = Failure {
+                error: NetError::Cancelled,
+                retry_after: None,
+            };
+            self.tokens.fail(failure, None);
         }
+        self.tokens.emit();
     }
 }
 
@@ -607,3 +511,6 @@ fn digest(signed: &SignedRequest) -> [u8; 32] {
     part(&signed.body);
     hash.finalize().into()
 }
+
+#[cfg(test)]
+mod tests;

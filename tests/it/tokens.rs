@@ -372,6 +372,24 @@ async fn twenty_callers_cost_one_token_call() {
 }
 
 #[tokio::test]
+async fn two_requests_for_a_new_token_at_once_cost_one_token_call() {
+    let token = Peer::start(vec![granted("token-a", 3600), granted("token-b", 3600)]);
+    let place = placed(&token.url, "http://127.0.0.1:1");
+    let bench = open(&place, With::default()).await;
+    bench.deck.load_tokens().await;
+    let keys = keys();
+    let new = || bench.deck.fetch_token(&keys, how());
+    let (one, two) = tokio::join!(new(), new());
+    for status in [one, two] {
+        let status = status.unwrap();
+        assert_eq!((status.fetched, status.stored_in), (1, StoredIn::File));
+    }
+    assert_eq!(token.requests().len(), 1);
+    new().await.unwrap();
+    assert_eq!(token.requests().len(), 2);
+}
+
+#[tokio::test]
 async fn two_decks_on_one_state_folder_cost_one_token_call() {
     let token = Peer::start(vec![granted("token-a", 3600)]);
     let gateway = Peer::start(vec![json("[]")]);

@@ -1,5 +1,7 @@
 //! The life cycle, rule by rule, and then by random histories.
 
+use std::collections::VecDeque;
+
 use fastrand::Rng;
 
 use super::*;
@@ -34,29 +36,43 @@ fn refusal() -> Failure {
 const FULL: Jitter = Jitter(1000);
 const NONE: Jitter = Jitter(0);
 
-fn issued(token: Secret, life: TokenLife) -> IssuedToken {
-    IssuedToken { token, life }
+/// The life of a token that was requested at `requested`.
+fn lives(requested: Now, life: u64) -> TokenLife {
+    TokenLife {
+        since: requested,
+        aged: Duration::ZERO,
+        life: secs(life),
+        renew_at: renew_at(secs(life), NONE),
+    }
 }
 
-/// One with a token "one" of this life, asked for at 0.
+/// One with a token "one" of this life, requested at 0.
 fn with_token(life: u64) -> Lifecycle {
     let mut cycle = Lifecycle::default();
-    let Next::Begin(fetch) = cycle.needed(at(0), false) else {
-        panic!("nothing in hand")
-    };
-    assert!(cycle.granted(
-        fetch.number,
-        at(0),
-        IssuedToken::granted(Secret::new("one"), secs(life), at(0), NONE)
-    ));
+    assert_eq!(need(&mut cycle, 0, false), None);
+    assert!(grant(&mut cycle, 0, "one", life));
     cycle
 }
 
-fn begun(next: Next) -> Fetch {
-    match next {
-        Next::Begin(fetch) | Next::Use(Some(fetch)) => fetch,
-        other => panic!("{other:?}"),
-    }
+/// A call needs a token now, and its turn comes at once.
+fn need(cycle: &mut Lifecycle, now: u64, background: bool) -> Option<Result<(), NetError>> {
+    cycle.wanted = true;
+    cycle.turn(cycle.waiter(Why::Needed, background), at(now))
+}
+
+/// Whether a fetch begins automatically.
+fn renew(cycle: &mut Lifecycle, now: u64) -> bool {
+    cycle.turn(cycle.waiter(Why::Due, true), at(now)).is_none()
+}
+
+fn request(cycle: &mut Lifecycle, now: u64) -> Option<Result<(), NetError>> {
+    cycle.wanted = true;
+    cycle.turn(cycle.waiter(Why::Requested, false), at(now))
+}
+
+/// The running fetch brings this token, which was requested at `now`.
+fn grant(cycle: &mut Lifecycle, now: u64, token: &str, life: u64) -> bool {
+    cycle.granted(at(now), &Secret::new(token), lives(at(now), life))
 }
 
 #[test]
@@ -76,37 +92,33 @@ fn a_token_is_renewed_ahead_and_never_in_a_loop() {
     assert_eq!(renew_at(secs(1), NONE), Duration::from_millis(500));
     // A life of a second is over before it is fetched again by itself.
     let mut cycle = with_token(1);
+    let due = Now {
+        mono: Duration::from_millis(600),
+        ..at(0)
+    };
+    assert!(cycle.valid(due).is_some());
     assert_eq!(
-        cycle.needed(
-            Now {
-                mono: Duration::from_millis(600),
-                ..at(0)
-            },
-            true
-        ),
-        Next::Use(None)
+        cycle.renews_in(due),
+        Some(secs(5).checked_sub(due.mono).unwrap())
     );
-    assert_eq!(cycle.tick(at(4)), None);
-    assert_eq!(cycle.wakes_in(at(4)), Some(secs(1)));
-    assert_eq!(cycle.tick(at(5)).map(|fetch| fetch.why), Some(Why::Due));
+    assert_eq!(cycle.renews_in(at(4)), Some(secs(1)));
+    assert!(!renew(&mut cycle, 4));
+    assert!(renew(&mut cycle, 5));
 }
 
 #[test]
 fn whoever_asks_while_it_is_due_is_served_and_one_fetch_happens_behind() {
     let mut cycle = with_token(600);
-    assert_eq!(cycle.needed(at(539), false), Next::Use(None));
-    assert_eq!(cycle.wakes_in(at(539)), Some(secs(1)));
-    let fetch = begun(cycle.needed(at(541), false));
-    assert_eq!(fetch.why, Why::Due);
-    assert_eq!(cycle.needed(at(542), false), Next::Use(None));
-    assert_eq!(cycle.tick(at(542)), None);
-    assert_eq!(cycle.wakes_in(at(542)), None, "its end wakes");
+    assert_eq!(need(&mut cycle, 539, false), Some(Ok(())));
+    assert_eq!(cycle.renews_in(at(539)), Some(secs(1)));
+    assert_eq!(cycle.renews_in(at(541)), Some(Duration::ZERO));
+    let late = cycle.waiter(Why::Due, true);
+    assert!(renew(&mut cycle, 541));
+    assert_eq!(need(&mut cycle, 542, false), Some(Ok(())));
+    assert_eq!(cycle.renews_in(at(542)), None, "it runs");
     assert_eq!(cycle.status().state(at(542)), TokenState::Refreshing);
-    assert!(cycle.granted(
-        fetch.number,
-        at(543),
-        IssuedToken::granted(Secret::new("two"), secs(600), at(541), NONE)
-    ));
+    assert!(cycle.granted(at(543), &Secret::new("two"), lives(at(541), 600)));
+    assert_eq!(cycle.turn(late, at(543)), Some(Ok(())), "one is enough");
     assert_eq!(cycle.valid(at(1140)), Some(&Secret::new("two")));
     assert_eq!(
         cycle.valid(at(1141)),
@@ -118,30 +130,35 @@ fn whoever_asks_while_it_is_due_is_served_and_one_fetch_happens_behind() {
 #[test]
 fn callers_without_a_token_share_one_fetch() {
     let mut cycle = Lifecycle::default();
-    let fetch = begun(cycle.needed(at(0), true));
-    assert_eq!(cycle.needed(at(1), false), Next::Wait(fetch));
-    assert_eq!(cycle.requested(at(1)), Next::Wait(fetch));
-    assert_eq!(cycle.outcome(fetch, at(1)), FetchOutcome::Waiting);
-    cycle.failed(fetch.number, at(2), failing(), FULL);
+    assert_eq!(need(&mut cycle, 0, true), None);
+    let operator = cycle.waiter(Why::Needed, false);
+    let requests = cycle.waiter(Why::Requested, false);
+    cycle.failed(at(2), failing(), FULL);
+    let shared = Some(Err(failing().error));
+    assert_eq!(cycle.turn(operator, at(2)), shared);
+    assert_eq!(cycle.turn(requests, at(2)), shared);
+    assert_eq!(need(&mut cycle, 2, true), shared, "polling waits");
+    assert_eq!(need(&mut cycle, 2, false), None);
+    let operator = cycle.waiter(Why::Needed, false);
+    let requests = cycle.waiter(Why::Requested, false);
+    assert!(grant(&mut cycle, 3, "one", 60));
+    assert_eq!(cycle.turn(operator, at(3)), Some(Ok(())));
+    assert_eq!(cycle.turn(requests, at(3)), Some(Ok(())));
+    let requests = cycle.waiter(Why::Requested, false);
     assert_eq!(
-        cycle.outcome(fetch, at(2)),
-        FetchOutcome::Failed(failing().error)
+        cycle.turn(requests, at(3)),
+        None,
+        "a fetch before the request does not count"
     );
-    assert!(
-        matches!(cycle.needed(at(2), true), Next::Fail(_)),
-        "polling waits"
-    );
-    let again = begun(cycle.needed(at(2), false));
-    assert_eq!(
-        cycle.outcome(fetch, at(2)),
-        FetchOutcome::Failed(failing().error)
-    );
-    assert!(cycle.granted(
-        again.number,
-        at(3),
-        IssuedToken::granted(Secret::new("one"), secs(60), at(2), NONE)
-    ));
-    assert_eq!(cycle.outcome(fetch, at(3)), FetchOutcome::Valid);
+}
+
+#[test]
+fn a_token_that_expires_before_a_waiting_callers_turn_is_fetched_anew() {
+    let mut cycle = Lifecycle::default();
+    assert_eq!(need(&mut cycle, 0, false), None);
+    let waits = cycle.waiter(Why::Needed, false);
+    assert!(grant(&mut cycle, 1, "one", 3));
+    assert_eq!(cycle.turn(waits, at(4)), None);
 }
 
 #[test]
@@ -153,32 +170,27 @@ fn a_failed_renewal_keeps_the_token_and_waits_longer_each_time() {
         (secs(30), secs(60))
     );
     let mut cycle = with_token(600);
-    let fetch = cycle.tick(at(540)).unwrap();
-    cycle.failed(fetch.number, at(541), failing(), FULL);
+    assert!(renew(&mut cycle, 540));
+    cycle.failed(at(541), failing(), FULL);
     let status = cycle.status();
     assert_eq!(status.state(at(541)), TokenState::Due);
     assert_eq!(status.failure.unwrap().again, Some(secs(542)));
     assert_eq!(cycle.valid(at(541)), Some(&Secret::new("one")));
-    assert_eq!(cycle.tick(at(541)), None);
-    assert_eq!(cycle.wakes_in(at(541)), Some(secs(1)));
-    let fetch = cycle.tick(at(542)).unwrap();
-    cycle.failed(
-        fetch.number,
-        at(542),
-        failure(ProblemKind::Failing, Some(secs(20))),
-        FULL,
-    );
+    assert!(!renew(&mut cycle, 541));
+    assert_eq!(cycle.renews_in(at(541)), Some(secs(1)));
+    assert!(renew(&mut cycle, 542));
+    let with_wait = failure(ProblemKind::Failing, Some(secs(20)));
+    cycle.failed(at(542), with_wait, FULL);
     assert_eq!(
-        cycle.wakes_in(at(542)),
+        cycle.renews_in(at(542)),
         Some(secs(20)),
         "the provider's own wait"
     );
-    let fetch = cycle.tick(at(562)).unwrap();
-    assert!(cycle.granted(
-        fetch.number,
-        at(563),
-        IssuedToken::granted(Secret::new("two"), secs(600), at(562), NONE)
-    ));
+    assert!(renew(&mut cycle, 562));
+    cycle.failed(at(562), failing(), FULL);
+    assert_eq!(cycle.renews_in(at(562)), Some(secs(4)), "the third");
+    assert!(renew(&mut cycle, 566));
+    assert!(grant(&mut cycle, 567, "two", 600));
     assert_eq!(cycle.status().failure, None);
     assert_eq!(cycle.status().fetched, 2);
 }
@@ -186,63 +198,58 @@ fn a_failed_renewal_keeps_the_token_and_waits_longer_each_time() {
 #[test]
 fn whoever_asked_for_a_new_token_is_told_that_it_failed_though_the_old_one_is_good() {
     let mut cycle = with_token(600);
-    let fetch = begun(cycle.requested(at(10)));
-    assert_eq!(cycle.needed(at(10), false), Next::Use(None));
-    cycle.failed(fetch.number, at(11), refusal(), FULL);
-    assert_eq!(
-        cycle.outcome(fetch, at(11)),
-        FetchOutcome::Failed(refusal().error)
-    );
+    assert_eq!(request(&mut cycle, 10), None);
+    let second = cycle.waiter(Why::Requested, false);
+    assert_eq!(need(&mut cycle, 10, false), Some(Ok(())));
+    cycle.failed(at(11), refusal(), FULL);
+    assert_eq!(cycle.turn(second, at(11)), Some(Err(refusal().error)));
     assert_eq!(cycle.valid(at(11)), Some(&Secret::new("one")));
 }
 
 #[test]
 fn a_wait_the_provider_asks_for_is_kept_by_all_but_the_operator() {
     let mut cycle = Lifecycle::default();
-    let fetch = begun(cycle.needed(at(0), false));
-    cycle.failed(
-        fetch.number,
-        at(0),
-        failure(ProblemKind::Failing, Some(secs(30))),
-        NONE,
-    );
-    assert!(matches!(cycle.needed(at(29), true), Next::Fail(_)));
-    assert_eq!(cycle.tick(at(29)), None);
-    assert_eq!(begun(cycle.needed(at(29), false)).why, Why::Needed);
+    assert_eq!(need(&mut cycle, 0, false), None);
+    cycle.failed(at(0), failure(ProblemKind::Failing, Some(secs(30))), NONE);
+    assert!(matches!(need(&mut cycle, 29, true), Some(Err(_))));
+    assert!(!renew(&mut cycle, 29));
+    assert_eq!(need(&mut cycle, 29, false), None);
 }
 
 #[test]
 fn what_was_refused_is_fetched_again_only_with_other_credentials_or_when_asked() {
     let mut cycle = with_token(600);
-    let fetch = cycle.tick(at(540)).unwrap();
-    cycle.failed(fetch.number, at(540), refusal(), FULL);
+    let polling = |cycle: &Lifecycle| cycle.waiter(Why::Needed, true);
+    let refused = Some(Err(refusal().error));
+    assert!(renew(&mut cycle, 540));
+    cycle.failed(at(540), refusal(), FULL);
     assert_eq!(
-        cycle.needed(at(541), false),
-        Next::Use(None),
+        need(&mut cycle, 541, false),
+        Some(Ok(())),
         "a good token stays in use"
     );
     assert_eq!(cycle.status().state(at(541)), TokenState::Due);
     assert_eq!(cycle.status().failure.unwrap().again, None);
     assert_eq!(cycle.status().state(at(601)), TokenState::Refused);
-    let look = cycle.tick(at(570)).unwrap();
-    assert_eq!(look.why, Why::IfReplaced);
-    cycle.not_replaced(look.number, at(570));
-    assert_eq!(cycle.tick(at(599)), None);
-    assert_eq!(cycle.wakes_in(at(599)), Some(secs(1)));
-    assert!(matches!(cycle.needed(at(599), true), Next::Use(None)));
-    let look = begun(cycle.needed(at(601), true));
-    assert_eq!(look.why, Why::IfReplaced);
-    cycle.not_replaced(look.number, at(601));
+    assert!(renew(&mut cycle, 570));
+    assert!(cycle.needs_replaced(cycle.waiter(Why::Due, true)));
+    assert_eq!(cycle.not_replaced(at(570)), Some(refusal().error));
+    assert!(!renew(&mut cycle, 599));
+    assert_eq!(cycle.renews_in(at(599)), Some(secs(1)));
+    assert_eq!(need(&mut cycle, 599, true), Some(Ok(())));
+    assert_eq!(need(&mut cycle, 601, true), None);
+    assert!(cycle.needs_replaced(polling(&cycle)));
+    let (polls, operator) = (polling(&cycle), cycle.waiter(Why::Needed, false));
+    cycle.not_replaced(at(601));
+    assert_eq!(cycle.turn(polls, at(601)), refused);
+    assert_eq!(need(&mut cycle, 602, true), refused);
     assert_eq!(
-        cycle.outcome(look, at(601)),
-        FetchOutcome::Failed(refusal().error)
+        cycle.turn(operator, at(602)),
+        None,
+        "a key press is an operator, also one that waited"
     );
-    assert!(matches!(cycle.needed(at(602), true), Next::Fail(_)));
-    assert_eq!(
-        begun(cycle.needed(at(602), false)).why,
-        Why::Needed,
-        "a key press is an operator"
-    );
+    assert!(!cycle.needs_replaced(operator));
+    assert!(!cycle.needs_replaced(cycle.waiter(Why::Requested, true)));
 }
 
 #[test]
@@ -252,19 +259,14 @@ fn a_401_drops_the_token_in_hand_and_no_other() {
     assert!(cycle.reject(&Secret::new("one")));
     assert!(!cycle.reject(&Secret::new("one")));
     assert_eq!(cycle.status().state(at(2)), TokenState::Missing);
-    let life = TokenLife {
-        since: at(1),
-        aged: Duration::ZERO,
-        life: secs(600),
-        renew_at: secs(540),
-    };
-    let fetch = begun(cycle.needed(at(2), false));
+    assert_eq!(need(&mut cycle, 2, false), None);
     assert!(
-        !cycle.found(Some(fetch), at(2), issued(Secret::new("one"), life)),
+        !cycle.found(at(2), &Secret::new("one"), lives(at(1), 600)),
         "not from the vault either"
     );
-    assert!(cycle.found(Some(fetch), at(2), issued(Secret::new("theirs"), life)));
-    assert_eq!(cycle.outcome(fetch, at(2)), FetchOutcome::Valid);
+    let waits = cycle.waiter(Why::Needed, false);
+    assert!(cycle.found(at(2), &Secret::new("theirs"), lives(at(1), 600)));
+    assert_eq!(cycle.turn(waits, at(2)), Some(Ok(())));
     assert_eq!(cycle.status().fetched, 1, "another process fetched it");
 }
 
@@ -272,86 +274,68 @@ fn a_401_drops_the_token_in_hand_and_no_other() {
 fn what_another_process_keeps_is_taken_where_it_serves() {
     let mut cycle = with_token(600);
     let lives = |until: u64| TokenLife {
-        since: at(0),
-        aged: Duration::ZERO,
-        life: secs(until),
         renew_at: secs(until - 60),
+        ..lives(at(0), until)
     };
-    assert!(!cycle.found(None, at(10), issued(Secret::new("older"), lives(500))));
+    let found = |cycle: &mut Lifecycle, now: u64, token: &str, until: u64| {
+        cycle.found(at(now), &Secret::new(token), lives(until))
+    };
+    assert!(!found(&mut cycle, 10, "older", 500));
     let younger = TokenLife {
         since: at(10),
         ..lives(600)
     };
     assert!(
-        !cycle.found(None, at(10), issued(Secret::new("one"), younger)),
+        !cycle.found(at(10), &Secret::new("one"), younger),
         "a clock that was set back makes none younger"
     );
-    let fetch = cycle.tick(at(540)).unwrap();
-    assert!(!cycle.found(Some(fetch), at(540), issued(Secret::new("due"), lives(590))));
-    assert!(!cycle.found(Some(fetch), at(540), issued(Secret::new("due"), lives(599))));
-    assert!(cycle.found(
-        Some(fetch),
-        at(540),
-        issued(Secret::new("newer"), lives(1000))
-    ));
-    assert_eq!(cycle.under_way(), None);
-    let requested = begun(cycle.requested(at(541)));
+    assert!(renew(&mut cycle, 545));
+    assert!(!found(&mut cycle, 545, "due", 590));
+    assert!(!found(&mut cycle, 545, "due", 605), "longer, but due too");
+    assert!(found(&mut cycle, 545, "newer", 1000));
+    assert_eq!(cycle.fetching, None);
+    assert_eq!(request(&mut cycle, 546), None);
+    let second = cycle.waiter(Why::Requested, false);
     assert!(
-        !cycle.found(
-            Some(requested),
-            at(541),
-            issued(Secret::new("newest"), lives(2000))
-        ),
+        !found(&mut cycle, 546, "newest", 2000),
         "a new one was asked for"
     );
+    cycle.failed(at(547), failing(), NONE);
+    assert_eq!(cycle.turn(second, at(547)), Some(Err(failing().error)));
 }
 
 #[test]
 fn nothing_is_fetched_before_anyone_asked() {
     let mut cycle = Lifecycle::default();
-    let life = TokenLife {
-        since: at(0),
-        aged: Duration::ZERO,
-        life: secs(60),
-        renew_at: secs(30),
-    };
-    assert!(cycle.found(None, at(0), issued(Secret::new("kept"), life)));
-    assert_eq!((cycle.tick(at(50)), cycle.wakes_in(at(50))), (None, None));
-    assert_eq!(cycle.tick(at(70)), None);
-    assert_eq!(begun(cycle.needed(at(70), false)).why, Why::Needed);
+    assert!(cycle.found(at(0), &Secret::new("kept"), lives(at(0), 60)));
+    assert!(cycle.status().idle);
+    for now in [50, 70] {
+        assert_eq!(cycle.renews_in(at(now)), None);
+        assert!(!renew(&mut cycle, now));
+    }
+    assert_eq!(need(&mut cycle, 70, false), None);
 }
 
 #[test]
 fn a_token_that_came_too_late_is_none() {
     let mut cycle = Lifecycle::default();
-    let fetch = begun(cycle.needed(at(0), false));
-    assert!(!cycle.granted(
-        fetch.number,
-        at(6),
-        IssuedToken::granted(Secret::new("late"), secs(5), at(0), NONE)
-    ));
-    assert_eq!(
-        cycle.outcome(fetch, at(6)),
-        FetchOutcome::Waiting,
-        "it is yet to fail"
-    );
-    cycle.failed(fetch.number, at(6), failing(), NONE);
-    assert!(matches!(
-        cycle.outcome(fetch, at(6)),
-        FetchOutcome::Failed(_)
-    ));
+    assert_eq!(need(&mut cycle, 0, false), None);
+    let waits = cycle.waiter(Why::Needed, false);
+    assert!(!cycle.granted(at(6), &Secret::new("late"), lives(at(0), 5)));
+    assert_eq!(cycle.fetching, Some(Why::Needed), "it is yet to fail");
+    cycle.failed(at(6), failing(), NONE);
+    assert_eq!(cycle.turn(waits, at(6)), Some(Err(failing().error)));
 }
 
 #[test]
 fn a_laptop_that_slept_past_expiry_renews_as_soon_as_it_looks() {
-    let mut cycle = with_token(600);
+    let cycle = with_token(600);
     let woken = Now {
         mono: secs(20),
         wall: at(3600).wall,
     };
     assert_eq!(cycle.valid(woken), None);
-    assert_eq!(cycle.wakes_in(woken), Some(Duration::ZERO));
-    assert_eq!(cycle.tick(woken).map(|fetch| fetch.why), Some(Why::Due));
+    assert_eq!(cycle.renews_in(woken), Some(Duration::ZERO));
 }
 
 /// What a history knows to be true, told apart from what the life cycle believes.
@@ -361,8 +345,9 @@ struct History {
     cycle: Lifecycle,
     /// Each token granted so far: its text, when it was asked for, its life, and whether a call was refused with it.
     tokens: Vec<(String, Now, Duration, bool)>,
-    under_way: Option<(Fetch, Now)>,
-    waiters: Vec<Fetch>,
+    running: Option<(Waiter, Now)>,
+    /// In the order of their turns.
+    waiters: VecDeque<Waiter>,
     /// When the latest fetch began.
     began: Duration,
     /// No fetch may begin by itself before.
@@ -378,8 +363,8 @@ impl History {
             now: at(1_000),
             cycle: Lifecycle::default(),
             tokens: Vec::new(),
-            under_way: None,
-            waiters: Vec::new(),
+            running: None,
+            waiters: VecDeque::new(),
             began: Duration::ZERO,
             quiet_until: Duration::ZERO,
             used: 0,
@@ -404,60 +389,68 @@ impl History {
             .map(|token| token.expose().to_owned())
     }
 
-    fn begins(&mut self, fetch: Fetch, by_itself: bool) {
-        assert!(self.under_way.is_none(), "two fetches at once");
-        if by_itself {
-            assert!(self.now.mono >= self.quiet_until, "fetched too early");
+    fn joins(&mut self, why: Why, background: bool) {
+        let waiter = self.cycle.waiter(why, background);
+        self.waiters.push_back(waiter);
+        self.take_turns();
+    }
+
+    /// Whoever waits has a turn as soon as no fetch runs: it begins the next, or ends.
+    fn take_turns(&mut self) {
+        while self.running.is_none()
+            && let Some(waiter) = self.waiters.pop_front()
+        {
+            let after_failure = self.cycle.error.is_some();
+            let by_itself = waiter.why == Why::Due
+                || waiter.why == Why::Needed && waiter.background && after_failure;
+            match self.cycle.turn(waiter, self.now) {
+                None => {
+                    assert!(
+                        waiter.why != Why::Needed || self.current_token().is_none(),
+                        "fetched with a valid token in hand"
+                    );
+                    assert!(
+                        !by_itself || self.now.mono >= self.quiet_until,
+                        "fetched too early"
+                    );
+                    self.running = Some((waiter, self.now));
+                    self.began = self.now.mono;
+                    self.quiet_until = self.now.mono + PAUSE;
+                    self.fetches += 1;
+                }
+                Some(Ok(())) if waiter.why == Why::Needed => {
+                    let token = self.current_token().expect("a token to use");
+                    assert!(self.is_good(&token), "told of a token that is none");
+                }
+                Some(Err(_)) if waiter.why == Why::Needed => {
+                    assert_eq!(self.current_token(), None, "told of a failure that is none");
+                }
+                Some(_) => {}
+            }
         }
-        self.under_way = Some((fetch, self.now));
-        self.began = self.now.mono;
-        self.quiet_until = self.now.mono + PAUSE;
-        self.fetches += 1;
     }
 
     fn need(&mut self) {
         let background = self.rng.bool();
-        match self.cycle.needed(self.now, background) {
-            Next::Use(fetch) => {
-                let token = self.current_token().expect("a token to use");
-                assert!(
-                    self.is_good(&token),
-                    "a call with a token known to be expired or refused"
-                );
-                self.used += 1;
-                if let Some(fetch) = fetch {
-                    self.begins(fetch, true);
-                }
-            }
-            Next::Begin(fetch) => {
-                assert_eq!(self.current_token(), None);
-                let after_failure = self.cycle.failed.is_some();
-                self.begins(fetch, background && after_failure);
-                self.waiters.push(fetch);
-            }
-            Next::Wait(fetch) => {
-                assert_eq!(
-                    self.current_token(),
-                    None,
-                    "made to wait with a good token in hand"
-                );
-                assert_eq!(self.under_way.map(|(under_way, _)| under_way), Some(fetch));
-                self.waiters.push(fetch);
-            }
-            Next::Fail(_) => {
-                assert_eq!((self.current_token(), self.under_way), (None, None));
-            }
-        }
+        self.cycle.wanted = true;
+        let Some(token) = self.current_token() else {
+            self.joins(Why::Needed, background);
+            return;
+        };
+        assert!(
+            self.is_good(&token),
+            "a call with a token known to be expired or refused"
+        );
+        self.used += 1;
+        self.renew();
     }
 
-    fn ask(&mut self) {
-        match self.cycle.requested(self.now) {
-            Next::Begin(fetch) => {
-                self.begins(fetch, false);
-                self.waiters.push(fetch);
-            }
-            Next::Wait(fetch) => self.waiters.push(fetch),
-            other => panic!("{other:?}"),
+    fn renew(&mut self) {
+        if self.cycle.renews_in(self.now) == Some(Duration::ZERO) {
+            assert!(self.used + self.fetches > 0, "before anyone asked");
+            let fetches = self.fetches;
+            self.joins(Why::Due, true);
+            assert_eq!(self.fetches, fetches + 1, "woken for nothing");
         }
     }
 
@@ -469,48 +462,45 @@ impl History {
         (Secret::new(text), life)
     }
 
-    fn elsewhere(&mut self, of: Option<Fetch>) {
+    fn elsewhere(&mut self) -> bool {
         let (token, life) = self.grow(self.now);
-        let about = TokenLife {
-            since: self.now,
-            aged: Duration::ZERO,
-            life,
-            renew_at: renew_at(life, NONE),
-        };
-        let is_used = self.cycle.found(of, self.now, issued(token, about));
+        let is_used = self
+            .cycle
+            .found(self.now, &token, lives(self.now, life.as_secs()));
         if is_used {
             // Credentials that brought another process a token are good, so a failure holds nobody up.
             self.quiet_until = self.began + PAUSE;
         }
-        if is_used && of.is_some() {
-            self.under_way = None;
-        }
+        is_used
     }
 
+    /// The running fetch ends, unless it found a saved token that does not serve.
     fn end(&mut self) {
-        let Some((fetch, began)) = self.under_way else {
+        let Some((caller, began)) = self.running else {
             return;
         };
         let jitter = Jitter::new(self.rng.u32(0..=1000));
         let failure = match self.rng.u8(..8) {
-            0 if fetch.why != Why::Requested => {
-                self.elsewhere(Some(fetch));
+            0 if caller.why != Why::Requested => {
+                if self.elsewhere() {
+                    self.ended();
+                }
                 return;
             }
-            1 if fetch.why == Why::IfReplaced => {
-                self.cycle.not_replaced(fetch.number, self.now);
-                self.under_way = None;
+            1 if self.cycle.needs_replaced(caller) => {
+                assert!(self.cycle.not_replaced(self.now).is_some());
                 self.quiet_until = self.now.mono + LOOK_AGAIN;
+                self.ended();
                 return;
             }
             0..=4 => {
                 let (token, life) = self.grow(began);
-                if self.cycle.granted(
-                    fetch.number,
-                    self.now,
-                    IssuedToken::granted(token, life, began, jitter),
-                ) {
-                    self.under_way = None;
+                let life = TokenLife {
+                    renew_at: renew_at(life, jitter),
+                    ..lives(began, life.as_secs())
+                };
+                if self.cycle.granted(self.now, &token, life) {
+                    self.ended();
                     return;
                 }
                 failing()
@@ -525,8 +515,14 @@ impl History {
             BACKOFF_MIN / 2
         };
         self.quiet_until = self.now.mono + failure.retry_after.unwrap_or_default().max(least);
-        self.cycle.failed(fetch.number, self.now, failure, jitter);
-        self.under_way = None;
+        self.cycle.failed(self.now, failure, jitter);
+        self.ended();
+    }
+
+    fn ended(&mut self) {
+        self.running = None;
+        assert_eq!(self.cycle.fetching, None);
+        self.take_turns();
     }
 
     fn step(&mut self) {
@@ -535,13 +531,11 @@ impl History {
         let mut rejected = None;
         match self.rng.u8(..16) {
             0..=3 => self.need(),
-            4 => self.ask(),
-            5 | 6 => {
-                if let Some(fetch) = self.cycle.tick(self.now) {
-                    assert!(self.used + self.fetches > 0, "before anyone asked");
-                    self.begins(fetch, true);
-                }
+            4 => {
+                self.cycle.wanted = true;
+                self.joins(Why::Requested, false);
             }
+            5 | 6 => self.renew(),
             7..=9 => self.end(),
             10 if !self.tokens.is_empty() => {
                 let any = self.rng.usize(..self.tokens.len());
@@ -560,7 +554,8 @@ impl History {
                 }
                 rejected = Some(text);
             }
-            11 => self.elsewhere(None),
+            // Read once, at the start.
+            11 if self.fetches == 0 => drop(self.elsewhere()),
             12 => {
                 // Asleep: the monotonic clock stands still.
                 self.now.wall = self.now.wall.plus(secs(self.rng.u64(..10_000)));
@@ -577,33 +572,10 @@ impl History {
             let replaced = self.tokens[known..].iter().any(|(new, ..)| *new == now);
             assert!(now == text || replaced, "{text} gave way to {now}");
         }
-        self.look_at_waiters();
-    }
-
-    fn look_at_waiters(&mut self) {
-        let under_way = self.under_way.map(|(fetch, _)| fetch.number);
-        assert_eq!(self.cycle.under_way().map(|fetch| fetch.number), under_way);
-        let (cycle, now) = (&self.cycle, self.now);
-        self.waiters.retain(|fetch| {
-            let outcome = cycle.outcome(*fetch, now);
-            assert_eq!(
-                outcome == FetchOutcome::Waiting,
-                under_way == Some(fetch.number),
-                "left hanging"
-            );
-            outcome == FetchOutcome::Waiting
-        });
-        match cycle.wakes_in(now) {
-            // Who is told to wake now finds something to do.
-            Some(wait) if wait.is_zero() => {
-                assert!(cycle.automatic(now).is_some(), "woken for nothing");
-            }
-            _ => assert_eq!(
-                cycle.automatic(now).filter(|_| cycle.wanted),
-                None,
-                "not woken for it"
-            ),
-        }
+        assert_eq!(
+            self.cycle.fetching,
+            self.running.map(|(caller, _)| caller.why)
+        );
     }
 }
 
@@ -615,9 +587,8 @@ fn ten_thousand_random_histories_hold() {
         for _ in 0..40 {
             history.step();
         }
-        while history.under_way.is_some() {
+        while history.running.is_some() {
             history.end();
-            history.look_at_waiters();
         }
         assert!(history.waiters.is_empty(), "waiters were left hanging");
         used += history.used;

@@ -1,0 +1,132 @@
+//! Callers that wait for one fetch.
+
+use std::sync::atomic::AtomicUsize;
+
+use super::*;
+use crate::domain::{Account, AccountId, Environment, Problem, ProblemKind, ProviderId, WallTime};
+use crate::ledger::{Ledger, Retention};
+use crate::net::{Gate, Timeouts};
+
+const OPERATOR: RequestOptions = RequestOptions {
+    request: RequestId(1),
+    background: false,
+    no_wait: false,
+};
+
+/// Never gets as far as sending: panics at first, then has no credentials.
+#[derive(Default)]
+struct Failing {
+    panics: usize,
+    began: AtomicUsize,
+    goes_on: tokio::sync::Notify,
+}
+
+impl Authorise for Failing {
+    fn authorise<'a>(&'a self, _: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
+        Box::pin(async {
+            let began = self.began.fetch_add(1, Ordering::Relaxed);
+            self.goes_on.notified().await;
+            assert!(began >= self.panics, "as planned");
+            Err(no_credentials())
+        })
+    }
+}
+
+fn no_credentials() -> NetError {
+    NetError::Unauthorised(Problem::new(ProblemKind::Config, "no credentials", ""))
+}
+
+impl FetchToken for Failing {
+    fn call(&self) -> Call {
+        Call::new("POST", "token", "/")
+    }
+}
+
+fn tokens(fetch: Arc<Failing>, folder: &std::path::Path) -> Tokens {
+    let (clock, _) = Clock::by_hand(WallTime(1_795_316_066_000));
+    let ledger = Ledger::start(folder.to_owned(), clock.clone(), Retention::default());
+    let account = Account {
+        id: AccountId::new("keys").unwrap(),
+        provider: ProviderId("kinguin"),
+        provider_title: "Kinguin",
+        environment: Environment::Embedded,
+        host: String::new(),
+        base: String::new(),
+        secret_source: String::new(),
+        uses_access_tokens: true,
+        abilities: &[],
+    };
+    let gate = Gate::new(ledger, clock.clone(), Timeouts::default(), None);
+    let endpoint = reqwest::Url::parse("http://127.0.0.1:1").unwrap();
+    let session = Session::new(Arc::new(gate), account, vec![("token", endpoint)], vec![]);
+    Tokens::new(session, fetch, clock)
+}
+
+/// The results of three callers that wait for one fetch, which goes on once all of them do.
+async fn three(tokens: &Tokens, fetch: &Failing) -> [Result<(), NetError>; 3] {
+    let release = async {
+        while tokens.0.tasks.len() < 3 || !tokens.status().fetching {
+            tokio::task::yield_now().await;
+        }
+        fetch.goes_on.notify_one();
+    };
+    let new = async { tokens.fetch_new(OPERATOR).await.map(drop) };
+    let (one, two, three, ()) =
+        tokio::join!(tokens.ready(OPERATOR), tokens.ready(OPERATOR), new, release);
+    [one, two, three]
+}
+
+#[tokio::test]
+async fn callers_of_one_fetch_share_its_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let fetch = Arc::new(Failing::default());
+    let tokens = tokens(fetch.clone(), folder.path());
+    for calls in 1..3 {
+        let failed: [_; 3] = std::array::from_fn(|_| Err(no_credentials()));
+        assert_eq!(three(&tokens, &fetch).await, failed);
+        assert_eq!(fetch.began.load(Ordering::Relaxed), calls);
+    }
+}
+
+#[tokio::test]
+async fn a_fetch_that_panics_fails_for_its_callers_and_blocks_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let fetch = Arc::new(Failing {
+        panics: 1,
+        ..Failing::default()
+    });
+    let tokens = tokens(fetch.clone(), folder.path());
+    let cancelled: [_; 3] = std::array::from_fn(|_| Err(NetError::Cancelled));
+    assert_eq!(three(&tokens, &fetch).await, cancelled);
+    let status = tokens.status();
+    assert!(!status.fetching && status.failure.unwrap().again.is_some());
+    fetch.goes_on.notify_one();
+    assert_eq!(tokens.ready(OPERATOR).await, Err(no_credentials()));
+    assert_eq!(fetch.began.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_program_that_exits_ends_a_fetch_for_all_its_callers() {
+    let folder = tempfile::tempdir().unwrap();
+    let fetch = Arc::new(Failing::default());
+    let tokens = tokens(fetch.clone(), folder.path());
+    let release = async {
+        while tokens.0.tasks.len() < 2 || !tokens.status().fetching {
+            tokio::task::yield_now().await;
+        }
+        tokens.finish().await;
+    };
+    let (one, two, ()) = tokio::join!(tokens.ready(OPERATOR), tokens.ready(OPERATOR), release);
+    assert_eq!([one, two], [(); 2].map(|()| Err(NetError::Cancelled)));
+    assert!(!tokens.status().fetching);
+}
+
+#[tokio::test]
+async fn a_caller_that_gives_up_before_its_turn_fetches_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let fetch = Arc::new(Failing::default());
+    let tokens = tokens(fetch.clone(), folder.path());
+    drop(tokens.start(Why::Needed, OPERATOR));
+    tokens.finish().await;
+    assert_eq!(fetch.began.load(Ordering::Relaxed), 0);
+}
