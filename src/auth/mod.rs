@@ -26,12 +26,16 @@ use crate::net::{
 use grant::Failure;
 use lifecycle::{Jitter, Lifecycle, Waiter, Why, renew_at};
 
-/// How a provider grants tokens (OAuth 2.0, RFC 6749, 4.4, grant `client_credentials`): which request is made, and,
-/// as [`Authorise`], how client id and secret go into it. The secret is read for each request, so that a replaced
-/// file counts.
-pub trait FetchToken: Authorise {
+/// How a provider grants tokens (OAuth 2.0, RFC 6749, 4.4, grant `client_credentials`).
+pub trait FetchToken: Send + Sync {
     /// The token request, before authorising.
     fn call(&self) -> Call;
+
+    /// Puts client id and secret into it. The secret is read for each request, so that a replaced file counts.
+    ///
+    /// # Errors
+    /// If the secret cannot be read or used.
+    fn authorise(&self) -> BoxFuture<'_, Result<SignedRequest, NetError>>;
 }
 
 /// The longest sleep before the token's age is checked again: the monotonic clock, by which sleeps end, stands still
@@ -471,25 +475,13 @@ impl Stamped<'_> {
 }
 
 impl Authorise for Stamped<'_> {
-    fn prepare<'a>(
-        &'a self,
-        call: &'a Call,
-        options: RequestOptions,
-    ) -> BoxFuture<'a, Result<(), NetError>> {
-        self.fetch.prepare(call, options)
-    }
-
-    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
+    fn authorise<'a>(&'a self, _: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         Box::pin(async move {
-            let signed = self.fetch.authorise(call).await?;
+            let signed = self.fetch.authorise().await?;
             let stamp = (self.clock.now(), digest(&signed));
             *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(stamp);
             Ok(signed)
         })
-    }
-
-    fn is_stale(&self, reply: &Reply, token: Option<&Secret>) -> bool {
-        self.fetch.is_stale(reply, token)
     }
 }
 

@@ -21,17 +21,6 @@ struct Failing {
     goes_on: tokio::sync::Notify,
 }
 
-impl Authorise for Failing {
-    fn authorise<'a>(&'a self, _: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
-        Box::pin(async {
-            let began = self.began.fetch_add(1, Ordering::Relaxed);
-            self.goes_on.notified().await;
-            assert!(began >= self.panics, "as planned");
-            Err(no_credentials())
-        })
-    }
-}
-
 fn no_credentials() -> NetError {
     NetError::Unauthorised(Problem::new(ProblemKind::Config, "no credentials", ""))
 }
@@ -39,6 +28,15 @@ fn no_credentials() -> NetError {
 impl FetchToken for Failing {
     fn call(&self) -> Call {
         Call::new("POST", "token", "/")
+    }
+
+    fn authorise(&self) -> BoxFuture<'_, Result<SignedRequest, NetError>> {
+        Box::pin(async {
+            let began = self.began.fetch_add(1, Ordering::Relaxed);
+            self.goes_on.notified().await;
+            assert!(began >= self.panics, "as planned");
+            Err(no_credentials())
+        })
     }
 }
 

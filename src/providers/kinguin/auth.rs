@@ -44,10 +44,8 @@ impl FetchToken for Fetch {
             ..Call::new("POST", settings::TOKEN, "/")
         }
     }
-}
 
-impl Authorise for Fetch {
-    fn authorise<'a>(&'a self, _call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
+    fn authorise(&self) -> BoxFuture<'_, Result<SignedRequest, NetError>> {
         Box::pin(async {
             // Read for each token request, so that a replaced secret counts at once.
             let secret = (self.read_secret)(settings::CLIENT_SECRET)

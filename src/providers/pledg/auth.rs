@@ -208,10 +208,8 @@ impl FetchToken for TokenCall {
             ..Call::new("POST", "api", TOKEN)
         }
     }
-}
 
-impl Authorise for TokenCall {
-    fn authorise<'a>(&'a self, _call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
+    fn authorise(&self) -> BoxFuture<'_, Result<SignedRequest, NetError>> {
         Box::pin(self.seal())
     }
 }
