@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
-use std::io;
+use std::io::{self, Read, Write as _};
 use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
@@ -97,7 +97,7 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
 pub fn make_subfolder(folder: &Path) -> io::Result<()> {
     make_folder(folder)?;
     if folder.is_symlink() {
-        return Err(refused(folder, "is a symbolic link; remove it"));
+        return Err(refused(folder, LINK));
     }
     match danger_of_folder(folder) {
         Some(danger) => Err(refused(
@@ -108,6 +108,20 @@ pub fn make_subfolder(folder: &Path) -> io::Result<()> {
     }
 }
 
+/// Takes from others what a folder that exists allows them.
+///
+/// # Errors
+/// If it is a link or no folder, or belongs to another user.
+pub fn tighten_folder(folder: &Path) -> io::Result<()> {
+    let about = fs::symlink_metadata(folder)?;
+    if is_too_open(folder, &about, about.is_dir(), "folder")? {
+        fs::set_permissions(folder, Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+const LINK: &str = "is a symbolic link; remove it";
+
 /// The mode of a file of the user alone.
 const OWN: u32 = 0o600;
 
@@ -117,27 +131,65 @@ const OWN: u32 = 0o600;
 /// # Errors
 /// If it cannot be opened, is not a regular file, or belongs to another user.
 pub fn open(path: &Path) -> io::Result<File> {
-    let opened = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(OWN)
-        // NONBLOCK: opening a FIFO that someone put here would wait for its other end (open(2)).
-        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
-        .open(path);
-    let file = match opened {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    open_as(path, options.mode(OWN))
+}
+
+/// As [`open()`], but for reading, and creates no file.
+///
+/// # Errors
+/// As [`open()`].
+pub fn open_existing(path: &Path) -> io::Result<File> {
+    open_as(path, OpenOptions::new().read(true))
+}
+
+fn open_as(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    // NONBLOCK: opening a FIFO that someone put here would wait for its other end (open(2)).
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file = match options.custom_flags(flags).open(path) {
         Ok(file) => file,
         Err(_) if path.is_symlink() => {
-            return Err(refused(path, "is a symbolic link; remove it"));
+            return Err(refused(path, LINK));
         }
         Err(error) => return Err(error),
     };
     // Of the open file, not of the path, which may lead elsewhere by now.
-    if is_too_open(path, &file.metadata()?)? {
+    let about = file.metadata()?;
+    if is_too_open(path, &about, about.is_file(), "regular file")? {
         file.set_permissions(Permissions::from_mode(OWN))?;
     }
     Ok(file)
+}
+
+/// Writes a file of the user alone in place of the one before, completely or not at all. A symbolic link is replaced,
+/// not followed.
+///
+/// # Errors
+/// If it cannot be written; then the one before is unchanged.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    // Created with mode 0600.
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(content)?;
+    // Synced before the rename: after a power cut the name never points to an empty file.
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    // The new name must survive a power cut as well as the content.
+    File::open(folder)?.sync_all()
+}
+
+/// Reads to the end, unless that is more than `most` bytes: then `false`. A buffer with room for one more is never
+/// reallocated, so that no copy of a secret stays in memory.
+///
+/// # Errors
+/// If reading fails.
+pub fn read_at_most(from: impl Read, most: usize, to: &mut Vec<u8>) -> io::Result<bool> {
+    from.take(most as u64 + 1).read_to_end(to)?;
+    Ok(to.len() <= most)
 }
 
 /// As [`open()`], but never opens a file that exists. Closing one would release the POSIX locks that SQLite has on it
@@ -157,20 +209,19 @@ pub fn ensure(path: &Path) -> io::Result<()> {
         Err(_) => {}
     }
     let about = fs::symlink_metadata(path)?;
-    if about.is_symlink() {
-        return Err(refused(path, "is a symbolic link; remove it"));
-    }
-    if is_too_open(path, &about)? {
+    if is_too_open(path, &about, about.is_file(), "regular file")? {
         fs::set_permissions(path, Permissions::from_mode(OWN))?;
     }
     Ok(())
 }
 
-/// Whether others may read the file: written by an older program or with another umask, and repaired, since the content
-/// is ours.
-fn is_too_open(path: &Path, about: &Metadata) -> io::Result<bool> {
-    if !about.is_file() {
-        return Err(refused(path, "is not a regular file; remove it"));
+/// Whether others may read it: made by an older program or with another umask, and repaired, since the content is ours.
+fn is_too_open(path: &Path, about: &Metadata, is_one: bool, what: &str) -> io::Result<bool> {
+    if about.is_symlink() {
+        return Err(refused(path, LINK));
+    }
+    if !is_one {
+        return Err(refused(path, &format!("is not a {what}; remove it")));
     }
     if let Some(danger @ Danger::Owner(_)) = Danger::of(about) {
         return Err(refused(path, &format!("{danger}; remove it")));
@@ -257,20 +308,50 @@ mod tests {
         for (target, name) in [("victim", "to-a-file"), ("elsewhere", "to-nothing")] {
             symlink(at(target), at(name)).unwrap();
             let expected = format!("{} is a symbolic link; remove it", at(name).display());
-            for refused in [open(&at(name)).map(drop), ensure(&at(name))] {
+            let opened = [open(&at(name)), open_existing(&at(name))];
+            let opened = opened.map(|opened| opened.map(drop));
+            for refused in opened.into_iter().chain([ensure(&at(name))]) {
                 assert_eq!(refused.unwrap_err().to_string(), expected);
             }
         }
         assert_eq!(fs::metadata(at("victim")).unwrap().mode() & 0o777, 0o644);
         assert!(!at("elsewhere").exists());
-        assert!(open(folder.path()).is_err() && ensure(folder.path()).is_err());
+        for refused in [open(folder.path()), open_existing(folder.path())] {
+            assert!(refused.is_err());
+        }
+        assert!(ensure(folder.path()).is_err());
+        symlink(folder.path(), at("folder")).unwrap();
+        for no_folder in ["folder", "victim"] {
+            assert!(tighten_folder(&at(no_folder)).is_err());
+        }
+        replace(&at("to-a-file"), b"new").unwrap();
+        assert_eq!(fs::read_to_string(at("to-a-file")).unwrap(), "new");
+        assert_eq!(fs::read_to_string(at("victim")).unwrap(), "as it was");
+    }
+
+    #[test]
+    fn no_more_than_allowed_is_read_and_a_buffer_with_room_stays_where_it_is() {
+        for (content, fits) in [("", true), ("four", true), ("five5", false)] {
+            let mut bytes = Vec::with_capacity(5);
+            let at = bytes.as_ptr();
+            let read = read_at_most(content.as_bytes(), 4, &mut bytes).unwrap();
+            assert_eq!((read, bytes.as_ptr()), (fits, at), "{content}");
+            assert_eq!(bytes, content.as_bytes());
+        }
+        let mut bytes = Vec::new();
+        assert!(!read_at_most(io::repeat(b'x'), 4, &mut bytes).unwrap());
+        assert_eq!(bytes, b"xxxxx");
     }
 
     #[test]
     fn a_file_is_made_for_the_user_alone_and_a_loose_one_is_tightened() {
         let folder = tempfile::tempdir().unwrap();
-        let make: [fn(&Path) -> io::Result<()>; 2] = [|path| open(path).map(drop), ensure];
-        for (name, make) in ["opened", "ensured"].into_iter().zip(make) {
+        let make: [fn(&Path) -> io::Result<()>; 3] = [
+            |path| open(path).map(drop),
+            ensure,
+            |path| replace(path, b"content"),
+        ];
+        for (name, make) in ["opened", "ensured", "replaced"].into_iter().zip(make) {
             let path = folder.path().join(name);
             for _ in 0..2 {
                 make(&path).unwrap();

@@ -6,19 +6,19 @@ mod har;
 mod ndjson;
 
 use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
 use serde::de::IgnoredAny;
 
 use crate::domain::{AccountId, Environment, Exchange, ExchangeId, Problem, WallTime, inert};
 use crate::net::redact::{Origin, RecordedSecrets};
+use crate::private;
 use crate::providers::REGISTRY;
 
 use super::exit::usage;
 
 /// The largest file. It is read into memory, and a part of a recording would be misleading.
-const SIZE_MAX: u64 = 128 * 1024 * 1024;
+const SIZE_MAX: usize = 128 * 1024 * 1024;
 const REQUESTS_MAX: usize = 100_000;
 /// Longer headers are cut.
 const HEADER_MAX: usize = 2_000;
@@ -155,24 +155,15 @@ pub fn read(path: &Path) -> Result<Recording, Problem> {
 }
 
 fn content(path: &Path) -> Result<Vec<u8>, String> {
-    let too_large = || {
-        format!(
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let mut bytes = Vec::new();
+    match private::read_at_most(file, SIZE_MAX, &mut bytes) {
+        Err(error) => Err(error.to_string()),
+        Ok(true) => Ok(bytes),
+        Ok(false) => Err(format!(
             "it is larger than {} MiB; export less, with --since or --limit",
             SIZE_MAX / 1024 / 1024
-        )
-    };
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    let size = file.metadata().map_or(0, |metadata| metadata.len());
-    if size > SIZE_MAX {
-        return Err(too_large());
-    }
-    let mut bytes = Vec::new();
-    // The size of a pipe is not known.
-    let read = file.take(SIZE_MAX + 1).read_to_end(&mut bytes);
-    match read {
-        Err(error) => Err(error.to_string()),
-        Ok(_) if bytes.len() as u64 > SIZE_MAX => Err(too_large()),
-        Ok(_) => Ok(bytes),
+        )),
     }
 }
 

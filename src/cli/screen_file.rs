@@ -1,7 +1,6 @@
 //! The file of a profile with what the console's next start restores.
 
-use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::private;
@@ -22,15 +21,10 @@ impl ScreenFile {
 
     /// The saved screen; `None` if there is none, or it cannot be used.
     pub fn read(&self) -> Option<ScreenState> {
-        let mut text = String::new();
-        let file = File::open(self.folder.join(&self.name)).ok()?;
-        if !file.metadata().ok()?.is_file() {
-            return None;
-        }
-        // One more than a whole file has: a longer one is no JSON then.
-        let bounded = &mut file.take(ScreenState::SIZE_MAX + 1);
-        bounded.read_to_string(&mut text).ok()?;
-        ScreenState::parse(&text)
+        let file = private::open_existing(&self.folder.join(&self.name)).ok()?;
+        let mut text = Vec::new();
+        let fits = private::read_at_most(file, ScreenState::SIZE_MAX, &mut text).ok()?;
+        ScreenState::parse(str::from_utf8(&text).ok().filter(|_| fits)?)
     }
 
     /// Replaces the saved screen as a whole. A failure costs only convenience.
@@ -42,10 +36,7 @@ impl ScreenFile {
 
     fn try_write(&self, state: &ScreenState) -> io::Result<()> {
         private::make_subfolder(&self.folder)?;
-        let mut fresh = tempfile::NamedTempFile::new_in(&self.folder)?;
-        fresh.write_all(state.to_text().as_bytes())?;
-        fresh.persist(self.folder.join(&self.name))?;
-        Ok(())
+        private::replace(&self.folder.join(&self.name), state.to_text().as_bytes())
     }
 }
 

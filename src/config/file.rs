@@ -2,7 +2,7 @@
 //! value: in a quoted line, `…` stands for each.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read as _};
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
@@ -11,12 +11,12 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::domain::inert;
-use crate::private::Danger;
+use crate::private::{self, Danger};
 
 use super::{ConfigError, error::Place};
 
 /// Far larger than any config file: a larger one is a wrong path.
-const SIZE_MAX: u64 = 1024 * 1024;
+const SIZE_MAX: usize = 1024 * 1024;
 
 /// The longest quoted line, in characters.
 const SHOWN_MAX: usize = 160;
@@ -55,10 +55,8 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, ConfigError> {
         ));
     }
     let mut bytes = Vec::new();
-    file.take(SIZE_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| failed(&error))?;
-    if bytes.len() as u64 > SIZE_MAX {
+    let fits = private::read_at_most(file, SIZE_MAX, &mut bytes);
+    if !fits.map_err(|error| failed(&error))? {
         return Err(ConfigError::of_file(
             path,
             "the config file is larger than 1 MiB",

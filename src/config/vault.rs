@@ -1,9 +1,8 @@
 //! Stores secrets: in the system's keyring where one works, else in files that only the user can read. Blocks; call
 //! it from a blocking thread.
 
-use std::fs::{self, File, Metadata};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use crate::domain::{Secret, inert};
 use crate::private;
 
 /// No key, password or token is longer.
-const SIZE_MAX: u64 = 64 * 1024;
+const SIZE_MAX: usize = 64 * 1024;
 
 /// Where a secret is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,22 +29,9 @@ pub enum VaultPlace {
 /// Why a secret cannot be saved, read or deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
-    /// The file cannot be used.
-    #[error("{path}: {why}", path = path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The system's error message.
-        why: io::Error,
-    },
-    /// Other users can access the file or its folder.
-    #[error("{path} {why}", path = path.display())]
-    Unsafe {
-        /// The file or folder.
-        path: PathBuf,
-        /// The problem and a hint.
-        why: &'static str,
-    },
+    /// The file cannot be used, or not safely.
+    #[error("{0}")]
+    File(String),
     /// A locked keyring may still hold the secret.
     #[error("it may still be in the keyring: {0}; unlock the keyring, then try again")]
     Keyring(KeyringError),
@@ -161,19 +147,10 @@ impl Vault {
     }
 
     fn write(&self, path: &Path, secret: &Secret) -> Result<(), VaultError> {
-        let failed = failed(path);
-        self.private_folder(true)?;
-        // Created with mode 0600 beside the file it replaces. A symbolic link of its name is replaced, not followed.
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder).map_err(failed)?;
-        file.write_all(secret.expose().as_bytes()).map_err(failed)?;
-        // Synced before the rename: after a power cut the name never points to an empty file.
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist(path).map_err(|error| failed(error.error))?;
-        // The new name must survive a power cut as well as the content.
-        File::open(&self.folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(failed)?;
-        Ok(())
+        private::make_folder(&self.folder)
+            .and_then(|()| private::tighten_folder(&self.folder))
+            .and_then(|()| private::replace(path, secret.expose().as_bytes()))
+            .map_err(failed(path))
     }
 
     /// The secret `name` and its place; `None` if it does not exist, or if the keyring that may have it is unavailable
@@ -228,79 +205,30 @@ impl Vault {
 
     /// The secret in a file, if the file exists.
     fn read(&self, path: &Path) -> Result<Option<Secret>, VaultError> {
-        let (failed, unsafe_because) = (failed(path), unsafe_because(path));
-        let named = match fs::symlink_metadata(path) {
-            Ok(named) => named,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(why) => return Err(failed(why)),
+        let none = |why| io::Error::other(format!("{} {why}; remove it", path.display()));
+        let read = || {
+            let file = private::open_existing(path)?;
+            private::tighten_folder(&self.folder)?;
+            let mut bytes = Zeroizing::new(Vec::with_capacity(SIZE_MAX + 1));
+            if !private::read_at_most(file, SIZE_MAX, &mut bytes)? {
+                return Err(none("is larger than 64 KiB, so it is not a secret"));
+            }
+            let text = str::from_utf8(&bytes);
+            text.map(|text| Some(Secret::new(text)))
+                .map_err(|_| none("is not UTF-8 text, so it is not a secret"))
         };
-        // Checked before opening: opening a pipe would wait for its writer.
-        if !named.is_file() {
-            return Err(unsafe_because(
-                "is a link or not a regular file, so tilldeck does not read it; remove it",
-            ));
+        match read() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map_err(failed(path)),
         }
-        self.private_folder(false)?;
-        let file = File::open(path).map_err(failed)?;
-        let about = file.metadata().map_err(failed)?;
-        if !same(&named, &about) {
-            return Err(unsafe_because(
-                "was replaced while tilldeck opened it; try again",
-            ));
-        }
-        if about.len() > SIZE_MAX {
-            return Err(unsafe_because(
-                "is larger than 64 KiB, so it is not a secret; remove it",
-            ));
-        }
-        if about.permissions().mode() & 0o077 != 0 {
-            file.set_permissions(fs::Permissions::from_mode(0o600))
-                .map_err(failed)?;
-        }
-        let room = usize::try_from(SIZE_MAX).expect("64 KiB fit");
-        // Never reallocated, so that no copy of the secret stays in memory.
-        let mut text = Zeroizing::new(String::with_capacity(room));
-        file.take(SIZE_MAX)
-            .read_to_string(&mut text)
-            .map_err(failed)?;
-        Ok(Some(Secret::new(text.as_str())))
-    }
-
-    /// Checks that only the user can access the folder; creates it if requested.
-    fn private_folder(&self, make: bool) -> Result<(), VaultError> {
-        let (failed, unsafe_because) = (failed(&self.folder), unsafe_because(&self.folder));
-        if make {
-            private::make_folder(&self.folder).map_err(failed)?;
-        }
-        let about = fs::symlink_metadata(&self.folder).map_err(failed)?;
-        if !about.is_dir() {
-            return Err(unsafe_because(
-                "is a link or not a folder, so tilldeck saves no secret there; remove it",
-            ));
-        }
-        if about.uid() != rustix::process::geteuid().as_raw() {
-            return Err(unsafe_because(
-                "belongs to another user, so tilldeck saves no secret there; choose another folder with --state-dir",
-            ));
-        }
-        if about.permissions().mode() & 0o077 != 0 {
-            fs::set_permissions(&self.folder, fs::Permissions::from_mode(0o700)).map_err(failed)?;
-        }
-        Ok(())
     }
 }
 
-fn failed(path: &Path) -> impl Fn(io::Error) -> VaultError + Copy {
-    move |why| VaultError::File {
-        path: path.to_owned(),
-        why,
-    }
-}
-
-fn unsafe_because(path: &Path) -> impl Fn(&'static str) -> VaultError {
-    move |why| VaultError::Unsafe {
-        path: path.to_owned(),
-        why,
+fn failed(path: &Path) -> impl Fn(io::Error) -> VaultError {
+    move |why| match why.raw_os_error() {
+        Some(_) => VaultError::File(format!("{}: {why}", path.display())),
+        // Not the system's: it names the path.
+        None => VaultError::File(why.to_string()),
     }
 }
 
@@ -309,10 +237,6 @@ fn remove(path: &Path) -> Result<(), VaultError> {
         Err(why) if why.kind() != io::ErrorKind::NotFound => Err(failed(path)(why)),
         _ => Ok(()),
     }
-}
-
-fn same(a: &Metadata, b: &Metadata) -> bool {
-    (a.dev(), a.ino()) == (b.dev(), b.ino())
 }
 
 #[cfg(test)]

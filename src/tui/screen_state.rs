@@ -45,7 +45,7 @@ impl PaneState {
 
 impl ScreenState {
     /// The most bytes of its text.
-    pub const SIZE_MAX: u64 = 16 * 1024;
+    pub const SIZE_MAX: usize = 16 * 1024;
 
     /// Reads the text of [`Self::to_text`]; `None` if it is damaged or of another version.
     #[must_use]

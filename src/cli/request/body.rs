@@ -9,6 +9,7 @@ use crate::cli::exit::usage;
 use crate::cli::prompt::interrupted;
 use crate::config::{Environ, in_home};
 use crate::domain::{Problem, inert};
+use crate::private;
 
 pub const SIZE_MAX: usize = 1024 * 1024;
 
@@ -65,8 +66,7 @@ pub fn from(place: &str, hint: &str) -> Result<Vec<u8>, Problem> {
     let whole = |reader: &mut dyn Read, what: &str| {
         let mut bytes = Vec::new();
         // One byte more than allowed shows that the body is too large.
-        let room = u64::try_from(SIZE_MAX + 1).expect("1 MiB fits");
-        let read = reader.take(room).read_to_end(&mut bytes);
+        let read = private::read_at_most(reader, SIZE_MAX, &mut bytes);
         read.map_err(|error| usage(format!("tilldeck cannot read {what}: {error}"), hint))?;
         Ok(bytes)
     };
