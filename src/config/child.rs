@@ -3,20 +3,18 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::io::{self, Read};
-use std::os::fd::AsFd;
+use std::io;
+use std::panic::resume_unwind;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group};
 use secrecy::zeroize::Zeroizing;
 use thiserror::Error;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{Environ, paths};
-use crate::clock::Clock;
 use crate::domain::inert;
 
 /// How long a browser is watched for a failure.
@@ -26,10 +24,10 @@ const LAUNCH_WATCHED: Duration = Duration::from_millis(250);
 const PRINTED_MAX: usize = 4096;
 const COMPLAINT_MAX: usize = 200;
 
-/// How long the stderr of an ended program is read: what it wrote last may be on its way.
+/// How long the output of an ended program is read: what it wrote last may be on its way.
 const REST: Duration = Duration::from_millis(100);
 
-/// How long to wait between checks of a silent program.
+/// How long to wait between checks of a program that opens a page.
 const PAUSE: Duration = Duration::from_millis(5);
 
 static WITHHELD: RwLock<BTreeSet<String>> = RwLock::new(BTreeSet::new());
@@ -57,18 +55,39 @@ pub(super) fn command(program: impl AsRef<OsStr>) -> Command {
     without_secrets(Command::new(program))
 }
 
-/// Why a program that was given its input did not succeed. Its own words are inert, but not redacted.
+/// Why a program did not succeed. Its own words are inert, but not redacted.
 #[derive(Debug, Error)]
-pub enum FeedError {
+pub enum ChildError {
     /// It cannot be started.
     #[error("cannot start: {0}; check that it is installed and on the PATH")]
     NotStarted(String),
-    /// It ran too long, and was killed with its process group.
+    /// It ran too long, and was killed.
     #[error("killed after {} s", .0.as_secs())]
     TimedOut(Duration),
+    /// It printed too much, and was killed.
+    #[error("killed because it prints too much")]
+    TooLong,
     /// It failed: its status, and the first line of its stderr after a colon, or nothing.
     #[error("failed ({0}){1}")]
     Failed(ExitStatus, String),
+}
+
+impl From<io::Error> for ChildError {
+    fn from(error: io::Error) -> Self {
+        Self::NotStarted(error.to_string())
+    }
+}
+
+/// What a program may do.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    /// How long it may run.
+    pub time: Duration,
+    /// Its stdout is shorter than this; with 0 it is ignored.
+    pub most: usize,
+    /// Whether it has a process group of its own: Ctrl-C in this terminal does not reach it, and it is killed with its
+    /// children. In another group it could not prompt on the terminal.
+    pub own_group: bool,
 }
 
 /// Starts a program without a shell, writes `input` to its stdin and waits until it ends. Its stdout is ignored. After
@@ -76,73 +95,127 @@ pub enum FeedError {
 ///
 /// # Errors
 /// If it cannot be started, fails, or takes too long.
-pub async fn feed(words: &[String], input: &[u8], limit: Duration) -> Result<(), FeedError> {
-    let not_started = |why: io::Error| FeedError::NotStarted(why.to_string());
+pub async fn feed(words: &[String], input: &[u8], limit: Duration) -> Result<(), ChildError> {
     let (name, arguments) = words
         .split_first()
-        .ok_or_else(|| not_started(io::ErrorKind::NotFound.into()))?;
+        .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
     let program = paths::program(name, &Environ::process())
-        .ok_or_else(|| FeedError::NotStarted("the home folder is unknown".into()))?;
-    let mut command = tokio::process::Command::from(command(program));
+        .ok_or_else(|| ChildError::NotStarted("the home folder is unknown".into()))?;
+    let mut command = command(program);
+    command.args(arguments);
+    let limits = Limits {
+        time: limit,
+        most: 0,
+        own_group: true,
+    };
+    run(command, input, limits).await.map(drop)
+}
+
+/// Runs a program until it ends, and returns what it printed. Blocks, inside or outside of an async runtime.
+pub(super) fn run_blocking(
+    command: Command,
+    limits: Limits,
+) -> Result<Zeroizing<Vec<u8>>, ChildError> {
+    let run = || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime
+            .enable_all()
+            .build()?
+            .block_on(run(command, b"", limits))
+    };
+    // On a thread of its own, since a runtime inside another one panics.
+    std::thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// Its own children may continue and hold its output open.
+async fn run(
+    command: Command,
+    input: &[u8],
+    limits: Limits,
+) -> Result<Zeroizing<Vec<u8>>, ChildError> {
+    let piped = |used: bool| if used { Stdio::piped() } else { Stdio::null() };
+    let mut command = tokio::process::Command::from(command);
     command
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdin(piped(!input.is_empty()))
+        .stdout(piped(limits.most > 0))
         .stderr(Stdio::piped())
-        // Its own group: Ctrl-C in this terminal does not reach it, and it can be killed with its children.
-        .process_group(0);
-    let mut child = command.spawn().map_err(not_started)?;
-    let group = Group(child.id());
-    let (mut stdin, stderr) = (child.stdin.take(), child.stderr.take());
-    let mut printed = Vec::new();
-    let ended = tokio::time::timeout(limit, async {
+        .kill_on_drop(true);
+    if limits.own_group {
+        command.process_group(0);
+    }
+    let mut child = command.spawn()?;
+    let group = Group(child.id().filter(|_| limits.own_group));
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let mut printed = Zeroizing::new(Vec::with_capacity(limits.most));
+    let mut complaint = Zeroizing::new(Vec::with_capacity(PRINTED_MAX));
+    let streams = async {
         let write = async {
-            if let Some(mut stdin) = stdin.take() {
+            if let Some(mut stdin) = stdin {
                 // It need not read its input.
                 let _ = stdin.write_all(input).await;
             }
+            Ok(())
         };
-        let read = drain(stderr, &mut printed);
-        tokio::pin!(write, read);
-        let (mut has_written, mut has_read) = (false, false);
-        let status = loop {
-            tokio::select! {
-                status = child.wait() => break status,
-                () = &mut write, if !has_written => has_written = true,
-                () = &mut read, if !has_read => has_read = true,
+        let read = async {
+            let Some(mut stdout) = stdout else {
+                return Ok(());
+            };
+            fill(&mut stdout, &mut printed, limits.most).await;
+            let fits = printed.len() < limits.most;
+            fits.then_some(()).ok_or(ChildError::TooLong)
+        };
+        let complain = async {
+            if let Some(mut stderr) = stderr {
+                fill(&mut stderr, &mut complaint, PRINTED_MAX).await;
+                // To the end, so that the program can go on writing.
+                let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
             }
+            Ok(())
         };
-        if !has_read {
-            // What it left running may hold its stderr open.
-            let _ = tokio::time::timeout(REST, read).await;
+        tokio::try_join!(write, read, complain).map(drop)
+    };
+    let ended = tokio::time::timeout(limits.time, async {
+        tokio::pin!(streams);
+        tokio::select! {
+            done = &mut streams => done?,
+            status = child.wait() => {
+                // What it left running may hold its output open.
+                if let Ok(done) = tokio::time::timeout(REST, streams).await {
+                    done?;
+                }
+                return Ok(status?);
+            }
         }
-        status
+        Ok(child.wait().await?)
     });
-    let Ok(status) = ended.await else {
-        drop(group);
-        // Without it the killed child stays a zombie while the console runs.
-        let _ = child.wait().await;
-        return Err(FeedError::TimedOut(limit));
+    let status = match ended
+        .await
+        .unwrap_or(Err(ChildError::TimedOut(limits.time)))
+    {
+        Ok(status) => status,
+        Err(error) => {
+            drop(group);
+            // Waits as well: without that the killed child stays a zombie while the console runs.
+            let _ = child.kill().await;
+            return Err(error);
+        }
     };
     group.leave();
-    let status = status.map_err(not_started)?;
     if status.success() {
-        return Ok(());
+        return Ok(printed);
     }
-    let words = String::from_utf8_lossy(&printed);
-    let first = words.lines().find(|line| !line.trim().is_empty());
-    let first = first.map_or_else(String::new, |line| format!(": {}", line.trim()));
-    Err(FeedError::Failed(status, inert::cut(&first, COMPLAINT_MAX)))
+    let words = String::from_utf8_lossy(&complaint);
+    let first = words.lines().map(str::trim).find(|line| !line.is_empty());
+    let first = first.map_or_else(String::new, |line| {
+        format!(": {}", inert::cut(line, COMPLAINT_MAX))
+    });
+    Err(ChildError::Failed(status, first))
 }
 
-/// Reads to the end, so that the program can go on writing, and keeps the beginning.
-async fn drain(stream: Option<tokio::process::ChildStderr>, printed: &mut Vec<u8>) {
-    let Some(mut stream) = stream else { return };
-    let mut chunk = [0; 1024];
-    while let Ok(length @ 1..) = stream.read(&mut chunk).await {
-        let room = PRINTED_MAX.saturating_sub(printed.len()).min(length);
-        printed.extend_from_slice(&chunk[..room]);
-    }
+/// Reads the first `most` bytes. The buffer has room for them and is never reallocated, so that no copy of a secret
+/// stays in memory.
+async fn fill(stream: &mut (impl AsyncRead + Unpin), to: &mut Vec<u8>, most: usize) {
+    while to.len() < most && stream.read_buf(to).await.is_ok_and(|length| length > 0) {}
 }
 
 /// A process group that is killed when this is dropped.
@@ -210,130 +283,6 @@ fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
         }
     }
     None
-}
-
-/// The output of a program that has ended.
-pub(super) struct Printed {
-    pub status: ExitStatus,
-    pub out: Zeroizing<Vec<u8>>,
-    pub err: Zeroizing<Vec<u8>>,
-}
-
-/// Why a program returned no output.
-pub(super) enum Unread {
-    NotStarted(io::Error),
-    TimedOut,
-    TooLong,
-}
-
-/// Runs a program until it exits. Its own children may continue and hold its output open.
-pub(super) fn run(mut command: Command, limit: Duration, most: usize) -> Result<Printed, Unread> {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(Unread::NotStarted)?;
-    let printed = read(&mut child, limit, most);
-    if printed.is_err() {
-        let _ = child.kill();
-        // Without it the killed child stays a zombie while the console runs.
-        let _ = child.wait();
-    }
-    printed
-}
-
-fn read(child: &mut Child, limit: Duration, most: usize) -> Result<Printed, Unread> {
-    let clock = Clock::system();
-    let (mut out, mut err) = (
-        Pipe::new(child.stdout.take(), most),
-        Pipe::new(child.stderr.take(), most),
-    );
-    loop {
-        // Checked before reading: all output of an ended program is already there.
-        let status = child.try_wait().map_err(Unread::NotStarted)?;
-        let patience = if status.is_some() {
-            Duration::ZERO
-        } else {
-            PAUSE
-        };
-        while out.left() > 0 && wait_for(&out, &err, patience) && clock.now().mono < limit {
-            out.take();
-            err.take();
-        }
-        if out.left() == 0 {
-            return Err(Unread::TooLong);
-        }
-        if let Some(status) = status {
-            return Ok(Printed {
-                status,
-                out: out.read,
-                err: err.read,
-            });
-        }
-        if clock.now().mono >= limit {
-            return Err(Unread::TimedOut);
-        }
-    }
-}
-
-/// Waits up to `patience` until one of the streams is readable.
-fn wait_for(
-    out: &Pipe<impl Read + AsFd>,
-    err: &Pipe<impl Read + AsFd>,
-    patience: Duration,
-) -> bool {
-    let ends = [out.end(), err.end()];
-    let mut waited: Vec<PollFd<'_>> = ends.into_iter().flatten().collect();
-    let patience = Timespec::try_from(patience).ok();
-    poll(&mut waited, patience.as_ref()).is_ok_and(|ready| ready > 0)
-}
-
-/// One of a program's streams. Its buffer is never reallocated, so that no copy of a secret stays in memory.
-struct Pipe<P> {
-    end: Option<P>,
-    read: Zeroizing<Vec<u8>>,
-    most: usize,
-}
-
-impl<P: Read + AsFd> Pipe<P> {
-    fn new(end: Option<P>, most: usize) -> Self {
-        Self {
-            end,
-            read: Zeroizing::new(Vec::with_capacity(most)),
-            most,
-        }
-    }
-
-    fn left(&self) -> usize {
-        self.most - self.read.len()
-    }
-
-    fn end(&self) -> Option<PollFd<'_>> {
-        let end = self.end.as_ref()?;
-        Some(PollFd::new(end, PollFlags::IN))
-    }
-
-    /// Reads what is available.
-    fn take(&mut self) {
-        let ready = self.end().is_some_and(|end| {
-            poll(&mut [end], Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
-        });
-        let mut chunk = Zeroizing::new([0; 4096]);
-        let room = chunk.len().min(self.left());
-        let Some(end) = self.end.as_mut().filter(|_| ready) else {
-            return;
-        };
-        match end.read(&mut chunk[..room]) {
-            Ok(0) => self.end = None,
-            Ok(length) => self.read.extend_from_slice(&chunk[..length]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => self.end = None,
-        }
-        if self.left() == 0 {
-            self.end = None;
-        }
-    }
 }
 
 #[cfg(test)]
@@ -412,7 +361,7 @@ mod tests {
         let [_, gone] = pipe(&folder);
         let limit = Duration::from_millis(200);
         let error = feed(&shell(HANGS, &folder), b"input", limit).await;
-        assert!(matches!(error, Err(FeedError::TimedOut(_))), "{error:?}");
+        assert!(matches!(error, Err(ChildError::TimedOut(_))), "{error:?}");
         gone.await.unwrap();
     }
 

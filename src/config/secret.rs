@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -13,15 +13,15 @@ use secrecy::zeroize::Zeroizing;
 use crate::domain::charset::BYTE_ORDER_MARK;
 use crate::domain::secret::trimmed;
 use crate::domain::{Secret, inert};
-use crate::private::Danger;
+use crate::private::{self, Danger};
 
-use super::child::{self, Unread};
+use super::child::{self, ChildError, Limits};
 use super::environ::Environ;
 use super::keyring::{KeyringError, TimedKeyring};
 use super::paths;
 
 /// No key or password is longer; a larger file is a wrong path.
-const SIZE_MAX: u64 = 64 * 1024;
+const SIZE_MAX: usize = 64 * 1024;
 
 /// The time limit of a command, long enough for a password manager that unlocks by itself.
 const COMMAND_LIMIT: Duration = Duration::from_secs(10);
@@ -182,7 +182,7 @@ enum SecretLines {
 
 /// The secret without surrounding whitespace, if it is valid.
 fn checked(bytes: &[u8], source: &str, lines: SecretLines) -> Result<Resolved, SecretError> {
-    if bytes.len() as u64 > SIZE_MAX {
+    if bytes.len() > SIZE_MAX {
         return Err(SecretError::too_long(source));
     }
     let Ok(text) = std::str::from_utf8(bytes) else {
@@ -263,7 +263,10 @@ fn from_file(path: &Path, shown: &str) -> Result<Resolved, SecretError> {
         let remedy = danger.remedy(path);
         return Err(SecretError(format!("{shown} {danger}; {remedy}")));
     }
-    let bytes = read_bounded(file).map_err(failed)?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(SIZE_MAX + 1));
+    if !private::read_at_most(file, SIZE_MAX, &mut bytes).map_err(failed)? {
+        return Err(SecretError::too_long(shown));
+    }
     let warning = readable_by_others(&about)
         .then(|| format!("{shown} can be read by other users; run chmod 600 on it"));
     let mut resolved = checked(&bytes, shown, SecretLines::One)?;
@@ -276,39 +279,28 @@ fn readable_by_others(about: &std::fs::Metadata) -> bool {
     about.permissions().mode() & 0o077 != 0
 }
 
-/// Reads at most one byte more than a secret may have. The buffer is never reallocated, so that no copy stays in
-/// memory.
-fn read_bounded(from: impl Read) -> std::io::Result<Zeroizing<Vec<u8>>> {
-    let room = usize::try_from(SIZE_MAX + 1).expect("64 KiB fit");
-    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-    from.take(SIZE_MAX + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
 /// The output of a command.
 fn output(
     command: Command,
     shown: &str,
     limit: Duration,
 ) -> Result<Zeroizing<Vec<u8>>, SecretError> {
-    let most = usize::try_from(SIZE_MAX + 1).expect("64 KiB fit");
-    let printed = child::run(command, limit, most).map_err(|why| match why {
-        Unread::NotStarted(error) => SecretError(format!(
-            "cannot start {shown}: {error}; check that it is installed and on the PATH"
+    let limits = Limits {
+        time: limit,
+        most: SIZE_MAX + 1,
+        // A password manager may prompt on the terminal.
+        own_group: false,
+    };
+    child::run_blocking(command, limits).map_err(|why| match why {
+        ChildError::NotStarted(why) => SecretError(format!(
+            "cannot start {shown}: {why}; check that it is installed and on the PATH"
         )),
-        Unread::TimedOut => SecretError::timed_out(shown, limit),
-        Unread::TooLong => SecretError::too_long(shown),
-    })?;
-    if printed.status.success() {
-        return Ok(printed.out);
-    }
-    let complaint = String::from_utf8_lossy(&printed.err);
-    let first = complaint.lines().find(|line| !line.trim().is_empty());
-    let first = first.map_or_else(String::new, |line| format!(": {}", inert::cut(line, 200)));
-    Err(SecretError(format!(
-        "{shown} failed ({}){first}; run the command by hand to see why",
-        printed.status
-    )))
+        ChildError::TimedOut(limit) => SecretError::timed_out(shown, limit),
+        ChildError::TooLong => SecretError::too_long(shown),
+        ChildError::Failed(status, why) => SecretError(format!(
+            "{shown} failed ({status}){why}; run the command by hand to see why"
+        )),
+    })
 }
 
 fn from_keyring(
@@ -536,6 +528,14 @@ mod tests {
         let source = command(&["~/print secret", "~"]);
         assert_eq!(value(&source, &home), "planted ~");
         assert!(refusal(&command(&["~nobody/x"])).contains("home folder"));
+    }
+
+    #[test]
+    fn a_command_can_prompt_on_the_terminal() {
+        // A process in a background group is stopped when it reads from the terminal (SIGTTIN).
+        let own = rustix::process::getpgrp().as_raw_nonzero().to_string();
+        let source = command(&["sh", "-c", "ps -o pgid= -p $$"]);
+        assert_eq!(value(&source, &Environ::of([])), own);
     }
 
     #[cfg(unix)]
