@@ -360,7 +360,7 @@ impl Deck {
                 account,
                 verified: true,
                 ..
-            } => Some((account, CredentialStatus::Good { at })),
+            } => Some((account, CredentialStatus::after(Ok(()), at))),
             Changed::Rotated { .. } | Changed::Removed { .. } => None,
         };
         if let Some((account, status)) = verdict

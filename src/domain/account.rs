@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::words::words;
-use super::{AccountId, Problem, ProblemKind, WallTime};
+use super::{AccountId, Problem, ProblemKind, Tone, WallTime};
 
 /// A provider's short name, as written in the config file: `kanga`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -115,127 +115,85 @@ impl Ability {
     }
 }
 
-/// The last known state of an account's credentials.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CredentialStatus {
-    /// Never verified.
-    Untested,
-    /// Verification is running.
-    Verifying,
-    /// The provider accepted the credentials.
-    Good {
-        /// When the answer arrived.
-        at: WallTime,
-    },
-    /// The provider rejected them.
-    Refused {
-        /// When the answer arrived.
-        at: WallTime,
-        /// The provider's or our own words, inert.
-        why: String,
-    },
-    /// The secret could not be read on this machine, so no request was sent.
-    Unreadable {
-        /// When it was tried.
-        at: WallTime,
-        /// What is wrong, inert.
-        why: String,
-    },
-    /// No response arrived, which says nothing about the credentials.
-    Unreachable {
-        /// When the attempt ended.
-        at: WallTime,
-        /// What went wrong, inert.
-        why: String,
-    },
-    /// The response neither accepts nor rejects the credentials, or nothing was sent.
-    Unverified {
-        /// When the attempt ended.
-        at: WallTime,
-        /// What went wrong, inert.
-        why: String,
-    },
+words! {
+    /// Whether an account's credentials are valid. The words are those of the ledger and JSON.
+    #[derive(Default)]
+    pub enum CredentialState {
+        /// Never verified.
+        #[default]
+        Untested = "untested",
+        /// The provider accepted the credentials.
+        Valid = "valid",
+        /// The provider rejected them.
+        Refused = "refused",
+        /// The secret could not be read on this machine, so no request was sent.
+        Unreadable = "unreadable",
+        /// No response arrived, which says nothing about the credentials.
+        Unreachable = "unreachable",
+        /// The response neither accepts nor rejects the credentials, or nothing was sent.
+        Unverified = "unverified",
+    }
+}
+
+impl CredentialState {
+    /// The word on the screen.
+    #[must_use]
+    pub fn shown(self) -> &'static str {
+        match self {
+            Self::Refused => "rejected",
+            other => other.as_str(),
+        }
+    }
+
+    /// How it is shown.
+    #[must_use]
+    pub fn tone(self) -> Tone {
+        match self {
+            Self::Untested => Tone::Dim,
+            Self::Valid => Tone::Good,
+            Self::Refused | Self::Unreadable => Tone::Bad,
+            Self::Unreachable | Self::Unverified => Tone::Warn,
+        }
+    }
+}
+
+/// The last known state of an account's credentials. The default is untested.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CredentialStatus {
+    /// Whether they are valid.
+    pub state: CredentialState,
+    /// When that was determined, or the attempt ended.
+    pub at: Option<WallTime>,
+    /// Why they are not valid, inert.
+    pub why: Option<String>,
 }
 
 impl CredentialStatus {
     /// The status after a verification with this outcome.
     #[must_use]
     pub fn after(outcome: Result<(), &Problem>, at: WallTime) -> Self {
-        match outcome {
-            Ok(()) => Self::Good { at },
-            Err(problem) => {
-                let why = problem.describe();
-                match problem.kind {
-                    // A provider without such a call says nothing about the credentials.
-                    ProblemKind::Usage => Self::Untested,
-                    ProblemKind::Refused => Self::Refused { at, why },
-                    ProblemKind::Config => Self::Unreadable { at, why },
-                    ProblemKind::Unreachable | ProblemKind::TimedOut => {
-                        Self::Unreachable { at, why }
-                    }
-                    // None of these says anything about the credentials; they may be valid.
-                    ProblemKind::NotFound
-                    | ProblemKind::Failing
-                    | ProblemKind::Nonsense
-                    | ProblemKind::Budget
-                    | ProblemKind::Declined
-                    | ProblemKind::Interrupted
-                    | ProblemKind::Local => Self::Unverified { at, why },
-                }
-            }
-        }
-    }
-
-    /// The word on the screen.
-    #[must_use]
-    pub fn shown(&self) -> &'static str {
-        match self {
-            Self::Good { .. } => "valid",
-            Self::Refused { .. } => "rejected",
-            Self::Untested
-            | Self::Verifying
-            | Self::Unreadable { .. }
-            | Self::Unreachable { .. }
-            | Self::Unverified { .. } => self.word(),
-        }
-    }
-
-    /// The word in the ledger and in JSON.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Untested => "untested",
-            Self::Verifying => "verifying",
-            Self::Good { .. } => "valid",
-            Self::Refused { .. } => "refused",
-            Self::Unreadable { .. } => "unreadable",
-            Self::Unreachable { .. } => "unreachable",
-            Self::Unverified { .. } => "unverified",
-        }
-    }
-
-    /// When it was determined.
-    #[must_use]
-    pub fn at(&self) -> Option<WallTime> {
-        match self {
-            Self::Untested | Self::Verifying => None,
-            Self::Good { at }
-            | Self::Refused { at, .. }
-            | Self::Unreadable { at, .. }
-            | Self::Unreachable { at, .. }
-            | Self::Unverified { at, .. } => Some(*at),
-        }
-    }
-
-    /// Why they are not valid.
-    #[must_use]
-    pub fn why(&self) -> Option<&str> {
-        match self {
-            Self::Untested | Self::Verifying | Self::Good { .. } => None,
-            Self::Refused { why, .. }
-            | Self::Unreadable { why, .. }
-            | Self::Unreachable { why, .. }
-            | Self::Unverified { why, .. } => Some(why),
+        let state = match outcome.map_err(|problem| problem.kind) {
+            Ok(()) => CredentialState::Valid,
+            // A provider without such a call says nothing about the credentials.
+            Err(ProblemKind::Usage) => return Self::default(),
+            Err(ProblemKind::Refused) => CredentialState::Refused,
+            Err(ProblemKind::Config) => CredentialState::Unreadable,
+            Err(ProblemKind::Unreachable | ProblemKind::TimedOut) => CredentialState::Unreachable,
+            // None of these says anything about the credentials; they may be valid.
+            Err(
+                ProblemKind::NotFound
+                | ProblemKind::Failing
+                | ProblemKind::Nonsense
+                | ProblemKind::Budget
+                | ProblemKind::Declined
+                | ProblemKind::Interrupted
+                | ProblemKind::Local,
+            ) => CredentialState::Unverified,
+        };
+        Self {
+            state,
+            at: Some(at),
+            why: outcome.err().map(Problem::describe),
         }
     }
 }
@@ -260,7 +218,7 @@ mod tests {
         ] {
             let problem = Problem::new(kind, "what", "");
             let status = CredentialStatus::after(Err(&problem), at);
-            assert_eq!(status.word(), word, "{kind:?}");
+            assert_eq!(status.state.as_str(), word, "{kind:?}");
         }
     }
 }

@@ -45,7 +45,7 @@ pub mod token;
 pub mod verdict;
 pub(crate) mod words;
 
-pub use account::{Ability, Account, CredentialStatus, Environment, ProviderId};
+pub use account::{Ability, Account, CredentialState, CredentialStatus, Environment, ProviderId};
 pub use amount::{Amount, Currency, Total};
 pub use bad_json::{bad_json, bad_json_reason};
 pub use budget::{BudgetGauge, Counts, Waiting};

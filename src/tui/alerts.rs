@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{
-    AccountId, CredentialStatus, Delivery, DeliveryId, Handled, Listening, REFUSED_IN_A_ROW,
-    Verdict, WallTime, is_about_hook, notice_alert,
+    AccountId, CredentialState, CredentialStatus, Delivery, DeliveryId, Handled, Listening,
+    REFUSED_IN_A_ROW, Verdict, WallTime, is_about_hook, notice_alert,
 };
 
 use super::deliveries;
@@ -74,12 +74,12 @@ pub fn all(store: &Store) -> Vec<Alert> {
 
 /// The alerts that an account has no more while its credentials are the cause: one about those is enough.
 pub fn hidden(store: &Store) -> impl Iterator<Item = Alert> {
-    let rejected = || store.accounts.iter().filter(|k| k.status.why().is_some());
+    let rejected = || store.accounts.iter().filter(|k| k.status.why.is_some());
     tokens(rejected()).chain(unchecked(store, rejected()))
 }
 
 fn working(store: &Store) -> impl Iterator<Item = &AccountState> {
-    store.accounts.iter().filter(|k| k.status.why().is_none())
+    store.accounts.iter().filter(|k| k.status.why.is_none())
 }
 
 pub fn count(store: &Store) -> usize {
@@ -112,17 +112,17 @@ fn payments(store: &Store) -> impl Iterator<Item = Alert> {
 
 fn accounts(store: &Store) -> impl Iterator<Item = Alert> {
     store.accounts.iter().filter_map(|known| {
-        let why = known.status.why()?;
+        let CredentialStatus { state, at, why } = &known.status;
+        let why = why.as_ref()?;
         let id = known.id();
-        let word = known.status.word();
         Some(Alert {
-            key: format!("credentials {id} {word}"),
-            what: match known.status {
-                CredentialStatus::Unreachable { .. } => format!("provider unreachable: {why}"),
-                _ => format!("credentials {}: {why}", known.status.shown()),
+            key: format!("credentials {id} {}", state.as_str()),
+            what: match state {
+                CredentialState::Unreachable => format!("provider unreachable: {why}"),
+                _ => format!("credentials {}: {why}", state.shown()),
             },
             account: Some(id.clone()),
-            since: known.failing_since.or(known.status.at()),
+            since: known.failing_since.or(*at),
             tone: Tone::Bad,
             target: Target::Account(id.clone()),
             handled: None,

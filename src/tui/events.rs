@@ -5,7 +5,7 @@ use super::msg::{CONFIG, ConfigNews, FailedHook, Level, Msg, Notice, Ready, Save
 use super::store::{LISTENER, Phase, Store};
 use super::watched::Watched;
 use crate::domain::simulate::Command;
-use crate::domain::{CredentialStatus, Listening, Now, notice_alert};
+use crate::domain::{Listening, Now, notice_alert};
 
 impl Store {
     pub fn apply(&mut self, msg: &Msg, now: Now) {
@@ -103,13 +103,9 @@ impl Store {
         for (account, status) in &saved.credentials {
             if let Some(known) = self.known_mut(account)
                 // A result of this run may be newer.
-                && known.status.at() <= status.at()
+                && known.status.at <= status.at
             {
-                // The program stopped during this verification: there is no result.
-                known.stands(match status {
-                    CredentialStatus::Verifying => CredentialStatus::Untested,
-                    other => other.clone(),
-                });
+                known.stands(status.clone());
             }
         }
         self.failed_elsewhere(&saved.failed_hooks);

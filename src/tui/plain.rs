@@ -208,7 +208,7 @@ impl Plain {
         for known in &store.accounts {
             let environment = environment(known.account.environment);
             let title = known.account.provider_title;
-            let shown = known.status.shown();
+            let shown = known.status.state.shown();
             self.lines.push(format!(
                 "account {}: {title}, {environment}, credentials {shown}",
                 known.id()

@@ -119,20 +119,22 @@ fn live() -> Model {
     ready.saved.credentials = vec![
         (
             name("shop"),
-            CredentialStatus::Refused {
-                at: second(0).wall,
-                why: "Kanga refused the key or the nonce (9000). Check the secret in KANGA_API_SECRET, and whether another program uses this key with a clock ahead of ours".into(),
+            CredentialStatus {
+                state: CredentialState::Refused,
+                at: Some(second(0).wall),
+                why: Some("Kanga refused the key or the nonce (9000). Check the secret in KANGA_API_SECRET, and whether another program uses this key with a clock ahead of ours".into()),
             },
         ),
         (
             name("outlet"),
-            CredentialStatus::Good { at: second(0).wall },
+            CredentialStatus::after(Ok(()), second(0).wall),
         ),
         (
             name("trial"),
-            CredentialStatus::Unreachable {
-                at: second(0).wall,
-                why: "no connection to api.kanga.exchange".into(),
+            CredentialStatus {
+                state: CredentialState::Unreachable,
+                at: Some(second(0).wall),
+                why: Some("no connection to api.kanga.exchange".into()),
             },
         ),
     ];

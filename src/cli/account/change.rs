@@ -54,13 +54,13 @@ pub(super) fn print(
                     "profile": profile,
                     "provider": account.provider.0,
                     "environment": account.environment.as_str(),
-                    "status": status.word(),
+                    "status": status.state.as_str(),
                     "saved_in": saved_in,
                     "verified": proved,
                     "config": config,
                 }));
             }
-            row(account, status.shown(), unverified.is_none(), out)?;
+            row(account, status.state.shown(), unverified.is_none(), out)?;
             for (key, place) in saved_in {
                 let status = if proved.contains(key) {
                     "accepted"

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{environment_tone, tone_of};
+use super::environment_tone;
 use crate::cli::prelude::*;
 use crate::domain::{CredentialStatus, time};
 
@@ -36,12 +36,9 @@ impl DeckCommand for ListAccounts {
             accounts.filter(|account| only.is_none_or(|name| name == account.id.as_str()))
         {
             any = true;
-            let status = remembered.iter().find(|(id, _)| *id == account.id);
-            let status = status.map(|(_, status)| status);
-            let (word, at) =
-                status.map_or(("untested", None), |status| (status.word(), status.at()));
-            let shown = status.map_or(word, CredentialStatus::shown);
-            let tone = status.map_or(Tone::Dim, tone_of);
+            let found = remembered.iter().find(|(id, _)| *id == account.id);
+            let CredentialStatus { state, at, .. } =
+                found.map_or_else(CredentialStatus::default, |(_, status)| status.clone());
             let when = at.map_or(String::new(), |at| match now.since(at) {
                 age if age < Duration::from_secs(1) => " just now".into(),
                 age => format!(" {} ago", time::coarse(age)),
@@ -52,7 +49,7 @@ impl DeckCommand for ListAccounts {
                 "environment": account.environment.as_str(),
                 "host": account.host,
                 "secret_source": account.secret_source,
-                "status": word,
+                "status": state.as_str(),
                 "verified_at": at.map(WallTime::rfc3339),
             });
             let cells = [
@@ -64,7 +61,7 @@ impl DeckCommand for ListAccounts {
                 ),
                 plain(account.host.as_str()),
                 toned(account.secret_source.as_str(), Tone::Dim),
-                toned(format!("{shown}{when}"), tone),
+                toned(format!("{}{when}", state.shown()), state.tone()),
             ];
             listing.row(&object, cells)?;
         }

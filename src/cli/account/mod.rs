@@ -9,7 +9,7 @@ mod rotate;
 mod verify;
 
 use super::prelude::*;
-use crate::domain::{CredentialStatus, Environment};
+use crate::domain::Environment;
 
 use answers::AddAccount;
 use list::ListAccounts;
@@ -25,15 +25,6 @@ commands! {
         Add(AddAccount),
         Rotate(RotateSecret),
         Remove(RemoveAccount),
-    }
-}
-
-fn tone_of(status: &CredentialStatus) -> Tone {
-    match status {
-        CredentialStatus::Untested | CredentialStatus::Verifying => Tone::Dim,
-        CredentialStatus::Good { .. } => Tone::Good,
-        CredentialStatus::Refused { .. } | CredentialStatus::Unreadable { .. } => Tone::Bad,
-        CredentialStatus::Unreachable { .. } | CredentialStatus::Unverified { .. } => Tone::Warn,
     }
 }
 

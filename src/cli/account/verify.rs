@@ -2,9 +2,9 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{environment_tone, tone_of};
+use super::environment_tone;
 use crate::cli::prelude::*;
-use crate::domain::{Account, CredentialStatus};
+use crate::domain::{Account, CredentialState, CredentialStatus};
 
 /// Verify the credentials: send the provider one request that changes nothing.
 #[derive(Debug, Args)]
@@ -52,13 +52,13 @@ impl DeckCommand for VerifyAccounts {
                 deck.verify(&account.id, options).await
             };
             let now = cx.now().wall;
-            let status = CredentialStatus::after(result.as_ref().copied(), now);
-            let tone = tone_of(&status);
-            let accepted = self.signature && matches!(status, CredentialStatus::Good { .. });
+            let state = CredentialStatus::after(result.as_ref().copied(), now).state;
+            let tone = state.tone();
+            let accepted = self.signature && state == CredentialState::Valid;
             let (word, shown) = if accepted {
                 ("signature accepted", "signature accepted")
             } else {
-                (status.word(), status.shown())
+                (state.as_str(), state.shown())
             };
             let glyph = match tone {
                 Tone::Good => "✔",

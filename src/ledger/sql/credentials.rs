@@ -1,7 +1,7 @@
 //! The last verified state of each account's credentials, so that the next start can show it before any request. Never
 //! the credentials themselves.
 
-use crate::domain::{AccountId, CredentialStatus};
+use crate::domain::{AccountId, CredentialState, CredentialStatus};
 
 use super::SqlResult;
 use super::value::{Row, params};
@@ -16,8 +16,11 @@ impl Ledger {
         account: &AccountId,
         status: &CredentialStatus,
     ) -> Result<(), LedgerError> {
-        let Some(at) = status.at() else { return Ok(()) };
-        let (word, why) = (status.word(), status.why().unwrap_or_default().to_owned());
+        let Some(at) = status.at else { return Ok(()) };
+        let (word, why) = (
+            status.state.as_str(),
+            status.why.clone().unwrap_or_default(),
+        );
         let (profile, account) = (profile.to_owned(), account.clone());
         self.write(move |sql| {
             sql.execute(
@@ -31,7 +34,7 @@ impl Ledger {
         .map(drop)
     }
 
-    /// The last saved state; [`CredentialStatus::Untested`] if there is none.
+    /// The last saved state; [`CredentialState::Untested`] if there is none.
     pub async fn recall_credentials(
         &self,
         profile: &str,
@@ -42,23 +45,27 @@ impl Ledger {
             let found = sql.optional(
                 "SELECT status, at, why FROM credentials WHERE profile = $1 AND account = $2",
                 params![&profile, account.as_str()],
-                verdict,
+                status,
             )?;
-            Ok(found.unwrap_or(CredentialStatus::Untested))
+            Ok(found.unwrap_or_default())
         })
         .await
     }
 }
 
-fn verdict(row: Row<'_>) -> SqlResult<CredentialStatus> {
-    let at = row.get(1)?;
-    let why = row.get(2)?;
-    Ok(match row.get::<String>(0)?.as_str() {
-        "valid" | "good" => CredentialStatus::Good { at },
-        "refused" => CredentialStatus::Refused { at, why },
-        "unreadable" => CredentialStatus::Unreadable { at, why },
-        "unreachable" => CredentialStatus::Unreachable { at, why },
-        "unverified" => CredentialStatus::Unverified { at, why },
-        _ => CredentialStatus::Untested,
+fn status(row: Row<'_>) -> SqlResult<CredentialStatus> {
+    let state = match row.get::<String>(0)?.as_str() {
+        // Earlier versions wrote this.
+        "good" => CredentialState::Valid,
+        word => CredentialState::from_word(word).unwrap_or_default(),
+    };
+    if state == CredentialState::Untested {
+        return Ok(CredentialStatus::default());
+    }
+    let why: String = row.get(2)?;
+    Ok(CredentialStatus {
+        state,
+        at: Some(row.get(1)?),
+        why: Some(why).filter(|why| !why.is_empty()),
     })
 }

@@ -123,11 +123,11 @@ impl State {
                 let id = account.id.clone();
                 let (status, is) = if verified {
                     let at = ctx.now.wall;
-                    (CredentialStatus::Good { at }, "valid and in use")
+                    (CredentialStatus::after(Ok(()), at), "valid and in use")
                 } else {
                     // The old secret's status stays until the new one was used.
                     let known = ctx.store.known(&id);
-                    let status = known.map_or(CredentialStatus::Untested, |k| k.status.clone());
+                    let status = known.map(|k| k.status.clone()).unwrap_or_default();
                     (status, "in use, not verified")
                 };
                 ctx.store.adopt(account, status);
@@ -365,7 +365,7 @@ impl Component for State {
             .accounts
             .iter()
             .filter(|known| verification(known, store).is_none())
-            .filter_map(|known| known.status.at())
+            .filter_map(|known| known.status.at)
             .map(|at| age_changes_in(at, now));
         let mut waits = store.accounts.iter();
         let counts = waits.any(|known| store.counts_down(verification(known, store), now));
@@ -474,15 +474,9 @@ fn describe(known: &AccountState, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
         let key = ctx.key(ConsoleAction::Escape);
         out.push((format!("waiting: {wait}; {key} cancels"), Tone::Busy));
     }
-    if let Some(why) = known.status.why() {
-        let tone = match known.status {
-            CredentialStatus::Unreachable { .. } | CredentialStatus::Unverified { .. } => {
-                Tone::Warn
-            }
-            _ => Tone::Bad,
-        };
+    if let Some(why) = &known.status.why {
         let why = without_account(why, known.id().as_str());
-        out.push((why.to_owned(), tone));
+        out.push((why.to_owned(), known.status.state.tone()));
     }
     if let Some(left) = known.armed(ctx.now) {
         let minutes = left.as_secs().div_ceil(60);
@@ -523,21 +517,15 @@ fn status(known: &AccountState, ctx: ViewContext<'_>) -> (&'static str, String, 
         };
         return ("◌", word.into(), Tone::Busy);
     }
-    let (glyph, tone) = match known.status {
-        CredentialStatus::Untested | CredentialStatus::Verifying => ("○", Tone::Dim),
-        CredentialStatus::Good { .. } => ("✔", Tone::Good),
-        CredentialStatus::Refused { .. } | CredentialStatus::Unreadable { .. } => ("✘", Tone::Bad),
-        CredentialStatus::Unreachable { .. } | CredentialStatus::Unverified { .. } => {
-            ("!", Tone::Warn)
-        }
+    let CredentialStatus { state, at, .. } = &known.status;
+    let glyph = match state.tone() {
+        Tone::Good => "✔",
+        Tone::Bad => "✘",
+        Tone::Warn => "!",
+        _ => "○",
     };
-    let word = known.status.shown();
-    let when = known
-        .status
-        .at()
-        .map(|at| format!(" {}", ctx.ago(at)))
-        .unwrap_or_default();
-    (glyph, format!("{word}{when}"), tone)
+    let when = at.map_or_else(String::new, |at| format!(" {}", ctx.ago(at)));
+    (glyph, format!("{}{when}", state.shown()), state.tone())
 }
 
 /// What the empty pane of an ability says in a profile without an account for it.

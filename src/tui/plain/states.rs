@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use super::conditions::{Conditions, credentials, is_of_state};
 use super::words::{self, without_signs};
-use crate::domain::{AccountId, CredentialStatus, Listening, Now, WallTime, notice_alert, time};
+use crate::domain::{
+    AccountId, CredentialState, CredentialStatus, Listening, Now, WallTime, notice_alert, time,
+};
 use crate::tui::alerts;
 use crate::tui::msg::{Level, WatchKey};
 use crate::tui::store::{AccountState, LISTENER, Store};
@@ -92,13 +94,9 @@ impl States {
     }
 
     fn credentials(&mut self, known: &AccountState, now: Now) -> Option<String> {
-        let at = known.status.at();
+        let CredentialStatus { state, at, .. } = known.status;
         let is_new = at.is_some_and(|at| is_since(at, self.started, now));
-        let is_valid = match known.status {
-            CredentialStatus::Good { .. } if is_new => true,
-            CredentialStatus::Verifying => return None,
-            _ => false,
-        };
+        let is_valid = is_new && state == CredentialState::Valid;
         let was_valid = self.valid.insert(known.id().clone(), is_valid);
         let is_news = is_valid && was_valid != Some(true);
         is_news.then(|| format!("{}: credentials valid", known.id()))

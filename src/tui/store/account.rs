@@ -28,11 +28,11 @@ pub struct AccountState {
 
 impl AccountState {
     pub fn stands(&mut self, status: CredentialStatus) {
-        let same = self.status.word() == status.word();
-        if status.why().is_none() {
+        let same = self.status.state == status.state;
+        if status.why.is_none() {
             self.failing_since = None;
         } else if !same || self.failing_since.is_none() {
-            self.failing_since = status.at();
+            self.failing_since = status.at;
         }
         self.status = status;
     }
@@ -40,7 +40,7 @@ impl AccountState {
     pub(super) fn new(account: Account) -> Self {
         Self {
             account,
-            status: CredentialStatus::Untested,
+            status: CredentialStatus::default(),
             failing_since: None,
             token: None,
             budgets: Vec::new(),

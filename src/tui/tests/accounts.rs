@@ -116,7 +116,10 @@ fn an_account_is_verified_then_saved_and_listed_without_a_restart() {
     assert!(matches!(model.overlays.as_slice(), []));
     let known = model.panes.credentials.selected(&model.store).unwrap();
     assert_eq!(known.account, kinguin("keys"));
-    assert_eq!(known.status, CredentialStatus::Good { at: second(2).wall });
+    assert_eq!(
+        known.status,
+        CredentialStatus::after(Ok(()), second(2).wall)
+    );
     let shown = screen(&model, second(2), 120, 40);
     assert!(
         shown.contains("keys is valid and saved: client_secret in the keyring"),
@@ -168,7 +171,7 @@ fn without_a_way_to_verify_it_is_saved_only_by_choice() {
     };
     managed(&mut model, request, Ok(changed));
     let known = model.panes.credentials.selected(&model.store).unwrap();
-    assert_eq!(known.status.word(), "unreachable");
+    assert_eq!(known.status.state.as_str(), "unreachable");
     assert!(screen(&model, second(3), 120, 40).contains("keys is saved unverified"));
 }
 
@@ -360,7 +363,7 @@ fn windows_of_accounts() {
         press(&mut model, "<esc>", second(2));
         model
             .store
-            .adopt(kinguin("keys"), CredentialStatus::Untested);
+            .adopt(kinguin("keys"), CredentialStatus::default());
         update(&mut model, second(2), Msg::Woke);
         press(&mut model, "GR", second(2));
         paste(&mut model, PLANTED);

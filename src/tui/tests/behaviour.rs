@@ -85,9 +85,10 @@ fn what_the_ledger_has_is_shown_once_it_can_be_read_except_older_credentials() {
     update(&mut model, second(0), Msg::Ready(unread));
     let [shop, outlet] = ["shop", "outlet"].map(|name| AccountId::new(name).unwrap());
     model.store.judge(&outlet, Ok(()), second(2));
-    let refused = || CredentialStatus::Refused {
-        at: second(1).wall,
-        why: "the key is revoked".into(),
+    let refused = || CredentialStatus {
+        state: CredentialState::Refused,
+        at: Some(second(1).wall),
+        why: Some("the key is revoked".into()),
     };
     let saved = msg::Saved {
         credentials: vec![(shop.clone(), refused()), (outlet.clone(), refused())],
@@ -97,9 +98,9 @@ fn what_the_ledger_has_is_shown_once_it_can_be_read_except_older_credentials() {
     let rows = saved.deliveries.len();
     update(&mut model, second(3), Msg::Saved(saved));
     assert_eq!(model.panes.callbacks.len(&model.store), rows);
-    let status = |id| model.store.known(id).map(|known| known.status.word());
-    assert_eq!(status(&outlet), Some("valid"));
-    assert_eq!(status(&shop), Some(refused().word()));
+    let status = |id| model.store.known(id).map(|known| known.status.state);
+    assert_eq!(status(&outlet), Some(CredentialState::Valid));
+    assert_eq!(status(&shop), Some(refused().state));
 }
 
 #[test]

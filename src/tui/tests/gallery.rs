@@ -88,9 +88,10 @@ fn long() -> Model {
     let at = second(0).wall;
     ready.saved.credentials = vec![(
         account.clone(),
-        CredentialStatus::Refused {
-            at,
-            why: why.clone(),
+        CredentialStatus {
+            state: CredentialState::Refused,
+            at: Some(at),
+            why: Some(why.clone()),
         },
     )];
     ready.verify = Vec::new();

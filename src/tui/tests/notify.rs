@@ -140,9 +140,10 @@ fn alerts_from_before_the_start_are_one_notification() {
     ready.verify = Vec::new();
     ready.saved.credentials = vec![(
         account(),
-        CredentialStatus::Refused {
-            at: second(0).wall,
-            why: "the key is revoked".into(),
+        CredentialStatus {
+            state: CredentialState::Refused,
+            at: Some(second(0).wall),
+            why: Some("the key is revoked".into()),
         },
     )];
     update(&mut model, second(0), Msg::Ready(ready));

@@ -230,7 +230,7 @@ fn only_unchanged_accounts_stay_armed_while_the_screen_stays() {
     for name in ["shop", "outlet"] {
         let known = model.store.known_mut(&id(name)).unwrap();
         known.arm(second(1));
-        known.stands(CredentialStatus::Good { at: second(1).wall });
+        known.stands(CredentialStatus::after(Ok(()), second(1).wall));
     }
     press(&mut model, "5/pos<enter>f", second(1));
     let estimate = press(&mut model, "4e", second(1));
@@ -242,8 +242,8 @@ fn only_unchanged_accounts_stay_armed_while_the_screen_stays() {
     assert_eq!(armed("outlet"), None);
     assert!(model.store.known(&id("trial")).is_none());
     let status = |name: &str| model.store.known(&id(name)).unwrap().status.clone();
-    assert_ne!(status("shop"), CredentialStatus::Untested);
-    assert_eq!(status("outlet"), CredentialStatus::Untested);
+    assert_ne!(status("shop"), CredentialStatus::default());
+    assert_eq!(status("outlet"), CredentialStatus::default());
     let shown = screen(&model, second(3), 120, 40);
     assert!(shown.contains("starting…"), "{shown}");
     assert!(shown.contains("searching requests for `pos`"), "{shown}");
