@@ -83,7 +83,7 @@ pub struct Waiter {
     /// Whether no operator waits for it.
     pub background: bool,
     /// The counts when it began to wait: a change is an outcome that it shares.
-    fetched: u32,
+    requested: u32,
     failures: u32,
 }
 
@@ -104,6 +104,8 @@ pub struct Lifecycle {
     error: Option<NetError>,
     /// How many have failed in a row.
     failures: u32,
+    /// How many have ended that the operator requested.
+    requested: u32,
     /// The earliest next automatic fetch, on the monotonic clock; for rejected credentials, the earliest check whether
     /// they were replaced.
     not_before: Duration,
@@ -145,17 +147,22 @@ impl Lifecycle {
         Waiter {
             why,
             background,
-            fetched: self.shown.fetched,
+            requested: self.requested,
             failures: self.failures,
         }
     }
 
     /// The turn of a caller to fetch: the fetch begins, unless there is an outcome already.
     pub fn turn(&mut self, caller: Waiter, now: Now) -> Option<Result<(), NetError>> {
+        let has_outcome = match caller.why {
+            Why::Needed | Why::Due => self.failures != caller.failures,
+            // Any other fetch may have begun with the secret before.
+            Why::Requested => self.requested != caller.requested,
+        };
         let done = match caller.why {
             Why::Needed => self.valid(now).is_some(),
             Why::Due => self.renews_in(now) != Some(Duration::ZERO),
-            Why::Requested => self.shown.fetched != caller.fetched,
+            Why::Requested => has_outcome && self.error.is_none(),
         };
         if done {
             return Some(Ok(()));
@@ -163,7 +170,7 @@ impl Lifecycle {
         // The operator's own call tries again at once; polling waits.
         let early = caller.background && caller.why == Why::Needed && now.mono < self.not_before;
         if let Some(error) = &self.error
-            && (early || self.failures != caller.failures)
+            && (early || has_outcome)
         {
             return Some(Err(error.clone()));
         }
@@ -231,8 +238,14 @@ impl Lifecycle {
         is_used
     }
 
+    fn end(&mut self) {
+        if self.fetching.take() == Some(Why::Requested) {
+            self.requested += 1;
+        }
+    }
+
     fn take(&mut self, token: &Secret, life: TokenLife) {
-        self.fetching = None;
+        self.end();
         self.error = None;
         self.failures = 0;
         self.rejected_request = None;
@@ -245,7 +258,7 @@ impl Lifecycle {
 
     /// The fetch failed. The current token stays.
     pub fn failed(&mut self, now: Now, failure: Failure, jitter: Jitter) {
-        self.fetching = None;
+        self.end();
         self.failures = self.failures.saturating_add(1);
         let refused = failure.is_rejection();
         // Rejected credentials are only compared, so the interval does not grow.
@@ -269,7 +282,7 @@ impl Lifecycle {
 
     /// The credentials are still the rejected ones, so nothing was sent. Returns the error of the rejection.
     pub fn not_replaced(&mut self, now: Now) -> Option<NetError> {
-        self.fetching = None;
+        self.end();
         self.not_before = now.mono.saturating_add(LOOK_AGAIN);
         self.error.clone()
     }

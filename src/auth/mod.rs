@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{OnceCell, oneshot};
+use tokio::sync::{Notify, OnceCell, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -62,6 +62,8 @@ struct Shared {
     fetching: tokio::sync::Mutex<()>,
     /// Held from the start of a fetch until its token is saved.
     saving: tokio::sync::Mutex<()>,
+    /// Something changed by which the next renewal is due.
+    changed: Notify,
     loaded: OnceCell<()>,
     tasks: TaskTracker,
     /// Cancels a fetch when the program exits and no caller is left.
@@ -91,6 +93,7 @@ impl Tokens {
             held: Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
             saving: tokio::sync::Mutex::default(),
+            changed: Notify::new(),
             loaded: OnceCell::new(),
             tasks: TaskTracker::new(),
             ending: CancellationToken::new(),
@@ -163,10 +166,13 @@ impl Tokens {
     fn is_usable(&self) -> bool {
         let now = self.0.clock.now();
         let mut held = self.held();
-        held.wanted = true;
+        let was_wanted = std::mem::replace(&mut held.wanted, true);
         let usable = held.valid(now).is_some();
         let due = held.renews_in(now) == Some(Duration::ZERO);
         drop(held);
+        if !was_wanted {
+            self.0.changed.notify_one();
+        }
         if usable && due {
             drop(self.start(Why::Due, background_options()));
         }
@@ -230,9 +236,11 @@ impl Tokens {
         self.load().await;
         while !self.0.ending.is_cancelled() {
             let renews_in = self.held().renews_in(self.0.clock.now());
+            let changed = self.0.changed.notified();
             match renews_in {
                 Some(Duration::ZERO) => drop(self.fetch(Why::Due, background_options()).await),
-                wait => tokio::time::sleep(wait.unwrap_or(MAX_SLEEP).min(MAX_SLEEP)).await,
+                Some(wait) => drop(tokio::time::timeout(wait.min(MAX_SLEEP), changed).await),
+                None => changed.await,
             }
         }
     }
@@ -362,6 +370,8 @@ impl Tokens {
             if !held.granted(now, &grant.token, life) {
                 return Err(grant::expired_on_arrival(account));
             }
+            // Until it is saved, below.
+            held.shown.stored_in = StoredIn::Memory;
             held.shown.note = grant.note;
             Ok(Some(grant.token))
         });
@@ -417,6 +427,7 @@ impl Tokens {
         let status = self.status();
         let gate = self.0.session.gate();
         gate.emit(Event::Token(account, status));
+        self.0.changed.notify_one();
     }
 
     fn held(&self) -> MutexGuard<'_, Lifecycle> {

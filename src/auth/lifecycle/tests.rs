@@ -599,3 +599,22 @@ fn ten_thousand_random_histories_hold() {
         "the histories are of something: {used} {fetches}"
     );
 }
+
+#[test]
+fn a_request_for_a_new_token_shares_the_outcome_of_such_a_request_alone() {
+    let mut cycle = with_token(600);
+    assert!(renew(&mut cycle, 545));
+    // The secret is replaced while the renewal with the old one runs.
+    let [first, second] = [(); 2].map(|()| cycle.waiter(Why::Requested, false));
+    cycle.failed(at(546), refusal(), NONE);
+    assert_eq!(cycle.turn(first, at(546)), None, "it sends its own");
+    assert!(grant(&mut cycle, 547, "two", 600));
+    assert_eq!(cycle.turn(second, at(547)), Some(Ok(())), "both at once");
+
+    assert!(renew(&mut cycle, 1_100));
+    let [first, second] = [(); 2].map(|()| cycle.waiter(Why::Requested, false));
+    assert!(grant(&mut cycle, 1_101, "three", 600));
+    assert_eq!(cycle.turn(first, at(1_101)), None, "it sends its own");
+    cycle.failed(at(1_102), refusal(), NONE);
+    assert!(cycle.turn(second, at(1_102)).unwrap().is_err());
+}
