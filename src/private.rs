@@ -166,7 +166,7 @@ fn open_as(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
 /// not followed.
 ///
 /// # Errors
-/// If it cannot be written; then the one before is unchanged.
+/// If it cannot be written; then the one before is unchanged, unless only the folder cannot be synced.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path
         .parent()
@@ -224,7 +224,12 @@ fn is_too_open(path: &Path, about: &Metadata, is_one: bool, what: &str) -> io::R
         return Err(refused(path, &format!("is not a {what}; remove it")));
     }
     if let Some(danger @ Danger::Owner(_)) = Danger::of(about) {
-        return Err(refused(path, &format!("{danger}; remove it")));
+        let remedy = if about.is_dir() {
+            "choose another folder with --state-dir"
+        } else {
+            "remove it"
+        };
+        return Err(refused(path, &format!("{danger}; {remedy}")));
     }
     Ok(about.mode() & 0o077 != 0)
 }

@@ -124,7 +124,10 @@ pub(super) fn run_blocking(
             .block_on(run(command, b"", limits))
     };
     // On a thread of its own, since a runtime inside another one panics.
-    std::thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|panic| resume_unwind(panic))
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().spawn_scoped(scope, run)?;
+        thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
 }
 
 /// Its own children may continue and hold its output open.

@@ -207,8 +207,9 @@ impl Vault {
     fn read(&self, path: &Path) -> Result<Option<Secret>, VaultError> {
         let none = |why| io::Error::other(format!("{} {why}; remove it", path.display()));
         let read = || {
-            let file = private::open_existing(path)?;
+            // First: a folder that is a link must not lead to the mode of a file elsewhere.
             private::tighten_folder(&self.folder)?;
+            let file = private::open_existing(path)?;
             let mut bytes = Zeroizing::new(Vec::with_capacity(SIZE_MAX + 1));
             if !private::read_at_most(file, SIZE_MAX, &mut bytes)? {
                 return Err(none("is larger than 64 KiB, so it is not a secret"));

@@ -132,18 +132,14 @@ fn callers_without_a_token_share_one_fetch() {
     let mut cycle = Lifecycle::default();
     assert_eq!(need(&mut cycle, 0, true), None);
     let operator = cycle.waiter(Why::Needed, false);
-    let requests = cycle.waiter(Why::Requested, false);
     cycle.failed(at(2), failing(), FULL);
     let shared = Some(Err(failing().error));
     assert_eq!(cycle.turn(operator, at(2)), shared);
-    assert_eq!(cycle.turn(requests, at(2)), shared);
     assert_eq!(need(&mut cycle, 2, true), shared, "polling waits");
     assert_eq!(need(&mut cycle, 2, false), None);
     let operator = cycle.waiter(Why::Needed, false);
-    let requests = cycle.waiter(Why::Requested, false);
     assert!(grant(&mut cycle, 3, "one", 60));
     assert_eq!(cycle.turn(operator, at(3)), Some(Ok(())));
-    assert_eq!(cycle.turn(requests, at(3)), Some(Ok(())));
     let requests = cycle.waiter(Why::Requested, false);
     assert_eq!(
         cycle.turn(requests, at(3)),

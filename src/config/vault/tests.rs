@@ -257,6 +257,7 @@ mod files {
         let linked = folder.path().join("linked");
         symlink(&at, &linked).unwrap();
         let vault = Vault::files(linked);
+        fs::set_permissions(at.join("a"), fs::Permissions::from_mode(0o644)).unwrap();
         for refused in [
             vault.put("c", &secret("three")).map(drop),
             vault.get("a").map(drop),
@@ -264,6 +265,12 @@ mod files {
             let message = refused.unwrap_err().to_string();
             assert!(message.contains("linked is a symbolic link"), "{message}");
         }
+        let mode = fs::metadata(at.join("a")).unwrap().permissions().mode();
+        assert_eq!(
+            mode & 0o777,
+            0o644,
+            "a file behind the link stays as it was"
+        );
     }
 
     #[test]

@@ -62,10 +62,10 @@ fn status(row: Row<'_>) -> SqlResult<CredentialStatus> {
     if state == CredentialState::Untested {
         return Ok(CredentialStatus::default());
     }
-    let why: String = row.get(2)?;
+    let why = row.get(2)?;
     Ok(CredentialStatus {
         state,
         at: Some(row.get(1)?),
-        why: Some(why).filter(|why| !why.is_empty()),
+        why: (state != CredentialState::Valid).then_some(why),
     })
 }
