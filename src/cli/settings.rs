@@ -91,6 +91,7 @@ impl Settings {
             callbacks: self.config.callbacks.clone(),
             hooks: self.config.hooks.clone(),
             handover: Handover::default(),
+            recording: None,
         })
     }
 

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use tokio::sync::watch;
+
 use crate::clock::Clock;
 use crate::config::{DatabaseUrl, Environ, LedgerConfig, SecretSource, child};
 use crate::domain::{Exchange, Problem, Secret, inert};
-use crate::ledger::{self, DatabaseSettings, Ledger, Retention};
+use crate::ledger::{self, DatabaseSettings, Ledger, Retention, Status};
 use crate::net;
 
 /// The schema of a shared ledger, where the config names none.
@@ -28,16 +30,14 @@ pub(super) async fn open(
         Some(config) => database(config, environ).await?,
         None => None,
     };
-    if let Some(settings) = settings {
-        let opened = Ledger::connect(&settings, clock.clone(), Retention::shared());
-        return opened.map_err(unusable);
-    }
-    refuse_newer(state_dir.clone()).await?;
-    Ok(Ledger::start(
-        state_dir,
-        clock.clone(),
-        Retention::default(),
-    ))
+    let ledger = if let Some(settings) = settings {
+        Ledger::connect(&settings, clock.clone(), Retention::shared()).map_err(unusable)?
+    } else {
+        refuse_newer(state_dir.clone()).await?;
+        Ledger::start(state_dir, clock.clone(), Retention::default())
+    };
+    tokio::spawn(log_problems(ledger.status_changes()));
+    Ok(ledger)
 }
 
 pub(super) async fn of_recording(requests: Vec<Exchange>, clock: Clock) -> Ledger {
@@ -176,6 +176,29 @@ async fn refuse_newer(folder: PathBuf) -> Result<(), Problem> {
             "update tilldeck, or choose another folder with --state-dir; the ledger stays as it is",
         )),
         _ => Ok(()),
+    }
+}
+
+/// Logs the ledger's problems to the support log until the deck is closed.
+async fn log_problems(mut changes: watch::Receiver<Status>) {
+    let mut was_ready = true;
+    loop {
+        let status = changes.borrow_and_update().clone();
+        let is_ready = matches!(status, Status::Opening | Status::Ready);
+        match status {
+            Status::Ready if !was_ready => tracing::info!("the ledger can be written again"),
+            Status::Opening | Status::Ready => {}
+            Status::Locked => tracing::warn!("another program has locked the ledger"),
+            Status::SetAside { to, why } => {
+                tracing::error!(to = %to.display(), why, "the ledger was damaged, and moved away");
+            }
+            Status::Degraded { why } => tracing::error!(why, "the ledger cannot be written"),
+            Status::Away { why, .. } => tracing::error!(why, "the shared ledger cannot be used"),
+        }
+        was_ready = is_ready;
+        if changes.changed().await.is_err() {
+            return;
+        }
     }
 }
 

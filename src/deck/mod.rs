@@ -28,7 +28,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reqwest::Url;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 pub use bring::import;
 pub use follow::{Follower, News};
@@ -87,6 +87,9 @@ pub struct Options {
     pub hooks: config::Hooks,
     /// What an earlier deck of the same profile hands over; the default without one.
     pub handover: Handover,
+    /// The requests of a recording, in a ledger in memory in place of the one above: nothing is saved, and a profile
+    /// without accounts sends nothing.
+    pub recording: Option<Vec<Exchange>>,
 }
 
 /// An open profile.
@@ -130,45 +133,6 @@ impl Deck {
     /// # Errors
     /// If the built-in simulator cannot be started, or a newer tilldeck wrote the ledger.
     pub async fn open(profile: &Profile, options: Options) -> Result<Self, Problem> {
-        // The simulator's accounts belong to this run, so its ledger is this machine's file.
-        let shared =
-            (!profile.built_in && !options.overrides.read_only).then(|| options.ledger.clone());
-        let (state_dir, environ) = (options.state_dir.clone(), options.environ.clone());
-        let clock = options.clock.clone();
-        let handed_over = options.handover.ledger.clone();
-        let ledger = async move {
-            // Its problems are logged already.
-            if let Some(ledger) = handed_over {
-                return Ok(ledger);
-            }
-            let ledger = ledger::open(shared.as_ref(), state_dir, &environ, &clock).await?;
-            tokio::spawn(log_ledger(ledger.status_changes()));
-            Ok(ledger)
-        };
-        Self::assembled(profile, options, ledger).await
-    }
-
-    /// Opens a recording of requests, on a ledger in memory that holds them. Nothing is saved, and a profile without
-    /// accounts sends nothing.
-    ///
-    /// # Errors
-    /// As [`Deck::open`].
-    pub async fn open_recording(
-        profile: &Profile,
-        options: Options,
-        requests: Vec<Exchange>,
-    ) -> Result<Self, Problem> {
-        let clock = options.clock.clone();
-        let ledger = async move { Ok(ledger::of_recording(requests, clock).await) };
-        Self::assembled(profile, options, ledger).await
-    }
-
-    /// Puts a profile together on the ledger that `opened` is.
-    async fn assembled(
-        profile: &Profile,
-        options: Options,
-        opened: impl Future<Output = Result<Ledger, Problem>>,
-    ) -> Result<Self, Problem> {
         let Options {
             state_dir,
             clock,
@@ -180,20 +144,26 @@ impl Deck {
             vault,
             overrides,
             receive,
-            ledger: _,
+            ledger,
             callbacks,
             hooks,
             handover,
+            recording,
         } = options;
-        let listening = async {
-            // Before the simulator, which needs the receiver's address.
-            let bound = ListenState::new(profile, receive.as_ref(), handover.receiver.port).await;
-            if !profile.built_in {
-                return Ok::<_, Problem>((bound, None));
+        let opened = async {
+            if let Some(requests) = recording {
+                return Ok::<_, Problem>(ledger::of_recording(requests, clock.clone()).await);
             }
-            let simulator = simulator::start(&clock, bound.callback_urls()).await?;
-            Ok((bound, Some(simulator)))
+            // Its problems are logged already.
+            if let Some(ledger) = handover.ledger {
+                return Ok(ledger);
+            }
+            // The simulator's accounts belong to this run, so its ledger is this machine's file.
+            let shared = (!profile.built_in && !overrides.read_only).then_some(&ledger);
+            ledger::open(shared, state_dir.clone(), &environ, &clock).await
         };
+        let bound = ListenState::new(profile, receive.as_ref(), handover.receiver.port);
+        let listening = listening(profile, bound, &clock);
         // Before anything is sent: jobs and nonces of a newer ledger would be ignored.
         let (ledger, listening) = tokio::join!(opened, listening);
         let ledger = ledger?;
@@ -500,6 +470,20 @@ impl Deck {
     }
 }
 
+/// The receiver, and the simulator of the built-in profile, which needs the receiver's address.
+async fn listening(
+    profile: &Profile,
+    bound: impl Future<Output = ListenState>,
+    clock: &Clock,
+) -> Result<(ListenState, Option<Sandbox>), Problem> {
+    let bound = bound.await;
+    if !profile.built_in {
+        return Ok((bound, None));
+    }
+    let simulator = simulator::start(clock, bound.callback_urls()).await?;
+    Ok((bound, Some(simulator)))
+}
+
 /// The accounts of a profile at work: the simulator's if it is running.
 fn running(
     profile: &Profile,
@@ -517,29 +501,6 @@ fn running(
         .iter()
         .map(|manifest| factory.embedded(manifest, &base))
         .collect()
-}
-
-/// Logs the ledger's problems to the support log until the deck is closed.
-async fn log_ledger(mut changes: watch::Receiver<Status>) {
-    let mut was_ready = true;
-    loop {
-        let status = changes.borrow_and_update().clone();
-        let is_ready = matches!(status, Status::Opening | Status::Ready);
-        match status {
-            Status::Ready if !was_ready => tracing::info!("the ledger can be written again"),
-            Status::Opening | Status::Ready => {}
-            Status::Locked => tracing::warn!("another program has locked the ledger"),
-            Status::SetAside { to, why } => {
-                tracing::error!(to = %to.display(), why, "the ledger was damaged, and moved away");
-            }
-            Status::Degraded { why } => tracing::error!(why, "the ledger cannot be written"),
-            Status::Away { why, .. } => tracing::error!(why, "the shared ledger cannot be used"),
-        }
-        was_ready = is_ready;
-        if changes.changed().await.is_err() {
-            return;
-        }
-    }
 }
 
 /// Teaches the redactor the accounts' secrets and the access tokens of earlier runs, as far as they can be read at

@@ -30,7 +30,6 @@ use signal_hook::consts::{
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::Environ;
@@ -44,7 +43,7 @@ use first_account::Added;
 pub use message::clock_warning;
 pub use plain::{PlainStart, run_plain};
 use reload::Preparing;
-use running::{Opening, Running};
+use running::Running;
 pub use source::{NoProfiles, ProfileSource, ProfileStart, Reload};
 use terminal::Entered;
 
@@ -83,35 +82,32 @@ pub enum Ended {
 /// If there is no terminal, or it disconnects.
 pub fn run(start: Start) -> io::Result<Ended> {
     let Start {
-        first,
+        mut first,
         source,
         start_log,
     } = start;
-    let ProfileStart {
-        mut model,
-        options,
-        recording,
-        ..
-    } = first;
     let early = Arc::new(AtomicBool::new(false));
     for signal in ENDING {
         signal_hook::flag::register(signal, early.clone())?;
     }
     // Until it is waited for: a hang-up shows in the terminal itself, and the configuration is read just now.
     signal_hook::flag::register(SIGHUP, Arc::new(AtomicBool::new(false)))?;
-    let mut entered = Entered::new(model.mouse_wanted())?;
+    let mut entered = Entered::new(first.model.mouse_wanted())?;
     let size = entered.area();
-    let now = options.clock.now();
+    let clock = first.options.clock.clone();
+    let now = clock.now();
     let mut effects = tui::update(
-        &mut model,
+        &mut first.model,
         now,
         Msg::Resized {
             width: size.width,
             height: size.height,
         },
     );
-    entered.screen.draw(|frame| tui::view(&model, now, frame))?;
-    model.take_dirty();
+    entered
+        .screen
+        .draw(|frame| tui::view(&first.model, now, frame))?;
+    first.model.take_dirty();
 
     start_log();
     // This thread draws, and waits while the terminal takes no output; the other one still answers callbacks. A third
@@ -131,27 +127,14 @@ pub fn run(start: Start) -> io::Result<Ended> {
     let (keys_to, keys) = mpsc::channel(1024);
     input::start(keys_to)?;
     let ended = runtime.block_on(async {
-        let closing = TaskTracker::new();
-        closing.close();
-        let endings = TaskTracker::new();
-        endings.close();
-        let opening = Opening {
-            profile: first.profile,
-            options,
-            recording,
-            verify: first.verify_on_start,
-            unchanged: Vec::new(),
-        };
-        let clock = opening.options.clock.clone();
         let (added_to, added) = mpsc::channel(1);
         let console = Console {
             entered,
-            model,
+            model: first.model.clone(),
             clock,
             keys,
-            running: Running::start(opening, closing.clone()),
-            closing,
-            endings,
+            attention: Attention::new(first.notify.clone(), &Environ::process()),
+            running: Running::start(first),
             config_changes: source.changes(),
             source,
             reload_waits: false,
@@ -160,7 +143,6 @@ pub fn run(start: Start) -> io::Result<Ended> {
             added,
             signals,
             changes,
-            attention: Attention::new(first.notify, &Environ::process()),
         };
         Box::pin(console.run(&mut effects)).await
     });
@@ -180,10 +162,6 @@ struct Console {
     /// What the operator types and points at.
     keys: mpsc::Receiver<Msg>,
     running: Running,
-    /// The earlier profiles that are not closed yet: the next one waits for them.
-    closing: TaskTracker,
-    /// The same, until all that they began has ended.
-    endings: TaskTracker,
     source: Arc<dyn ProfileSource>,
     config_changes: mpsc::Receiver<()>,
     /// Whether a changed configuration waits.
@@ -285,8 +263,7 @@ impl Console {
             let profile = &self.running.profile;
             self.source.save_screen(&profile.name, &screen);
         }
-        self.running.end(self.closing.token()).await;
-        self.endings.wait().await;
+        self.running.end().await;
     }
 
     /// Draws a frame, and notifies the operator of what is new.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use tokio::sync::Notify;
-use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::reload::{Preparing, prepared};
-use super::running::{Opening, Running};
+use super::running::Running;
 use super::source::{ProfileSource, ProfileStart, Reload};
 use super::{MESSAGES_A_FRAME, sleep};
 use crate::clock::{Clock, time_zone};
@@ -45,18 +45,13 @@ pub async fn run_plain<E>(
         reload,
     } = start;
     let mut changes = source.changes();
-    let (closing, endings) = (TaskTracker::new(), TaskTracker::new());
-    closing.close();
-    endings.close();
     let clock = first.options.clock.clone();
     let model = first.model.clone();
     let mut console = PlainConsole {
         plain: Plain::new(model, detail, time_zone(), clock.now()),
-        running: Running::start(Opening::of(first, Vec::new()), closing.clone()),
+        running: Running::start(first),
         source,
         clock,
-        closing,
-        endings,
         preparing: None,
     };
     let mut print_all = |lines: Vec<String>| {
@@ -95,8 +90,7 @@ pub async fn run_plain<E>(
             () = sleep(console.plain.next_wake(now)) => console.update(Msg::Woke, &mut effects),
         }
     };
-    console.running.end(console.closing.token()).await;
-    console.endings.wait().await;
+    console.running.end().await;
     if done.is_ok() {
         print_all(console.plain.end(console.clock.now(), scrub));
     }
@@ -112,10 +106,6 @@ struct PlainConsole {
     running: Running,
     source: Arc<dyn ProfileSource>,
     clock: Clock,
-    /// The earlier decks of the profile that are not closed yet: the next one waits for them.
-    closing: TaskTracker,
-    /// The same, until all that they began has ended.
-    endings: TaskTracker,
     preparing: Option<Preparing>,
 }
 
@@ -154,8 +144,7 @@ impl PlainConsole {
                 start.options.handover = self.running.hand_over(&unchanged, prepared);
                 let model = start.model.clone();
                 self.plain.reopen(model, &unchanged, self.clock.now());
-                let opening = Opening::of(start, unchanged);
-                self.running.replace(opening, &self.closing, &self.endings);
+                self.running.replace(start, unchanged);
                 ConfigNews::Reloaded
             }
         };

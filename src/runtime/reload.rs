@@ -8,12 +8,11 @@ use super::Console;
 use super::attention::Attention;
 use super::first_account::{Added, Adding};
 use super::perform::{crashed_change, send};
-use super::running::Opening;
 use super::source::{ProfileStart, Reload};
 use crate::config::Environ;
 use crate::deck::Prepared;
 use crate::domain::manage::NewAccount;
-use crate::domain::{AccountId, Problem, ProblemKind, RequestId};
+use crate::domain::{Problem, ProblemKind, RequestId};
 use crate::tui::msg::ConfigNews;
 use crate::tui::{self, Effect, Msg};
 
@@ -53,7 +52,7 @@ impl Console {
         self.reload_waits = false;
         self.preparing = None;
         self.set_preferences(&start, effects)?;
-        self.open(start, Vec::new());
+        self.running.replace(start, Vec::new());
         if self.source.awaits_restart() {
             self.report(ConfigNews::AwaitsRestart, effects);
         }
@@ -100,7 +99,7 @@ impl Console {
             source: self.source.clone(),
             added: self.added_to.clone(),
             messages: messages.clone(),
-            endings: self.endings.clone(),
+            endings: self.running.endings.clone(),
         };
         let crashed = send(messages, crashed_change(request));
         let tasks = &mut self.running.tasks;
@@ -175,14 +174,8 @@ impl Console {
         let model = start.model.clone();
         self.model.reopen(model, &unchanged, self.clock.now());
         self.fit(effects);
-        self.open(start, unchanged);
+        self.running.replace(start, unchanged);
         Ok(())
-    }
-
-    /// Opens a profile in place of the current one, which is closed first.
-    fn open(&mut self, start: ProfileStart, unchanged: Vec<AccountId>) {
-        let opening = Opening::of(start, unchanged);
-        self.running.replace(opening, &self.closing, &self.endings);
     }
 
     /// Takes over how the terminal is used.

@@ -16,7 +16,7 @@ use crate::clock::time_zone;
 use crate::config::Profile;
 use crate::deck::{Deck, Follower, Handover, News, Options, Prepared};
 use crate::domain::{
-    Account, AccountId, Environment, Exchange, ExchangeId, PaymentId, Problem, Search, Watchlist,
+    Account, AccountId, Environment, ExchangeId, PaymentId, Problem, Search, Watchlist,
 };
 use crate::ledger::Status;
 use crate::net::{self, EventReceiver};
@@ -43,25 +43,53 @@ pub struct Running {
     opening: watch::Receiver<Option<Arc<Deck>>>,
     /// The effects that are performed as soon as the deck is open.
     early: Vec<Effect>,
+    /// The earlier profiles that are not closed yet: the next one waits for them.
+    closing: TaskTracker,
+    /// All that must have ended before the program does.
+    pub endings: TaskTracker,
 }
 
 impl Running {
-    /// Opens a profile once those before it are closed.
-    pub fn start(opening: Opening, before: TaskTracker) -> Self {
+    /// Opens the first profile.
+    pub fn start(start: ProfileStart) -> Self {
+        let [closing, endings] = [TaskTracker::new(), TaskTracker::new()];
+        closing.close();
+        endings.close();
+        Self::after(closing, endings, start, Vec::new())
+    }
+
+    /// Opens a profile once those before it are closed. Its accounts that are `unchanged` go on, and are not verified
+    /// again.
+    fn after(
+        closing: TaskTracker,
+        endings: TaskTracker,
+        start: ProfileStart,
+        unchanged: Vec<AccountId>,
+    ) -> Self {
+        let ProfileStart {
+            profile,
+            options,
+            verify_on_start,
+            ..
+        } = start;
         // Bounded: a flood of events makes its senders wait instead of filling the memory.
         let (messages, inbox) = mpsc::channel(1024);
         let (opened_to, opened) = mpsc::channel(1);
+        let (place, opening) = watch::channel(None);
         let mut tasks = Tasks::default();
-        let profile = opening.profile.clone();
-        let (place, opening_deck) = watch::channel(None);
-        let report = Report {
-            messages: messages.clone(),
-            place,
-            opened: opened_to,
-        };
+        let (before, of, to) = (closing.clone(), profile.clone(), messages.clone());
         tasks.start(async move {
             before.wait().await;
-            opening.open(report).await;
+            let Some(deck) = open(&of, options, &to).await else {
+                return;
+            };
+            place.send_replace(Some(deck.clone()));
+            // Real accounts only by choice: a verification is a request that counts against their limit.
+            let wanted =
+                |account: &Account| verify_on_start || account.environment == Environment::Embedded;
+            let accounts = deck.accounts().filter(wanted).map(|account| account.id);
+            let verify = accounts.filter(|id| !unchanged.contains(id)).collect();
+            report(&deck, verify, &to, opened_to).await;
         });
         Self {
             profile,
@@ -70,19 +98,21 @@ impl Running {
             inbox,
             opened,
             deck: None,
-            opening: opening_deck,
+            opening,
             early: Vec::new(),
+            closing,
+            endings,
         }
     }
 
-    /// Opens a profile in place of this one, which is closed first: it counts in `closing` until it is closed, and in
-    /// `endings` until all that it began has ended.
-    pub fn replace(&mut self, next: Opening, closing: &TaskTracker, endings: &TaskTracker) {
+    /// Opens a profile in place of this one, which is closed first.
+    pub fn replace(&mut self, next: ProfileStart, unchanged: Vec<AccountId>) {
+        let (closing, endings) = (self.closing.clone(), self.endings.clone());
         // Before the next one begins to wait for it.
         let turn = closing.token();
-        let next = Self::start(next, closing.clone());
+        let next = Self::after(closing, endings, next, unchanged);
         let before = std::mem::replace(self, next);
-        endings.spawn(before.end(turn));
+        self.endings.spawn(before.close(turn));
     }
 
     /// Performs an effect, now or as soon as the deck is open.
@@ -134,8 +164,15 @@ impl Running {
         }
     }
 
+    /// Closes the profile, and waits until all that it and those before it began has ended.
+    pub async fn end(self) {
+        let (turn, endings) = (self.closing.token(), self.endings.clone());
+        self.close(turn).await;
+        endings.wait().await;
+    }
+
     /// Closes the profile. The next one may open when `turn` is dropped; programs that run for an event end after that.
-    pub async fn end(mut self, turn: TaskTrackerToken) {
+    async fn close(mut self, turn: TaskTrackerToken) {
         let _ = tokio::time::timeout(CLOSING, self.tasks.finish_sequential()).await;
         let _ = tokio::time::timeout(CLOSING, self.tasks.stop()).await;
         let deck = self.opening.borrow().clone();
@@ -153,106 +190,74 @@ impl Running {
     }
 }
 
-struct Report {
-    messages: mpsc::Sender<Msg>,
-    /// The deck, as soon as there is one.
-    place: watch::Sender<Option<Arc<Deck>>>,
-    /// The deck, once it may perform effects.
+/// Opens the deck, and sends its events.
+async fn open(
+    profile: &Profile,
+    options: Options,
+    messages: &mpsc::Sender<Msg>,
+) -> Option<Arc<Deck>> {
+    let (events_to, events) = net::events::channel();
+    let options = Options {
+        events: Some(events_to),
+        renew: true,
+        ..options
+    };
+    match Deck::open(profile, options).await {
+        Ok(deck) => {
+            tokio::spawn(relay(events, messages.clone()));
+            Some(Arc::new(deck))
+        }
+        Err(problem) => {
+            tracing::error!(why = problem.message, "the profile cannot be opened");
+            let _ = messages.send(Msg::NotReady(problem)).await;
+            None
+        }
+    }
+}
+
+/// Sends what the deck has, then what changes there. The deck may perform effects once it is sent to `opened`.
+async fn report(
+    deck: &Arc<Deck>,
+    verify: Vec<AccountId>,
+    messages: &mpsc::Sender<Msg>,
     opened: mpsc::Sender<Arc<Deck>>,
-}
-
-/// Opens the deck, and sends what happens there.
-pub struct Opening {
-    pub profile: Profile,
-    pub options: Options,
-    /// As [`super::ProfileStart::recording`].
-    pub recording: Option<Vec<Exchange>>,
-    /// Whether real accounts are verified.
-    pub verify: bool,
-    /// The accounts of the same profile that go on, and are not verified again.
-    pub unchanged: Vec<AccountId>,
-}
-
-impl Opening {
-    /// Of what a profile opens with; `unchanged` are the accounts that go on.
-    pub fn of(start: ProfileStart, unchanged: Vec<AccountId>) -> Self {
-        Self {
-            profile: start.profile,
-            options: start.options,
-            recording: start.recording,
-            verify: start.verify_on_start,
-            unchanged,
+) {
+    // Before anything is read that it goes on from.
+    let follower = Follower::new(deck).await;
+    let (ready, list) = ready(deck, verify, messages).await;
+    let follow = follow_ledger(deck.ledger().clone(), messages.clone());
+    // Before any request, so that later gauges are newer.
+    for (account, gauge) in deck.gauges().await {
+        let _ = messages.send(Msg::Budget(account, gauge)).await;
+    }
+    let parts = deck.simulator_parts();
+    let _ = opened.send(deck.clone()).await;
+    let is_unread = ready.is_unread;
+    let newest = ready.log.first().map_or(ExchangeId(0), |newest| newest.id);
+    let _ = messages.send(Msg::Ready(ready)).await;
+    let _ = messages.send(Msg::Simulator(parts)).await;
+    for account in deck.accounts() {
+        // Read only once it can be sent; later changes are sent later.
+        let Ok(room) = messages.reserve().await else {
+            break;
+        };
+        let mut known = deck.tokens().into_iter();
+        if let Some((account, status)) = known.find(|(id, _)| *id == account.id) {
+            room.send(Msg::Token(account, status));
         }
     }
-
-    async fn open(self, report: Report) {
-        let Report {
-            messages,
-            place,
-            opened,
-        } = report;
-        let (events_to, events) = net::events::channel();
-        let options = Options {
-            events: Some(events_to),
-            renew: true,
-            ..self.options
+    let follower = follower.after(newest);
+    let follow_deck = async {
+        let list = if is_unread {
+            read_later(deck, list, messages).await
+        } else {
+            list
         };
-        let opening = match self.recording {
-            Some(requests) => Deck::open_recording(&self.profile, options, requests).await,
-            None => Deck::open(&self.profile, options).await,
-        };
-        let deck = match opening {
-            Ok(deck) => Arc::new(deck),
-            Err(problem) => {
-                tracing::error!(why = problem.message, "the profile cannot be opened");
-                let _ = messages.send(Msg::NotReady(problem)).await;
-                return;
-            }
-        };
-        place.send_replace(Some(deck.clone()));
-        tokio::spawn(relay(events, messages.clone()));
-        // Real accounts only by choice (`verify_on_start`): a verification is a request that counts against their limit.
-        let wanted =
-            |account: &Account| self.verify || account.environment == Environment::Embedded;
-        let accounts = deck.accounts().filter(wanted).map(|account| account.id);
-        let verify: Vec<AccountId> = accounts.filter(|id| !self.unchanged.contains(id)).collect();
-        // Before anything is read that it goes on from.
-        let follower = Follower::new(&deck).await;
-        let (ready, list) = ready(&deck, verify, &messages).await;
-        let follow = follow_ledger(deck.ledger().clone(), messages.clone());
-        // Before any request, so that later gauges are newer.
-        for (account, gauge) in deck.gauges().await {
-            let _ = messages.send(Msg::Budget(account, gauge)).await;
-        }
-        let parts = deck.simulator_parts();
-        let _ = opened.send(deck.clone()).await;
-        let is_unread = ready.is_unread;
-        let newest = ready.log.first().map_or(ExchangeId(0), |newest| newest.id);
-        let _ = messages.send(Msg::Ready(ready)).await;
-        let _ = messages.send(Msg::Simulator(parts)).await;
-        for account in deck.accounts() {
-            // Read only once it can be sent; later changes are sent later.
-            let Ok(room) = messages.reserve().await else {
-                break;
-            };
-            let mut known = deck.tokens().into_iter();
-            if let Some((account, status)) = known.find(|(id, _)| *id == account.id) {
-                room.send(Msg::Token(account, status));
-            }
-        }
-        let follower = follower.after(newest);
-        let follow_deck = async {
-            let list = if is_unread {
-                read_later(&deck, list, &messages).await
-            } else {
-                list
-            };
-            let watchlist = follow_watchlist(&deck, list, &messages);
-            let others = follow_others(&deck, follower, &messages);
-            tokio::join!(watchlist, others);
-        };
-        tokio::join!(follow, follow_deck);
-    }
+        let watchlist = follow_watchlist(deck, list, messages);
+        let others = follow_others(deck, follower, messages);
+        tokio::join!(watchlist, others);
+    };
+    tokio::join!(follow, follow_deck);
 }
 
 async fn ready(
@@ -471,8 +476,8 @@ mod tests {
                 callbacks: config::Callbacks::default(),
                 hooks: config::Hooks::default(),
                 handover: Handover::default(),
+                recording: None,
             },
-            recording: None,
             verify_on_start: false,
             notify: BTreeSet::new(),
         }
@@ -532,10 +537,7 @@ mod tests {
                 "BEGIN; ALTER TABLE watches RENAME TO w; ALTER TABLE deliveries RENAME TO d; COMMIT",
             )
             .unwrap();
-        let closed = TaskTracker::new();
-        closed.close();
-        let opening = Opening::of(start(folder.path()), Vec::new());
-        let mut running = Running::start(opening, closed.clone());
+        let mut running = Running::start(start(folder.path()));
         loop {
             if let Msg::Ready(ready) = next(&mut running).await {
                 assert!(ready.is_unread);
@@ -569,7 +571,7 @@ mod tests {
             found,
             ["A-17", "A-18"].map(|id| format!("hook on_paid of {id} (shop)"))
         );
-        running.end(closed.token()).await;
+        running.end().await;
     }
 
     #[tokio::test]
@@ -585,15 +587,12 @@ mod tests {
         }
         let folder = tempfile::tempdir().unwrap();
         let next = || start(folder.path());
-        let [closing, endings] = [TaskTracker::new(), TaskTracker::new()];
-        closing.close();
-        let opening = Opening::of(next(), Vec::new());
-        let mut running = Running::start(opening, closing.clone());
+        let mut running = Running::start(next());
         let url = opened(&mut running).await;
-        let before = closing.token();
+        let before = running.closing.token();
         let (mut first, prepared) = running.prepare(next()).await;
         first.options.handover = running.hand_over(&[], prepared.unwrap());
-        running.replace(Opening::of(first, Vec::new()), &closing, &endings);
+        running.replace(first, Vec::new());
         let mut prepared = pin!(running.prepare(next()));
         tokio::select! {
             biased;
@@ -602,8 +601,8 @@ mod tests {
         }
         let (mut second, prepared) = prepared.await;
         second.options.handover = running.hand_over(&[], prepared.unwrap());
-        running.replace(Opening::of(second, Vec::new()), &closing, &endings);
+        running.replace(second, Vec::new());
         assert_eq!(opened(&mut running).await, url);
-        running.end(closing.token()).await;
+        running.end().await;
     }
 }

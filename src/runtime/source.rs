@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use crate::config::{Notify, Profile};
 use crate::deck::Options;
-use crate::domain::{AccountId, Environment, Exchange, Problem, ProblemKind};
+use crate::domain::{AccountId, Environment, Problem, ProblemKind};
 use crate::tui::{Model, ScreenState};
 
 /// What a profile opens with.
@@ -17,8 +17,6 @@ pub struct ProfileStart {
     pub profile: Profile,
     /// The deck's options; `events` and `renew` are set when it opens.
     pub options: Options,
-    /// The requests of a recording, to show in place of the ledger's.
-    pub recording: Option<Vec<Exchange>>,
     /// Whether real accounts are verified at start without asking.
     pub verify_on_start: bool,
     /// How the terminal shows that something needs attention.
@@ -37,74 +35,58 @@ pub enum Reload {
     Deck(Box<ProfileStart>),
 }
 
-/// The profiles that the console can open, and their changes.
+/// The profiles that the console can open, and their changes. By default there is no other profile and no change.
 pub trait ProfileSource: Send + Sync {
     /// Reads the configuration, which is in force from now on, and what a profile opens with.
     ///
     /// # Errors
     /// If it cannot be used, or has no such profile; the earlier one stays in force.
-    fn open(&self, profile: &str) -> Result<ProfileStart, Problem>;
+    fn open(&self, _profile: &str) -> Result<ProfileStart, Problem> {
+        Err(none())
+    }
 
     /// The profile that a new account goes to from the built-in one, which need not exist yet.
     ///
     /// # Errors
     /// If the configuration cannot be used, or the operator must choose among several.
-    fn home_of(&self, environment: Environment) -> Result<(Profile, Options), Problem>;
+    fn home_of(&self, _environment: Environment) -> Result<(Profile, Options), Problem> {
+        Err(none())
+    }
 
     /// Reports each change of the configuration since it was read. Called once, on a runtime.
-    fn changes(&self) -> mpsc::Receiver<()>;
+    fn changes(&self) -> mpsc::Receiver<()> {
+        mpsc::channel(1).1
+    }
 
     /// Reads the configuration again. A change is in force from now on, unless it concerns the deck, or the console is
     /// `busy`: then it waits.
     ///
     /// # Errors
     /// If it cannot be used; the earlier one stays in force.
-    fn reload(&self, busy: bool) -> Result<Reload, Problem>;
+    fn reload(&self, _busy: bool) -> Result<Reload, Problem> {
+        Ok(Reload::Same)
+    }
 
     /// Puts what the last [`Reload::Deck`] has read in force: that deck opens now.
-    fn take_over(&self);
+    fn take_over(&self) {}
 
     /// Whether the configuration, as it was last read, names another ledger than the one in force. Only a restart takes
     /// that over.
-    fn awaits_restart(&self) -> bool;
+    fn awaits_restart(&self) -> bool {
+        false
+    }
 
     /// Notes that the open deck itself changed this account: it needs no new deck.
-    fn changed_here(&self, account: &AccountId);
+    fn changed_here(&self, _account: &AccountId) {}
 
     /// Saves the screen of a profile, for the next time that it opens.
-    fn save_screen(&self, profile: &str, screen: &ScreenState);
+    fn save_screen(&self, _profile: &str, _screen: &ScreenState) {}
 }
 
 /// Has no profile and changes nothing: a recording has the screen alone.
 pub struct NoProfiles;
 
-impl ProfileSource for NoProfiles {
-    fn open(&self, _: &str) -> Result<ProfileStart, Problem> {
-        Err(none())
-    }
-
-    fn home_of(&self, _: Environment) -> Result<(Profile, Options), Problem> {
-        Err(none())
-    }
-
-    fn changes(&self) -> mpsc::Receiver<()> {
-        mpsc::channel(1).1
-    }
-
-    fn reload(&self, _: bool) -> Result<Reload, Problem> {
-        Ok(Reload::Same)
-    }
-
-    fn take_over(&self) {}
-
-    fn awaits_restart(&self) -> bool {
-        false
-    }
-
-    fn changed_here(&self, _: &AccountId) {}
-
-    fn save_screen(&self, _: &str, _: &ScreenState) {}
-}
+impl ProfileSource for NoProfiles {}
 
 fn none() -> Problem {
     Problem::new(

@@ -265,6 +265,7 @@ async fn open(place: &Place, events: Option<tilldeck::net::EventSender>) -> Deck
         callbacks: config::Callbacks::default(),
         hooks: config::Hooks::default(),
         handover: Handover::default(),
+        recording: None,
         renew: true,
         state_dir: place.state(),
         clock: Clock::system(),

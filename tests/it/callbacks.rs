@@ -57,6 +57,7 @@ async fn open(place: &Place, bind: Option<SocketAddr>) -> Bench {
         callbacks: config::Callbacks::default(),
         hooks: config::Hooks::default(),
         handover: Handover::default(),
+        recording: None,
     };
     Bench {
         deck: Deck::open(config.profile(None).unwrap(), options)

@@ -47,6 +47,7 @@ pub async fn open_with(place: &Place, timeouts: Timeouts, vault: config::Vault) 
         callbacks: config::Callbacks::default(),
         hooks: config::Hooks::default(),
         handover: Handover::default(),
+        recording: None,
         renew: true,
         state_dir: locations.state_folder().unwrap(),
         clock,

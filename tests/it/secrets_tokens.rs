@@ -454,6 +454,7 @@ async fn planted_credentials_and_tokens_are_found_in_no_debug_form() {
         callbacks: config::Callbacks::default(),
         hooks: config::Hooks::default(),
         handover: Handover::default(),
+        recording: None,
         renew: true,
         state_dir: place.state(),
         clock: Clock::system(),

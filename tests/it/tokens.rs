@@ -88,6 +88,7 @@ async fn open_at(place: &Place, with: With, start: WallTime) -> Bench {
         callbacks: config::Callbacks::default(),
         hooks: config::Hooks::default(),
         handover: Handover::default(),
+        recording: None,
         renew: with.listening,
         state_dir: place.state(),
         clock,

@@ -67,7 +67,6 @@ impl Profiles {
             model,
             profile: profile.clone(),
             options: options(settings)?,
-            recording: None,
             verify_on_start: config.ui.verify_on_start,
             notify: config.ui.notify.clone(),
         })

@@ -58,8 +58,7 @@ pub(super) fn execute(file: &Path, entries: Entries, start: Start<'_>) -> Comman
         console::show(runtime::Start {
             first: runtime::ProfileStart {
                 model: console::built(&settings.config, setup)?,
-                options: options(settings)?,
-                recording: Some(exchanges),
+                options: options(settings, exchanges)?,
                 profile,
                 verify_on_start: false,
                 notify: settings.config.ui.notify.clone(),
@@ -122,9 +121,10 @@ fn profile(name: String) -> Profile {
 }
 
 /// The deck's options: no hook runs.
-fn options(settings: &Settings) -> Result<Options, Problem> {
+fn options(settings: &Settings, requests: Vec<Exchange>) -> Result<Options, Problem> {
     Ok(Options {
         hooks: crate::config::Hooks::default(),
+        recording: Some(requests),
         ..settings.options()?
     })
 }
@@ -136,7 +136,7 @@ async fn export(
     out: &Out,
 ) -> CommandResult {
     let profile = profile("recording".to_owned());
-    let deck = Deck::open_recording(&profile, options(settings)?, requests).await?;
+    let deck = Deck::open(&profile, options(settings, requests)?).await?;
     let cx = CommandContext {
         settings,
         deck: &deck,

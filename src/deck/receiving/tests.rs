@@ -122,6 +122,7 @@ async fn open_sealed(
         callbacks,
         hooks: config::Hooks::default(),
         handover: Handover::default(),
+        recording: None,
     };
     Bench {
         deck: Deck::open(config.profile(None).unwrap(), options)
