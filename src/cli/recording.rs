@@ -1,21 +1,27 @@
 //! A recording of requests in a file: HAR, of tilldeck or another program, or ndjson of `tilldeck log --export`. Read
 //! tolerantly, and redacted: another program records credentials as they are.
 
-mod body;
 mod har;
 mod ndjson;
+mod side;
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 
-use crate::domain::{AccountId, Environment, Exchange, ExchangeId, Problem, WallTime, inert};
+use crate::domain::{
+    AccountId, Environment, Exchange, ExchangeId, Outcome, Problem, WallTime, inert,
+};
 use crate::net::redact::{Origin, RecordedSecrets};
 use crate::private;
 use crate::providers::REGISTRY;
 
 use super::exit::usage;
+use side::{Pairs, RawSide};
 
 /// The largest file. It is read into memory, and a part of a recording would be misleading.
 const SIZE_MAX: usize = 128 * 1024 * 1024;
@@ -24,6 +30,8 @@ const REQUESTS_MAX: usize = 100_000;
 const HEADER_MAX: usize = 2_000;
 const URL_MAX: usize = 8_000;
 const ACCOUNT_MAX: usize = 64;
+/// The time of a request whose time is missing: it gets that of the request before it.
+const UNDATED: WallTime = WallTime(i64::MIN);
 
 #[derive(Debug)]
 pub struct Recording {
@@ -56,39 +64,36 @@ impl Recording {
     }
 }
 
-/// A request as it was read: one without a time gets that of the request before it.
-struct Entry {
-    at: Option<WallTime>,
-    exchange: Exchange,
+/// A request as a recording has it, unredacted. Its fields are those of a line of ndjson, and what is missing is empty.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawRequest<'a> {
+    account: Cow<'a, str>,
+    provider: Cow<'a, str>,
+    environment: Cow<'a, str>,
+    at: Cow<'a, str>,
+    method: Cow<'a, str>,
+    url: Cow<'a, str>,
+    about: Cow<'a, str>,
+    attempt: u32,
+    status: Option<u16>,
+    /// Why there is no status.
+    error: Option<Cow<'a, str>>,
+    #[serde(rename = "ms", deserialize_with = "millis")]
+    took: Duration,
+    #[serde(skip)]
+    to_head: Option<Duration>,
+    bytes_sent: Option<u64>,
+    bytes_received: Option<u64>,
+    bytes_received_wire: Option<u64>,
+    http_version: Option<Cow<'a, str>>,
+    operator: Cow<'a, str>,
+    request: RawSide<'a>,
+    response: RawSide<'a>,
 }
 
-struct Entries {
-    read: Vec<Entry>,
-    most: usize,
-    skipped: usize,
-    omitted: usize,
-}
-
-impl Entries {
-    /// Adds an entry, which is read if there is room.
-    fn add(&mut self, read: impl FnOnce() -> Option<Entry>) {
-        if self.read.len() == self.most {
-            self.omitted += 1;
-            return;
-        }
-        match read() {
-            Some(entry) => self.read.push(entry),
-            None => self.skipped += 1,
-        }
-    }
-}
-
-/// An error if the file has more secrets than can be searched in it.
-fn full(secrets: &RecordedSecrets) -> Result<(), String> {
-    if secrets.is_full() {
-        return Err("it has too many different secrets to redact; open a part of it".to_owned());
-    }
-    Ok(())
+fn millis<'de, D: Deserializer<'de>>(json: D) -> Result<Duration, D::Error> {
+    u64::deserialize(json).map(Duration::from_millis)
 }
 
 /// Who recorded an entry: only tilldeck names the provider.
@@ -134,11 +139,7 @@ impl Texts<'_> {
         if self.origin == Origin::Own { text } else { "" }.to_owned()
     }
 
-    fn url(&self, text: &str) -> String {
-        inert::cut(&self.secrets.url(self.origin, text), URL_MAX)
-    }
-
-    fn headers(&self, headers: Vec<(String, String)>) -> Vec<(String, String)> {
+    fn headers(&self, headers: Pairs) -> Pairs {
         let shown = |(name, value): (String, String)| {
             let value = self.secrets.header(self.origin, &name, &value);
             (self.cut(&name, HEADER_MAX), inert::cut(&value, HEADER_MAX))
@@ -167,40 +168,97 @@ fn content(path: &Path) -> Result<Vec<u8>, String> {
     }
 }
 
+fn learn(request: &RawRequest<'_>, secrets: &mut RecordedSecrets) {
+    let origin = origin(&request.provider);
+    request.request.learn(origin, secrets);
+    request.response.learn(origin, secrets);
+    for text in [Some(&request.url), request.error.as_ref()] {
+        secrets.learn_text(origin, text.map_or("", |text| text));
+    }
+}
+
+/// The redacted exchange; `None` where the entry names no request.
+fn exchange(raw: RawRequest<'_>, secrets: &RecordedSecrets) -> Option<Exchange> {
+    if raw.url.is_empty() {
+        return None;
+    }
+    let origin = origin(&raw.provider);
+    let texts = Texts { origin, secrets };
+    let failure = raw.error.as_deref().unwrap_or("no response");
+    Some(Exchange {
+        id: ExchangeId(0),
+        account: texts.account(&raw.account),
+        provider: texts.provider(&raw.provider),
+        environment: texts.environment(&raw.environment),
+        at: WallTime::from_rfc3339(&raw.at).unwrap_or(UNDATED),
+        method: texts.cut(&raw.method, 20),
+        url: inert::cut(&secrets.url(origin, &raw.url), URL_MAX),
+        about: texts.short(&raw.about),
+        attempt: raw.attempt.max(1),
+        outcome: match raw.status {
+            Some(status) => Outcome::Status(status),
+            None => Outcome::Failed(texts.short(failure)),
+        },
+        http_version: texts.cut(&raw.http_version.unwrap_or_default(), 16),
+        to_head: raw.to_head,
+        took: raw.took,
+        request_body: raw.request.redacted_body(raw.bytes_sent, &texts),
+        response_body: raw.response.redacted_body(raw.bytes_received, &texts),
+        request_headers: texts.headers(raw.request.headers),
+        response_headers: texts.headers(raw.response.headers),
+        response_wire: raw.bytes_received_wire,
+        operator: texts.short(&raw.operator),
+        profile: String::new(),
+    })
+}
+
+/// Whether a file is an archive, not lines: it is one value over several lines, or has the field of an archive.
+fn is_archive(first_line: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Line {
+        log: Option<IgnoredAny>,
+    }
+    let line: Result<Line, _> = serde_json::from_slice(first_line);
+    line.map_or(true, |line| line.log.is_some())
+}
+
 fn parse(bytes: &[u8], most: usize) -> Result<Recording, String> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    // Only what an archive begins with is on the first line, or its field `log`.
     let first_line = ndjson::lines(bytes).next().map_or(bytes, |(_, line)| line);
-    let is_ndjson =
-        !har::is_likely(bytes) && serde_json::from_slice::<IgnoredAny>(first_line).is_ok();
-    let mut entries = Entries {
-        read: Vec::new(),
-        most,
-        skipped: 0,
-        omitted: 0,
-    };
-    if is_ndjson {
-        ndjson::read(bytes, &mut entries)?;
+    let each_request = if is_archive(first_line) {
+        har::each_request
     } else {
-        har::read(bytes, &mut entries)?;
+        ndjson::each_request
+    };
+    let mut secrets = RecordedSecrets::default();
+    // First of all: a later entry may repeat what an earlier one sent.
+    each_request(bytes, &mut |request| learn(&request, &mut secrets))?;
+    if secrets.is_full() {
+        return Err("it has too many different secrets to redact; open a part of it".to_owned());
     }
-    let Entries {
-        read: mut entries,
-        skipped,
-        omitted,
-        ..
-    } = entries;
-    if entries.is_empty() {
+    let mut exchanges = Vec::new();
+    let (mut skipped, mut omitted) = (0, 0);
+    each_request(bytes, &mut |request| {
+        if exchanges.len() == most {
+            omitted += 1;
+            return;
+        }
+        match exchange(request, &secrets) {
+            Some(exchange) => exchanges.push(exchange),
+            None => skipped += 1,
+        }
+    })?;
+    if exchanges.is_empty() {
         return Err("it has no requests".to_owned());
     }
-    let first = entries.iter().find_map(|entry| entry.at);
-    let mut last = first.unwrap_or(WallTime(0));
-    for entry in &mut entries {
-        last = entry.at.unwrap_or(last);
-        entry.exchange.at = last;
+    let mut times = exchanges.iter().map(|exchange| exchange.at);
+    let mut last = times.find(|at| *at != UNDATED).unwrap_or(WallTime(0));
+    for exchange in &mut exchanges {
+        if exchange.at == UNDATED {
+            exchange.at = last;
+        }
+        last = exchange.at;
     }
-    let exchanges = entries.into_iter().map(|entry| entry.exchange);
-    let mut exchanges: Vec<Exchange> = exchanges.collect();
     // Stable: a page may have sent several in the same millisecond.
     exchanges.sort_by_key(|exchange| exchange.at);
     for (exchange, id) in exchanges.iter_mut().zip(1..) {
