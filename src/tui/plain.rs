@@ -1,8 +1,7 @@
 //! The console without a screen: the same model, reported as lines of text. For screen readers, logs and scripts; each
 //! line says in words what a color or a glyph says on the screen.
 
-mod conditions;
-mod states;
+mod facts;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,13 +14,13 @@ use super::jobs::has_failed;
 use super::msg::{CONFIG, ConfigNews};
 use super::store::{Phase, Store};
 use super::theme::badge;
+use super::watched::Watched;
 use super::{Effect, Model, Msg, deliveries, update};
 use crate::domain::{
     AccountId, Delivery, Environment, Exchange, Job, JobId, JobState, Now, Outcome, Problem, inert,
     notice_alert,
 };
-use conditions::Conditions;
-use states::{States, is_since};
+use facts::{Fact, Reported, facts, is_since};
 use words::without_signs;
 
 /// The most characters of a line: a reader must come to its end.
@@ -56,8 +55,7 @@ pub struct Plain {
     has_been_ready: bool,
     /// The lines that are not taken yet, without their times.
     lines: Vec<String>,
-    states: States,
-    conditions: Conditions,
+    facts: Reported,
     /// The requests whose last attempt failed, and how.
     failing: BTreeMap<String, String>,
     /// The callbacks of this run that were reported.
@@ -82,8 +80,7 @@ impl Plain {
             is_unread: false,
             has_been_ready: false,
             lines: Vec::new(),
-            states: States::new(now),
-            conditions: Conditions::default(),
+            facts: Reported::default(),
             failing: BTreeMap::new(),
             reported: BTreeSet::new(),
             jobs: BTreeMap::new(),
@@ -120,15 +117,13 @@ impl Plain {
     pub fn reopen(&mut self, mut fresh: Model, unchanged: &[AccountId], now: Now) {
         fresh.options.reduced_motion = true;
         self.model.reopen(fresh, unchanged, now);
-        // Nothing is over because it is not known yet.
-        self.conditions = Conditions::default();
+        self.facts.reopen();
         self.is_greeted = false;
     }
 
     /// The lines since the last call, each with its time. They are redacted by `redact`, and inert.
     pub fn lines(&mut self, now: Now, redact: impl Fn(&str) -> String) -> Vec<String> {
-        let ended = self.conditions.ended(now);
-        self.lines.extend(ended);
+        self.lines.extend(self.facts.ended(now));
         if self.lines.is_empty() {
             return Vec::new();
         }
@@ -154,7 +149,7 @@ impl Plain {
     #[must_use]
     pub fn next_wake(&self, now: Now) -> Option<Duration> {
         let model = self.model.next_wake(now);
-        model.into_iter().chain(self.conditions.due_in(now)).min()
+        model.into_iter().chain(self.facts.due_in(now)).min()
     }
 
     /// Why the profile could not be opened at the start. Later, it waits for another change of the config file.
@@ -195,11 +190,8 @@ impl Plain {
             let line = format!("the ledger can be read: {}", watched(store));
             self.lines.push(line);
         }
-        self.conditions.review(store, now);
-        self.lines.extend(self.conditions.news());
-        let conditions = &mut self.conditions;
-        self.lines
-            .extend(self.states.review(store, conditions, now));
+        let facts = facts(store, self.started, now);
+        self.lines.extend(self.facts.review(facts, now));
     }
 
     /// Says which accounts there are, and what is watched.
@@ -228,7 +220,13 @@ impl Plain {
         };
         self.lines.push(format!("ready: {watched}"));
         if self.detail == Detail::Changes {
-            self.states.skip_payments(store, now);
+            // Only what changes from now on is news, and what needs attention.
+            let is_news = |it: &&Watched| {
+                it.needs_attention() && store.handled(&it.alert_key(), it.began()).is_none()
+            };
+            for watched in store.payments.iter().filter(|it| !is_news(it)) {
+                self.facts.skip(Fact::of_payment(watched, store, now));
+            }
         }
     }
 
@@ -242,7 +240,7 @@ impl Plain {
             ConfigNews::Reloaded => {}
             ConfigNews::AwaitsRestart | ConfigNews::Waits | ConfigNews::Unusable(_) => return,
         }
-        self.conditions.resolve(&notice_alert(CONFIG));
+        self.facts.forget(&notice_alert(CONFIG));
     }
 
     /// A request that fails, in another way than before, or no longer; with [`Detail::All`] each.
