@@ -233,7 +233,7 @@ fn side<'a>(message: Raw<'a>, content: &'static str) -> (RawSide<'a>, Option<u64
     }
     let cookies = pairs(cookies).into_iter().map(|(_, value)| value);
     let others = [url, error, status_text].into_iter().filter_map(text);
-    let side = RawSide {
+    let message = RawSide {
         headers: pairs(headers),
         body,
         body_cut: text(comment).is_some_and(|comment| comment == "cut"),
@@ -242,7 +242,7 @@ fn side<'a>(message: Raw<'a>, content: &'static str) -> (RawSide<'a>, Option<u64
         cookies: cookies.collect(),
         others: others.collect(),
     };
-    (side, number(size))
+    (message, number(size))
 }
 
 /// The whole time, and that until the head of the response.

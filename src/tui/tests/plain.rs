@@ -571,11 +571,8 @@ fn a_profile_that_is_opened_anew_is_listed_again_and_one_that_cannot_open_gives_
     let failing = Problem::new(ProblemKind::Failing, "HTTP 500", "");
     plain.model.store.payments[0].last_error = LastError::Failed(failing);
     assert_eq!(said(&mut plain, 1, Msg::Woke).len(), 1);
-    let full = "needs attention: the disk is full".to_owned();
-    assert_eq!(
-        said(&mut plain, 1, warning("the disk is full")),
-        [full.clone()]
-    );
+    let full = "needs attention: the disk is full";
+    assert_eq!(said(&mut plain, 1, warning("the disk is full")), [full]);
     let reopen = |plain: &mut Plain| {
         let fresh = Model::new(three_setup()).unwrap();
         plain.reopen(fresh, &[], second(1));
@@ -598,7 +595,7 @@ fn a_profile_that_is_opened_anew_is_listed_again_and_one_that_cannot_open_gives_
         panic!("{lines:?}");
     };
     assert_eq!(ready, "ready: 1 payment is watched, 1 open");
-    assert_eq!(*again, full, "what is still wrong");
+    assert_eq!(again, full, "it is still wrong");
     let later = untimed(&self::lines(&mut plain, second(60)));
     assert_eq!(later, [""; 0], "the check may still fail");
 }
