@@ -64,7 +64,9 @@ fn screen(c: &mut Criterion) {
                 Msg::Key(KeyEvent::new(key, KeyModifiers::NONE)),
             );
             terminal
-                .draw(|frame| tui::view(&model, AT, frame))
+                .draw(|frame| {
+                    tui::view(&model, AT, frame);
+                })
                 .expect("a test screen");
             black_box(effects)
         });
@@ -130,7 +132,9 @@ fn large_answer(c: &mut Criterion) {
             |heard| {
                 tui::update(&mut model.borrow_mut(), AT, heard);
                 terminal
-                    .draw(|frame| tui::view(&model.borrow(), AT, frame))
+                    .draw(|frame| {
+                        tui::view(&model.borrow(), AT, frame);
+                    })
                     .expect("a test screen");
             },
             BatchSize::PerIteration,
@@ -148,7 +152,9 @@ fn large_answer(c: &mut Criterion) {
             down = !down;
             tui::update(&mut model, AT, key(at_end));
             terminal
-                .draw(|frame| tui::view(&model, AT, frame))
+                .draw(|frame| {
+                    tui::view(&model, AT, frame);
+                })
                 .expect("a test screen");
         });
     });

@@ -129,7 +129,9 @@ fn frame(model: &mut Model, pane: char) -> Duration {
         down = !down;
         black_box(tui::update(model, now, key(code)));
         terminal
-            .draw(|frame| tui::view(model, now, frame))
+            .draw(|frame| {
+                tui::view(model, now, frame);
+            })
             .expect("a test screen");
     })
 }

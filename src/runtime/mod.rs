@@ -104,9 +104,9 @@ pub fn run(start: Start) -> io::Result<Ended> {
             height: size.height,
         },
     );
-    entered
-        .screen
-        .draw(|frame| tui::view(&first.model, now, frame))?;
+    entered.screen.draw(|frame| {
+        tui::view(&first.model, now, frame);
+    })?;
     first.model.take_dirty();
 
     start_log();
@@ -133,6 +133,7 @@ pub fn run(start: Start) -> io::Result<Ended> {
             model: first.model.clone(),
             clock,
             keys,
+            screen_changes: None,
             attention: Attention::new(first.notify.clone(), &Environ::process()),
             running: Running::start(first),
             config_changes: source.changes(),
@@ -159,6 +160,8 @@ struct Console {
     entered: Entered,
     model: Model,
     clock: Clock,
+    /// When what was drawn last changes by itself, on the monotonic clock.
+    screen_changes: Option<Duration>,
     /// What the operator types and points at.
     keys: mpsc::Receiver<Msg>,
     running: Running,
@@ -205,7 +208,10 @@ impl Console {
             is_input = false;
             let rest = next_frame.saturating_sub(now.mono);
             let frame = (self.model.is_dirty() && !rest.is_zero()).then_some(rest);
-            let wake = self.model.next_wake(now).into_iter().chain(frame).min();
+            let changes = self.screen_changes;
+            let changes = changes.map(|at| at.saturating_sub(now.mono));
+            let wakes = [self.model.next_wake(now), frame, changes];
+            let wake = wakes.into_iter().flatten().min();
             tokio::select! {
                 message = self.keys.recv() => match message {
                     Some(message) => is_input = self.take(message, effects),
@@ -235,7 +241,13 @@ impl Console {
                     self.repaint(effects)?;
                     is_input = true;
                 },
-                () = sleep(wake) => self.update(Msg::Woke, effects),
+                () = sleep(wake) => {
+                    // Drawn anew unless the terminal belongs to the shell.
+                    if changes == wake {
+                        self.screen_changes = None;
+                    }
+                    self.update(Msg::Woke, effects);
+                }
                 ended = self.signals.any() => {
                     tracing::info!("a signal ends the console");
                     break ended;
@@ -269,9 +281,9 @@ impl Console {
     /// Draws a frame, and notifies the operator of what is new.
     fn draw(&mut self) -> io::Result<()> {
         let now = self.clock.now();
-        self.entered
-            .screen
-            .draw(|frame| tui::view(&self.model, now, frame))?;
+        self.entered.screen.draw(|frame| {
+            self.screen_changes = tui::view(&self.model, now, frame);
+        })?;
         for effect in self.model.notify(now) {
             self.on_terminal(effect)?;
         }

@@ -41,6 +41,11 @@ pub fn tick(now: Now) -> Duration {
     Duration::from_secs(1).saturating_sub(Duration::from_nanos(now.mono.subsec_nanos().into()))
 }
 
+/// The next whole second: one frame for all that changes within it.
+pub fn whole_second(at: Duration) -> Duration {
+    Duration::from_secs(at.as_secs() + u64::from(at.subsec_nanos() > 0))
+}
+
 /// `4:07`, `59:59`, `1:00:00`; rounded up to whole seconds, so that `0:01` shows for a second.
 pub fn countdown(left: Duration) -> String {
     let seconds = left.as_millis().div_ceil(1000);

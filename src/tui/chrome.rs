@@ -1,5 +1,7 @@
 //! The parts of the screen around the panes: header, tabs, notice and footer.
 
+use std::time::Duration;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget as _};
@@ -63,6 +65,8 @@ pub fn draw_header(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     }
     for known in &store.accounts {
         if let Some(left) = known.armed(ctx.now) {
+            let into = left.as_millis().saturating_sub(1) % 60_000 + 1;
+            ctx.changes_in(Duration::from_millis(u64::try_from(into).unwrap_or(1)));
             // Rounded up, so that "0 min" is never shown while writes are still allowed.
             let minutes = left.as_secs().div_ceil(60);
             let text = format!(" ARMED {} {minutes} min ", known.id());

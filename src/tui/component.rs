@@ -10,7 +10,6 @@ use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect};
 
-use super::Effect;
 use super::hits::{Hit, Hits, Shown, Target};
 use super::intent::Intent;
 use super::keys::{Action, Keymap, Keys, Scope};
@@ -21,6 +20,7 @@ use super::widgets::filter::Filter;
 use super::widgets::input::Paste;
 use super::widgets::list::{List, Step};
 use super::widgets::widths::Widths;
+use super::{Effect, ages};
 use crate::domain::{
     AccountId, Now, PaymentId, Problem, RequestId, Secret, ThemeChoice, WallTime, curl,
 };
@@ -35,7 +35,7 @@ pub struct ViewContext<'a> {
     pub focused: bool,
     /// Reduced motion: clock times instead of countdowns.
     pub still: bool,
-    /// Where a click is noted; `None` while nothing was clicked.
+    /// Where it is noted what a click does and when it changes; `None` where nothing is drawn.
     pub hits: Option<&'a Hits>,
 }
 
@@ -45,9 +45,30 @@ impl ViewContext<'_> {
         self.keymap.first(action)
     }
 
+    /// Notes that what is drawn changes by itself after this time.
+    pub fn changes_in(&self, left: Duration) {
+        if let Some(hits) = self.hits {
+            let least = hits.changes.get().map_or(left, |before| before.min(left));
+            hits.changes.set(Some(least));
+        }
+    }
+
+    /// Notes that what is drawn counts seconds. With reduced motion, it has a clock time in their place.
+    pub fn ticks(&self) {
+        if !self.still {
+            self.changes_in(ages::tick(self.now));
+        }
+    }
+
+    /// `now`, `<1m`, `2m`.
+    pub fn age(&self, at: WallTime) -> String {
+        self.changes_in(ages::age_changes_in(at, self.now));
+        ages::age(at, self.now)
+    }
+
     /// `just now`, `<1m ago`, `2m ago`.
     pub fn ago(&self, at: WallTime) -> String {
-        match super::ages::age(at, self.now).as_str() {
+        match self.age(at).as_str() {
             "now" => "just now".into(),
             age => format!("{age} ago"),
         }
@@ -71,7 +92,19 @@ impl ViewContext<'_> {
         if self.still {
             return self.now.wall.plus(left).clock(&self.store.zone);
         }
+        if !left.is_zero() {
+            self.ticks();
+        }
         format!("{}s", left.as_millis().div_ceil(1000))
+    }
+
+    /// Time that is left: `4:07`, or the clock time of its end with reduced motion.
+    pub fn countdown(&self, left: Duration) -> String {
+        if self.still {
+            return self.now.wall.plus(left).clock(&self.store.zone);
+        }
+        self.ticks();
+        ages::countdown(left)
     }
 
     /// Why a request waits, and when it goes on: `rate limit reached (429); retries in 4s`.
@@ -389,11 +422,6 @@ pub trait Component: Any + fmt::Debug + Send {
 
     /// When it sends something by itself, also while it is hidden.
     fn due(&self) -> Option<Duration> {
-        None
-    }
-
-    /// The time until its part of the screen changes without an event.
-    fn next_wake(&self, _ctx: ViewContext<'_>) -> Option<Duration> {
         None
     }
 

@@ -1,6 +1,5 @@
 //! A callback in words: its verdict, its jobs, and how it arrived.
 
-use super::ages::countdown;
 use super::component::ViewContext;
 use super::widgets::text::without_account;
 use crate::domain::{Delivery, Job, JobKind, JobState, Subject, Verdict};
@@ -67,7 +66,7 @@ pub fn due(delivery: &Delivery, ctx: ViewContext<'_>) -> Option<String> {
     Some(if ctx.still {
         format!("by {}: {action}", due.until.clock(&ctx.store.zone))
     } else {
-        let left = countdown(due.until.since(ctx.now.wall));
+        let left = ctx.countdown(due.until.since(ctx.now.wall));
         format!("{left} to {action}")
     })
 }
@@ -130,7 +129,10 @@ pub fn state(job: &Job, account: &str, ctx: ViewContext<'_>) -> (String, Tone) {
             let next = match (left.is_zero(), ctx.still) {
                 (true, _) => String::new(),
                 (false, true) => format!("retry at {}", at.clock(&ctx.store.zone)),
-                (false, false) => format!("retry in {} s", left.as_millis().div_ceil(1000)),
+                (false, false) => {
+                    ctx.ticks();
+                    format!("retry in {} s", left.as_millis().div_ceil(1000))
+                }
             };
             let now = if next.is_empty() {
                 format!("{doing} now")

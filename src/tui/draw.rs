@@ -1,5 +1,7 @@
 //! Draws the console: the header, the visible panes, the top window, the footer.
 
+use std::time::Duration;
+
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -10,16 +12,20 @@ use super::pane::Pane;
 use super::store::Phase;
 use super::widgets::boxes::{Framed, padded};
 use super::widgets::text::width;
-use super::{Model, chrome, panes};
+use super::{Model, ages, chrome, panes};
 use crate::domain::Now;
 
-/// Draws the console at any size, even if the size changed since the last update.
-pub fn view(model: &Model, now: Now, frame: &mut Frame) {
+/// Draws the console at any size, even if the size changed since the last update. Returns the monotonic time at which the
+/// screen changes by itself.
+pub fn view(model: &Model, now: Now, frame: &mut Frame) -> Option<Duration> {
     let screen = frame.area();
-    let cursor = draw(model, now, None, frame.buffer_mut());
+    let hits = Hits::default();
+    let cursor = draw(model, now, Some(&hits), frame.buffer_mut());
     if let Some(at) = cursor.filter(|at| screen.contains(*at)) {
         frame.set_cursor_position(at);
     }
+    let changes = hits.changes.get()?;
+    Some(ages::whole_second(now.mono + changes))
 }
 
 /// Draws the console and notes what can be clicked; returns the cursor.

@@ -1,6 +1,7 @@
-//! What stands where on the screen, noted while it is drawn, for the mouse.
+//! What stands where on the screen, for the mouse, and when it changes: noted while it is drawn.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
 
 use ratatui::layout::{Position, Rect};
 
@@ -46,6 +47,8 @@ pub struct Hits {
     pub targets: RefCell<Vec<Target>>,
     /// The columns of the focused list.
     pub columns: RefCell<Vec<Shown>>,
+    /// The time until a part of it changes by itself.
+    pub changes: Cell<Option<Duration>>,
 }
 
 impl Hits {

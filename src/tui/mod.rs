@@ -192,35 +192,21 @@ impl Model {
         self.notifier.review(&self.store, now)
     }
 
-    /// The time until the screen changes or a request is due by itself. `None` while idle.
+    /// The time until a request or an alert is due by itself, besides what [`view`] says of the screen. `None` while idle.
     #[must_use]
     pub fn next_wake(&self, now: Now) -> Option<Duration> {
-        let ctx = self.ctx(now, false);
         let panes = Pane::ALL.into_iter().map(|pane| self.panes.get(pane));
         let windows = self.overlays.iter().map(AsRef::as_ref);
         let sends = panes.chain(windows).filter_map(Component::due);
         let due = self.store.poll_due().into_iter().chain(sends);
         let due = due.filter(|_| self.store.is_ready());
+        let looks = self.store.budgets_due(now);
+        let looks = looks.filter(|_| self.shows(Pane::Requests));
+        let changes = self.store.changes_in(now);
+        let changes = changes.map(|left| ages::whole_second(now.mono + left));
+        let due = due.chain(looks).chain(changes);
         let due = due.map(|due| due.saturating_sub(now.mono));
-        // The header counts the minutes until an account is disarmed.
-        let armed = self.store.accounts.iter().filter_map(|k| k.armed(now));
-        let armed = armed.map(|left| {
-            let into = left.as_millis().saturating_sub(1) % 60_000 + 1;
-            Duration::from_millis(u64::try_from(into).unwrap_or(1))
-        });
-        let shown = Pane::ALL.into_iter().filter(|pane| self.shows(*pane));
-        let panes = shown.filter_map(|pane| self.panes.get(pane).next_wake(ctx));
-        let windows = self.overlays.iter();
-        let windows = windows.filter_map(|window| window.next_wake(ctx));
-        let accounts = self.store.changes_in(now);
-        let changes = armed.chain(panes).chain(windows).chain(accounts).min();
-        // One frame for all that changes within a second.
-        let changes = changes.map(|wake| {
-            let at = now.mono + wake;
-            let part = u64::from(at.subsec_nanos() > 0);
-            Duration::from_secs(at.as_secs() + part).saturating_sub(now.mono)
-        });
-        let wake = due.chain(changes).chain(self.notifier.due_in(now)).min();
+        let wake = due.chain(self.notifier.due_in(now)).min();
         wake.map(|wake| wake.max(Duration::from_millis(1)))
     }
 

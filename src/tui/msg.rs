@@ -32,7 +32,7 @@ pub enum Msg {
     },
     /// The theme for the terminal's background.
     Background(ThemeChoice),
-    /// The instant asked for by `next_wake` has come.
+    /// The instant asked for by `next_wake` or `view` has come.
     Woke,
     /// The runtime has started and carries out effects from now on.
     Ready(Ready),

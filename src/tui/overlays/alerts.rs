@@ -1,12 +1,10 @@
 //! The list of alerts: the cause, the account and the time of each.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use ratatui::layout::Constraint::{Fill, Length};
 
 use crate::domain::{Handled, inert, is_about_hook};
-use crate::tui::ages::{age, age_changes_in};
 use crate::tui::alerts::{self, Alert, Target};
 use crate::tui::prelude::*;
 
@@ -107,12 +105,6 @@ impl Component for State {
     }
 
     /// The time until an age on screen changes.
-    fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
-        let alerts = alerts::all(ctx.store).into_iter();
-        let times = alerts.filter_map(|alert| alert.handled.map(|it| it.at).or(alert.since));
-        times.map(|at| age_changes_in(at, ctx.now)).min()
-    }
-
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let alerts = alerts::all(ctx.store);
@@ -189,7 +181,7 @@ fn draw_row(alert: &Alert, account: u16, ctx: ViewContext<'_>, line: Rect, buf: 
     };
     let since = match (&alert.handled, alert.since) {
         (Some(handled), _) => handled_words(handled, ctx),
-        (None, Some(since)) => age(since, ctx.now),
+        (None, Some(since)) => ctx.age(since),
         (None, None) => String::new(),
     };
     let right = width(&since) + 1;

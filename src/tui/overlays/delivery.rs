@@ -177,6 +177,10 @@ impl Component for State {
             live,
         }
         .draw(ctx.theme, screen, buf);
+        // The text is laid out already: this notes when it changes.
+        for job in &self.delivery.jobs {
+            deliveries::state(job, &self.delivery.account, ctx);
+        }
         self.sheet.view(ctx, inner, buf);
         None
     }

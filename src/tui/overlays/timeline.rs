@@ -11,7 +11,6 @@ use crate::domain::{
     AccountId, CheckedPayment, Exchange, Listening, Now, PaymentId, Problem, RequestId, Secret,
     Subject, Timeline, What,
 };
-use crate::tui::ages::tick;
 use crate::tui::panes::payments;
 use crate::tui::prelude::*;
 use crate::tui::store::{InFlight, Purpose, is_about};
@@ -358,30 +357,6 @@ impl Component for State {
         self.due.filter(|_| self.asked.is_none())
     }
 
-    fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
-        let History::Loaded(timeline, _) = &self.known else {
-            return None;
-        };
-        let open = timeline.happenings.iter().any(|it| match &it.what {
-            What::Callback(delivery) => delivery.jobs.iter().any(
-                |job| matches!(job.state, crate::domain::JobState::Due { at } if at > ctx.now.wall),
-            ),
-            _ => false,
-        });
-        let counts = (open && !ctx.still).then(|| tick(ctx.now));
-        // The remark about a missing callback counts whole minutes.
-        let states = timeline.happenings.iter().rev();
-        let latest = states
-            .filter(|it| matches!(it.what, What::State(_)))
-            .map(|it| ctx.now.wall.since(it.at))
-            .next();
-        let minute = latest.map(|age| {
-            let into = u64::try_from(age.as_millis() % 60_000).unwrap_or(0);
-            Duration::from_millis(60_000 - into)
-        });
-        counts.into_iter().chain(minute).min()
-    }
-
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let live = ctx.store.is_live_account(self.account.as_str());
@@ -412,6 +387,14 @@ impl Component for State {
             );
             paragraph(buf, list, &text, theme.style(Tone::Dim));
             return None;
+        }
+        // The remark about a missing callback counts whole minutes.
+        let mut states = timeline.happenings.iter().rev();
+        if let Some(latest) = states.find(|it| matches!(it.what, What::State(_))) {
+            let into = ctx.now.wall.since(latest.at).as_millis() % 60_000;
+            ctx.changes_in(Duration::from_millis(
+                60_000 - u64::try_from(into).unwrap_or(0),
+            ));
         }
         let lines = self.lines(ctx.now, ctx.store);
         let rail = rail::Rail {

@@ -45,6 +45,10 @@ fn is_pressed(gauge: &BudgetGauge) -> bool {
 }
 
 pub fn draw_budgets(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    let changes = ctx.store.accounts.iter();
+    let changes = changes.filter_map(|known| known.budget_changes_in(ctx.now));
+    let traffic = ctx.store.traffic.changes_in(ctx.now, ctx.still);
+    changes.chain(traffic).for_each(|left| ctx.changes_in(left));
     draw_traffic(ctx, area, buf);
     let mut left = below(area, 1);
     let mut all: Vec<(&AccountId, BudgetGauge)> = ctx
@@ -249,6 +253,7 @@ fn when(left: Duration, ctx: ViewContext<'_>) -> String {
     if ctx.still {
         format!("at {}", ctx.now.wall.plus(left).clock(&ctx.store.zone))
     } else {
+        ctx.ticks();
         let whole =
             Duration::from_secs(u64::try_from(left.as_millis().div_ceil(1000)).unwrap_or(u64::MAX));
         format!("in {}", time::fine(whole))

@@ -6,7 +6,6 @@ mod rows;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ratatui::layout::Constraint::{Fill, Length};
 
@@ -15,7 +14,6 @@ use crate::domain::{
     AccountId, Delivery, DeliveryId, JobState, Listening, RequestId, Search, Secret, Subject,
     WallTime, notice_alert,
 };
-use crate::tui::ages::tick;
 use crate::tui::msg::{Notice, Ready};
 use crate::tui::overlays::{delivery, follow_ups, replay};
 use crate::tui::prelude::*;
@@ -363,21 +361,6 @@ impl Component for State {
             }
             Event::Message(..) | Event::Cancelled { .. } => {}
         }
-    }
-
-    fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
-        let due = |delivery: &Arc<Delivery>| {
-            delivery
-                .jobs
-                .iter()
-                .any(|job| matches!(job.state, JobState::Due { at } if at > ctx.now.wall))
-        };
-        let retries = ctx.store.open_jobs.sum.queued > 0 && ctx.store.deliveries.iter().any(due);
-        let counts = !ctx.still && (retries || !ctx.store.due.is_empty());
-        listener::changes_in(ctx)
-            .into_iter()
-            .chain(counts.then(|| tick(ctx.now)))
-            .min()
     }
 
     fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<(String, Tone)> {

@@ -1,14 +1,11 @@
 //! The accounts: environment, source of the secret, and whether the credentials are valid.
 
-use std::time::Duration;
-
 use ratatui::text::Line;
 
 use crate::domain::manage::{Changed, GuideTopic, ProviderSetup};
 use crate::domain::{
     Ability, Account, AccountId, Answer, CredentialStatus, Environment, RequestId,
 };
-use crate::tui::ages::{age_changes_in, tick};
 use crate::tui::msg::Notice;
 use crate::tui::overlays::{account_add, arm, guide, remove, rotate};
 use crate::tui::pane::Pane;
@@ -357,19 +354,6 @@ impl Component for State {
         let request = selected.and_then(|known| verification(known, ctx.store));
         ctx.console.extend(request.map(Command::Cancel));
         request.is_some()
-    }
-
-    fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
-        let (store, now) = (ctx.store, ctx.now);
-        let ages = store
-            .accounts
-            .iter()
-            .filter(|known| verification(known, store).is_none())
-            .filter_map(|known| known.status.at)
-            .map(|at| age_changes_in(at, now));
-        let mut waits = store.accounts.iter();
-        let counts = waits.any(|known| store.counts_down(verification(known, store), now));
-        ages.chain((counts && !ctx.still).then(|| tick(now))).min()
     }
 
     fn detail_rows(&self, ctx: ViewContext<'_>, columns: u16) -> u16 {

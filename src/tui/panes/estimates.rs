@@ -11,7 +11,6 @@ use crate::domain::{
     Ability, Amount, Answer, Currency, Environment, Estimate, EstimateRequest, Op, Problem,
     Reported, RequestId,
 };
-use crate::tui::ages::{age_changes_in, tick};
 use crate::tui::intent::Question;
 use crate::tui::overlays::quote_form;
 use crate::tui::prelude::*;
@@ -300,15 +299,6 @@ impl Component for State {
     fn due(&self) -> Option<Duration> {
         self.auto
             .filter(|_| self.request.is_none() && self.question.is_some())
-    }
-
-    fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
-        let age = self
-            .quotes
-            .back()
-            .map(|quote| age_changes_in(quote.quoted_at, ctx.now));
-        let count = self.due().filter(|_| !ctx.still).map(|_| tick(ctx.now));
-        age.into_iter().chain(count).min()
     }
 
     fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {

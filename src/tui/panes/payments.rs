@@ -9,10 +9,8 @@ mod view;
 mod watchlist;
 
 use std::collections::{BTreeSet, VecDeque};
-use std::time::Duration;
 
 use crate::domain::{Ability, AccountId, Answer, CheckedPayment, PaymentId, Secret, Watch};
-use crate::tui::ages::{age_changes_in, tick};
 use crate::tui::msg::WatchKey;
 use crate::tui::overlays::{add_many, add_watch, expect_form, note_form, questions};
 use crate::tui::pasted;
@@ -441,20 +439,6 @@ impl Component for State {
             return true;
         }
         self.filter.clear()
-    }
-
-    fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
-        let now = ctx.now;
-        let open = ctx.store.payments.iter().filter(|w| !w.is_final());
-        let ages = open
-            .clone()
-            .flat_map(|watched| [watched.changed_at(), watched.answered_at()])
-            .flatten()
-            .map(|at| age_changes_in(at, now));
-        let counts = open
-            .filter(|w| !ctx.still && w.due().is_some_and(|due| due > now.mono))
-            .map(|_| tick(now));
-        ages.chain(counts).min()
     }
 
     fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<(String, Tone)> {

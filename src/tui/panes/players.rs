@@ -4,13 +4,10 @@
 mod changes;
 mod view;
 
-use std::time::Duration;
-
 use crate::domain::{
     Ability, AccountId, Answer, Documented, Inventory, LoadedInventory, Op, Player, PlayerClaim,
     PlayerId, Problem, ProblemKind, RequestId, Secret, WallTime, inert,
 };
-use crate::tui::ages::age_changes_in;
 use crate::tui::msg::Notice;
 use crate::tui::overlays::player_form::{self, Example};
 use crate::tui::prelude::*;
@@ -314,14 +311,6 @@ impl Component for State {
         let request = selected.and_then(|player| player.request(ctx.store));
         ctx.console.extend(request.map(Command::Cancel));
         request.is_some()
-    }
-
-    fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
-        self.players
-            .iter()
-            .filter_map(|player| player.inventory.as_ref())
-            .map(|(_, at)| age_changes_in(*at, ctx.now))
-            .min()
     }
 
     fn note(&self, _ctx: ViewContext<'_>, _room: u16) -> Option<(String, Tone)> {

@@ -3,7 +3,6 @@
 mod waits;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use ratatui::layout::Constraint::{Fill, Length};
 
@@ -11,7 +10,6 @@ use super::budgets::{budget_rows, draw_budgets};
 use super::log::{LOAD, Log, LogRow};
 use super::request_rows::{RESPONSE_FROM, columns};
 use crate::domain::{Exchange, ExchangeId, Outcome, RequestId, Search, Secret, curl};
-use crate::tui::ages::tick;
 use crate::tui::overlays::exchange;
 use crate::tui::prelude::*;
 use crate::tui::rows::Rows;
@@ -250,25 +248,6 @@ impl Component for State {
     }
 
     /// The time until the rate limits or the waiting rows must be redrawn or read again.
-    fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
-        let accounts = ctx.store.accounts.iter();
-        let resets = accounts
-            .clone()
-            .filter_map(|known| known.budget_changes_in(ctx.now));
-        let mut gauges = accounts.flat_map(|known| known.budgets(ctx.now));
-        let mut waiting = ctx.store.waiting.values();
-        let counts = gauges.any(|gauge| gauge.held.or(gauge.next_free).is_some())
-            || waiting.any(|it| it.until.is_some_and(|until| until > ctx.now.mono));
-        let counts = (counts && !ctx.still).then(|| tick(ctx.now));
-        let traffic = ctx.store.traffic.changes_in(ctx.now, ctx.still);
-        let look = ctx.store.budgets_due(ctx.now);
-        resets
-            .chain(counts)
-            .chain(traffic)
-            .chain(look.map(|due| due.saturating_sub(ctx.now.mono)))
-            .min()
-    }
-
     fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<(String, Tone)> {
         self.log.note(ctx, room)
     }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use ratatui::text::{Line, Span};
 
 use crate::domain::{Now, StoredIn, TokenLife, TokenState, TokenStatus};
-use crate::tui::ages::{countdown, tick};
 use crate::tui::overlays::{claims, questions};
 use crate::tui::panes::parts::{draw_lines, line_rows};
 use crate::tui::prelude::*;
@@ -146,23 +145,6 @@ impl Component for State {
         request.is_some()
     }
 
-    fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
-        let changes = |known: &AccountState| {
-            let status = known.token.as_ref();
-            if ctx.still {
-                return reduced_changes_in(status?, ctx.now);
-            }
-            let counts = status.is_some_and(|status| {
-                status.left(ctx.now).is_some() || retry_in(status, ctx.now).is_some()
-            });
-            let waits = ctx
-                .store
-                .counts_down(ctx.store.token_request(known.id()), ctx.now);
-            (counts || waits).then(|| tick(ctx.now))
-        };
-        ctx.store.token_users().filter_map(changes).min()
-    }
-
     fn detail_rows(&self, ctx: ViewContext<'_>, columns: u16) -> u16 {
         line_rows(&self.details(ctx, columns), columns)
     }
@@ -274,15 +256,6 @@ fn badge(status: &TokenStatus, now: Now) -> Badge {
     }
 }
 
-/// A countdown; with reduced motion, the clock time of its end.
-fn ends(left: Duration, ctx: ViewContext<'_>) -> String {
-    if ctx.still {
-        ctx.now.wall.plus(left).clock(&ctx.store.zone)
-    } else {
-        countdown(left)
-    }
-}
-
 fn columns(ctx: ViewContext<'_>) -> Vec<Column<'_, AccountState>> {
     let theme = ctx.theme;
     vec![
@@ -301,7 +274,7 @@ fn columns(ctx: ViewContext<'_>) -> Vec<Column<'_, AccountState>> {
         Column::new("", Width::Rest(4, 32), move |it, room| gauge(it, room, ctx)),
         Column::new("ends in", Width::Exact(8), move |it, _| {
             let (words, tone) = match life(it, ctx) {
-                Some((_, left)) => (ends(left, ctx), shown_badge(it, ctx).left),
+                Some((_, left)) => (ctx.countdown(left), shown_badge(it, ctx).left),
                 None => ("—".into(), Tone::Dim),
             };
             Line::styled(words, theme.style(tone))
@@ -318,7 +291,13 @@ fn life(known: &AccountState, ctx: ViewContext<'_>) -> Option<(TokenLife, Durati
 
 fn shown_badge(known: &AccountState, ctx: ViewContext<'_>) -> Badge {
     let unknown = TokenStatus::default();
-    let badge = badge(known.token.as_ref().unwrap_or(&unknown), ctx.now);
+    let status = known.token.as_ref().unwrap_or(&unknown);
+    if ctx.still
+        && let Some(left) = reduced_changes_in(status, ctx.now)
+    {
+        ctx.changes_in(left);
+    }
+    let badge = badge(status, ctx.now);
     let request = ctx.store.token_request(known.id());
     match ctx.store.waiting_for(request) {
         None => badge,
@@ -366,8 +345,8 @@ fn describe(known: &AccountState, ctx: ViewContext<'_>, columns: u16) -> Vec<(St
         };
         let next = match retry_in(status, now) {
             _ if status.fetching => "retrying now".into(),
-            Some(left) if ctx.still => format!("retry at {}", ends(left, ctx)),
-            Some(left) => format!("retry in {}", ends(left, ctx)),
+            Some(left) if ctx.still => format!("retry at {}", ctx.countdown(left)),
+            Some(left) => format!("retry in {}", ctx.countdown(left)),
             None if failure.refused => "no automatic retry".into(),
             None => "tilldeck retries when a request needs a token".into(),
         };
@@ -385,7 +364,7 @@ fn describe(known: &AccountState, ctx: ViewContext<'_>, columns: u16) -> Vec<(St
                 "renewal failed: {}; the current token is valid {} {}; {next}",
                 why.trim_start_matches("no access token: "),
                 if ctx.still { "until" } else { "for" },
-                ends(left, ctx)
+                ctx.countdown(left)
             ),
             None => format!(
                 "{why}. {what} failed at {}; {next}.",
@@ -475,7 +454,7 @@ fn renews_when(left: Duration, room: u16, ctx: ViewContext<'_>) -> String {
     if ctx.still {
         return format!("renews at {at}");
     }
-    let short = format!("renews in {}", countdown(left));
+    let short = format!("renews in {}", ctx.countdown(left));
     let long = format!("{short} ({at})");
     if width(&long) <= room { long } else { short }
 }

@@ -2,9 +2,7 @@
 
 use super::Store;
 use crate::domain::manage::Change;
-use crate::domain::{
-    AccountId, LinkRequest, Now, Op, PaymentId, PlayerId, RawCall, RequestId, Waiting,
-};
+use crate::domain::{AccountId, LinkRequest, Op, PaymentId, PlayerId, RawCall, RequestId, Waiting};
 use crate::tui::Effect;
 
 /// The purpose of a request, which receives its response.
@@ -174,12 +172,6 @@ impl Store {
 
     pub fn waiting_for(&self, request: Option<RequestId>) -> Option<&str> {
         Some(self.wait_of(request)?.why.as_str())
-    }
-
-    /// Whether the time until a waiting request goes on is known and not over.
-    pub fn counts_down(&self, request: Option<RequestId>, now: Now) -> bool {
-        let until = self.wait_of(request).and_then(|wait| wait.until);
-        until.is_some_and(|until| until > now.mono)
     }
 
     pub fn wait_of(&self, request: Option<RequestId>) -> Option<&Waiting> {

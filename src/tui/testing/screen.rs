@@ -1,6 +1,7 @@
 //! A keyboard, and a screen as text.
 
 use std::any::Any;
+use std::time::Duration;
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -63,6 +64,15 @@ pub fn press(model: &mut Model, keys: &str, now: Now) -> Vec<Effect> {
         out.extend(update(model, now, Msg::Key(KeyEvent::new(code, modifiers))));
     }
     out
+}
+
+/// The time until something is due or the screen changes by itself, once it is drawn.
+pub fn next_wake(model: &Model, now: Now) -> Option<Duration> {
+    let (width, height) = (model.screen.width, model.screen.height);
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    let changes = view(model, now, &mut terminal.get_frame());
+    let changes = changes.map(|at| at.saturating_sub(now.mono));
+    model.next_wake(now).into_iter().chain(changes).min()
 }
 
 pub fn drawn(model: &Model, now: Now, width: u16, height: u16) -> Buffer {

@@ -633,5 +633,5 @@ fn no_request_is_sent_before_the_console_is_ready() {
     for keys in ["c", "a", "L", "1v", "4r", "5o", "S"] {
         assert_eq!(press(&mut model, keys, second(0)), [], "{keys}");
     }
-    assert_eq!(model.next_wake(second(0)), None);
+    assert_eq!(next_wake(&model, second(0)), None);
 }

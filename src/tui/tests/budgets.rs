@@ -154,11 +154,11 @@ fn the_last_minute_moves_on_by_itself_and_then_rests() {
     }
     assert!(screen(&model, second(3), 120, 40).contains("3/min  3/s"));
     assert!(screen(&model, second(4), 120, 40).contains("3/min  0/s"));
-    assert_eq!(model.next_wake(second(61)), Some(Duration::from_secs(1)));
-    assert_eq!(model.next_wake(second(70)), None);
+    assert_eq!(next_wake(&model, second(61)), Some(Duration::from_secs(1)));
+    assert_eq!(next_wake(&model, second(70)), None);
     assert!(screen(&model, second(62), 120, 40).contains("no requests in the last minute"));
     model.options.reduced_motion = true;
-    assert_eq!(model.next_wake(second(61)), Some(Duration::from_secs(9)));
+    assert_eq!(next_wake(&model, second(61)), Some(Duration::from_secs(9)));
     assert!(screen(&model, second(3), 120, 40).contains("3 requests in the last minute"));
 }
 
@@ -166,7 +166,11 @@ fn the_last_minute_moves_on_by_itself_and_then_rests() {
 fn budgets_in_use_are_looked_at_again_while_they_are_on_screen() {
     let mut model = calm();
     let wakes = |model: &mut Model, at: u64| update(model, second(at), Msg::Woke);
-    let rests = |model: &Model, at| model.panes.requests.next_wake(model.ctx(second(at), false));
+    let rests = |model: &Model, at| {
+        let mut alone = model.clone();
+        press(&mut alone, "5f", second(at));
+        next_wake(&alone, second(at))
+    };
     report(&mut model, 100, "kinguin", gauge(Counts::Reads, 0, 4000));
     assert_eq!(wakes(&mut model, 110), [], "nothing is used");
     assert_eq!(rests(&model, 110), None);

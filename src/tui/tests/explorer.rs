@@ -577,13 +577,13 @@ fn a_paste_of_many_lines_is_a_body_and_of_one_a_value() {
 fn a_call_under_way_ticks_by_the_second_and_an_idle_explorer_sleeps() {
     let mut model = exploring(sandbox_setup());
     let (request, ..) = send(&mut model, "one offer", second(0));
-    assert_eq!(model.next_wake(second(1)), Some(Duration::from_secs(1)));
+    assert_eq!(next_wake(&model, second(1)), Some(Duration::from_secs(1)));
     model.options.reduced_motion = true;
-    assert_eq!(model.next_wake(second(1)), None);
+    assert_eq!(next_wake(&model, second(1)), None);
     assert!(screen(&model, second(2), 80, 24).contains("sent at 02:54:26"));
     model.options.reduced_motion = false;
     explored_result(&mut model, second(2), request, Ok(explored("{}")));
-    assert_eq!(model.next_wake(second(2)), None);
+    assert_eq!(next_wake(&model, second(2)), None);
 }
 
 #[test]

@@ -286,7 +286,7 @@ fn an_event_that_must_be_answered_counts_down_and_is_an_alert() {
         },
     );
     assert!(at(&mut model, 28).contains("14:32 to give a key"));
-    let wake = model.next_wake(second(28)).unwrap();
+    let wake = next_wake(&model, second(28)).unwrap();
     assert!(wake <= Duration::from_secs(1), "{wake:?}");
     let [alert] = &alerts::all(&model.store)[..] else {
         panic!("{:?}", alerts::all(&model.store));

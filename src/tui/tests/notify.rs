@@ -163,7 +163,7 @@ fn alerts_that_come_together_are_one_notification_and_none_is_repeated() {
         warn(&mut model, 2, about);
         assert_eq!(notified(&mut model, 2), [""; 0], "it just rang");
     }
-    let wake = model.next_wake(second(2)).unwrap();
+    let wake = next_wake(&model, second(2)).unwrap();
     assert!(wake <= Duration::from_secs(4), "{wake:?}");
     assert_eq!(notified(&mut model, 6), ["2 alerts · clock is wrong"]);
     assert_eq!(notified(&mut model, 20), [""; 0]);
@@ -241,7 +241,7 @@ fn a_rate_limit_is_an_alert_while_over_nine_tenths_are_used() {
     uses(2, 540, 0);
     uses(3, 600, 1);
     let now = second(3);
-    let wake = model.next_wake(now).unwrap();
+    let wake = next_wake(&model, now).unwrap();
     assert!(wake <= Duration::from_mins(1), "{wake:?}");
     update(&mut model, second(63), Msg::Woke);
     assert_eq!(alerts::count(&model.store), 0, "its slots are free again");
@@ -270,7 +270,7 @@ fn a_token_that_cannot_be_renewed_is_an_alert_once_it_has_expired() {
     };
     report(&mut model, 30, status.clone());
     assert_eq!(alerts::count(&model.store), 0, "it is valid yet");
-    let wake = model.next_wake(second(30)).unwrap();
+    let wake = next_wake(&model, second(30)).unwrap();
     assert!(wake <= Duration::from_mins(1), "{wake:?}");
     update(&mut model, second(90), Msg::Woke);
     let [alert] = &alerts::all(&model.store)[..] else {

@@ -28,24 +28,43 @@ fn an_idle_console_sleeps() {
             let _ = request;
         }
     }
-    assert_eq!(model.next_wake(second(0)), None);
-    assert_eq!(model.next_wake(second(90_000)), None);
+    assert_eq!(next_wake(&model, second(0)), None);
+    assert_eq!(next_wake(&model, second(90_000)), None);
 }
 
 #[test]
 fn countdowns_tick_only_where_they_are_seen() {
     let mut model = busy();
     let now = second(4);
-    assert!(model.next_wake(now).unwrap() <= Duration::from_secs(1));
+    assert!(next_wake(&model, now).unwrap() <= Duration::from_secs(1));
     press(&mut model, "5f", now);
-    let due = model.next_wake(now).unwrap();
+    let due = next_wake(&model, now).unwrap();
     assert!(
         due > Duration::from_secs(1),
         "only the poll itself: {due:?}"
     );
     model.options.reduced_motion = true;
     press(&mut model, "f", now);
-    assert!(model.next_wake(now).unwrap() > Duration::from_secs(1));
+    assert!(next_wake(&model, now).unwrap() > Duration::from_secs(1));
+}
+
+#[test]
+fn the_screen_stays_as_it_is_until_the_next_wake() {
+    fn stays(place: &str, mut model: Model) {
+        let now = second(20);
+        for still in [false, true] {
+            model.options.reduced_motion = still;
+            let wake = next_wake(&model, now).unwrap_or(Duration::from_hours(1));
+            let later = now.plus(wake.saturating_sub(Duration::from_millis(1)));
+            let [before, after] = [now, later].map(|at| screen(&model, at, 120, 40));
+            assert_eq!(before, after, "{place}, still: {still}, wakes in {wake:?}");
+        }
+    }
+    std::thread::scope(|scope| {
+        for (place, model) in everywhere() {
+            scope.spawn(move || stays(&place, model));
+        }
+    });
 }
 
 #[test]
@@ -685,7 +704,7 @@ proptest! {
             // Every second frame has another size than the last resize event.
             let (width, height) = if step % 2 == 0 { at } else { (width, height) };
             drawn(&model, now, width, height);
-            let _ = model.next_wake(now);
+            let _ = next_wake(&model, now);
         }
     }
 }

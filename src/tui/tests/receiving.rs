@@ -616,7 +616,7 @@ fn a_timeline_looks_again_when_something_happens_and_once_for_many() {
         let one = delivery(number, 4, "ORDER-1042");
         assert_eq!(update(&mut model, now, Msg::Delivery(one.into())), []);
     }
-    assert!(model.next_wake(now).unwrap() <= Duration::from_millis(250));
+    assert!(next_wake(&model, now).unwrap() <= Duration::from_millis(250));
     now = now.plus(Duration::from_millis(250));
     let effects = update(&mut model, now, Msg::Woke);
     let request = look_back(&effects).unwrap();
@@ -857,5 +857,24 @@ fn with_a_shared_ledger_callbacks_come_from_other_machines() {
     assert!(
         text.contains("ORDER-1042") && !text.contains("set `bind`"),
         "{text}"
+    );
+}
+
+#[test]
+fn an_open_callback_counts_down_where_its_row_is_not_seen() {
+    let mut model = receiving();
+    let job = forwarded(7, 503, JobState::Due { at: wall(90) });
+    let waits = Delivery {
+        jobs: vec![Job { tries: 1, ..job }],
+        ..delivery(99, 3, "ORDER-1042")
+    };
+    update(&mut model, second(3), Msg::Delivery(waits.into()));
+    press(&mut model, "<home>i", second(4));
+    (model.focus, model.is_zoomed) = (Pane::Explorer, true);
+    assert!(screen(&model, second(4), 120, 40).contains("retry in 86 s"));
+    assert_eq!(
+        next_wake(&model, second(4)),
+        Some(Duration::from_secs(1)),
+        "its text counts seconds"
     );
 }

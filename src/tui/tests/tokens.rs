@@ -159,26 +159,26 @@ fn without_colour_or_motion_the_words_show_the_state() {
 fn a_countdown_ticks_each_second_and_only_where_it_is_seen() {
     let mut model = begun(three_setup(), 120, 40);
     press(&mut model, "2f", second(1));
-    assert_eq!(model.next_wake(second(1)), None, "nothing to count");
+    assert_eq!(next_wake(&model, second(1)), None, "nothing to count");
     report(&mut model, 0, "kinguin", token(0, 20));
     let now = Now {
         mono: Duration::from_millis(3_400),
         wall: second(3).wall.plus(Duration::from_millis(400)),
     };
-    assert_eq!(model.next_wake(now), Some(Duration::from_millis(600)));
+    assert_eq!(next_wake(&model, now), Some(Duration::from_millis(600)));
     assert!(screen(&model, now, 120, 40).contains("00:17"));
     press(&mut model, "3", now);
-    assert_eq!(model.next_wake(now), None, "another pane has the screen");
+    assert_eq!(next_wake(&model, now), None, "another pane has the screen");
     press(&mut model, "2", now);
     model.options.reduced_motion = true;
     assert_eq!(
-        model.next_wake(now),
+        next_wake(&model, now),
         Some(Duration::from_millis(600)),
         "a tenth of its life has passed at the fourth second"
     );
-    assert_eq!(model.next_wake(second(4)), Some(Duration::from_secs(2)));
+    assert_eq!(next_wake(&model, second(4)), Some(Duration::from_secs(2)));
     model.options.reduced_motion = false;
-    assert_eq!(model.next_wake(second(20)), None, "it has expired");
+    assert_eq!(next_wake(&model, second(20)), None, "it has expired");
     assert!(screen(&model, second(20), 120, 40).contains("expired"));
 }
 

@@ -6,7 +6,6 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget as _;
 
 use crate::domain::Listening;
-use crate::tui::ages::age_changes_in;
 use crate::tui::prelude::*;
 use crate::tui::widgets::columns::fit_line;
 
@@ -171,17 +170,4 @@ pub fn brief(ctx: ViewContext<'_>) -> (String, Tone) {
     };
     let tone = if tone == Tone::Good { Tone::Dim } else { tone };
     (word, tone)
-}
-
-/// Time until the line must be redrawn without an event.
-pub fn changes_in(ctx: ViewContext<'_>) -> Option<Duration> {
-    let beat = match &ctx.store.listening {
-        Listening::Up { heartbeat, .. } => Some(*heartbeat),
-        Listening::Off | Listening::Down { .. } => None,
-    };
-    let last = ctx.store.deliveries.front().map(|last| last.received_at);
-    beat.into_iter()
-        .chain(last)
-        .map(|at| age_changes_in(at, ctx.now))
-        .min()
 }

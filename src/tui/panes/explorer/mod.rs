@@ -14,13 +14,10 @@ mod send;
 mod table;
 mod view;
 
-use std::time::Duration;
-
 use ratatui::crossterm::event::KeyEvent;
 use tui_input::Input;
 
 use crate::domain::{Account, AccountId, Documented, Now};
-use crate::tui::ages::tick;
 use crate::tui::overlays;
 use crate::tui::prelude::*;
 use crate::tui::store::Purpose;
@@ -622,11 +619,6 @@ impl Component for State {
             Part::Calls => return false,
         }
         true
-    }
-
-    fn next_wake(&self, ctx: ViewContext<'_>) -> Option<Duration> {
-        let counts = self.in_flight().is_some() && !ctx.still;
-        counts.then(|| tick(ctx.now))
     }
 
     fn draws_frames(&self) -> bool {

@@ -398,8 +398,10 @@ pub fn sent(since: std::time::Duration, ctx: ViewContext<'_>) -> String {
             crate::domain::WallTime(ctx.now.wall.0 - i64::try_from(age.as_millis()).unwrap_or(0));
         format!("sent at {}", at.clock(&ctx.store.zone))
     } else if age.as_secs() == 0 {
+        ctx.ticks();
         "sent".into()
     } else {
+        ctx.ticks();
         format!(
             "sent {} ago",
             time::fine(std::time::Duration::from_secs(age.as_secs()))

@@ -8,7 +8,7 @@ use ratatui::widgets::Widget as _;
 use super::rows::{Totals, needs_attention};
 use super::{Action, Sort, State, detail};
 use crate::domain::{Ability, PaymentVerdict, WallTime};
-use crate::tui::ages::age;
+use crate::tui::ages::age_changes_in;
 use crate::tui::panes::parts::Heading;
 use crate::tui::panes::{credentials, parts};
 use crate::tui::prelude::*;
@@ -346,6 +346,9 @@ fn currency(watched: &Watched) -> String {
 }
 
 fn compared<'r>(watched: &Watched, room: u16, ctx: ViewContext<'_>) -> Line<'r> {
+    if let Some(since) = watched.stale_since() {
+        ctx.changes_in(age_changes_in(since, ctx.now));
+    }
     let (sign, words, tone) = watched.mark(ctx.now);
     let words = if room > COMPARED.1 {
         format!("{sign} {words}").trim_start().to_owned()
@@ -359,7 +362,7 @@ fn compared<'r>(watched: &Watched, room: u16, ctx: ViewContext<'_>) -> Line<'r> 
 fn when(at: Option<WallTime>, watched: &Watched, ctx: ViewContext<'_>) -> String {
     match at {
         Some(at) if watched.is_final() => ctx.clock_or_date(at, false),
-        Some(at) => age(at, ctx.now),
+        Some(at) => ctx.age(at),
         None => String::new(),
     }
 }

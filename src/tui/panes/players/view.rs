@@ -7,7 +7,7 @@ use ratatui::widgets::{Block, Borders, Widget as _};
 use super::changes::{name, uses};
 use super::{Action, PlayerState, Proof, State};
 use crate::domain::{Environment, Item};
-use crate::tui::ages::{JUST_NOW, age};
+use crate::tui::ages::JUST_NOW;
 use crate::tui::keys::NavAction;
 use crate::tui::panes::parts;
 use crate::tui::prelude::*;
@@ -250,7 +250,7 @@ fn columns(ctx: ViewContext<'_>) -> Vec<Column<'_, PlayerState>> {
         Column::new("", Width::Exact(5), move |it: &PlayerState, _| {
             let state = match (it.request(ctx.store), &it.inventory) {
                 (Some(_), _) => "fetch".to_owned(),
-                (None, Some((_, at))) => age(*at, ctx.now),
+                (None, Some((_, at))) => ctx.age(*at),
                 (None, None) => String::new(),
             };
             Line::styled(state, dim)
