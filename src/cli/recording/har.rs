@@ -111,13 +111,23 @@ impl<'de, const N: usize> Visitor<'de> for Fields<N> {
         }
         Ok(found)
     }
+
+    /// A pair may be written as a list.
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut found = [None; N];
+        for field in &mut found {
+            *field = list.next_element()?;
+        }
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(found)
+    }
 }
 
 /// The fields of these names: none where the object is missing or something else.
 fn fields<'a, const N: usize>(object: Raw<'a>, names: [&'static str; N]) -> [Raw<'a>; N] {
     let json = object.map_or("", RawValue::get);
     let mut json = serde_json::Deserializer::from_str(json);
-    json.deserialize_map(Fields(names)).unwrap_or([None; N])
+    json.deserialize_any(Fields(names)).unwrap_or([None; N])
 }
 
 fn text(raw: Raw<'_>) -> Option<Cow<'_, str>> {

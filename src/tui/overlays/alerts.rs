@@ -104,7 +104,6 @@ impl Component for State {
         self.selected = alerts.into_iter().nth(row).map(|alert| alert.key);
     }
 
-    /// The time until an age on screen changes.
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let alerts = alerts::all(ctx.store);

@@ -247,7 +247,6 @@ impl Component for State {
         self.log.filter.clear()
     }
 
-    /// The time until the rate limits or the waiting rows must be redrawn or read again.
     fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<(String, Tone)> {
         self.log.note(ctx, room)
     }

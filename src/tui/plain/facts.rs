@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::words::{self, without_signs};
 use crate::domain::{
-    AccountId, BudgetGauge, CredentialState, CredentialStatus, Listening, Now, WallTime, notice_alert, time,
+    AccountId, BudgetGauge, CredentialState, CredentialStatus, Listening, Now, WallTime,
+    notice_alert, time,
 };
 use crate::tui::alerts::{self, Alert, Target};
 use crate::tui::msg::Level;
@@ -206,7 +207,12 @@ impl Fact {
                 (fetched.to_string(), line)
             }
         };
-        Some(Self::new(alerts::of_token(account), state, line))
+        let mut fact = Self::new(alerts::of_token(account), state, line);
+        if status.failure.is_none() && status.fetched == 0 {
+            // Another process has fetched it after a failure here.
+            fact.better = format!("{account}: access token received, valid for {left}");
+        }
+        Some(fact)
     }
 }
 

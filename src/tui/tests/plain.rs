@@ -517,6 +517,14 @@ fn an_access_token_is_received_renewed_or_cannot_be_renewed() {
                 "needs attention: kinguin: the access token cannot be renewed: the provider is unreachable",
             ],
         ),
+        (
+            4001,
+            TokenStatus {
+                fetched: 0,
+                ..token(4001, 3600)
+            },
+            vec!["kinguin: access token received, valid for 1 h"],
+        ),
     ] {
         let account = account();
         let lines = said(&mut plain, at, Msg::Token(account, status));
