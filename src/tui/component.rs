@@ -371,10 +371,12 @@ pub trait Component: Any + fmt::Debug + Send {
 
     /// The key that closes a window, or leaves a text field of a pane. Returns whether the window closes.
     fn close(&mut self, _ctx: &mut UpdateContext<'_>) -> bool {
-        if let Some(filter) = self.filter() {
+        let filter = self.filter();
+        filter.is_none_or(|filter| {
+            let was_typed = filter.is_typed();
             filter.clear();
-        }
-        true
+            !was_typed
+        })
     }
 
     /// Esc in a pane: cancels what the selection waits for, or undoes marks or a filter. Returns whether there was any.

@@ -81,6 +81,7 @@ use theme::Theme;
 use widgets::boxes::padded;
 use widgets::filter::Filter;
 use widgets::input::Paste;
+use widgets::list::Step;
 
 /// The complete state of the console.
 #[derive(Debug, Clone)]
@@ -393,8 +394,12 @@ impl Model {
             self.act_on_columns(action, io);
         } else if WindowAction::of(action).is_some() {
             self.close(top, io);
-        } else if FilterAction::of(action).is_some() {
-            self.call(top, io, |it, _| it.filter().map(Filter::keep));
+        } else if let Some(action) = FilterAction::of(action) {
+            self.call(top, io, |it, ctx| match action {
+                FilterAction::KeepFilter => it.filter().map_or((), Filter::keep),
+                FilterAction::FoundDown => it.step(Step::Down(1), ctx),
+                FilterAction::FoundUp => it.step(Step::Up(1), ctx),
+            });
         } else if let Some(action) = GoTo::of(action) {
             self.focus = action.pane();
         } else if let Some(action) = ConsoleAction::of(action) {

@@ -72,7 +72,8 @@ impl Model {
         let mut panes = BTreeMap::new();
         for pane in Pane::ALL {
             let component = self.panes.get_mut(pane);
-            let filter = component.filter().map(|filter| filter.text().to_owned());
+            let filter = component.filter().filter(|filter| !filter.is_search());
+            let filter = filter.map(|filter| filter.text().to_owned());
             let state = PaneState {
                 filter: filter.unwrap_or_default(),
                 order: component.order().unwrap_or_default(),

@@ -30,6 +30,8 @@ keys! {
     FilterAction:
     FILTER "Filter" text [OVERLAY] {
         KeepFilter "keep-filter" ["enter"] "apply" "apply the filter";
+        FoundDown "found-down" ["down" "ctrl-n"] "" "next row";
+        FoundUp "found-up" ["up" "ctrl-p"] "" "previous row";
     }
 }
 

@@ -1,22 +1,15 @@
 //! The help window: the keys and columns of the current scope, the legend, then the keys of all other scopes. It can be
 //! searched.
 
-use ratatui::crossterm::event::KeyEvent;
-use tui_input::Input;
-
 use super::legend::LEGEND;
 use crate::tui::keys::{self, Binding, Chord, Keymap};
 use crate::tui::prelude::*;
-use crate::tui::widgets::input::{Paste, draw_input, edit};
+use crate::tui::widgets::filter::Filter;
 
 keys! {
     Action:
     HELP "Help" keys [NAV, READER, OVERLAY] {
         FindInHelp "find-in-help" ["/"] "search" "search this window";
-    }
-    HELP_FIND "Help, searching" text [] {
-        ApplyHelpSearch "apply-help-search" ["enter"] "apply" "show the matching lines";
-        DropHelpSearch "drop-help-search" ["esc"] "clear" "show all lines again";
     }
 }
 
@@ -25,13 +18,12 @@ const WIDE: u16 = 86;
 const HELP_WIDTH: u16 = 40;
 const NAME: u16 = 18;
 
-/// The scope that it explains, the scroll position, and the search.
+/// The scope that it explains, the scroll position, and the filter.
 #[derive(Debug, Clone)]
 pub struct State {
     scope: &'static Scope,
     scroll: usize,
-    search: Input,
-    searching: bool,
+    filter: Filter,
 }
 
 enum Row {
@@ -85,26 +77,24 @@ impl State {
         Self {
             scope,
             scroll: 0,
-            search: Input::default(),
-            searching: false,
+            filter: Filter::default(),
         }
     }
 
     /// Only what is below this heading.
     pub fn about(title: &str) -> Self {
-        Self {
-            search: Input::from(title),
-            ..Self::new(&HELP)
-        }
+        let mut help = Self::new(&HELP);
+        help.filter.set(title);
+        help
     }
 
     fn is_searched(&self) -> bool {
-        self.searching || !self.search.value().is_empty()
+        self.filter.is_typed() || self.filter.is_active()
     }
 
     /// Headings with the entries that match the search; all entries below a heading that matches.
     fn rows(&self, keymap: &Keymap) -> Vec<Row> {
-        let text = self.search.value().to_lowercase();
+        let text = self.filter.text().to_lowercase();
         let mut rows = Vec::new();
         for (title, mut entries) in sections(self.scope, keymap) {
             if !title.to_lowercase().contains(&text) {
@@ -132,18 +122,24 @@ impl Component for State {
     type Action = Action;
 
     fn scope(&self) -> &'static Scope {
-        if self.searching { &HELP_FIND } else { &HELP }
+        if self.filter.is_typed() {
+            &FILTER
+        } else {
+            &HELP
+        }
     }
 
     fn act(&mut self, action: Action, _ctx: &mut UpdateContext<'_>) {
-        self.searching = action == Action::FindInHelp;
         match action {
-            Action::FindInHelp | Action::ApplyHelpSearch => {}
-            Action::DropHelpSearch => {
-                self.search = Input::default();
+            Action::FindInHelp => {
                 self.scroll = 0;
+                self.filter.open("type to search");
             }
         }
+    }
+
+    fn filter(&mut self) -> Option<&mut Filter> {
+        Some(&mut self.filter)
     }
 
     fn command(&self, ctx: ViewContext<'_>) -> Option<String> {
@@ -157,22 +153,6 @@ impl Component for State {
         self.scroll = step.scroll(self.scroll, rows, height);
     }
 
-    fn key(&mut self, key: &KeyEvent, _ctx: &mut UpdateContext<'_>) -> bool {
-        let changed = self.searching && edit(&mut self.search, key);
-        if changed {
-            self.scroll = 0;
-        }
-        changed
-    }
-
-    fn paste(&mut self, text: &str, _ctx: &mut UpdateContext<'_>) -> Paste {
-        if !self.searching {
-            return Paste::Refused;
-        }
-        self.scroll = 0;
-        Paste::into_line(&mut self.search, text)
-    }
-
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let mut inner = Window {
@@ -181,14 +161,12 @@ impl Component for State {
             live: false,
         }
         .draw(theme, screen, buf);
-        let mut cursor = None;
-        if self.is_searched() {
-            let mut pen = Pen::new(buf, inner, 0);
-            pen.text("/ ", theme.bold(Tone::Accent));
-            let x = draw_input(&mut pen, &self.search, "type to search", theme);
-            cursor = self.searching.then(|| Position::new(x, inner.y));
-            inner = below(inner, 1);
+        let cursor = self.filter.draw(theme, inner, buf);
+        if cursor.is_none() && self.filter.is_active() {
+            let text = format!("`{}`", self.filter.text());
+            Pen::new(buf, inner, 0).text(&text, theme.style(Tone::Accent));
         }
+        inner = below(inner, u16::from(self.is_searched()));
         let rows = self.rows(ctx.keymap);
         let (keys, name) = columns(inner.width);
         let pager = Pager::text(inner, self.scroll, rows.len());

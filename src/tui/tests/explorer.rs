@@ -65,7 +65,7 @@ pub fn explored_result(
 
 /// Finds a call, sends it and returns its request.
 pub fn send(model: &mut Model, letters: &str, now: Now) -> (RequestId, AccountId, RawCall) {
-    let effects = press(model, &format!("/{letters}<enter><enter>"), now);
+    let effects = press(model, &format!("/{letters}<enter><enter><enter>"), now);
     sent(&effects).expect("the call was sent")
 }
 
@@ -130,7 +130,7 @@ fn letters_find_a_call_enter_fills_it_in_and_enter_sends_it() {
     shots("list", &mut model, second(0));
     press(&mut model, "/offkey", second(0));
     shots("find", &mut model, second(0));
-    press(&mut model, "<esc>/one offer<enter>", second(0));
+    press(&mut model, "<esc>/one offer<enter><enter>", second(0));
     assert_eq!(model.scope(), &panes::explorer::EXPLORER_FIELDS);
     press(&mut model, "/x ?", second(0));
     let (request, account, call) = sent(&press(&mut model, "<enter>", second(1))).unwrap();
@@ -152,9 +152,37 @@ fn letters_find_a_call_enter_fills_it_in_and_enter_sends_it() {
 }
 
 #[test]
+fn arrows_move_among_the_found_calls_and_only_the_filter_of_the_calls_is_restored() {
+    let mut model = exploring(sandbox_setup());
+    let (request, ..) = send(&mut model, "page by page", second(1));
+    explored_result(&mut model, second(2), request, Ok(explored(&setups())));
+    press(&mut model, "/portal", second(2));
+    let saved = model.screen_state().to_text();
+    assert!(!saved.contains("portal"), "{saved}");
+    press(&mut model, "<enter>", second(2));
+    let saved = model.screen_state().to_text();
+    assert!(saved.contains(r#""filter":"page by page""#), "{saved}");
+    press(&mut model, "<esc><esc><esc>/one offer", second(2));
+    let selected = |model: &Model| {
+        let shown = screen(model, second(2), 120, 40);
+        let rows = shown.lines().filter(|line| line.contains("│▸"));
+        rows.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let first = selected(&model);
+    press(&mut model, "<down>", second(2));
+    assert_ne!(selected(&model), first);
+    press(&mut model, "<up>", second(2));
+    assert_eq!(selected(&model), first);
+    // Esc shows all calls, and the found one stays selected.
+    press(&mut model, "<esc><enter>", second(2));
+    let shown = screen(&model, second(2), 120, 40);
+    assert!(shown.contains("GET /v1/offers/5f9e2c "), "{shown}");
+}
+
+#[test]
 fn a_write_is_marked_and_needs_confirmation() {
     let mut model = exploring(sandbox_setup());
-    press(&mut model, "/patch<enter><down>true", second(0));
+    press(&mut model, "/patch<enter><enter><down>true", second(0));
     shots("request", &mut model, second(0));
     assert_eq!(press(&mut model, "<enter>", second(0)), []);
     for (width, height) in SIZES {
@@ -206,8 +234,8 @@ fn no_path_hides_the_amount_or_the_keys_of_a_write_call() {
 #[test]
 fn a_call_for_an_account_that_is_gone_asks_nothing() {
     for (keys, send) in [
-        ("/page by<enter>", "<enter>"),
-        ("/patch<enter><enter>", "y"),
+        ("/page by<enter><enter>", "<enter>"),
+        ("/patch<enter><enter><enter>", "y"),
     ] {
         let mut model = exploring(sandbox_setup());
         press(&mut model, keys, second(0));
@@ -254,7 +282,7 @@ fn a_long_purpose_and_field_help_are_shown_whole() {
 #[test]
 fn a_body_is_edited_checked_and_sent_from_where_one_is() {
     let mut model = exploring(sandbox_setup());
-    press(&mut model, "/calc<enter>", second(0));
+    press(&mut model, "/calc<enter><enter>", second(0));
     assert_eq!(model.scope(), &panes::explorer::EXPLORER_BODY);
     press(&mut model, "<down>x", second(0));
     shots("body_wrong", &mut model, second(0));
@@ -393,7 +421,7 @@ fn writes_of_a_live_account_are_absent_until_its_name_is_typed() {
     let shown = screen(&model, second(0), 120, 40);
     assert!(shown.contains("A disarm"), "{shown}");
     assert_eq!(patches(&model), 2);
-    press(&mut model, "/patch shop<enter>12", second(0));
+    press(&mut model, "/patch shop<enter><enter>12", second(0));
     press(&mut model, "<enter>", second(0));
     assert!(screen(&model, second(0), 120, 40).contains("real money"));
     // The ten minutes of arming end while the confirmation is open.
@@ -415,7 +443,11 @@ fn writes_of_a_live_account_are_absent_until_its_name_is_typed() {
 #[test]
 fn any_other_call_of_a_live_account_needs_arming_where_it_may_write() {
     let mut model = exploring(live_setup());
-    press(&mut model, "/any other shop<enter>v9/things", second(0));
+    press(
+        &mut model,
+        "/any other shop<enter><enter>v9/things",
+        second(0),
+    );
     let (.., call) = sent(&press(&mut model, "<enter>", second(0))).unwrap();
     assert_eq!(
         (call.method.as_str(), call.path.as_str()),
@@ -428,7 +460,7 @@ fn any_other_call_of_a_live_account_needs_arming_where_it_may_write() {
 #[test]
 fn a_call_is_copied_as_a_command_and_as_curl() {
     let mut model = exploring(sandbox_setup());
-    press(&mut model, "/calc<enter><esc>", second(0));
+    press(&mut model, "/calc<enter><enter><esc>", second(0));
     assert_eq!(
         copied(&press(&mut model, "y", second(0))),
         "tilldeck --profile sandbox request kanga POST /v1/calculations/price --data '{\n  \"price\": 1E3,\n  \"productId\": \"5c9b\"\n}'"
@@ -457,7 +489,7 @@ fn past_calls_are_taken_up_again() {
     assert!(matches!(model.overlays.as_slice(), []), "there are none");
     for (at, letters) in [(1, "one offer"), (2, "calc"), (3, "page by page")] {
         let keys = if letters == "calc" { "<f5>" } else { "<enter>" };
-        let found = format!("/{letters}<enter>");
+        let found = format!("/{letters}<enter><enter>");
         press(&mut model, &found, second(at));
         let (request, ..) = sent(&press(&mut model, keys, second(at))).unwrap();
         let mut answer = explored(&format!("{{\"call\":{at}}}"));
@@ -553,12 +585,12 @@ fn the_mouse_points_at_calls_fields_and_answers() {
 #[test]
 fn a_paste_of_many_lines_is_a_body_and_of_one_a_value() {
     let mut model = exploring(sandbox_setup());
-    press(&mut model, "/calc<enter>", second(0));
+    press(&mut model, "/calc<enter><enter>", second(0));
     let large = format!("[{}]", vec!["\"漢字\""; 12_000].join(",\r"));
     update(&mut model, second(0), Msg::Paste(large));
     assert!(model.store.flash.is_none(), "nothing was left out");
     assert!(screen(&model, second(0), 80, 24).is_char_boundary(0));
-    press(&mut model, "<esc>/one offer<enter>", second(0));
+    press(&mut model, "<esc>/one offer<enter><enter>", second(0));
     update(&mut model, second(0), Msg::Paste("-9\nmore".into()));
     let shown = screen(&model, second(0), 120, 40);
     assert!(shown.contains("/v1/offers/5f9e2c-9"), "{shown}");
@@ -634,11 +666,11 @@ pub fn in_every_part() -> Vec<(&'static str, Model)> {
     let unread = [
         "",
         "/x",
-        "/one<enter>",
         "/one<enter><enter>",
-        "/patch<enter><down>true",
-        "/patch<enter><down>true<enter>",
-        "/calc<enter><down>x",
+        "/one<enter><enter><enter>",
+        "/patch<enter><enter><down>true",
+        "/patch<enter><enter><down>true<enter>",
+        "/calc<enter><enter><down>x",
     ];
     let unread = unread.map(|keys| after(exploring(sandbox_setup()), keys));
     let with_response = ["", "d", "d/amount", "d/amount<enter>", "<esc><esc><esc>H"];

@@ -83,8 +83,8 @@ fn a_list_whose_row_was_changed_says_so_until_it_is_loaded_again() {
     let text = screen(&model, now, 120, 40);
     assert!(!text.contains("changed"), "{text}");
     // A write is not loaded again: `r` would repeat it.
-    let free = "/any other<enter>v1/offers<up><right><ctrl-s>y";
-    for write in ["/patch<enter><ctrl-s>y", free] {
+    let free = "/any other<enter><enter>v1/offers<up><right><ctrl-s>y";
+    for write in ["/patch<enter><enter><ctrl-s>y", free] {
         let mut model = exploring(sandbox_setup());
         let (request, _, call) = sent(&press(&mut model, write, now)).unwrap();
         assert_ne!(call.method, "GET");

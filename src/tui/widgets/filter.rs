@@ -1,4 +1,4 @@
-//! The filter of a list: its text, and the field while the operator types it.
+//! The filter of a list, or the search in a text: what it looks for, and the field while the operator types it.
 
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyEvent;
@@ -17,9 +17,22 @@ pub struct Filter {
     input: Option<Input>,
     /// What it looks at; shown while nothing is typed.
     hint: &'static str,
+    is_search: bool,
 }
 
 impl Filter {
+    /// A search in a text, of which all lines stay. It is gone with the text.
+    pub fn search() -> Self {
+        Self {
+            is_search: true,
+            ..Self::default()
+        }
+    }
+
+    pub fn is_search(&self) -> bool {
+        self.is_search
+    }
+
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -78,7 +91,12 @@ impl Filter {
     pub fn draw(&self, theme: &Theme, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let input = self.input.as_ref()?;
         let mut pen = Pen::new(buf, area, 0);
-        pen.text("filter / ", theme.bold(Tone::Accent));
+        let word = if self.is_search {
+            "search / "
+        } else {
+            "filter / "
+        };
+        pen.text(word, theme.bold(Tone::Accent));
         let x = draw_input(&mut pen, input, self.hint, theme);
         Some(Position::new(x, area.y))
     }

@@ -1,6 +1,6 @@
 //! The accounts behind drafts and history: another profile, a changed configuration, and the operator change them.
 
-use super::{Part, State, Typing};
+use super::{Part, State};
 use crate::domain::{Account, AccountId};
 use crate::tui::prelude::*;
 
@@ -13,7 +13,7 @@ impl State {
             return;
         }
         let before = std::mem::replace(&mut self.accounts, accounts.cloned().collect());
-        self.may_write = None;
+        self.listed_for = None;
         let is_unchanged = |old: &Account| {
             let new = store.known(&old.id);
             new.is_some_and(|new| is_same(old, &new.account))
@@ -35,7 +35,6 @@ impl State {
         }
         if self.current.is_none() && self.part != Part::Calls {
             self.part = Part::Calls;
-            self.typing = Typing::Nothing;
         }
     }
 }

@@ -3,69 +3,40 @@
 use ratatui::crossterm::event::KeyEvent;
 
 use super::request::Split;
-use super::{Part, State, Typing, view};
-use crate::domain::Now;
+use super::{Part, State, view};
 use crate::tui::prelude::*;
 use crate::tui::widgets::editor::Edited;
-use crate::tui::widgets::input::{self, Paste, first_line};
+use crate::tui::widgets::filter::Filter;
+use crate::tui::widgets::input::{Paste, first_line};
 
 impl State {
-    fn search_typed(&mut self, store: &Store, now: Now) {
-        match &self.typing {
-            Typing::Find(input) => {
-                let query = input.value().to_owned();
-                self.find(&query, store, now);
-            }
-            Typing::Search(input) => {
-                let query = input.value().to_owned();
-                self.with_response(|response| response.search(&query));
-            }
-            Typing::Nothing => {}
-        }
-    }
-
     /// Handles a key that is not an action; returns whether the screen changed.
-    pub(super) fn type_key(&mut self, key: &KeyEvent, store: &mut Store, now: Now) -> bool {
-        let height = view::request_areas(self.area, self).body.height;
-        match &mut self.typing {
-            Typing::Find(input) | Typing::Search(input) => {
-                let changed = input::edit(input, key);
-                if changed {
-                    self.search_typed(store, now);
-                }
-                changed
-            }
-            Typing::Nothing if self.part == Part::Request => {
-                let draft = self.draft_mut();
-                let edited = draft.map_or(Edited::No, |draft| draft.key(key, height));
-                edited_flash(edited, store);
-                edited != Edited::No
-            }
-            Typing::Nothing => false,
+    pub(super) fn type_key(&mut self, key: &KeyEvent, store: &mut Store) -> bool {
+        if self.part != Part::Request {
+            return self.filter().is_some_and(|filter| filter.key(key));
         }
+        let height = view::request_areas(self.area, self).body.height;
+        let draft = self.draft_mut();
+        let edited = draft.map_or(Edited::No, |draft| draft.key(key, height));
+        edited_flash(edited, store);
+        edited != Edited::No
     }
 
-    pub(super) fn take_paste(&mut self, text: &str, store: &mut Store, now: Now) -> Paste {
+    pub(super) fn take_paste(&mut self, text: &str, store: &mut Store) -> Paste {
+        if self.part != Part::Request {
+            let filter = self.filter();
+            return filter.map_or(Paste::Refused, |filter| filter.paste(text));
+        }
         let height = view::request_areas(self.area, self).body.height;
-        match &mut self.typing {
-            Typing::Find(input) | Typing::Search(input) => {
-                let pasted = Paste::into_line(input, text);
-                self.search_typed(store, now);
-                pasted
-            }
-            Typing::Nothing if self.part == Part::Request => {
-                let in_body = self.draft().is_some_and(|draft| draft.in_body);
-                let draft = self.draft_mut();
-                let edited = draft.map_or(Edited::No, |draft| draft.paste(text, height));
-                edited_flash(edited, store);
-                let more = first_line(text).1;
-                if edited == Edited::Changed && !in_body && more {
-                    Paste::FirstLine
-                } else {
-                    Paste::Whole
-                }
-            }
-            Typing::Nothing => Paste::Refused,
+        let in_body = self.draft().is_some_and(|draft| draft.in_body);
+        let draft = self.draft_mut();
+        let edited = draft.map_or(Edited::No, |draft| draft.paste(text, height));
+        edited_flash(edited, store);
+        let more = first_line(text).1;
+        if edited == Edited::Changed && !in_body && more {
+            Paste::FirstLine
+        } else {
+            Paste::Whole
         }
     }
 
@@ -85,8 +56,8 @@ impl State {
         // Without a draft, request and response are empty. The wheel does not move the focus into the fields.
         let may = part == Part::Calls || self.draft().is_some();
         if may && (click || part != Part::Request) {
+            self.filter().into_iter().for_each(Filter::keep);
             self.part = part;
-            self.typing = Typing::Nothing;
         }
         if !click {
             return;
@@ -105,10 +76,9 @@ impl State {
                 }
             }
             Part::Response => {
-                let searching = self.is_searching();
                 let inside = view::response_area(self.area, self);
                 let text = self.past().zip(self.response.as_ref());
-                let text = text.map(|(past, shown)| shown.text_area(past, searching, inside));
+                let text = text.map(|(past, shown)| shown.text_area(past, inside));
                 if let Some(text) = text.filter(|text| text.contains(at)) {
                     let below = usize::from(at.y - text.y);
                     self.with_response(|response| response.click(below));

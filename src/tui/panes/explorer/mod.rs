@@ -15,12 +15,12 @@ mod table;
 mod view;
 
 use ratatui::crossterm::event::KeyEvent;
-use tui_input::Input;
 
 use crate::domain::{Account, AccountId, Documented, Now};
 use crate::tui::overlays;
 use crate::tui::prelude::*;
 use crate::tui::store::Purpose;
+use crate::tui::widgets::filter::Filter;
 use crate::tui::widgets::input::Paste;
 
 use calls::Row;
@@ -31,20 +31,12 @@ use rows::Starts;
 
 keys! {
     Action:
-    EXPLORER "Explorer" keys [EXPLORER_SEND, EXPLORER_CALL, NAV, GLOBAL] else "no call is selected" {
+    EXPLORER "Explorer" keys [EXPLORER_CALL, NAV, GLOBAL] else "no call is selected" {
         OpenCall "open-call" ["enter"] "fill in" "fill in the selected call";
         FindCall "find-call" ["/"] "find" "find a call by path or purpose";
         NextAccount "next-account" ["}"] "" "go to the next account" else "there is no other account";
         PreviousAccount "previous-account" ["{"] "" "go to the previous account" else "there is no other account";
-    }
-    EXPLORER_SEND "Explorer" text [] else "no call is selected" {
         SendSelected "send-selected" ["ctrl-s" "f5"] "send" "send the selected call";
-    }
-    EXPLORER_FIND "Explorer, finding" text [EXPLORER_SEND] {
-        TakeFound "take-found" ["enter"] "fill in" "fill in the selected call";
-        FoundDown "found-down" ["down" "ctrl-n"] "" "next call";
-        FoundUp "found-up" ["up" "ctrl-p"] "" "previous call";
-        DropFind "drop-find" ["esc"] "all calls" "show all calls again";
     }
     EXPLORER_FIELDS "Explorer, request" text [EXPLORER_REQUEST] else "no call is selected" {
         SendField "send-field" ["enter"] "send" "send the call";
@@ -81,10 +73,6 @@ keys! {
         NextMatch "next-match" ["n"] "next" "next match" else "nothing is searched";
         PreviousMatch "previous-match" ["N"] "" "previous match" else "nothing is searched";
     }
-    EXPLORER_SEARCH "Explorer, searching" text [] {
-        KeepSearch "keep-search" ["enter"] "search" "close the search; n and N continue";
-        DropSearch "drop-search" ["esc"] "cancel" "cancel the search";
-    }
     EXPLORER_CALL "Explorer" keys [] else "no call is selected" {
         CopyRow "copy-row" ["y"] "copy" "copy the row id, else a command";
         CopyCallCurl "copy-call-curl" ["Y"] "as curl" "copy as curl, without secrets";
@@ -105,17 +93,6 @@ pub enum Part {
     Response,
 }
 
-/// The line that is being typed, outside a draft.
-#[derive(Debug, Clone, Default)]
-enum Typing {
-    #[default]
-    Nothing,
-    /// The search in the list of calls.
-    Find(Input),
-    /// The search in the response.
-    Search(Input),
-}
-
 /// The list of calls, the drafts, and the responses.
 #[derive(Debug, Clone, Default)]
 pub struct State {
@@ -123,12 +100,12 @@ pub struct State {
     pub part: Part,
     list: List,
     rows: Vec<Row>,
-    query: String,
+    filter: Filter,
     /// The accounts as of the last fit, which drafts and history are of.
     accounts: Vec<Account>,
-    /// Whether each of them may write, as of `rows`; `None` before the rows of these accounts are built.
-    may_write: Option<Vec<bool>>,
-    typing: Typing,
+    /// The filter's text and whether each account may write, as of `rows`; `None` before the rows of these accounts
+    /// are built.
+    listed_for: Option<(String, Vec<bool>)>,
     drafts: Vec<Draft>,
     current: Option<usize>,
     response: Option<Response>,
@@ -168,35 +145,41 @@ impl State {
         self.history.get(self.draft()?.past?)
     }
 
-    /// Rebuilds the rows if accounts or their arming have changed, and lays out for an area.
+    /// Rebuilds the rows if the filter, accounts or their arming have changed, and lays out for an area.
     fn lay_out(&mut self, store: &Store, area: Rect, now: Now) {
         self.area = area;
         let accounts = store.accounts.iter();
-        let may_write: Vec<bool> = accounts.map(|known| known.may_write(now)).collect();
-        if self.may_write.as_ref() != Some(&may_write) {
-            if self.may_write.is_none() {
+        let may_write = accounts.map(|known| known.may_write(now)).collect();
+        let listed_for = Some((self.filter.text().to_owned(), may_write));
+        if self.listed_for != listed_for {
+            if self.listed_for.is_none() {
                 // The first fit comes before the first frame is drawn; reading the catalogues can wait until after it.
                 self.starts = rows::starts(&store.catalogues);
             }
-            self.may_write = Some(may_write);
-            let selected = self.rows.get(self.list.selected).cloned();
-            let (rows, best) = calls::rows(store, &self.query, now);
-            self.rows = rows;
+            // Of the calls that a new filter finds, the best one is selected.
+            let before = self.listed_for.as_ref().map(|(text, _)| text.as_str());
+            let is_kept = before == Some(self.filter.text()) || !self.filter.is_active();
+            let selected = self
+                .rows
+                .get(self.list.selected)
+                .filter(|_| is_kept)
+                .cloned();
+            let (rows, best) = calls::rows(store, self.filter.text(), now);
+            (self.rows, self.listed_for) = (rows, listed_for);
             let same = selected.and_then(|old| self.rows.iter().position(|row| row.is_same(&old)));
             self.list.selected = same.or(best).unwrap_or(0);
             match self.draft().filter(|_| self.part != Part::Calls) {
-                _ if same.is_some() && self.current.is_some() => {}
                 Some(draft) => {
                     let (account, call) = (draft.account.clone(), draft.call);
                     self.select_call(&account, call);
                 }
+                None if same.is_some() && self.current.is_some() => {}
                 None => self.open_selected(store),
             }
         }
         let height = view::list_area(self.area, self).height;
         self.list.fit(self.rows.len(), height);
         let area = view::response_area(self.area, self);
-        let searching = self.is_searching();
         if let Some(past) = self.draft().and_then(|draft| self.history.get(draft.past?)) {
             if self
                 .response
@@ -213,7 +196,7 @@ impl State {
                 }
             }
             if let Some(response) = &mut self.response {
-                response.fit(past, searching, area);
+                response.fit(past, area);
             }
         } else {
             self.response = None;
@@ -252,29 +235,16 @@ impl State {
         self.current = Some(known.unwrap_or(self.drafts.len() - 1));
     }
 
-    fn find(&mut self, query: &str, store: &Store, now: Now) {
-        query.trim().clone_into(&mut self.query);
-        let (rows, best) = calls::rows(store, &self.query, now);
-        self.rows = rows;
-        self.list = List::default();
-        self.list.selected = best.unwrap_or(0);
-        self.open_selected(store);
-    }
-
     fn next_in_call(&mut self, forward: bool) {
         if let Some(draft) = self.draft_mut() {
             draft.next(forward);
         }
     }
 
-    fn is_searching(&self) -> bool {
-        matches!(self.typing, Typing::Search(_))
-    }
-
     /// Whether matches of a search are shown.
     fn is_searched(&self) -> bool {
         let response = self.response.as_ref();
-        response.is_some_and(|response| !response.reader().query().is_empty())
+        response.is_some_and(|response| response.search.is_active())
     }
 
     /// The first row of the next or the previous account.
@@ -325,19 +295,15 @@ impl Component for State {
 
     /// The key scope of the focused part.
     fn scope(&self) -> &'static Scope {
-        match (&self.typing, self.part) {
-            (Typing::Find(_), _) => &EXPLORER_FIND,
-            (Typing::Search(_), _) => &EXPLORER_SEARCH,
-            (Typing::Nothing, Part::Calls) => &EXPLORER,
-            (Typing::Nothing, Part::Response) if self.is_searched() => &EXPLORER_MATCHES,
-            (Typing::Nothing, Part::Response) => &EXPLORER_PAGES,
-            (Typing::Nothing, Part::Request) => {
-                if self.draft().is_some_and(|draft| draft.in_body) {
-                    &EXPLORER_BODY
-                } else {
-                    &EXPLORER_FIELDS
-                }
-            }
+        let search = self.response.as_ref().map(|response| &response.search);
+        match self.part {
+            Part::Calls if self.filter.is_typed() => &FILTER,
+            Part::Calls => &EXPLORER,
+            Part::Response if search.is_some_and(Filter::is_typed) => &FILTER,
+            Part::Response if self.is_searched() => &EXPLORER_MATCHES,
+            Part::Response => &EXPLORER_PAGES,
+            Part::Request if self.draft().is_some_and(|draft| draft.in_body) => &EXPLORER_BODY,
+            Part::Request => &EXPLORER_FIELDS,
         }
     }
 
@@ -373,19 +339,13 @@ impl Component for State {
             Action::NextAccount => self.other_account(true).is_some(),
             Action::PreviousAccount => self.other_account(false).is_some(),
             Action::FindCall
-            | Action::TakeFound
-            | Action::FoundDown
-            | Action::FoundUp
-            | Action::DropFind
             | Action::NextParam
             | Action::PreviousParam
             | Action::NextInCall
             | Action::PreviousInCall
             | Action::TidyBody
             | Action::UndoEdit
-            | Action::ToCalls
-            | Action::KeepSearch
-            | Action::DropSearch => true,
+            | Action::ToCalls => true,
         }
     }
 
@@ -395,9 +355,7 @@ impl Component for State {
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {
-            Action::SendCall | Action::SendField | Action::SendAgain => self.send(ctx),
-            Action::SendSelected => {
-                self.typing = Typing::Nothing;
+            Action::SendCall | Action::SendField | Action::SendSelected | Action::SendAgain => {
                 self.send(ctx);
             }
             Action::NextAccount => self.go_to_account(true, ctx.store),
@@ -418,29 +376,12 @@ impl Component for State {
             }
             Action::FindCall => {
                 self.part = Part::Calls;
-                self.typing = Typing::Find(Input::default());
-                self.find("", ctx.store, ctx.now);
+                self.filter.clear();
+                self.filter.open("letters of path, purpose, account");
             }
-            Action::DropFind => {
-                self.typing = Typing::Nothing;
-                let selected = self.rows.get(self.list.selected).cloned();
-                self.find("", ctx.store, ctx.now);
-                let at = selected.and_then(|old| self.rows.iter().position(|r| r.is_same(&old)));
-                self.list.selected = at.unwrap_or(self.list.selected);
-                self.open_selected(ctx.store);
-            }
-            Action::FoundDown => self.step(Step::Down(1), ctx),
-            Action::FoundUp => self.step(Step::Up(1), ctx),
+            Action::OpenCall if self.rows.is_empty() => {}
             Action::OpenCall if self.draft().is_none() => self.toggle_arming(ctx),
-            Action::TakeFound | Action::OpenCall => {
-                if self.draft().is_some() {
-                    self.typing = Typing::Nothing;
-                    self.part = Part::Request;
-                } else {
-                    ctx.flash(Level::Info, "no call matches");
-                }
-            }
-            Action::EditCall => self.part = Part::Request,
+            Action::OpenCall | Action::EditCall => self.part = Part::Request,
             Action::ToCalls => match self.in_flight() {
                 Some(request) => ctx.console.push(Command::Cancel(request)),
                 None if self.return_to_row(ctx) => {}
@@ -467,16 +408,7 @@ impl Component for State {
                 }
             }
             Action::Search => {
-                if let Some(response) = &self.response {
-                    self.typing = Typing::Search(response.reader().query().into());
-                }
-            }
-            Action::KeepSearch => self.typing = Typing::Nothing,
-            Action::DropSearch => {
-                self.typing = Typing::Nothing;
-                if let Some(response) = &mut self.response {
-                    response.search("");
-                }
+                self.with_response(|response| response.search.open("text, case ignored"));
             }
             Action::NextMatch => self.with_response(|response| response.next_match(true)),
             Action::PreviousMatch => self.with_response(|response| response.next_match(false)),
@@ -527,13 +459,27 @@ impl Component for State {
         }
     }
 
+    /// The search in the response while it is typed, else the filter of the calls, which the next start restores.
+    fn filter(&mut self) -> Option<&mut Filter> {
+        let response = self
+            .response
+            .as_mut()
+            .filter(|_| self.part == Part::Response);
+        let search = response.map(|response| &mut response.search);
+        Some(
+            search
+                .filter(|it| it.is_typed())
+                .unwrap_or(&mut self.filter),
+        )
+    }
+
     fn key(&mut self, key: &KeyEvent, ctx: &mut UpdateContext<'_>) -> bool {
         ctx.store.flash = None;
-        self.type_key(key, ctx.store, ctx.now)
+        self.type_key(key, ctx.store)
     }
 
     fn paste(&mut self, text: &str, ctx: &mut UpdateContext<'_>) -> Paste {
-        self.take_paste(text, ctx.store, ctx.now)
+        self.take_paste(text, ctx.store)
     }
 
     fn point(&mut self, at: Position, is_click: bool, _ctx: &mut UpdateContext<'_>) {
@@ -549,7 +495,7 @@ impl Component for State {
 
     fn scroll_to(&mut self, row: usize, _ctx: &mut UpdateContext<'_>) {
         self.part = Part::Calls;
-        self.typing = Typing::Nothing;
+        self.filter.keep();
         if self.rows.get(row).is_some_and(|row| !row.is_heading()) {
             self.list.selected = row;
         }
@@ -585,10 +531,9 @@ impl Component for State {
         match intent {
             Intent::ShowCall(number) => self.reopen(number, ctx.store),
             Intent::FillIn(account, call) => {
-                self.find("", ctx.store, ctx.now);
+                self.filter.clear();
                 self.open(&account, Some(call), ctx.store);
                 self.select_call(&account, Some(call));
-                self.typing = Typing::Nothing;
                 self.part = Part::Request;
             }
             Intent::Follow(next) => self.follow(&next, ctx),
@@ -605,8 +550,11 @@ impl Component for State {
 
     /// One step back: from a search, to the row that the call was made from, to the request, to the calls, to all calls.
     fn back(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
-        if self.part == Part::Response && self.is_searched() {
-            self.with_response(|response| response.search(""));
+        let response = self
+            .response
+            .as_mut()
+            .filter(|_| self.part == Part::Response);
+        if response.is_some_and(|response| response.search.clear()) {
             return true;
         }
         if self.part != Part::Calls && self.return_to_row(ctx) {
@@ -615,8 +563,7 @@ impl Component for State {
         match self.part {
             Part::Response => self.part = Part::Request,
             Part::Request => self.part = Part::Calls,
-            Part::Calls if !self.query.is_empty() => self.find("", ctx.store, ctx.now),
-            Part::Calls => return false,
+            Part::Calls => return self.filter.clear(),
         }
         true
     }

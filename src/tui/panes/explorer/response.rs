@@ -5,10 +5,10 @@ use ratatui::layout::Offset;
 
 use super::history::{History, PastCall};
 use super::table::Table;
-use super::{Action, Part, State, Typing};
+use super::{Action, Part, State};
 use crate::domain::{Explored, inert, time};
 use crate::tui::prelude::*;
-use crate::tui::widgets::input::draw_input;
+use crate::tui::widgets::filter::Filter;
 use crate::tui::widgets::json::{self, Reading};
 use crate::tui::widgets::reader::Reader;
 use crate::tui::widgets::text::{counted, size, stack};
@@ -28,6 +28,7 @@ pub struct Response {
     body: Reader,
     /// Whether the table is on the screen, and not the body.
     shows_table: bool,
+    pub search: Filter,
     height: u16,
 }
 
@@ -54,6 +55,7 @@ impl Response {
             shows_table: table.is_some(),
             table,
             body,
+            search: Filter::search(),
             height: 0,
         }
     }
@@ -73,14 +75,19 @@ impl Response {
         }
     }
 
-    /// Lays the text out for the area of the next frame.
-    pub fn fit(&mut self, past: &PastCall, searching: bool, area: Rect) {
-        let text = self.parts(past, searching, area).text;
+    /// Lays the text out for the area of the next frame, and searches it anew after the search changed.
+    pub fn fit(&mut self, past: &PastCall, area: Rect) {
+        let text = self.parts(past, area).text;
         self.height = text.height;
         if let Some(table) = &mut self.table {
             table.fit(text.width);
         }
         self.reader_mut().fit(text);
+        if self.reader().query() != self.search.text() {
+            let query = self.search.text().to_owned();
+            self.reader_mut().search(&query, text.height);
+            self.select_found();
+        }
     }
 
     pub fn has_table(&self) -> bool {
@@ -135,12 +142,6 @@ impl Response {
         self.shows_table = !self.shows_table;
     }
 
-    pub fn search(&mut self, text: &str) {
-        let height = self.height;
-        self.reader_mut().search(text, height);
-        self.select_found();
-    }
-
     pub fn next_match(&mut self, forward: bool) {
         let height = self.height;
         self.reader_mut().next_match(forward, height);
@@ -153,8 +154,8 @@ impl Response {
         }
     }
 
-    pub fn text_area(&self, past: &PastCall, searching: bool, area: Rect) -> Rect {
-        self.parts(past, searching, area).text
+    pub fn text_area(&self, past: &PastCall, area: Rect) -> Rect {
+        self.parts(past, area).text
     }
 
     /// The note at the right of the frame's title: the match and the rows on the screen.
@@ -167,7 +168,7 @@ impl Response {
         }
     }
 
-    fn parts(&self, past: &PastCall, searching: bool, area: Rect) -> Parts {
+    fn parts(&self, past: &PastCall, area: Rect) -> Parts {
         let words = match &past.outcome {
             Ok(explored) => explored.failure.as_deref(),
             Err(_) => None,
@@ -179,7 +180,7 @@ impl Response {
             _ => (1, 0),
         };
         let head = cells(1 + failure + table + note).min(area.height);
-        let search = u16::from(searching && area.height > head + 1);
+        let search = u16::from(self.search.is_typed() && area.height > head + 1);
         let text = area.height - head - search;
         let [head, text, search] = stack(area, [head, text, search]);
         Parts {
@@ -201,15 +202,11 @@ impl State {
     ) -> Option<Position> {
         let theme = ctx.theme;
         let (response, past) = (self.response.as_ref()?, self.past()?);
-        let typing = match &self.typing {
-            Typing::Search(input) => Some(input),
-            _ => None,
-        };
         let Ok(explored) = &past.outcome else {
             draw_problem(past, ctx, area, buf);
             return None;
         };
-        let parts = response.parts(past, typing.is_some(), area);
+        let parts = response.parts(past, area);
         let mut left = parts.head;
         let (glyph, word, tone) = past.verdict();
         Pen::new(buf, left, 0)
@@ -248,11 +245,7 @@ impl State {
             let beside = line.offset(Offset::new(-1, 0));
             Pen::new(buf, beside, 0).text("▸", theme.bold(tone));
         }
-        let mut pen = Pen::new(buf, parts.search, 0);
-        let input = typing?;
-        pen.text("search / ", theme.bold(Tone::Accent));
-        let x = draw_input(&mut pen, input, "text, case ignored", theme);
-        Some(Position::new(x, parts.search.y))
+        response.search.draw(theme, parts.search, buf)
     }
 }
 

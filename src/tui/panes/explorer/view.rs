@@ -4,10 +4,9 @@ use ratatui::layout::{Margin, Offset};
 
 use super::calls::Row;
 use super::request::{self, Split, split};
-use super::{Action, Part, State, Typing, response};
+use super::{Action, Part, State, response};
 use crate::tui::prelude::*;
 use crate::tui::widgets::boxes::{Framed, padded};
-use crate::tui::widgets::input::draw_input;
 use crate::tui::widgets::text::counted;
 
 /// From this size on, calls, request and response are drawn at once.
@@ -64,7 +63,7 @@ pub fn list_area(area: Rect, state: &State) -> Rect {
 fn list_parts(area: Rect, state: &State) -> [Rect; 2] {
     let parts = parts(area, state);
     let inner = inside(parts.calls);
-    let typed = matches!(state.typing, Typing::Find(_)) || !state.query.is_empty();
+    let typed = state.filter.is_typed() || state.filter.is_active();
     let list = below(inner, u16::from(typed));
     let selected = match inner.height {
         _ if !parts.request.is_empty() => 0,
@@ -123,11 +122,11 @@ impl State {
                 .iter()
                 .filter(|row| matches!(row, Row::Call { .. }))
                 .count();
-            let note = match (count, self.query.is_empty()) {
+            let note = match (count, self.filter.is_active()) {
                 (0, _) => None,
-                (count, true) => Some(counted(count, "call")),
-                (1, false) => Some("1 call matches".to_owned()),
-                (count, false) => Some(format!("{count} calls match")),
+                (count, false) => Some(counted(count, "call")),
+                (1, true) => Some("1 call matches".to_owned()),
+                (count, true) => Some(format!("{count} calls match")),
             };
             frame(Part::Calls, parts.calls, "", note, buf);
             cursor = self.draw_calls(ctx, area, buf);
@@ -158,16 +157,11 @@ impl State {
     fn draw_calls(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let inner = inside(parts(area, self).calls);
         let theme = ctx.theme;
-        let mut cursor = None;
-        if let Typing::Find(input) = &self.typing {
-            let mut pen = Pen::new(buf, inner, 0);
-            pen.text("find / ", theme.bold(Tone::Accent));
-            let x = draw_input(&mut pen, input, "letters of path, purpose, account", theme);
-            cursor = Some(Position::new(x, inner.y));
-        } else if !self.query.is_empty() {
+        let cursor = self.filter.draw(theme, inner, buf);
+        if cursor.is_none() && self.filter.is_active() {
             let text = format!(
                 "`{}` · {} shows all",
-                self.query,
+                self.filter.text(),
                 ctx.key(ConsoleAction::Escape)
             );
             Pen::new(buf, inner, 0).text(&text, theme.style(Tone::Accent));
