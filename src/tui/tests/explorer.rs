@@ -316,7 +316,37 @@ fn an_answer_is_read_as_table_and_as_body_and_searched() {
     assert!(screen(&model, second(2), 120, 40).contains("2 of 25"));
     press(&mut model, "G", second(2));
     assert!(screen(&model, second(2), 120, 40).contains("\"totalElements\": 251"));
+    // The table is shown without the search, and its search is that of the body.
+    press(&mut model, "<esc>d", second(2));
+    assert_eq!(model.scope(), &panes::explorer::EXPLORER_PAGES);
+    press(&mut model, "/total<enter>", second(2));
+    assert!(screen(&model, second(2), 120, 40).contains("1 of 1"));
+    press(&mut model, "<esc>", second(2));
     assert_eq!(copied(&press(&mut model, "b", second(2))), setups());
+}
+
+#[test]
+fn every_amount_of_the_selected_row_is_shown_whole_on_every_screen() {
+    let mut model = exploring(sandbox_setup());
+    let (request, ..) = send(&mut model, "page by page", second(1));
+    let mut answer = explored(&setups());
+    let digest = offers_digest();
+    answer.digest = Some(digest.clone());
+    explored_result(&mut model, second(2), request, Ok(answer));
+    for row in &digest.rows {
+        for (width, height) in SIZES {
+            let shown = resized_screen(&mut model, second(2), width, height);
+            let shown: Vec<&str> = shown
+                .split(['│', '\n', ' '])
+                .filter(|it| !it.is_empty())
+                .collect();
+            let shown = shown.join(" ");
+            for of in [format!("price: {}", row[2]), format!("IWTR: {}", row[3])] {
+                assert!(shown.contains(&of), "{of} at {width}x{height}: {shown}");
+            }
+        }
+        press(&mut model, "j", second(2));
+    }
 }
 
 #[test]
@@ -641,7 +671,7 @@ fn hostile_answers_stay_words_and_ascii_stays_ascii() {
             ..Digest::default()
         });
         explored_result(&mut model, second(0), request, Ok(answer));
-        for keys in ["", "d", "w>"] {
+        for keys in ["", "d"] {
             press(&mut model, keys, second(0));
             for (width, height) in [(120, 40), (60, 15), (41, 10)] {
                 let shown = resized_screen(&mut model, second(0), width, height);

@@ -1,4 +1,4 @@
-//! A text viewer: finds lines once, draws only the visible ones, searches, wraps.
+//! A text viewer: finds lines once, wraps them, draws only the visible ones, searches.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -14,8 +14,6 @@ use crate::tui::theme::{Theme, Tone};
 
 /// Matches at most; where there are more, the count ends in `+`.
 const FOUND_MAX: usize = 9_999;
-/// Columns of a sideways step.
-const SIDEWAYS: usize = 16;
 /// The deepest indentation drawn; deeper lines use the same.
 const INDENT_MAX: u16 = 40;
 
@@ -34,11 +32,9 @@ pub struct Reader {
     text: String,
     lines: Vec<Line>,
     colour: bool,
-    wraps: bool,
     width: u16,
     rows: Vec<Row>,
     top: usize,
-    left: usize,
     query: String,
     found: Vec<usize>,
     at: usize,
@@ -47,10 +43,10 @@ pub struct Reader {
 impl Reader {
     /// A viewer of JSON, with coloured tokens.
     pub fn json(read: Lines) -> Self {
-        Self::new(read.text, read.lines, true, true)
+        Self::new(read.text, read.lines, true)
     }
 
-    pub fn text(text: &str, wraps: bool) -> Self {
+    pub fn text(text: &str) -> Self {
         let text = inert::block(text).replace('\t', "    ");
         let mut lines = Vec::new();
         let mut from = 0;
@@ -63,77 +59,23 @@ impl Reader {
             });
             from += line.len();
         }
-        Self::new(text, lines, false, wraps)
+        Self::new(text, lines, false)
     }
 
-    fn new(text: String, lines: Vec<Line>, colour: bool, wraps: bool) -> Self {
+    fn new(text: String, lines: Vec<Line>, colour: bool) -> Self {
         let mut reader = Self {
             text,
             lines,
             colour,
-            wraps,
             width: 80,
             rows: Vec::new(),
             top: 0,
-            left: 0,
             query: String::new(),
             found: Vec::new(),
             at: 0,
         };
         reader.rows = reader.laid_out(reader.width);
         reader
-    }
-
-    /// Replaces the text by another layout of the same lines: the position stays, and the search is repeated.
-    pub fn replace(&mut self, text: &str) {
-        let new = Self::text(text, self.wraps);
-        (self.text, self.lines) = (new.text, new.lines);
-        self.rows = self.laid_out(self.width);
-        self.left = self.left.min(self.left_max());
-        self.found = places(&self.text, &self.query);
-        self.at = self.at.min(self.found.len().saturating_sub(1));
-    }
-
-    /// Scrolls so that the beginning of a line is visible.
-    pub fn show_line(&mut self, line: usize, height: u16) {
-        let row = self.row_of_line(line);
-        let height = usize::from(height.max(1));
-        self.top = self.top.min(row).max((row + 1).saturating_sub(height));
-    }
-
-    /// The rows below the top one at which a line begins; `None` where it is above.
-    pub fn rows_to(&self, line: usize) -> Option<usize> {
-        self.row_of_line(line).checked_sub(self.top)
-    }
-
-    /// The line that is drawn this many rows below the top one.
-    pub fn line_at(&self, below: usize) -> Option<usize> {
-        let row = self.rows.get(self.top + below)?;
-        Some(self.line_of(row.from))
-    }
-
-    pub fn found_line(&self) -> Option<usize> {
-        Some(self.line_of(*self.found.get(self.at)?))
-    }
-
-    fn row_of_line(&self, line: usize) -> usize {
-        self.lines
-            .get(line)
-            .map_or(0, |line| self.row_of(line.from))
-    }
-
-    fn line_of(&self, byte: usize) -> usize {
-        let lines = self.lines.partition_point(|line| line.from <= byte);
-        lines.saturating_sub(1)
-    }
-
-    /// Columns scrolled off at the left.
-    pub fn left(&self) -> usize {
-        self.left
-    }
-
-    pub fn wraps(&self) -> bool {
-        self.wraps
     }
 
     /// Lays the text out, if the area's width changed.
@@ -150,34 +92,8 @@ impl Reader {
             .min(self.rows.len().saturating_sub(usize::from(area.height)));
     }
 
-    pub fn toggle_wrap(&mut self) {
-        let seen = self.rows.get(self.top).map_or(0, |row| row.from);
-        self.wraps = !self.wraps;
-        self.left = 0;
-        self.rows = self.laid_out(self.width);
-        self.top = self.row_of(seen);
-    }
-
     pub fn step(&mut self, step: Step, height: u16) {
         self.top = step.scroll(self.top, self.rows.len(), height);
-    }
-
-    pub fn sideways(&mut self, right: bool) {
-        if self.wraps {
-            return;
-        }
-        self.left = if right {
-            (self.left + SIDEWAYS).min(self.left_max())
-        } else {
-            self.left.saturating_sub(SIDEWAYS)
-        };
-    }
-
-    /// The scroll position at which the end of the longest row is visible.
-    fn left_max(&self) -> usize {
-        let wide = |row: &Row| usize::from(row.indent) + self.text[row.from..row.to].width();
-        let widest = self.rows.iter().map(wide).max().unwrap_or(0);
-        widest.saturating_sub(usize::from(self.width))
     }
 
     /// `12-46 of 240`, where not all rows are visible.
@@ -238,14 +154,6 @@ impl Reader {
                 .saturating_sub(height / 3)
                 .min(self.rows.len().saturating_sub(height));
         }
-        if let Some(found) = self.rows.get(row).filter(|_| !self.wraps) {
-            let column =
-                usize::from(found.indent) + self.text[found.from..at.max(found.from)].width();
-            let wide = usize::from(self.width);
-            if column < self.left || column + self.query.len() >= self.left + wide {
-                self.left = column.saturating_sub(wide / 3);
-            }
-        }
     }
 
     fn row_of(&self, at: usize) -> usize {
@@ -266,7 +174,7 @@ impl Reader {
             let text = &self.text[line.from..line.to];
             let room = usize::from(width.saturating_sub(first.indent).max(1));
             // No character has more cells than bytes, so a line of few bytes fits without being measured.
-            if !self.wraps || text.len() <= room || !text.is_ascii() && text.width() <= room {
+            if text.len() <= room || !text.is_ascii() && text.width() <= room {
                 rows.push(first);
             } else {
                 self.wrap(first, width, &mut rows);
@@ -319,7 +227,7 @@ impl Reader {
         }
         // Between a resize and its event, the area has another width than `fit` was given.
         let other;
-        let rows = if self.width == area.width || !self.wraps {
+        let rows = if self.width == area.width {
             &self.rows
         } else {
             other = self.laid_out(area.width);
@@ -332,34 +240,24 @@ impl Reader {
     }
 
     fn draw_row(&self, row: &Row, area: Rect, theme: &Theme, buf: &mut Buffer) {
-        let left = if self.wraps { 0 } else { self.left };
-        let right = left + usize::from(area.width);
         let mut ink = row.ink;
-        let mut column = usize::from(row.indent);
+        let mut column = row.indent;
         let mut run = (String::new(), Style::new(), column);
-        let flush = |run: &mut (String, Style, usize), buf: &mut Buffer| {
-            if !run.0.is_empty() {
-                let x = area.x + cells(run.2 - left);
-                buf.set_stringn(x, area.y, &run.0, usize::from(area.right() - x), run.1);
-                run.0.clear();
-            }
+        let flush = |run: &mut (String, Style, u16), buf: &mut Buffer| {
+            let left = area.width.saturating_sub(run.2);
+            buf.set_stringn(area.x + run.2, area.y, &run.0, usize::from(left), run.1);
+            run.0.clear();
         };
         let mut next = self
             .found
             .partition_point(|at| at + self.query.len() <= row.from);
-        let mut beyond = false;
         for (at, c) in self.text[row.from..row.to].char_indices() {
             let at = row.from + at;
-            let wide = c.width().unwrap_or(0);
             let kind = if self.colour {
                 ink.step(c, &self.text[at + c.len_utf8()..])
             } else {
                 Kind::Mark
             };
-            if column + wide > right {
-                beyond = true;
-                break;
-            }
             while self
                 .found
                 .get(next)
@@ -374,26 +272,14 @@ impl Reader {
                 (false, true) => json::style(theme, kind),
                 (false, false) => theme.style(Tone::Plain),
             };
-            if column >= left {
-                if style != run.1 {
-                    flush(&mut run, buf);
-                    run.1 = style;
-                }
-                if run.0.is_empty() {
-                    run.2 = column;
-                }
-                run.0.push(c);
+            if style != run.1 {
+                flush(&mut run, buf);
+                (run.1, run.2) = (style, column);
             }
-            column += wide;
+            run.0.push(c);
+            column += cells(c.width().unwrap_or(0));
         }
         flush(&mut run, buf);
-        let edge = theme.bold(Tone::Warn);
-        if beyond {
-            buf.set_string(area.right() - 1, area.y, "…", edge);
-        }
-        if left > 0 && row.to > row.from {
-            buf.set_string(area.x, area.y, "…", edge);
-        }
     }
 }
 
@@ -438,12 +324,12 @@ mod tests {
     fn read(text: &str) -> Reader {
         match json::read(text) {
             json::Reading::Whole(lines) | json::Reading::Torn(lines) => Reader::json(lines),
-            json::Reading::Not(_) => Reader::text(text, true),
+            json::Reading::Not(_) => Reader::text(text),
         }
     }
 
     #[test]
-    fn long_lines_wrap_or_are_scrolled_to() {
+    fn long_lines_wrap_at_the_width_of_the_area() {
         let mut reader = read(r#"{"name": "one two three four", "n": 1}"#);
         reader.fit(Rect::new(0, 0, 20, 9));
         assert_eq!(
@@ -456,15 +342,7 @@ mod tests {
                 "}"
             ]
         );
-        reader.toggle_wrap();
-        assert_eq!(
-            shown(&reader, 20, 3),
-            ["{", "  \"name\": \"one two …", "  \"n\": 1"]
-        );
-        reader.sideways(true);
-        assert_eq!(shown(&reader, 20, 2)[1], "…ne two three four\",");
         // The area drawn into may differ from the one it was fitted to.
-        reader.toggle_wrap();
         assert_eq!(
             shown(&reader, 40, 2)[1],
             "  \"name\": \"one two three four\","
@@ -502,9 +380,6 @@ mod tests {
                 let mut reader = read(text);
                 reader.fit(Rect::new(0, 0, width, 7));
                 reader.search("漢", 7);
-                shown(&reader, width, 7);
-                reader.toggle_wrap();
-                reader.sideways(true);
                 shown(&reader, width, 7);
             }
         }

@@ -11,8 +11,8 @@ impl State {
     /// The digest on the screen, and its selected row.
     fn row(&self) -> Option<(&Digest, usize)> {
         let row = self.response.as_ref()?.selected()?;
-        let explored = self.past()?.outcome.as_ref().ok()?;
-        Some((explored.digest.as_ref()?, row))
+        let digest = self.past()?.digest()?;
+        (row < digest.rows.len()).then_some((digest, row))
     }
 
     /// The ids of the selected row, and those that its call was sent with.

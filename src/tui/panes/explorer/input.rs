@@ -77,11 +77,10 @@ impl State {
             }
             Part::Response => {
                 let inside = view::response_area(self.area, self);
-                let text = self.past().zip(self.response.as_ref());
-                let text = text.map(|(past, shown)| shown.text_area(past, inside));
-                if let Some(text) = text.filter(|text| text.contains(at)) {
-                    let below = usize::from(at.y - text.y);
-                    self.with_response(|response| response.click(below));
+                let shown = self.past().zip(self.response.as_ref());
+                let row = shown.and_then(|(past, response)| response.row_at(at, past, inside));
+                if let Some(row) = row {
+                    self.with_response(|response| response.select(row));
                 }
             }
             Part::Calls => {}

@@ -60,9 +60,6 @@ keys! {
         SendAgain "send-again" ["r"] "again" "send the call again" else "no call is selected, or it is not answered yet";
         Search "search" ["/"] "search" "search the response";
         ToggleDigest "table" ["d"] "table/body" "switch between table and body" else "the response is no list";
-        ToggleWrap "wrap" ["w"] "wrap" "wrap long lines, or scroll sideways";
-        ScrollLeft "scroll-left" ["<"] "" "scroll left (unwrapped lines)" else "the lines are wrapped";
-        ScrollRight "scroll-right" [">"] "" "scroll right (unwrapped lines)" else "the lines are wrapped";
         CopyResponse "copy-answer" ["b"] "copy body" "copy the response body";
     }
     EXPLORER_PAGES "Explorer, response" keys [EXPLORER_RESPONSE, NAV, GLOBAL] {
@@ -243,8 +240,7 @@ impl State {
 
     /// Whether matches of a search are shown.
     fn is_searched(&self) -> bool {
-        let response = self.response.as_ref();
-        response.is_some_and(|response| response.search.is_active())
+        self.response.as_ref().is_some_and(Response::is_searched)
     }
 
     /// The first row of the next or the previous account.
@@ -324,14 +320,11 @@ impl Component for State {
             Action::ToResponse => self.has_response(),
             Action::History => !self.history.is_empty(),
             Action::ToggleDigest => response.is_some_and(Response::has_table),
-            Action::ScrollLeft | Action::ScrollRight => {
-                response.is_some_and(|response| !response.reader().wraps())
-            }
             Action::NextMatch | Action::PreviousMatch => self.is_searched(),
             Action::NextPage => response.is_some() && self.page(true).is_some(),
             Action::PreviousPage => response.is_some() && self.page(false).is_some(),
             Action::FollowRow => response.is_some() && self.row_ids().is_some(),
-            Action::Search | Action::ToggleWrap | Action::CopyResponse => response.is_some(),
+            Action::Search | Action::CopyResponse => response.is_some(),
             Action::ArmAccount => {
                 let known = self.account().and_then(|id| ctx.store.known(id));
                 ctx.store.is_ready() && known.is_some_and(AccountState::is_live)
@@ -407,21 +400,10 @@ impl Component for State {
                     ctx.flash(Level::Info, "nothing to undo");
                 }
             }
-            Action::Search => {
-                self.with_response(|response| response.search.open("text, case ignored"));
-            }
+            Action::Search => self.with_response(Response::find),
             Action::NextMatch => self.with_response(|response| response.next_match(true)),
             Action::PreviousMatch => self.with_response(|response| response.next_match(false)),
             Action::ToggleDigest => self.with_response(Response::toggle_table),
-            Action::ToggleWrap => {
-                self.with_response(|response| response.reader_mut().toggle_wrap());
-            }
-            Action::ScrollRight => {
-                self.with_response(|response| response.reader_mut().sideways(true));
-            }
-            Action::ScrollLeft => {
-                self.with_response(|response| response.reader_mut().sideways(false));
-            }
         }
     }
 
@@ -550,10 +532,8 @@ impl Component for State {
 
     /// One step back: from a search, to the row that the call was made from, to the request, to the calls, to all calls.
     fn back(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
-        let response = self
-            .response
-            .as_mut()
-            .filter(|_| self.part == Part::Response);
+        let is_searched = self.part == Part::Response && self.is_searched();
+        let response = self.response.as_mut().filter(|_| is_searched);
         if response.is_some_and(|response| response.search.clear()) {
             return true;
         }

@@ -1,21 +1,21 @@
 //! The response to a call: a table of what the provider's documents say about it, and the body as it was
 //! received.
 
-use ratatui::layout::Offset;
-
 use super::history::{History, PastCall};
-use super::table::Table;
+use super::table::{self, Table};
+use super::view::{below_rule, mark_selected};
 use super::{Action, Part, State};
-use crate::domain::{Explored, inert, time};
+use crate::domain::{Digest, Explored, inert, time};
 use crate::tui::prelude::*;
 use crate::tui::widgets::filter::Filter;
 use crate::tui::widgets::json::{self, Reading};
+use crate::tui::widgets::pager;
 use crate::tui::widgets::reader::Reader;
-use crate::tui::widgets::text::{counted, size, stack};
+use crate::tui::widgets::text::{size, stack};
 
 /// Rows of a failure or a hint.
 const WORDS_MAX: usize = 3;
-/// Rows left to a table below its note; with fewer, the note is left out.
+/// Rows left to a table, before its note and the selected row below it get theirs.
 const ROWS_MIN: u16 = 3;
 
 #[derive(Debug, Clone)]
@@ -34,21 +34,24 @@ pub struct Response {
 
 struct Parts {
     head: Rect,
-    /// Rows of the head that the table's note uses.
-    note: u16,
+    /// The note on a table's figures.
+    note: Rect,
+    /// The names of its columns.
+    names: Rect,
+    /// The rows of the table, or the body.
     text: Rect,
+    /// The selected row with all its columns.
+    row: Rect,
     search: Rect,
 }
 
 impl Response {
     pub fn new(past: &PastCall) -> Self {
-        let (note, body, table) = match &past.outcome {
-            Err(_) => ((String::new(), Tone::Dim), Reader::text("", true), None),
-            Ok(explored) => {
-                let (note, body) = read(explored);
-                (note, body, explored.digest.as_ref().map(Table::new))
-            }
+        let (note, body) = match &past.outcome {
+            Err(_) => ((String::new(), Tone::Dim), Reader::text("")),
+            Ok(explored) => read(explored),
         };
+        let table = past.digest().map(Table::new);
         Self {
             number: past.number,
             note,
@@ -60,33 +63,30 @@ impl Response {
         }
     }
 
-    /// The text on the screen.
-    pub fn reader(&self) -> &Reader {
-        match (&self.table, self.shows_table) {
-            (Some(table), true) => &table.rows,
-            _ => &self.body,
-        }
+    /// The table, while it is on the screen.
+    fn shown_table<'a>(&'a self, past: &'a PastCall) -> Option<(&'a Table, &'a Digest)> {
+        let table = self.table.as_ref().filter(|_| self.shows_table);
+        table.zip(past.digest())
     }
 
-    pub fn reader_mut(&mut self) -> &mut Reader {
-        match (&mut self.table, self.shows_table) {
-            (Some(table), true) => &mut table.rows,
-            _ => &mut self.body,
-        }
-    }
-
-    /// Lays the text out for the area of the next frame, and searches it anew after the search changed.
+    /// Lays it out for the area of the next frame, and searches the body anew after the search changed.
     pub fn fit(&mut self, past: &PastCall, area: Rect) {
         let text = self.parts(past, area).text;
         self.height = text.height;
-        if let Some(table) = &mut self.table {
-            table.fit(text.width);
+        if self.shows_table {
+            let rows = past.digest().map_or(0, |digest| digest.rows.len());
+            self.with_list(|list| list.fit(rows, text.height));
+            return;
         }
-        self.reader_mut().fit(text);
-        if self.reader().query() != self.search.text() {
-            let query = self.search.text().to_owned();
-            self.reader_mut().search(&query, text.height);
-            self.select_found();
+        self.body.fit(text);
+        if self.body.query() != self.search.text() {
+            self.body.search(self.search.text(), text.height);
+        }
+    }
+
+    fn with_list(&mut self, change: impl FnOnce(&mut List)) {
+        if let Some(table) = &mut self.table {
+            change(&mut table.list);
         }
     }
 
@@ -94,10 +94,10 @@ impl Response {
         self.table.is_some()
     }
 
-    /// The selected row, while the table is shown and has rows.
+    /// The selected row, while the table is shown. An empty table has none of that number.
     pub fn selected(&self) -> Option<usize> {
         let table = self.table.as_ref().filter(|_| self.shows_table);
-        Some(table.filter(|table| !table.is_empty())?.selected)
+        Some(table?.list.selected)
     }
 
     /// The own id of the selected row.
@@ -116,25 +116,21 @@ impl Response {
     }
 
     pub fn select(&mut self, row: usize) {
-        let height = self.height;
-        if let Some(table) = &mut self.table {
-            table.select(row, height);
-        }
+        self.with_list(|list| list.selected = row);
     }
 
-    /// Handles a click in the area of the text: selects the row there.
-    pub fn click(&mut self, below: usize) {
-        let line = self.reader().line_at(below);
-        if let Some(row) = line.filter(|_| self.shows_table) {
-            self.select(row);
-        }
+    /// The row of the table that is drawn at a position.
+    pub fn row_at(&self, at: Position, past: &PastCall, area: Rect) -> Option<usize> {
+        let (table, digest) = self.shown_table(past)?;
+        let text = self.parts(past, area).text;
+        table.list.at(at, text, digest.rows.len())
     }
 
     pub fn step(&mut self, step: Step) {
-        let height = self.height;
-        match (&mut self.table, self.shows_table) {
-            (Some(table), true) => table.step(step, height),
-            _ => self.body.step(step, height),
+        if self.shows_table {
+            self.with_list(|list| list.go(step));
+        } else {
+            self.body.step(step, self.height);
         }
     }
 
@@ -142,27 +138,28 @@ impl Response {
         self.shows_table = !self.shows_table;
     }
 
+    /// Opens the search in the body.
+    pub fn find(&mut self) {
+        self.shows_table = false;
+        self.search.open("text, case ignored");
+    }
+
+    /// Whether matches of a search are shown.
+    pub fn is_searched(&self) -> bool {
+        self.search.is_active() && !self.shows_table
+    }
+
     pub fn next_match(&mut self, forward: bool) {
-        let height = self.height;
-        self.reader_mut().next_match(forward, height);
-        self.select_found();
-    }
-
-    fn select_found(&mut self) {
-        if let (Some(table), true) = (&mut self.table, self.shows_table) {
-            table.select_found();
-        }
-    }
-
-    pub fn text_area(&self, past: &PastCall, area: Rect) -> Rect {
-        self.parts(past, area).text
+        self.body.next_match(forward, self.height);
     }
 
     /// The note at the right of the frame's title: the match and the rows on the screen.
-    pub fn place(&self) -> Option<String> {
-        let place = self.reader().place(self.height);
-        let found = self.reader().found();
-        match (found, place) {
+    pub fn place(&self, past: &PastCall) -> Option<String> {
+        if let Some((table, digest)) = self.shown_table(past) {
+            let rows = digest.rows.len();
+            return pager::place(&table.list.window(rows, self.height), rows);
+        }
+        match (self.body.found(), self.body.place(self.height)) {
             (Some(found), Some(place)) => Some(format!("{found} · {place}")),
             (found, place) => found.or(place),
         }
@@ -174,19 +171,34 @@ impl Response {
             Err(_) => None,
         };
         let failure = words.map_or(0, |words| wrap(words, area.width).len().min(WORDS_MAX));
-        // Below the title: the note on the figures, then the names of the columns.
-        let (table, note) = match (&self.table, self.shows_table) {
-            (Some(table), true) => (2, note_rows(table, failure, area)),
-            _ => (1, 0),
-        };
-        let head = cells(1 + failure + table + note).min(area.height);
+        let mut head = cells(2 + failure);
+        let (mut note, mut names, mut row) = (0, 0, 0);
+        if let Some((table, digest)) = self.shown_table(past) {
+            names = 1;
+            let room = area.height.saturating_sub(head + names);
+            // A rule above it.
+            let below = cells(1 + table.lines_below(digest, area.width));
+            row = below.min(room.saturating_sub(ROWS_MIN).max(room / 2));
+            if !digest.note.is_empty() {
+                // All of it, or nothing.
+                let lines = cells(wrap(digest.note, area.width).len());
+                let is_room = row + lines + ROWS_MIN <= room;
+                note = if is_room { lines } else { 0 };
+            }
+        }
+        head = head.min(area.height);
         let search = u16::from(self.search.is_typed() && area.height > head + 1);
-        let text = area.height - head - search;
-        let [head, text, search] = stack(area, [head, text, search]);
+        let rest = area
+            .height
+            .saturating_sub(head + note + names + row + search);
+        let [head, note, names, text, row, search] =
+            stack(area, [head, note, names, rest, row, search]);
         Parts {
             head,
-            note: cells(note),
+            note,
+            names,
             text,
+            row,
             search,
         }
     }
@@ -222,57 +234,33 @@ impl State {
             paragraph(buf, words, failure, theme.style(Tone::Bad));
             left = rest;
         }
-        if let (Some(table), true) = (&response.table, response.shows_table) {
-            let hidden_columns = hidden_columns(table, ctx);
-            Pen::new(buf, left, 0)
-                .keep(width(&hidden_columns))
-                .text(&table.title, theme.bold(Tone::Plain));
-            Pen::new(buf, left, 0).flush(&hidden_columns, theme.style(Tone::Accent));
-            left = below(left, 1);
-            let [note, names] = split_rows(left, parts.note);
-            paragraph(buf, note, table.note, theme.style(Tone::Dim));
-            let heading: String = table.heading.chars().skip(table.rows.left()).collect();
-            Pen::new(buf, names, 0).text(&heading, theme.bold(Tone::Accent));
+        if let Some((table, digest)) = response.shown_table(past) {
+            Pen::new(buf, left, 0).text(&digest.title, theme.bold(Tone::Plain));
+            paragraph(buf, parts.note, digest.note, theme.style(Tone::Dim));
+            let grid = table::grid(digest, table.list, parts.text);
+            // Its rows are not those that a click picks, which are those of the calls.
+            grid.draw_head(ViewContext { hits: None, ..ctx }, parts.names, buf);
+            let focused = ctx.focused && self.part == Part::Response;
+            grid.paint(Some(theme.selected(focused)), buf);
+            let shown = table.list.window(digest.rows.len(), parts.text.height);
+            let mut lines = shown.zip(parts.text.rows());
+            if let Some((_, line)) = lines.find(|(row, _)| *row == table.list.selected) {
+                mark_selected(
+                    line,
+                    if focused { Tone::Accent } else { Tone::Dim },
+                    theme,
+                    buf,
+                );
+            }
+            let row = below_rule(table.lines_below(digest, area.width), parts.row, theme, buf);
+            let text = table::describe(digest, table.list.selected);
+            paragraph(buf, row, &text, theme.style(Tone::Plain));
         } else {
             Pen::new(buf, left, 0).text(&response.note.0, theme.style(response.note.1));
-        }
-        response.reader().draw(parts.text, theme, buf);
-        let row = response.selected();
-        let row = row.and_then(|row| response.reader().rows_to(row));
-        if let Some(line) = row.and_then(|row| parts.text.rows().nth(row)) {
-            let focused = ctx.focused && self.part == Part::Response;
-            let tone = if focused { Tone::Accent } else { Tone::Dim };
-            let beside = line.offset(Offset::new(-1, 0));
-            Pen::new(buf, beside, 0).text("▸", theme.bold(tone));
+            response.body.draw(parts.text, theme, buf);
         }
         response.search.draw(theme, parts.search, buf)
     }
-}
-
-/// Rows of the note: all of them, or none where they would leave no room for the table.
-fn note_rows(table: &Table, failure: usize, area: Rect) -> usize {
-    if table.note.is_empty() {
-        return 0;
-    }
-    let rows = wrap(table.note, area.width).len();
-    let others = cells(3 + failure + rows).saturating_add(ROWS_MIN);
-    if others > area.height { 0 } else { rows }
-}
-
-/// How many columns are off the screen at each side, with the key that scrolls there.
-fn hidden_columns(table: &Table, ctx: ViewContext<'_>) -> String {
-    let (left, right) = table.hidden_columns();
-    let side = |count: usize, action| {
-        let (columns, key) = (counted(count, "more column"), ctx.key(action));
-        (count > 0).then(|| format!("  {columns}: {key}"))
-    };
-    [
-        side(left, Action::ScrollLeft),
-        side(right, Action::ScrollRight),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
 }
 
 /// That a later call changed a row, and the key that loads the response again.
@@ -330,7 +318,7 @@ fn read(explored: &Explored) -> ((String, Tone), Reader) {
     };
     let plain = |note: &str, tone| {
         let tone = if explored.cut { Tone::Warn } else { tone };
-        ((format!("{note}{cut}"), tone), Reader::text(text, true))
+        ((format!("{note}{cut}"), tone), Reader::text(text))
     };
     if explored.bytes == 0 {
         return plain("no body", Tone::Dim);

@@ -6,6 +6,7 @@ use ratatui::style::{Modifier, Style};
 use unicode_width::UnicodeWidthChar as _;
 
 use super::calls::{Row, common_start, describe, strip_start};
+use super::view::below_rule;
 use super::{Action, State};
 use crate::domain::{AccountId, Documented, ProviderId};
 use crate::tui::prelude::*;
@@ -80,12 +81,7 @@ impl State {
             return;
         };
         let theme = ctx.theme;
-        let ruled = area.height > 2;
-        if ruled {
-            let rule = "┄".repeat(usize::from(area.width));
-            Pen::new(buf, area, 0).text(&rule, theme.style(Tone::Dim));
-        }
-        let area = below(area, u16::from(ruled));
+        let area = below_rule(2, area, theme, buf);
         let mut pen = Pen::new(buf, area, 0);
         pen.text(call.method, theme.bold(method_tone(call.writes)))
             .skip(1);

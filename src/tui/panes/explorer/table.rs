@@ -1,256 +1,167 @@
-//! A digest as a table whose rows are selected. Numbers, states and ids are never cut off; texts are cut first, and
-//! columns that still do not fit are reached by scrolling.
+//! A response as a table. Columns that do not fit are left out; the selected row stands below the table with all of
+//! them.
 
-use unicode_width::UnicodeWidthStr as _;
+use ratatui::text::Line;
 
-use crate::domain::{Column, Digest, Holds};
+use crate::domain::explore::NOTHING;
+use crate::domain::{Digest, Holds};
 use crate::tui::prelude::*;
-use crate::tui::widgets::reader::Reader;
 
-/// A text is cut to no less than this to make room for the columns after it.
-const TEXT_MIN: usize = 16;
-/// The widest text in a table that scrolls.
-const TEXT_MAX: usize = 36;
 /// The widest cell, whatever a provider sends.
 const CELL_MAX: u16 = 64;
-/// Columns between two cells.
-const GAP: usize = 2;
+/// The widest text beside the first one.
+const TEXT_MAX: u16 = 36;
+/// The first text is cut to no less than this while another column can be left out.
+const TEXT_MIN: u16 = 16;
 
+/// The selection in a digest.
 #[derive(Debug, Clone)]
 pub struct Table {
-    pub title: String,
-    pub note: &'static str,
-    pub heading: String,
-    pub rows: Reader,
-    pub selected: usize,
-    columns: Vec<Column>,
-    cells: Vec<Vec<String>>,
-    widths: Vec<usize>,
-    width: u16,
+    pub list: List,
+    /// The row whose description is the longest.
+    longest: usize,
 }
 
 impl Table {
     pub fn new(digest: &Digest) -> Self {
-        let cell = |text: &String| fit(text, CELL_MAX).into_owned();
-        let mut table = Self {
-            title: digest.title.clone(),
-            note: digest.note,
-            heading: String::new(),
-            rows: Reader::text("", false),
-            selected: 0,
-            columns: digest.columns.clone(),
-            cells: digest
-                .rows
-                .iter()
-                .map(|row| row.iter().map(cell).collect())
-                .collect(),
-            widths: Vec::new(),
-            width: 0,
+        let rows = 0..digest.rows.len();
+        let longest = rows.max_by_key(|row| width(&describe(digest, *row)));
+        Self {
+            list: List::default(),
+            longest: longest.unwrap_or(0),
+        }
+    }
+
+    /// The lines that a row needs below the table: as many for each, so that the table stays where it is.
+    pub fn lines_below(&self, digest: &Digest, width: u16) -> usize {
+        let rows = [self.longest, self.list.selected].into_iter();
+        let lines = rows.map(|row| wrap(&describe(digest, row), width).len());
+        lines.max().unwrap_or(0)
+    }
+}
+
+/// The cells of a row with their columns' names, as in "offer: 65a0c0de · price: 9.00 EUR".
+pub fn describe(digest: &Digest, row: usize) -> String {
+    let cells = digest.rows.get(row).into_iter().flatten();
+    let cells = digest.columns.iter().zip(cells);
+    let cells = cells.filter(|(_, cell)| *cell != NOTHING);
+    let cells = cells.map(|(column, cell)| format!("{}: {}", column.name, fit(cell, CELL_MAX)));
+    cells.collect::<Vec<_>>().join(" · ")
+}
+
+/// The rows around the selected one. The first text gets narrower where the room is short; then the last columns are
+/// left out: half a number would be another number.
+pub fn grid(digest: &Digest, list: List, area: Rect) -> Grid<'_, '_, Vec<String>> {
+    let mut holds = digest.columns.iter().map(|column| column.holds);
+    let narrowed = holds.position(|holds| holds == Holds::Text).unwrap_or(0);
+    let columns = digest.columns.iter().enumerate().map(|(at, column)| {
+        let most = match column.holds {
+            Holds::Text if at != narrowed => TEXT_MAX,
+            _ => CELL_MAX,
         };
-        table.fit(80);
-        table
-    }
-
-    /// Lays the columns out, if the width changed.
-    pub fn fit(&mut self, width: u16) {
-        if self.width == width || width == 0 {
-            return;
-        }
-        self.width = width;
-        self.widths = self.widths(usize::from(width));
-        let names: Vec<_> = self.columns.iter().map(|column| column.name).collect();
-        self.heading = self.line(&names);
-        let lines: Vec<_> = self.cells.iter().map(|row| self.line(row)).collect();
-        self.rows.replace(&lines.join("\n"));
-    }
-
-    /// The width of each column in `room` cells: as many as fit with their texts cut; the texts share what is left.
-    fn widths(&self, room: usize) -> Vec<usize> {
-        let wide = |(at, column): (usize, &Column)| {
-            let cells = self.cells.iter().filter_map(|row| row.get(at));
-            let widest = cells.map(|text| text.width()).max().unwrap_or(0);
-            widest.max(column.name.width())
+        let least = width(column.name);
+        let shown = Column::new(
+            column.name,
+            Width::Fit(least, most),
+            move |row: &Vec<_>, _| {
+                let text = row.get(at).map_or("", String::as_str);
+                Line::from(fit(text, CELL_MAX))
+            },
+        );
+        let shown = match column.holds {
+            Holds::Number => shown.right(),
+            Holds::Id(_) => shown.id(),
+            Holds::Text | Holds::Word => shown,
         };
-        let mut widths: Vec<usize> = self.columns.iter().enumerate().map(wide).collect();
-        let is_text = |at: usize| self.columns[at].holds == Holds::Text;
-        let least = |at: usize| {
-            if is_text(at) {
-                widths[at].min(TEXT_MIN)
-            } else {
-                widths[at]
-            }
-        };
-        let fitting = |room: usize| {
-            let mut used = 0;
-            (0..widths.len())
-                .take_while(|at| {
-                    used += least(*at) + if *at > 0 { GAP } else { 0 };
-                    used <= room
-                })
-                .count()
-        };
-        // In a row that is wider than the area, the reader draws `…` over the last cell.
-        let room = if fitting(room) == widths.len() {
-            room
-        } else {
-            room.saturating_sub(GAP)
-        };
-        let seen = fitting(room);
-        let fixed = (0..seen).filter(|at| !is_text(*at)).map(|at| widths[at]);
-        let mut left = room.saturating_sub(fixed.sum::<usize>() + GAP * seen.saturating_sub(1));
-        // The narrow columns first: what they do not need is shared among the wider ones.
-        let mut texts: Vec<usize> = (0..seen).filter(|at| is_text(*at)).collect();
-        texts.sort_by_key(|at| widths[*at]);
-        for (done, at) in texts.iter().enumerate() {
-            let share = left / (texts.len() - done);
-            widths[*at] = widths[*at].min(share);
-            left -= widths[*at];
+        match at {
+            0 if narrowed > 0 => shown,
+            _ if at == narrowed => shown.shrinks(0),
+            _ => shown.gives_way(TEXT_MIN + cells(at), 0),
         }
-        for at in (seen..widths.len()).filter(|at| is_text(*at)) {
-            widths[at] = widths[at].min(TEXT_MAX);
-        }
-        widths
-    }
-
-    fn line(&self, cells: &[impl AsRef<str>]) -> String {
-        let mut out = String::new();
-        let columns = self.columns.iter().zip(&self.widths);
-        for (text, (column, wide)) in cells.iter().zip(columns) {
-            let text = fit(text.as_ref(), u16::try_from(*wide).unwrap_or(u16::MAX));
-            let air = " ".repeat(wide.saturating_sub(text.width()));
-            let (before, after) = match column.holds {
-                Holds::Number => (air.as_str(), ""),
-                Holds::Text | Holds::Word | Holds::Id(_) => ("", air.as_str()),
-            };
-            for part in [before, &text, after, &" ".repeat(GAP)] {
-                out.push_str(part);
-            }
-        }
-        out.trim_end().to_owned()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.cells.is_empty()
-    }
-
-    pub fn step(&mut self, step: Step, height: u16) {
-        let mut list = List::default();
-        list.selected = self.selected;
-        list.step(step, self.cells.len(), height);
-        self.select(list.selected, height);
-    }
-
-    pub fn select(&mut self, row: usize, height: u16) {
-        self.selected = row.min(self.cells.len().saturating_sub(1));
-        self.rows.show_line(self.selected, height);
-    }
-
-    pub fn select_found(&mut self) {
-        self.selected = self.rows.found_line().unwrap_or(self.selected);
-    }
-
-    /// How many columns are partly or fully off the screen: at the left, at the right.
-    pub fn hidden_columns(&self) -> (usize, usize) {
-        if self.rows.wraps() {
-            return (0, 0);
-        }
-        let left = self.rows.left();
-        let right = left + usize::from(self.width);
-        let (mut from, mut hidden_columns) = (0, (0, 0));
-        for wide in &self.widths {
-            if from < left {
-                hidden_columns.0 += 1;
-            } else if from + wide > right {
-                hidden_columns.1 += 1;
-            }
-            from += wide + GAP;
-        }
-        hidden_columns
-    }
+    });
+    Grid::new(columns.collect(), digest.rows.iter().collect(), list, area)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Column as Holding;
 
-    fn table() -> Table {
-        Table::new(&Digest {
+    fn offers() -> Digest {
+        let row = |cells: [&str; 4]| cells.map(str::to_owned).to_vec();
+        Digest {
             title: "offers".into(),
             columns: vec![
-                Column::text("name"),
-                Column::number("buyer pays"),
-                Column::word("status"),
-                Column::word("offer"),
+                Holding::text("name"),
+                Holding::number("buyer pays"),
+                Holding::word("status"),
+                Holding::word("offer"),
             ],
             rows: vec![
-                vec![
-                    "Harbour of the Long Winter".into(),
-                    "9.00 EUR".into(),
-                    "ACTIVE".into(),
-                    "65a0c0de".into(),
-                ],
-                vec![
-                    "Tide".into(),
-                    "16.60 EUR".into(),
-                    "INACTIVE".into(),
-                    "65a0c0df".into(),
-                ],
+                row([
+                    "Harbour of the Long Winter",
+                    "9.00 EUR",
+                    "ACTIVE",
+                    "65a0c0de",
+                ]),
+                row(["Tide", "16.60 EUR", NOTHING, "65a0c0df"]),
             ],
             ..Digest::default()
-        })
+        }
     }
 
-    fn lines(table: &Table) -> Vec<String> {
-        let rows = table.cells.iter().map(|row| table.line(row));
-        std::iter::once(table.heading.clone()).chain(rows).collect()
-    }
-
-    #[test]
-    fn texts_give_way_and_numbers_stand_at_the_right() {
-        let mut table = table();
-        assert_eq!(
-            lines(&table),
-            [
-                "name                        buyer pays  status    offer",
-                "Harbour of the Long Winter    9.00 EUR  ACTIVE    65a0c0de",
-                "Tide                         16.60 EUR  INACTIVE  65a0c0df",
-            ]
-        );
-        assert_eq!(table.hidden_columns(), (0, 0));
-        table.fit(50);
-        assert_eq!(
-            lines(&table)[1],
-            "Harbour of the Lo…    9.00 EUR  ACTIVE    65a0c0de"
-        );
-        assert_eq!(table.hidden_columns(), (0, 0));
+    fn drawn(width: u16) -> Vec<String> {
+        let area = Rect::new(0, 0, width, 2);
+        let mut buf = Buffer::empty(area);
+        grid(&offers(), List::default(), area).paint(None, &mut buf);
+        let line = |y| (0..width).map(|x| buf[(x, y)].symbol()).collect::<String>();
+        (0..2).map(|y| line(y).trim_end().to_owned()).collect()
     }
 
     #[test]
-    fn what_does_not_fit_is_scrolled_to_and_counted() {
-        let mut table = table();
-        table.fit(40);
-        assert_eq!(
-            lines(&table)[1],
-            "Harbour of the …    9.00 EUR  ACTIVE    65a0c0de"
-        );
-        assert_eq!(table.hidden_columns(), (0, 1));
-        table.rows.fit(ratatui::layout::Rect::new(0, 0, 40, 5));
-        table.rows.sideways(true);
-        assert_eq!(table.hidden_columns(), (1, 0));
-        for width in 0..60 {
-            table.fit(width);
-            let (left, right) = table.hidden_columns();
-            assert!(left + right <= 4);
+    fn texts_give_way_and_then_the_last_columns() {
+        for (width, first, second) in [
+            (
+                60,
+                "Harbour of the Long Winter   9.00 EUR ACTIVE 65a0c0de",
+                "Tide                        16.60 EUR –      65a0c0df",
+            ),
+            (
+                46,
+                "Harbour of the Lon…   9.00 EUR ACTIVE 65a0c0de",
+                "Tide                 16.60 EUR –      65a0c0df",
+            ),
+            (
+                40,
+                "Harbour of the Long W…   9.00 EUR ACTIVE",
+                "Tide                    16.60 EUR –",
+            ),
+            (20, "Harbour of the Long…", "Tide"),
+        ] {
+            assert_eq!(drawn(width), [first, second], "{width}");
         }
     }
 
     #[test]
-    fn another_width_keeps_the_place_and_the_search() {
-        let mut table = table();
-        table.rows.fit(ratatui::layout::Rect::new(0, 0, 80, 1));
-        table.rows.search("tide", 1);
-        table.fit(40);
-        assert_eq!(table.rows.found().as_deref(), Some("1 of 1"));
-        assert_eq!(table.rows.place(1).as_deref(), Some("2-2 of 2"));
+    fn a_number_is_shown_whole_or_not_at_all() {
+        for width in 1..60 {
+            let shown = drawn(width).join("\n");
+            let whole = ["9.00 EUR", "16.60 EUR"].map(|number| shown.contains(number));
+            assert!(
+                whole == [true; 2] || !shown.contains(['9', '6']),
+                "{width}: {shown}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_selected_row_is_described_with_all_its_columns() {
+        let offers = offers();
+        let second = "name: Tide · buyer pays: 16.60 EUR · offer: 65a0c0df";
+        assert_eq!(describe(&offers, 1), second);
+        assert_eq!(describe(&offers, 2), "");
+        let table = Table::new(&offers);
+        // As many lines for the second row as for the first, which is longer.
+        assert_eq!(table.lines_below(&offers, 60), 2);
     }
 }

@@ -6,6 +6,7 @@ use super::calls::Row;
 use super::request::{self, Split, split};
 use super::{Action, Part, State, response};
 use crate::tui::prelude::*;
+use crate::tui::theme::Theme;
 use crate::tui::widgets::boxes::{Framed, padded};
 use crate::tui::widgets::text::counted;
 
@@ -88,6 +89,22 @@ pub fn request_areas(area: Rect, state: &State) -> Split {
     draft.map_or_else(Split::default, |draft| split(draft, area))
 }
 
+/// Marks the selected row of a list at its left.
+pub fn mark_selected(line: Rect, tone: Tone, theme: &Theme, buf: &mut Buffer) {
+    let beside = line.offset(Offset::new(-1, 0));
+    Pen::new(buf, beside, 0).text("▸", theme.bold(tone));
+}
+
+/// Draws a rule above a text of so many lines where there is room for both; returns the area of the text.
+pub fn below_rule(lines: usize, area: Rect, theme: &Theme, buf: &mut Buffer) -> Rect {
+    let is_ruled = usize::from(area.height) > lines;
+    if is_ruled {
+        let rule = "┄".repeat(usize::from(area.width));
+        Pen::new(buf, area, 0).text(&rule, theme.style(Tone::Dim));
+    }
+    below(area, u16::from(is_ruled))
+}
+
 impl State {
     /// Draws the visible parts; returns the cursor.
     pub fn draw(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
@@ -147,7 +164,7 @@ impl State {
                 .response
                 .as_ref()
                 .filter(|_| !in_flight)
-                .and_then(response::Response::place);
+                .and_then(|response| response.place(self.past()?));
             let inner = frame(Part::Response, parts.response, "Response", note, buf);
             cursor = cursor.or(self.draw_response(ctx, inner, buf));
         }
@@ -184,8 +201,7 @@ impl State {
             let mut pen = Pen::new(buf, line, 0);
             rows.draw(&self.rows[at], &mut pen);
             if at == self.list.selected {
-                let beside = line.offset(Offset::new(-1, 0));
-                Pen::new(buf, beside, 0).text("▸", theme.bold(Tone::Accent));
+                mark_selected(line, Tone::Accent, theme, buf);
             }
         });
         cursor
