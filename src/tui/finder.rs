@@ -41,17 +41,12 @@ impl Finder {
         }
     }
 
-    /// How well the text matches, and the characters that do; `None` if it does not match.
-    pub fn find(&mut self, text: &str) -> Option<(Rank, Vec<u32>)> {
-        let mut hits = Vec::new();
+    /// How well the text matches; `None` if it does not match.
+    pub fn find(&mut self, text: &str) -> Option<Rank> {
         let characters = Utf32Str::new(text, &mut self.letters);
-        let score = self
-            .pattern
-            .indices(characters, &mut self.matcher, &mut hits)?;
-        hits.sort_unstable();
-        hits.dedup();
+        let score = self.pattern.score(characters, &mut self.matcher)?;
         let closeness = self.closeness(text);
-        Some((Rank { closeness, score }, hits))
+        Some(Rank { closeness, score })
     }
 
     fn closeness(&self, text: &str) -> Closeness {
@@ -91,7 +86,7 @@ mod tests {
         let mut finder = Finder::new("Items");
         let mut found: Vec<_> = texts
             .iter()
-            .filter_map(|text| Some((finder.find(text)?.0, *text)))
+            .filter_map(|text| Some((finder.find(text)?, *text)))
             .collect();
         found.sort();
         let found: Vec<_> = found
@@ -114,7 +109,7 @@ mod tests {
     #[test]
     fn of_several_words_the_worst_counts() {
         let mut finder = Finder::new("get it");
-        let (rank, _) = finder.find("GET /v1/items").unwrap();
+        let rank = finder.find("GET /v1/items").unwrap();
         assert_eq!(rank.closeness, Closeness::Start);
     }
 }

@@ -68,8 +68,7 @@ impl Entry {
         let name = finder.find(&self.name);
         let whole = format!("{} {} {}", self.kind(), self.name, self.about);
         let whole = finder.find(&whole);
-        let whole = whole.filter(|(rank, _)| rank.closeness > Closeness::Scattered);
-        let [name, whole] = [name, whole].map(|found| found.map(|(rank, _)| rank));
+        let whole = whole.filter(|rank| rank.closeness > Closeness::Scattered);
         name.max(whole)
     }
 }

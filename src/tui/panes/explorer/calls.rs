@@ -6,44 +6,12 @@ use crate::domain::{AccountId, Documented, Now};
 use crate::tui::finder::{Closeness, Finder, Rank};
 use crate::tui::prelude::*;
 
-/// A shorter prefix is not worth leaving out.
-const COMMON_MIN: usize = 8;
-
-/// The prefix, in whole path segments, that two thirds of the paths share. Rows leave it out, since what tells calls
-/// apart comes after it. Empty where there is none, or only a short one.
-pub fn common_start(calls: &[Documented]) -> &'static str {
-    let longest = calls
-        .iter()
-        .flat_map(|call| {
-            let ends = call.path.match_indices('/').map(|(at, _)| at);
-            ends.map(|at| &call.path[..at])
-        })
-        .filter(|start| start.len() >= COMMON_MIN && !start.contains('{'))
-        .filter(|start| {
-            let with = calls
-                .iter()
-                .filter(|call| strip_start(call.path, start).len() < call.path.len());
-            with.count() * 3 >= calls.len() * 2
-        })
-        .max_by_key(|start| start.len());
-    longest.unwrap_or_default()
-}
-
-/// The path after `start`; the whole path where it does not begin with it.
-pub fn strip_start<'a>(path: &'a str, start: &str) -> &'a str {
-    path.strip_prefix(start)
-        .filter(|rest| rest.starts_with('/'))
-        .unwrap_or(path)
-}
-
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Row {
     Account(AccountId),
-    /// A documented call, with the characters of its [`describe`] that match the search.
     Call {
         account: AccountId,
         call: &'static Documented,
-        hits: Vec<u32>,
     },
     /// A free call: any method, any path.
     Other(AccountId),
@@ -69,11 +37,10 @@ impl Row {
     pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (
-                Self::Call { account, call, .. },
+                Self::Call { account, call },
                 Self::Call {
                     account: a,
                     call: c,
-                    ..
                 },
             ) => account == a && is_same_call(Some(call), Some(c)),
             (Self::Locked(account, _), Self::Locked(other, _)) => account == other,
@@ -91,8 +58,8 @@ pub fn is_same_call(one: Option<&Documented>, other: Option<&Documented>) -> boo
     }
 }
 
-/// The text of a call that the search looks at; rows draw parts of it.
-pub fn describe(call: &Documented, account: &AccountId) -> String {
+/// The text of a call that the filter looks at.
+fn describe(call: &Documented, account: &AccountId) -> String {
     format!("{} {} {} {account}", call.method, call.path, call.about)
 }
 
@@ -104,12 +71,12 @@ pub fn rows(store: &Store, query: &str, now: Now) -> (Vec<Row>, Option<usize>) {
         let id = known.id();
         let mut here = Vec::new();
         for call in store.catalogue(known.account.provider) {
-            if let Some((rank, hits)) = finder.find(&describe(call, id)) {
-                here.push((rank, Some((call, hits))));
+            if let Some(rank) = finder.find(&describe(call, id)) {
+                here.push((rank, Some(call)));
             }
         }
         here.sort_by_key(|(rank, _)| Reverse(*rank));
-        if let Some((rank, _)) = finder.find(&format!("any other call {id}")) {
+        if let Some(rank) = finder.find(&format!("any other call {id}")) {
             here.push((rank, None));
         }
         found.push((known, here));
@@ -130,10 +97,7 @@ pub fn rows(store: &Store, query: &str, now: Now) -> (Vec<Row>, Option<usize>) {
         let is_match =
             |rank: &Rank| rank.closeness > Closeness::Scattered || rank.score * 3 >= most * 2;
         for (rank, call) in here.into_iter().filter(|(rank, _)| is_match(rank)) {
-            let hidden = call
-                .as_ref()
-                .is_some_and(|(call, _)| is_hidden(known, call.writes, now));
-            if hidden {
+            if call.is_some_and(|call| is_hidden(known, call.writes, now)) {
                 locked = (locked.0 + 1, rank.max(locked.1));
                 continue;
             }
@@ -142,10 +106,9 @@ pub fn rows(store: &Store, query: &str, now: Now) -> (Vec<Row>, Option<usize>) {
             }
             rows.push(match call {
                 None => Row::Other(id.clone()),
-                Some((call, hits)) => Row::Call {
+                Some(call) => Row::Call {
                     account: id.clone(),
                     call,
-                    hits,
                 },
             });
         }
@@ -188,49 +151,6 @@ mod tests {
             }
         });
         found.collect()
-    }
-
-    #[test]
-    fn the_common_prefix_is_found_in_whole_segments() {
-        const fn get(path: &'static str) -> Documented {
-            Documented {
-                path,
-                ..CATALOGUE_FIRST
-            }
-        }
-        const CATALOGUE_FIRST: Documented = Documented {
-            method: "GET",
-            path: "",
-            params: &[],
-            body: None,
-            writes: false,
-            about: "",
-            follow_ups: &[],
-        };
-        let sales = [
-            get("/sales/api/v1/offers"),
-            get("/sales/api/v1/offers/{id}"),
-            get("/sales/api/v1/orders"),
-            get("/library/api/v1/products"),
-        ];
-        assert_eq!(common_start(&sales), "/sales/api/v1");
-        assert_eq!(common_start(&sales[..2]), "/sales/api/v1");
-        assert_eq!(common_start(&sales[2..]), "", "half of them is not most");
-        assert_eq!(
-            common_start(&[get("/v1/a"), get("/v1/b")]),
-            "",
-            "not worth it"
-        );
-        assert_eq!(common_start(&[]), "");
-        assert_eq!(
-            strip_start("/sales/api/v1/orders", "/sales/api/v1"),
-            "/orders"
-        );
-        assert_eq!(
-            strip_start("/sales/api/v12", "/sales/api/v1"),
-            "/sales/api/v12"
-        );
-        assert_eq!(strip_start("/v1/a", ""), "/v1/a");
     }
 
     #[test]

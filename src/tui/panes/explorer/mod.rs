@@ -27,7 +27,6 @@ use calls::Row;
 use draft::Draft;
 use history::{History, PastCall};
 use response::Response;
-use rows::Starts;
 
 keys! {
     Action:
@@ -93,7 +92,6 @@ pub enum Part {
 /// The list of calls, the drafts, and the responses.
 #[derive(Debug, Clone, Default)]
 pub struct State {
-    starts: Starts,
     pub part: Part,
     list: List,
     rows: Vec<Row>,
@@ -149,10 +147,6 @@ impl State {
         let may_write = accounts.map(|known| known.may_write(now)).collect();
         let listed_for = Some((self.filter.text().to_owned(), may_write));
         if self.listed_for != listed_for {
-            if self.listed_for.is_none() {
-                // The first fit comes before the first frame is drawn; reading the catalogues can wait until after it.
-                self.starts = rows::starts(&store.catalogues);
-            }
             // Of the calls that a new filter finds, the best one is selected.
             let before = self.listed_for.as_ref().map(|(text, _)| text.as_str());
             let is_kept = before == Some(self.filter.text()) || !self.filter.is_active();
