@@ -656,18 +656,18 @@ fn by_keys_alone_offers_are_found_sent_for_and_read_as_a_table_and_a_write_asks_
     });
     terminal.send("6");
     terminal.sees("6 Explorer");
-    terminal.send("/list your offers\r");
-    terminal.sees("Not sent yet.");
+    terminal.send("/list your offers\r\r");
+    terminal.sees("Enter send");
     terminal.send("\r");
     terminal.sees("200 OK");
     terminal.sees("offers 1-");
-    terminal.sees("65a0c0de0000000000000001  Harbour of");
+    terminal.sees("65a0c0de0000000000000001 Harbour of");
     terminal.send("\u{1b}");
     terminal.sees("Esc calls");
     terminal.send("\u{1b}");
     terminal.sees("fill in");
 
-    terminal.send("/patch change some of an offer\r");
+    terminal.send("/patch change some of an offer\r\r");
     terminal.sees("✎ writes  kinguin");
     terminal.send("\u{13}");
     terminal.sees("Send a write call");

@@ -2,8 +2,8 @@
 //! received.
 
 use super::history::{History, PastCall};
+use super::rows::{below_rule, mark_selected};
 use super::table::{self, Table};
-use super::view::{below_rule, mark_selected};
 use super::{Action, Part, State};
 use crate::domain::{Digest, Explored, inert, time};
 use crate::tui::prelude::*;
@@ -238,19 +238,15 @@ impl State {
             Pen::new(buf, left, 0).text(&digest.title, theme.bold(Tone::Plain));
             paragraph(buf, parts.note, digest.note, theme.style(Tone::Dim));
             let grid = table::grid(digest, table.list, parts.text);
-            // Its rows are not those that a click picks, which are those of the calls.
+            // Without hits: a click on a title focuses the response, as elsewhere in it.
             grid.draw_head(ViewContext { hits: None, ..ctx }, parts.names, buf);
             let focused = ctx.focused && self.part == Part::Response;
             grid.paint(Some(theme.selected(focused)), buf);
             let shown = table.list.window(digest.rows.len(), parts.text.height);
             let mut lines = shown.zip(parts.text.rows());
             if let Some((_, line)) = lines.find(|(row, _)| *row == table.list.selected) {
-                mark_selected(
-                    line,
-                    if focused { Tone::Accent } else { Tone::Dim },
-                    theme,
-                    buf,
-                );
+                let tone = if focused { Tone::Accent } else { Tone::Dim };
+                mark_selected(line, tone, theme, buf);
             }
             let row = below_rule(table.lines_below(digest, area.width), parts.row, theme, buf);
             let text = table::describe(digest, table.list.selected);

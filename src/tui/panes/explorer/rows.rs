@@ -1,10 +1,12 @@
 //! The rows of the list: the purpose of a call before its path, and of the path its end, since calls differ there.
 
+use ratatui::layout::Offset;
+
 use super::calls::Row;
-use super::view::below_rule;
 use super::{Action, State};
 use crate::domain::AccountId;
 use crate::tui::prelude::*;
+use crate::tui::theme::Theme;
 use crate::tui::widgets::text::counted;
 
 /// The mark of a write call.
@@ -113,4 +115,20 @@ impl Rows<'_> {
 /// The tone of a method: read calls green, write calls as a warning.
 pub fn method_tone(writes: bool) -> Tone {
     if writes { Tone::Warn } else { Tone::Good }
+}
+
+/// Marks the selected row of a list at its left.
+pub fn mark_selected(line: Rect, tone: Tone, theme: &Theme, buf: &mut Buffer) {
+    let beside = line.offset(Offset::new(-1, 0));
+    Pen::new(buf, beside, 0).text("▸", theme.bold(tone));
+}
+
+/// Draws a rule above a text of so many lines where there is room for both; returns the area of the text.
+pub fn below_rule(lines: usize, area: Rect, theme: &Theme, buf: &mut Buffer) -> Rect {
+    let is_ruled = usize::from(area.height) > lines;
+    if is_ruled {
+        let rule = "┄".repeat(usize::from(area.width));
+        Pen::new(buf, area, 0).text(&rule, theme.style(Tone::Dim));
+    }
+    below(area, u16::from(is_ruled))
 }

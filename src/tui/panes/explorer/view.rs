@@ -1,12 +1,12 @@
 //! The areas of the explorer, and how the calls and the response are drawn.
 
-use ratatui::layout::{Margin, Offset};
+use ratatui::layout::Margin;
 
 use super::calls::Row;
 use super::request::{self, Split, split};
+use super::rows::mark_selected;
 use super::{Action, Part, State, response};
 use crate::tui::prelude::*;
-use crate::tui::theme::Theme;
 use crate::tui::widgets::boxes::{Framed, padded};
 use crate::tui::widgets::text::counted;
 
@@ -87,22 +87,6 @@ pub fn request_areas(area: Rect, state: &State) -> Split {
     let area = inside(parts(area, state).request);
     let draft = state.draft();
     draft.map_or_else(Split::default, |draft| split(draft, area))
-}
-
-/// Marks the selected row of a list at its left.
-pub fn mark_selected(line: Rect, tone: Tone, theme: &Theme, buf: &mut Buffer) {
-    let beside = line.offset(Offset::new(-1, 0));
-    Pen::new(buf, beside, 0).text("▸", theme.bold(tone));
-}
-
-/// Draws a rule above a text of so many lines where there is room for both; returns the area of the text.
-pub fn below_rule(lines: usize, area: Rect, theme: &Theme, buf: &mut Buffer) -> Rect {
-    let is_ruled = usize::from(area.height) > lines;
-    if is_ruled {
-        let rule = "┄".repeat(usize::from(area.width));
-        Pen::new(buf, area, 0).text(&rule, theme.style(Tone::Dim));
-    }
-    below(area, u16::from(is_ruled))
 }
 
 impl State {
