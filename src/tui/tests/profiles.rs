@@ -251,6 +251,18 @@ fn only_unchanged_accounts_stay_armed_while_the_screen_stays() {
 }
 
 #[test]
+fn the_found_call_that_is_selected_stays_so_when_other_accounts_change() {
+    let mut model = live();
+    press(&mut model, "6/offers shop<enter>", second(1));
+    let best = press(&mut model, "y", second(1));
+    press(&mut model, "j", second(1));
+    let selected = press(&mut model, "y", second(1));
+    assert_ne!(selected, best);
+    reopened(&mut model);
+    assert_eq!(press(&mut model, "y", second(3)), selected);
+}
+
+#[test]
 fn what_was_asked_before_is_no_longer_waited_for_and_its_number_is_not_used_again() {
     let mut model = live();
     let before = press(&mut model, "1v", second(1));

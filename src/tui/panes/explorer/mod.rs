@@ -149,7 +149,8 @@ impl State {
         if self.listed_for != listed_for {
             // Of the calls that a new filter finds, the best one is selected.
             let before = self.listed_for.as_ref().map(|(text, _)| text.as_str());
-            let is_kept = before == Some(self.filter.text()) || !self.filter.is_active();
+            let is_kept =
+                before.is_none_or(|it| it == self.filter.text()) || !self.filter.is_active();
             let selected = self
                 .rows
                 .get(self.list.selected)
