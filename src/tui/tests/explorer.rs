@@ -350,6 +350,22 @@ fn every_amount_of_the_selected_row_is_shown_whole_on_every_screen() {
 }
 
 #[test]
+fn a_search_typed_before_the_response_goes_on_in_it() {
+    let mut model = exploring(sandbox_setup());
+    let (request, ..) = send(&mut model, "page by page", second(1));
+    explored_result(&mut model, second(2), request, Ok(explored(&setups())));
+    let (request, ..) = sent(&press(&mut model, "r", second(3))).unwrap();
+    press(&mut model, "/port", second(3));
+    assert!(screen(&model, second(3), 80, 24).contains("search / port"));
+    let mut answer = explored(&setups());
+    answer.digest = Some(offers_digest());
+    explored_result(&mut model, second(4), request, Ok(answer));
+    assert_eq!(press(&mut model, "ar", second(4)), []);
+    let shown = screen(&model, second(4), 80, 24);
+    assert!(shown.contains("search / portar"), "{shown}");
+}
+
+#[test]
 fn a_call_that_only_waited_was_not_sent() {
     let waits = |request, until| {
         Msg::Waiting(

@@ -182,9 +182,12 @@ impl State {
                     .response
                     .as_ref()
                     .and_then(|old| old.row_id(&self.history));
-                self.response = Some(Response::new(past));
+                let old = self.response.replace(Response::new(past));
                 if let (Some(response), Some(row)) = (&mut self.response, row) {
                     response.select_id(past, &row);
+                }
+                if let (Some(response), Some(old)) = (&mut self.response, old) {
+                    response.go_on_searching(old.search);
                 }
             }
             if let Some(response) = &mut self.response {

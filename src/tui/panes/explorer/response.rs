@@ -144,6 +144,14 @@ impl Response {
         self.search.open("text, case ignored");
     }
 
+    /// Takes over a search that is being typed: its next letters must not become commands.
+    pub fn go_on_searching(&mut self, search: Filter) {
+        if search.is_typed() {
+            self.shows_table = false;
+            self.search = search;
+        }
+    }
+
     /// Whether matches of a search are shown.
     pub fn is_searched(&self) -> bool {
         self.search.is_active() && !self.shows_table

@@ -228,7 +228,10 @@ impl State {
             let escape = format!("{} cancels it.", ctx.key(ConsoleAction::Escape));
             Pen::new(buf, area, 2 + cells(wrap(&call, area.width).len() - 1))
                 .text(&escape, theme.style(Tone::Dim));
-            return None;
+            // It can be typed before the response is there.
+            let search = self.response.as_ref().map(|response| &response.search);
+            let line = area.rows().next_back()?;
+            return search.and_then(|search| search.draw(theme, line, buf));
         }
         if self.response.is_none() || self.past().is_none() {
             let words = if ctx.store.is_ready() {
