@@ -72,7 +72,8 @@ impl Model {
         let mut panes = BTreeMap::new();
         for pane in Pane::ALL {
             let component = self.panes.get_mut(pane);
-            let filter = component.filter().filter(|filter| !filter.is_search());
+            // What finds a call may be an id or a key that belongs into the call.
+            let filter = component.filter().filter(|_| pane != Pane::Explorer);
             let filter = filter.map(|filter| filter.text().to_owned());
             let state = PaneState {
                 filter: filter.unwrap_or_default(),

@@ -152,7 +152,7 @@ fn letters_find_a_call_enter_fills_it_in_and_enter_sends_it() {
 }
 
 #[test]
-fn arrows_move_among_the_found_calls_and_only_the_filter_of_the_calls_is_restored() {
+fn arrows_move_among_the_found_calls_and_what_found_them_is_not_saved() {
     let mut model = exploring(sandbox_setup());
     let (request, ..) = send(&mut model, "page by page", second(1));
     explored_result(&mut model, second(2), request, Ok(explored(&setups())));

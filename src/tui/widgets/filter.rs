@@ -29,10 +29,6 @@ impl Filter {
         }
     }
 
-    pub fn is_search(&self) -> bool {
-        self.is_search
-    }
-
     pub fn text(&self) -> &str {
         &self.text
     }

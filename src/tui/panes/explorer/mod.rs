@@ -439,7 +439,7 @@ impl Component for State {
         }
     }
 
-    /// The search in the response while it is typed, else the filter of the calls, which the next start restores.
+    /// The search in the response while it is typed, else the filter of the calls.
     fn filter(&mut self) -> Option<&mut Filter> {
         let response = self
             .response
