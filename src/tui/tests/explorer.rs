@@ -366,6 +366,14 @@ fn a_search_typed_before_the_response_goes_on_in_it() {
 }
 
 #[test]
+fn enter_says_that_no_call_matches() {
+    let mut model = exploring(sandbox_setup());
+    press(&mut model, "/zzzz<enter><enter>", second(0));
+    let flash = model.store.flash.as_ref().unwrap();
+    assert_eq!(flash.text, "no call matches");
+}
+
+#[test]
 fn a_call_that_only_waited_was_not_sent() {
     let waits = |request, until| {
         Msg::Waiting(

@@ -370,7 +370,11 @@ impl Component for State {
                 self.filter.clear();
                 self.filter.open("letters of path, purpose, account");
             }
-            Action::OpenCall if self.rows.is_empty() => {}
+            Action::OpenCall if self.rows.is_empty() => {
+                if self.filter.is_active() {
+                    ctx.flash(Level::Info, "no call matches");
+                }
+            }
             Action::OpenCall if self.draft().is_none() => self.toggle_arming(ctx),
             Action::OpenCall | Action::EditCall => self.part = Part::Request,
             Action::ToCalls => match self.in_flight() {
