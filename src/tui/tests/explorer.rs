@@ -374,6 +374,19 @@ fn enter_says_that_no_call_matches() {
 }
 
 #[test]
+fn a_space_that_is_searched_for_in_a_body_counts() {
+    let mut model = exploring(sandbox_setup());
+    let (request, ..) = send(&mut model, "page by page", second(1));
+    let body = r#"["portal 70", "portal 7 key", "portal 71"]"#;
+    explored_result(&mut model, second(2), request, Ok(explored(body)));
+    for (keys, found) in [("/portal 7", "1 of 3"), (" ", "1 of 1")] {
+        press(&mut model, keys, second(2));
+        let shown = screen(&model, second(2), 80, 24);
+        assert!(shown.contains(found), "{shown}");
+    }
+}
+
+#[test]
 fn a_call_that_only_waited_was_not_sent() {
     let waits = |request, until| {
         Msg::Waiting(

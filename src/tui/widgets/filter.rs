@@ -70,7 +70,7 @@ impl Filter {
             return false;
         };
         let taken = edit(input, key);
-        input.value().trim().clone_into(&mut self.text);
+        self.take_over();
         taken
     }
 
@@ -79,8 +79,15 @@ impl Filter {
             return Paste::Refused;
         };
         let pasted = Paste::into_line(input, text);
-        input.value().trim().clone_into(&mut self.text);
+        self.take_over();
         pasted
+    }
+
+    /// Applies what is typed. In a text, spaces count: "7 " is not in "70".
+    fn take_over(&mut self) {
+        let typed = self.input.as_ref().map_or("", Input::value);
+        let text = if self.is_search { typed } else { typed.trim() };
+        text.clone_into(&mut self.text);
     }
 
     /// Draws the open field; returns the cursor.
