@@ -5,7 +5,7 @@ use std::any::Any;
 use super::component::{Command, Component, DynComponent};
 use super::intent::Intent;
 use super::keys::{
-    Action, ColumnAction, ConsoleAction, FilterAction, Keys as _, NavAction, WindowAction,
+    Action, ColumnAction, ConsoleAction, FILTER, FilterAction, Keys as _, NavAction, WindowAction,
 };
 use super::msg::{Level, WatchKey};
 use super::overlays::{
@@ -321,6 +321,10 @@ impl Model {
 
     /// The footer's word for an action, which may depend on the selection.
     pub(super) fn footer_word(&self, action: Action, now: Now) -> &'static str {
+        // In an open filter, the key that closes a window leaves it open.
+        if *self.scope() == FILTER && WindowAction::of(action).is_some() {
+            return "clear";
+        }
         let word = self
             .component(self.top())
             .word_any(action, self.ctx(now, false));

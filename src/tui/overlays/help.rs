@@ -24,6 +24,8 @@ pub struct State {
     scope: &'static Scope,
     scroll: usize,
     filter: Filter,
+    /// The filter's text as of the last fit.
+    filtered_by: String,
 }
 
 enum Row {
@@ -78,6 +80,7 @@ impl State {
             scope,
             scroll: 0,
             filter: Filter::default(),
+            filtered_by: String::new(),
         }
     }
 
@@ -151,6 +154,13 @@ impl Component for State {
         let height = inner.height - u16::from(self.is_searched());
         let rows = self.rows(ctx.keymap).len();
         self.scroll = step.scroll(self.scroll, rows, height);
+    }
+
+    fn fit(&mut self, _ctx: &mut UpdateContext<'_>) {
+        if self.filtered_by != self.filter.text() {
+            self.filter.text().clone_into(&mut self.filtered_by);
+            self.scroll = 0;
+        }
     }
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {

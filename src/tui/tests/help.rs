@@ -1,5 +1,7 @@
 //! The help window: complete, whole, and searchable.
 
+use ratatui::crossterm::event::KeyCode;
+
 use super::*;
 use crate::tui::overlays::legend::LEGEND;
 use crate::tui::table::bindings;
@@ -64,4 +66,26 @@ fn help_is_searched_by_key_help_and_action_name() {
     press(&mut model, "<esc>", second(4));
     assert!(shown(&model).contains("change the sort order"));
     assert!(is_top::<overlays::help::State>(&model));
+}
+
+#[test]
+fn the_help_is_at_its_top_whenever_its_search_changes() {
+    let mut model = busy();
+    let place = |model: &Model| {
+        let shown = screen(model, second(4), 80, 24);
+        shown.contains(" 1-").then_some(()).ok_or(shown)
+    };
+    press(&mut model, "?/", second(4));
+    let typed = Msg::Key(KeyCode::Char('s').into());
+    for change in [typed, Msg::Paste("t".into())] {
+        press(&mut model, "<down>", second(4));
+        assert!(place(&model).is_err());
+        update(&mut model, second(4), change);
+        assert_eq!(place(&model), Ok(()));
+    }
+    press(&mut model, "<down>", second(4));
+    assert!(screen(&model, second(4), 80, 24).contains("Esc clear"));
+    press(&mut model, "<esc>", second(4));
+    assert_eq!(place(&model), Ok(()), "cleared");
+    assert!(screen(&model, second(4), 80, 24).contains("Esc close"));
 }
