@@ -15,8 +15,6 @@ use crate::tui::widgets::text::{size, stack};
 
 /// Rows of a failure or a hint.
 const WORDS_MAX: usize = 3;
-/// Rows left to a table, before its note and the selected row below it get theirs.
-const ROWS_MIN: u16 = 3;
 
 #[derive(Debug, Clone)]
 pub struct Response {
@@ -182,17 +180,24 @@ impl Response {
         let mut head = cells(2 + failure);
         let (mut note, mut names, mut row) = (0, 0, 0);
         if let Some((table, digest)) = self.shown_table(past) {
-            names = 1;
-            let room = area.height.saturating_sub(head + names);
-            // A rule above it.
-            let below = cells(1 + table.lines_below(digest, area.width));
-            row = below.min(room.saturating_sub(ROWS_MIN).max(room / 2));
+            // The verdict and one row of the table stay; then comes what keeps an amount from being misread.
+            let mut room = area.height.saturating_sub(head);
+            row = cells(table.lines_below(digest, area.width)).min(room);
+            room -= row;
+            let mut take = |lines: usize| {
+                let is_room = cells(lines) <= room;
+                let taken = if is_room { cells(lines) } else { 0 };
+                room -= taken;
+                taken
+            };
+            names = take(1);
+            head = cells(1 + failure) + take(1);
             if !digest.note.is_empty() {
-                // All of it, or nothing.
-                let lines = cells(wrap(digest.note, area.width).len());
-                let is_room = row + lines + ROWS_MIN <= room;
-                note = if is_room { lines } else { 0 };
+                note = take(wrap(digest.note, area.width).len());
             }
+            // A second row, then a rule above the selected one.
+            take(1);
+            row += take(1);
         }
         head = head.min(area.height);
         let search = u16::from(self.search.is_typed() && area.height > head + 1);
@@ -257,8 +262,7 @@ impl State {
                 mark_selected(line, tone, theme, buf);
             }
             let row = below_rule(table.lines_below(digest, area.width), parts.row, theme, buf);
-            let text = table::describe(digest, table.list.selected);
-            paragraph(buf, row, &text, theme.style(Tone::Plain));
+            table::draw_row(digest, table.list.selected, row, theme, buf);
         } else {
             Pen::new(buf, left, 0).text(&response.note.0, theme.style(response.note.1));
             response.body.draw(parts.text, theme, buf);
