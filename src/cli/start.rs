@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
@@ -33,7 +34,7 @@ impl<C: DeckCommand> Command for C {
 }
 
 /// A command that works with the accounts of a profile.
-pub trait DeckCommand {
+pub trait DeckCommand: 'static {
     /// How long to wait for a response, where the config does not decide.
     fn timeout(&self) -> Option<Duration> {
         None
@@ -95,10 +96,15 @@ impl Start<'_> {
 
     /// Opens the deck, then runs the command with it, until it ends or a signal ends it.
     pub fn with_deck(self, command: impl DeckCommand) -> CommandResult {
+        let timeout = command.timeout();
+        self.run_with_deck(timeout, Box::new(|cx| Box::pin(command.run(cx))))
+    }
+
+    fn run_with_deck(self, timeout: Option<Duration>, run: Run<'_>) -> CommandResult {
         let out = self.out;
         self.configured(|settings, log| {
             log.run();
-            block_on(with_deck(settings, out, command))
+            block_on(with_deck(settings, out, timeout, run))
         })
     }
 }
@@ -126,9 +132,18 @@ macro_rules! commands {
 }
 pub(super) use commands;
 
-async fn with_deck(settings: &Settings, out: &Out, command: impl DeckCommand) -> CommandResult {
+/// Boxed, so that all commands share what opens and closes the deck.
+type Run<'r> = Box<dyn for<'a> FnOnce(&'a CommandContext<'a>) -> Running<'a> + 'r>;
+type Running<'a> = Pin<Box<dyn Future<Output = CommandResult> + 'a>>;
+
+async fn with_deck(
+    settings: &Settings,
+    out: &Out,
+    timeout: Option<Duration>,
+    run: Run<'_>,
+) -> CommandResult {
     let (events_to, mut events) = net::events::channel();
-    let deck = settings.deck(Some(events_to), command.timeout()).await?;
+    let deck = settings.deck(Some(events_to), timeout).await?;
     let interrupts = Interrupts::default();
     let cx = CommandContext {
         settings,
@@ -138,7 +153,7 @@ async fn with_deck(settings: &Settings, out: &Out, command: impl DeckCommand) ->
     };
     let work = async {
         let run = async {
-            let done = command.run(&cx).await;
+            let done = run(&cx).await;
             deck.finish_hooks().await;
             done
         };
