@@ -409,7 +409,7 @@ fn planted_credentials_and_tokens_are_found_on_no_screen() {
         ("payment schedule access token p-env", "mer_1"),
     ] {
         terminal.sees("6 Explorer");
-        terminal.send(&format!("/{letters}\r"));
+        terminal.send(&format!("/{letters}\r\r"));
         terminal.sees("Not sent yet.");
         terminal.send(filled_in);
         terminal.send("\u{13}");
