@@ -171,7 +171,7 @@ impl Tokens {
         let due = held.renews_in(now) == Some(Duration::ZERO);
         drop(held);
         if !was_wanted {
-            self.0.changed.notify_one();
+            self.emit();
         }
         if usable && due {
             drop(self.start(Why::Due, background_options()));

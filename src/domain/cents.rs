@@ -7,12 +7,15 @@ use super::amount::Cents;
 const MOST: usize = 4;
 
 /// The amounts of a body that are in cents: an integer named `…_cents` (Pledg), or an integer `amount` beside a `currency`
-/// (Kinguin); each as in "19.99 EUR".
+/// (Kinguin); each as in "19.99 EUR". Of many, the first ones and `…`.
 #[must_use]
 pub fn amounts(body: &str) -> Vec<String> {
     let mut found = Vec::new();
     if let Ok(value) = serde_json::from_str(body) {
         collect(&value, &mut found);
+    }
+    if found.len() > MOST {
+        found[MOST] = "…".to_owned();
     }
     found
 }
@@ -31,7 +34,7 @@ fn collect(value: &Value, found: &mut Vec<String>) {
                     }
                 };
                 if let Some(cents) = field.as_i64()
-                    && found.len() < MOST
+                    && found.len() <= MOST
                 {
                     found.push(format!("{}{unit}", Cents(cents)));
                 }
@@ -58,6 +61,10 @@ mod tests {
                 &["19.99 EUR"],
             ),
             (r#"{"amount_cents": 500}"#, &["5.00"]),
+            (
+                r#"[{"amount_cents": 1}, {"amount_cents": 2}, {"amount_cents": 3}, {"amount_cents": 4}, {"amount_cents": 5}]"#,
+                &["0.01", "0.02", "0.03", "0.04", "…"],
+            ),
             (r#"{"amount": "19.50", "currency": "EUR"}"#, &[]),
             (r#"{"amount": 19.5, "currency": "EUR"}"#, &[]),
             (r#"{"amount": 19}"#, &[]),

@@ -52,7 +52,7 @@ use std::time::Duration;
 use ratatui::crossterm::event::{KeyEvent, KeyEventKind};
 use ratatui::layout::{Margin, Rect};
 
-use crate::domain::{Now, ThemeChoice};
+use crate::domain::{Listening, Now, ThemeChoice};
 
 pub use draw::view;
 pub use effect::Effect;
@@ -203,7 +203,11 @@ impl Model {
         let due = due.filter(|_| self.store.is_ready());
         let looks = self.store.budgets_due(now);
         let looks = looks.filter(|_| self.shows(Pane::Requests));
-        let changes = self.store.changes_in(now);
+        let heartbeat = match self.store.listening {
+            Listening::Up { heartbeat, .. } => Some(ages::age_changes_in(heartbeat, now)),
+            Listening::Off | Listening::Down { .. } => None,
+        };
+        let changes = self.store.changes_in(now).into_iter().chain(heartbeat);
         let changes = changes.map(|left| ages::whole_second(now.mono + left));
         let due = due.chain(looks).chain(changes);
         let due = due.map(|due| due.saturating_sub(now.mono));

@@ -46,8 +46,8 @@ pub fn expect(new: NewWatch, current: &Expectation, now: Now, store: &Store) -> 
         text: vec![
             (Tone::Plain, format!("expected now {current}")),
             (Tone::Warn, to),
-            (Tone::Dim, note.into()),
             (Tone::Plain, about),
+            (Tone::Dim, note.into()),
         ],
         yes: ("change", "changes it"),
         no: ("keep", "cancels"),

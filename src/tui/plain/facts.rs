@@ -208,7 +208,8 @@ impl Fact {
             }
         };
         let mut fact = Self::new(alerts::of_token(account), state, line);
-        if status.failure.is_none() && status.fetched == 0 {
+        fact.is_wrong = status.failure.is_some();
+        if !fact.is_wrong && status.fetched == 0 {
             // Another process has fetched it after a failure here.
             fact.better = format!("{account}: access token received, valid for {left}");
         }

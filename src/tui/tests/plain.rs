@@ -512,7 +512,7 @@ fn an_access_token_is_received_renewed_or_cannot_be_renewed() {
         ),
         (
             4000,
-            failing,
+            failing.clone(),
             vec![
                 "needs attention: kinguin: the access token cannot be renewed: the provider is unreachable",
             ],
@@ -522,6 +522,25 @@ fn an_access_token_is_received_renewed_or_cannot_be_renewed() {
             TokenStatus {
                 fetched: 0,
                 ..token(4001, 3600)
+            },
+            vec!["kinguin: access token received, valid for 1 h"],
+        ),
+        (
+            4002,
+            TokenStatus {
+                failure: failing.failure.clone(),
+                ..token(4001, 3600)
+            },
+            vec![
+                "kinguin: the access token cannot be renewed: the provider is unreachable. The present one is valid for 59 \
+                 min 59 s",
+            ],
+        ),
+        (
+            4003,
+            TokenStatus {
+                fetched: 0,
+                ..token(4003, 3600)
             },
             vec!["kinguin: access token received, valid for 1 h"],
         ),

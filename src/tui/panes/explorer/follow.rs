@@ -61,6 +61,8 @@ impl State {
             number: past.number,
             row,
         });
+        // It may hide the call.
+        self.filter.clear();
         self.open(&account.id, Some(next.call), ctx.store);
         self.select_call(&account.id, Some(next.call));
         let is_in_flight = self.in_flight().is_some();

@@ -165,7 +165,6 @@ impl State {
                     let (account, call) = (draft.account.clone(), draft.call);
                     self.select_call(&account, call);
                 }
-                None if same.is_some() && self.current.is_some() => {}
                 None => self.open_selected(store),
             }
         }
@@ -274,6 +273,8 @@ impl State {
         let Some(past) = self.history.get(number).cloned() else {
             return;
         };
+        // It may hide the call.
+        self.filter.clear();
         self.open(&past.account, past.documented, store);
         if let Some(draft) = self.draft_mut() {
             draft.fill(&past.values, &past.call);

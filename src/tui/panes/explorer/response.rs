@@ -229,7 +229,9 @@ impl State {
         let (response, past) = (self.response.as_ref()?, self.past()?);
         let Ok(explored) = &past.outcome else {
             draw_problem(past, ctx, area, buf);
-            return None;
+            // It may have been typed before the request failed.
+            let line = area.rows().next_back()?;
+            return response.search.draw(theme, line, buf);
         };
         let parts = response.parts(past, area);
         let mut left = parts.head;
