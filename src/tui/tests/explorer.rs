@@ -180,6 +180,19 @@ fn arrows_move_among_the_found_calls_and_what_found_them_is_not_saved() {
 }
 
 #[test]
+fn the_call_that_is_selected_is_the_one_that_is_sent_after_an_older_one_was_opened() {
+    let mut model = exploring(sandbox_setup());
+    let (request, ..) = send(&mut model, "page by page", second(1));
+    explored_result(&mut model, second(2), request, Ok(explored(&setups())));
+    press(&mut model, "<esc><esc><esc>/one offer<enter>", second(2));
+    press(&mut model, "H<enter><esc><esc>", second(2));
+    let shown = screen(&model, second(2), 120, 40);
+    let selected = shown.lines().find(|line| line.contains("│▸")).unwrap();
+    assert!(selected.contains("your offers, page by p"), "{shown}");
+    assert!(shown.contains("GET /v1/offers"), "{shown}");
+}
+
+#[test]
 fn a_write_is_marked_and_needs_confirmation() {
     let mut model = exploring(sandbox_setup());
     press(&mut model, "/patch<enter><enter><down>true", second(0));

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
 use super::*;
 use crate::domain::{CheckedPayment, notice_alert};
 use crate::tui::testing::received::*;
@@ -500,6 +503,25 @@ fn a_heartbeat_that_changes_nothing_draws_nothing() {
     model.take_dirty();
     update(&mut model, second(20), Msg::Listening(up(20)));
     assert!(model.take_dirty(), "its age reads differently");
+}
+
+#[test]
+fn heartbeats_that_come_in_time_wake_nobody() {
+    let mut model = receiving();
+    press(&mut model, "7f", second(4));
+    let mut drawn = |at, heartbeat| {
+        update(&mut model, second(at), Msg::Listening(up(heartbeat)));
+        let mut terminal = Terminal::new(TestBackend::new(120, 40)).unwrap();
+        let changes = view(&model, second(at), &mut terminal.get_frame());
+        (changes, model.next_wake(second(at)))
+    };
+    let (before, _) = drawn(100, 100);
+    let (after, wake) = drawn(100, 91);
+    assert_eq!(before, after, "no frame waits for the age of a heartbeat");
+    assert!(
+        wake.unwrap() <= Duration::from_secs(1),
+        "one that is late is shown: {wake:?}"
+    );
 }
 
 #[test]
