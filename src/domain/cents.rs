@@ -15,7 +15,7 @@ pub fn amounts(body: &str) -> Vec<String> {
         collect(&value, &mut found);
     }
     if found.len() > MOST {
-        found[MOST] = "…".to_owned();
+        "…".clone_into(&mut found[MOST]);
     }
     found
 }
