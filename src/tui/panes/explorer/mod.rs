@@ -235,6 +235,13 @@ impl State {
         }
     }
 
+    fn next_match(&mut self, forward: bool) {
+        let past = self.draft().and_then(|draft| self.history.get(draft.past?));
+        if let (Some(past), Some(response)) = (past.cloned(), &mut self.response) {
+            response.next_match(&past, forward);
+        }
+    }
+
     /// Whether matches of a search are shown.
     fn is_searched(&self) -> bool {
         self.response.as_ref().is_some_and(Response::is_searched)
@@ -404,8 +411,8 @@ impl Component for State {
                 }
             }
             Action::Search => self.with_response(Response::find),
-            Action::NextMatch => self.with_response(|response| response.next_match(true)),
-            Action::PreviousMatch => self.with_response(|response| response.next_match(false)),
+            Action::NextMatch => self.next_match(true),
+            Action::PreviousMatch => self.next_match(false),
             Action::ToggleDigest => self.with_response(Response::toggle_table),
         }
     }

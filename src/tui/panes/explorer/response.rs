@@ -27,6 +27,8 @@ pub struct Response {
     /// Whether the table is on the screen, and not the body.
     shows_table: bool,
     pub search: Filter,
+    /// What was last searched in the table.
+    searched: String,
     height: u16,
 }
 
@@ -57,6 +59,7 @@ impl Response {
             table,
             body,
             search: Filter::search(),
+            searched: String::new(),
             height: 0,
         }
     }
@@ -67,11 +70,15 @@ impl Response {
         table.zip(past.digest())
     }
 
-    /// Lays it out for the area of the next frame, and searches the body anew after the search changed.
+    /// Lays it out for the area of the next frame, and searches anew after the search changed.
     pub fn fit(&mut self, past: &PastCall, area: Rect) {
         let text = self.parts(past, area).text;
         self.height = text.height;
         if self.shows_table {
+            if self.searched != self.search.text() {
+                self.search.text().clone_into(&mut self.searched);
+                self.select_match(past, 0, true);
+            }
             let rows = past.digest().map_or(0, |digest| digest.rows.len());
             self.with_list(|list| list.fit(rows, text.height));
             return;
@@ -136,34 +143,59 @@ impl Response {
         self.shows_table = !self.shows_table;
     }
 
-    /// Opens the search in the body.
+    /// Opens the search in the table or the body.
     pub fn find(&mut self) {
-        self.shows_table = false;
         self.search.open("text, case ignored");
     }
 
     /// Takes over a search that is being typed: its next letters must not become commands.
     pub fn go_on_searching(&mut self, search: Filter) {
         if search.is_typed() {
-            self.shows_table = false;
             self.search = search;
         }
     }
 
     /// Whether matches of a search are shown.
     pub fn is_searched(&self) -> bool {
-        self.search.is_active() && !self.shows_table
+        self.search.is_active()
     }
 
-    pub fn next_match(&mut self, forward: bool) {
-        self.body.next_match(forward, self.height);
+    pub fn next_match(&mut self, past: &PastCall, forward: bool) {
+        if self.shows_table {
+            self.select_match(past, 1, forward);
+        } else {
+            self.body.next_match(forward, self.height);
+        }
+    }
+
+    /// Selects the next row of the table that the search finds, beginning so many rows from the selected one.
+    fn select_match(&mut self, past: &PastCall, first: usize, forward: bool) {
+        let Some((table, digest)) = self.shown_table(past) else {
+            return;
+        };
+        let (rows, selected) = (digest.rows.len(), table.list.selected);
+        let mut others = (first..first + rows).map(|step| {
+            let step = step % rows;
+            let step = if forward { step } else { rows - step };
+            (selected + step) % rows
+        });
+        let found = others.find(|row| table::has(digest, *row, self.search.text()));
+        if let Some(row) = found {
+            self.select(row);
+        }
     }
 
     /// The note at the right of the frame's title: the match and the rows on the screen.
     pub fn place(&self, past: &PastCall) -> Option<String> {
         if let Some((table, digest)) = self.shown_table(past) {
             let rows = digest.rows.len();
-            return pager::place(&table.list.window(rows, self.height), rows);
+            let place = pager::place(&table.list.window(rows, self.height), rows);
+            let is_missed = !(0..rows).any(|row| table::has(digest, row, self.search.text()));
+            return match place {
+                Some(place) if is_missed => Some(format!("not found · {place}")),
+                None if is_missed => Some("not found".to_owned()),
+                place => place,
+            };
         }
         match (self.body.found(), self.body.place(self.height)) {
             (Some(found), Some(place)) => Some(format!("{found} · {place}")),
@@ -195,9 +227,11 @@ impl Response {
             if !digest.note.is_empty() {
                 note = take(wrap(digest.note, area.width).len());
             }
-            // A second row, then a rule above the selected one.
-            take(1);
-            row += take(1);
+            if row > 0 {
+                // A second row, then a rule above the selected one.
+                take(1);
+                row += take(1);
+            }
         }
         head = head.min(area.height);
         let search = u16::from(self.search.is_typed() && area.height > head + 1);
