@@ -338,6 +338,24 @@ fn an_answer_is_read_as_table_and_as_body_and_searched() {
     assert_eq!(copied(&press(&mut model, "b", second(2))), setups());
 }
 
+#[test]
+fn an_empty_table_reports_a_missing_text_only_while_one_is_searched() {
+    let mut model = exploring(sandbox_setup());
+    let (request, ..) = send(&mut model, "page by page", second(1));
+    let mut answer = explored(&setups());
+    let rows = Vec::new();
+    answer.digest = Some(Digest {
+        rows,
+        ..offers_digest()
+    });
+    explored_result(&mut model, second(2), request, Ok(answer));
+    for (keys, is_missed) in [("", false), ("/portal<enter>n", true), ("<esc>", false)] {
+        press(&mut model, keys, second(2));
+        let shown = screen(&model, second(2), 120, 40);
+        assert_eq!(shown.contains("not found"), is_missed, "{keys}: {shown}");
+    }
+}
+
 /// Kinguin's offers: the widest rows of all providers.
 fn kinguin_offers() -> Digest {
     let row = |at: u32| {

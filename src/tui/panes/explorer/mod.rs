@@ -236,9 +236,10 @@ impl State {
     }
 
     fn next_match(&mut self, forward: bool) {
-        let past = self.draft().and_then(|draft| self.history.get(draft.past?));
-        if let (Some(past), Some(response)) = (past.cloned(), &mut self.response) {
-            response.next_match(&past, forward);
+        if let Some(response) = &mut self.response
+            && let Some(past) = self.history.get(response.number)
+        {
+            response.next_match(past, forward);
         }
     }
 

@@ -29,6 +29,8 @@ pub struct Response {
     pub search: Filter,
     /// What was last searched in the table.
     searched: String,
+    /// Whether no row has it.
+    is_missed: bool,
     height: u16,
 }
 
@@ -60,6 +62,7 @@ impl Response {
             body,
             search: Filter::search(),
             searched: String::new(),
+            is_missed: false,
             height: 0,
         }
     }
@@ -179,7 +182,9 @@ impl Response {
             let step = if forward { step } else { rows - step };
             (selected + step) % rows
         });
-        let found = others.find(|row| table::has(digest, *row, self.search.text()));
+        let text = self.search.text().to_lowercase();
+        let found = others.find(|row| table::has(digest, *row, &text));
+        self.is_missed = found.is_none() && !text.is_empty();
         if let Some(row) = found {
             self.select(row);
         }
@@ -190,11 +195,10 @@ impl Response {
         if let Some((table, digest)) = self.shown_table(past) {
             let rows = digest.rows.len();
             let place = pager::place(&table.list.window(rows, self.height), rows);
-            let is_missed = !(0..rows).any(|row| table::has(digest, row, self.search.text()));
-            return match place {
-                Some(place) if is_missed => Some(format!("not found · {place}")),
-                None if is_missed => Some("not found".to_owned()),
-                place => place,
+            let missed = self.is_missed.then(|| "not found".to_owned());
+            return match (missed, place) {
+                (Some(missed), Some(place)) => Some(format!("{missed} · {place}")),
+                (missed, place) => missed.or(place),
             };
         }
         match (self.body.found(), self.body.place(self.height)) {

@@ -95,11 +95,10 @@ fn describe(digest: &Digest, row: usize, room: u16) -> Vec<Vec<(domain::Column, 
     lines.into_iter().map(|(_, line)| line).collect()
 }
 
-/// Whether a row has this text in a cell, as it is shown. An empty text is in every row.
+/// Whether a row has this text, in lower case, in a cell as it is shown.
 pub fn has(digest: &Digest, row: usize, text: &str) -> bool {
-    let text = text.to_lowercase();
     let mut cells = digest.rows.get(row).into_iter().flatten();
-    text.is_empty() || cells.any(|cell| cell.to_lowercase().contains(&text))
+    cells.any(|cell| cell.to_lowercase().contains(text))
 }
 
 /// Draws a row with the names of its columns, as in "price: 9.00 EUR · offer: 65a0c0de". The names have a style of their
