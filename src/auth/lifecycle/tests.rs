@@ -192,7 +192,7 @@ fn a_failed_renewal_keeps_the_token_and_waits_longer_each_time() {
 }
 
 #[test]
-fn whoever_asked_for_a_new_token_is_told_that_it_failed_though_the_old_one_is_good() {
+fn whoever_asked_for_a_new_token_learns_that_it_failed_though_the_old_one_is_valid() {
     let mut cycle = with_token(600);
     assert_eq!(request(&mut cycle, 10), None);
     let second = cycle.waiter(Why::Requested, false);
@@ -303,7 +303,7 @@ fn what_another_process_keeps_is_taken_where_it_serves() {
 #[test]
 fn nothing_is_fetched_before_anyone_asked() {
     let mut cycle = Lifecycle::default();
-    assert!(cycle.found(at(0), &Secret::new("kept"), lives(at(0), 60)));
+    assert!(cycle.found(at(0), &Secret::new("saved"), lives(at(0), 60)));
     assert!(cycle.status().idle);
     for now in [50, 70] {
         assert_eq!(cycle.renews_in(at(now)), None);
@@ -368,7 +368,7 @@ impl History {
         }
     }
 
-    fn is_good(&self, text: &str) -> bool {
+    fn is_valid(&self, text: &str) -> bool {
         let (_, requested, life, refused) = self
             .tokens
             .iter()
@@ -391,7 +391,7 @@ impl History {
         self.take_turns();
     }
 
-    /// Whoever waits has a turn as soon as no fetch runs: it begins the next, or ends.
+    /// A waiting caller has its turn as soon as no fetch runs: it begins the next, or ends.
     fn take_turns(&mut self) {
         while self.running.is_none()
             && let Some(waiter) = self.waiters.pop_front()
@@ -403,7 +403,7 @@ impl History {
                 None => {
                     assert!(
                         waiter.why != Why::Needed || self.current_token().is_none(),
-                        "fetched with a valid token in hand"
+                        "fetched although a token is valid"
                     );
                     assert!(
                         !by_itself || self.now.mono >= self.quiet_until,
@@ -416,10 +416,14 @@ impl History {
                 }
                 Some(Ok(())) if waiter.why == Why::Needed => {
                     let token = self.current_token().expect("a token to use");
-                    assert!(self.is_good(&token), "told of a token that is none");
+                    assert!(self.is_valid(&token), "reported a token that is not valid");
                 }
                 Some(Err(_)) if waiter.why == Why::Needed => {
-                    assert_eq!(self.current_token(), None, "told of a failure that is none");
+                    assert_eq!(
+                        self.current_token(),
+                        None,
+                        "reported a failure although there is a token"
+                    );
                 }
                 Some(_) => {}
             }
@@ -434,7 +438,7 @@ impl History {
             return;
         };
         assert!(
-            self.is_good(&token),
+            self.is_valid(&token),
             "a call with a token known to be expired or refused"
         );
         self.used += 1;
@@ -562,7 +566,7 @@ impl History {
         }
         if let Some(text) = before
             && rejected.as_ref() != Some(&text)
-            && self.is_good(&text)
+            && self.is_valid(&text)
         {
             let now = self.current_token().expect("a valid token was thrown away");
             let replaced = self.tokens[known..].iter().any(|(new, ..)| *new == now);

@@ -195,7 +195,7 @@ impl Fact {
             (Some(failure), _) => {
                 let why = without_signs(&failure.why);
                 let line = format!(
-                    "{account}: the access token cannot be renewed: {why}. The present one is valid for {left}"
+                    "{account}: the access token cannot be renewed: {why}. The current one is valid for {left}"
                 );
                 ("failing".to_owned(), line)
             }

@@ -500,7 +500,7 @@ fn an_access_token_is_received_renewed_or_cannot_be_renewed() {
             5,
             failing.clone(),
             vec![
-                "kinguin: the access token cannot be renewed: the provider is unreachable. The present one is valid for 59 \
+                "kinguin: the access token cannot be renewed: the provider is unreachable. The current one is valid for 59 \
                  min 55 s",
             ],
         ),
@@ -532,7 +532,7 @@ fn an_access_token_is_received_renewed_or_cannot_be_renewed() {
                 ..token(4001, 3600)
             },
             vec![
-                "kinguin: the access token cannot be renewed: the provider is unreachable. The present one is valid for 59 \
+                "kinguin: the access token cannot be renewed: the provider is unreachable. The current one is valid for 59 \
                  min 59 s",
             ],
         ),
