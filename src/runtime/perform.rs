@@ -13,7 +13,7 @@ use crate::domain::{
     AccountId, Exchange, ExchangeId, Expectation, NewExpectation, Problem, ProblemKind, Replaced,
     RequestId, Secret, ThemeChoice, inert,
 };
-use crate::net::RequestOptions;
+use crate::net::{BoxFuture, RequestOptions};
 use crate::tui::msg::{NewWatch, WatchKey};
 use crate::tui::{Effect, Msg};
 
@@ -39,35 +39,52 @@ impl Performer<'_> {
                     background,
                     ..foreground(request)
                 };
-                self.request(request, crashed, async move {
-                    Msg::Answered(request, deck.query(&account, op, how).await)
-                });
+                self.request(
+                    request,
+                    crashed,
+                    Box::pin(
+                        async move { Msg::Answered(request, deck.query(&account, op, how).await) },
+                    ),
+                );
             }
             Effect::Explore(request, account, call) => {
                 let crashed = Msg::Explored(request, Err(crash(&account)));
-                self.request(request, crashed, async move {
-                    let explored = deck.explore(&account, &call, foreground(request)).await;
-                    Msg::Explored(request, explored)
-                });
+                self.request(
+                    request,
+                    crashed,
+                    Box::pin(async move {
+                        let explored = deck.explore(&account, &call, foreground(request)).await;
+                        Msg::Explored(request, explored)
+                    }),
+                );
             }
             Effect::RefreshToken(request, account) => {
                 let crashed = Msg::Refreshed(request, Err(crash(&account)));
-                self.request(request, crashed, async move {
-                    let fetched = deck.fetch_token(&account, foreground(request)).await;
-                    Msg::Refreshed(request, fetched.map(drop))
-                });
+                self.request(
+                    request,
+                    crashed,
+                    Box::pin(async move {
+                        let fetched = deck.fetch_token(&account, foreground(request)).await;
+                        Msg::Refreshed(request, fetched.map(drop))
+                    }),
+                );
             }
             Effect::TokenToCopy(request, account) => {
                 let crashed = Msg::TokenToCopy(request, Err(crash(&account)));
-                self.request(request, crashed, async move {
-                    Msg::TokenToCopy(request, deck.token(&account, foreground(request)).await)
-                });
+                self.request(
+                    request,
+                    crashed,
+                    Box::pin(async move {
+                        Msg::TokenToCopy(request, deck.token(&account, foreground(request)).await)
+                    }),
+                );
             }
             Effect::Manage(request, change) => self.manage(request, change),
             Effect::Diagnose(request) => {
                 let checks = doctor::diagnose(deck, request, self.messages.clone());
                 let ended = send(self.messages, Msg::Diagnosed(request, None));
-                self.tasks.start_request(request, checks, ended);
+                self.tasks
+                    .start_request(request, Box::pin(checks), Box::pin(ended));
             }
             Effect::Cancel(request) => self.tasks.cancel(request),
             local => self.perform_local(local),
@@ -78,77 +95,77 @@ impl Performer<'_> {
     fn perform_local(self, effect: Effect) {
         let (deck, messages) = (self.deck.clone(), self.messages.clone());
         match effect {
-            Effect::Watch(new) => self.change(async move {
+            Effect::Watch(new) => self.change(Box::pin(async move {
                 let set = watch(&deck, &new).await;
                 Msg::Watched(new, set)
-            }),
-            Effect::Expect { new, shown } => self.change(async move {
+            })),
+            Effect::Expect { new, shown } => self.change(Box::pin(async move {
                 let set = expect(&deck, &new, Replaced::Shown(shown)).await;
                 Msg::Watched(new, set)
-            }),
-            Effect::Unwatch(key) => self.change(async move {
+            })),
+            Effect::Unwatch(key) => self.change(Box::pin(async move {
                 let removed = deck.unwatch(&key.0, &key.1).await;
                 report_failure(removed, &deck, &messages).await;
                 Msg::Unwatched(key)
-            }),
+            })),
             Effect::Note(of, text) => {
-                self.change(async move { Msg::Done(note(&deck, of, text).await) });
+                self.change(Box::pin(async move { Msg::Done(note(&deck, of, text).await) }));
             }
-            Effect::MarkHandled { alert, handled } => self.tasks.start_sequential(async move {
+            Effect::MarkHandled { alert, handled } => self.tasks.start_sequential(Box::pin(async move {
                 let marked = deck.mark_handled(&alert, handled).await;
                 report_failure(marked, &deck, &messages).await;
-            }),
+            })),
             Effect::SaveTheme(theme) => {
-                self.change(async move { Msg::Done(save_theme(&deck, theme).await) });
+                self.change(Box::pin(async move { Msg::Done(save_theme(&deck, theme).await) }));
             }
             Effect::LoadLog {
                 before,
                 search,
                 limit,
-            } => self.load(async move { Msg::Log(deck.requests(before, search, limit).await) }),
+            } => self.load(Box::pin(async move { Msg::Log(deck.requests(before, search, limit).await) })),
             Effect::OpenExchange(request, exchange) => {
-                self.load(async move { Msg::Opened(request, open(&deck, exchange).await) });
+                self.load(Box::pin(async move { Msg::Opened(request, open(&deck, exchange).await) }));
             }
             Effect::LoadDeliveries {
                 before,
                 search,
                 limit,
-            } => self.load(async move {
+            } => self.load(Box::pin(async move {
                 Msg::Deliveries(deck.deliveries(before, search, limit).await)
-            }),
-            Effect::FindDelivery(request, delivery) => self.load(async move {
+            })),
+            Effect::FindDelivery(request, delivery) => self.load(Box::pin(async move {
                 Msg::DeliveryFound(request, deck.find_delivery(delivery).await)
-            }),
+            })),
             Effect::OpenDelivery(request, delivery) => {
-                self.load(async move { Msg::Received(request, deck.received(delivery).await) });
+                self.load(Box::pin(async move { Msg::Received(request, deck.received(delivery).await) }));
             }
             Effect::Replay {
                 request,
                 delivery,
                 to,
-            } => self.load(async move {
+            } => self.load(Box::pin(async move {
                 Msg::Replayed(request, deck.replay(delivery, &to).await.map(drop))
-            }),
-            Effect::Retry(request, delivery) => self.load(async move {
+            })),
+            Effect::Retry(request, delivery) => self.load(Box::pin(async move {
                 Msg::Retried(request, deck.retry(delivery).await.map(drop))
-            }),
-            Effect::LoadHistory(request, account, payment) => self.load(async move {
+            })),
+            Effect::LoadHistory(request, account, payment) => self.load(Box::pin(async move {
                 Msg::Timeline(request, deck.timeline(&account, &payment).await)
-            }),
-            Effect::Browse(url) => self.load(async move { Msg::Done(browse(url).await) }),
-            Effect::Simulate(command) => self.load(async move {
+            })),
+            Effect::Browse(url) => self.load(Box::pin(async move { Msg::Done(browse(url).await) })),
+            Effect::Simulate(command) => self.load(Box::pin(async move {
                 let result = deck.simulate(&command);
                 send(messages, Msg::Simulator(deck.simulator_parts())).await;
                 Msg::Simulated(command, result)
-            }),
-            Effect::LiftHolds(account) => self.tasks.start(async move {
+            })),
+            Effect::LiftHolds(account) => self.tasks.start(Box::pin(async move {
                 deck.lift_holds(&account).await;
-            }),
-            Effect::LookAtBudgets => self.tasks.start(async move {
+            })),
+            Effect::LookAtBudgets => self.tasks.start(Box::pin(async move {
                 for (account, gauge) in deck.gauges().await {
                     let _ = messages.send(Msg::Budget(account, gauge)).await;
                 }
-            }),
+            })),
             // Performed above.
             Effect::Ask { .. }
             | Effect::Explore(..)
@@ -170,35 +187,30 @@ impl Performer<'_> {
     }
 
     /// Starts a task; `work` is what it sends.
-    fn load(self, work: impl Future<Output = Msg> + Send + 'static) {
+    fn load(self, work: BoxFuture<'static, Msg>) {
         let messages = self.messages;
         self.tasks
-            .start(async move { send(messages, work.await).await });
+            .start(Box::pin(async move { send(messages, work.await).await }));
     }
 
     /// The same, after all earlier changes.
-    fn change(self, work: impl Future<Output = Msg> + Send + 'static) {
+    fn change(self, work: BoxFuture<'static, Msg>) {
         let messages = self.messages;
         self.tasks
-            .start_sequential(async move { send(messages, work.await).await });
+            .start_sequential(Box::pin(async move { send(messages, work.await).await }));
     }
 
     /// Starts a request that can be cancelled and always gets an answer.
-    fn request(
-        self,
-        request: RequestId,
-        crashed: Msg,
-        work: impl Future<Output = Msg> + Send + 'static,
-    ) {
+    fn request(self, request: RequestId, crashed: Msg, work: BoxFuture<'static, Msg>) {
         let messages = self.messages.clone();
-        let work = async move { send(messages, work.await).await };
-        self.tasks
-            .start_request(request, work, send(self.messages, crashed));
+        let work = Box::pin(async move { send(messages, work.await).await });
+        let crashed = Box::pin(send(self.messages, crashed));
+        self.tasks.start_request(request, work, crashed);
     }
 
     fn manage(self, request: RequestId, change: Change) {
         let (deck, messages) = (self.deck, self.messages.clone());
-        let change = async move {
+        let change = Box::pin(async move {
             let proved = match deck.prove(change, foreground(request)).await {
                 Ok(proved) => proved,
                 Err(problem) => return send(messages, Msg::Managed(request, Err(problem))).await,
@@ -209,8 +221,8 @@ impl Performer<'_> {
                 send(messages, Msg::Managed(request, saved)).await;
             });
             let _ = saving.await;
-        };
-        let crashed = send(self.messages, crashed_change(request));
+        });
+        let crashed = Box::pin(send(self.messages, crashed_change(request)));
         self.tasks.start_request(request, change, crashed);
     }
 }

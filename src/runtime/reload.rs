@@ -101,9 +101,10 @@ impl Console {
             messages: messages.clone(),
             endings: self.running.endings.clone(),
         };
-        let crashed = send(messages, crashed_change(request));
+        let crashed = Box::pin(send(messages, crashed_change(request)));
+        let adding = Box::pin(adding.add(request, new));
         let tasks = &mut self.running.tasks;
-        tasks.start_request(request, adding.add(request, new), crashed);
+        tasks.start_request(request, adding, crashed);
     }
 
     /// Reads the configuration again, and takes over what differs.

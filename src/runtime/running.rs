@@ -78,7 +78,7 @@ impl Running {
         let (place, opening) = watch::channel(None);
         let mut tasks = Tasks::default();
         let (before, of, to) = (closing.clone(), profile.clone(), messages.clone());
-        tasks.start(async move {
+        tasks.start(Box::pin(async move {
             before.wait().await;
             let Some(deck) = open(&of, options, &to).await else {
                 return;
@@ -90,7 +90,7 @@ impl Running {
             let accounts = deck.accounts().filter(wanted).map(|account| account.id);
             let verify = accounts.filter(|id| !unchanged.contains(id)).collect();
             report(&deck, verify, &to, opened_to).await;
-        });
+        }));
         Self {
             profile,
             tasks,

@@ -7,6 +7,10 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::domain::RequestId;
+use crate::net::BoxFuture;
+
+/// Boxed: all tasks share the code that runs one.
+pub type Task = BoxFuture<'static, ()>;
 
 #[derive(Default)]
 pub struct Tasks {
@@ -18,32 +22,27 @@ pub struct Tasks {
 
 impl Tasks {
     /// Starts a task that cannot be cancelled by number.
-    pub fn start(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+    pub fn start(&mut self, task: Task) {
         self.reap();
         self.all.spawn(task);
     }
 
     /// Starts a task that runs after all earlier sequential tasks.
-    pub fn start_sequential(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+    pub fn start_sequential(&mut self, task: Task) {
         let (done, next) = oneshot::channel::<()>();
         let before = self.turn.replace(next);
-        self.start(async move {
+        self.start(Box::pin(async move {
             if let Some(before) = before {
                 // An error means that the task before was aborted: its turn is over too.
                 let _ = before.await;
             }
             task.await;
             drop(done);
-        });
+        }));
     }
 
     /// Starts a request's task; if it panics, `crashed` sends the answer, so that the screen does not wait for ever.
-    pub fn start_request(
-        &mut self,
-        request: RequestId,
-        task: impl Future<Output = ()> + Send + 'static,
-        crashed: impl Future<Output = ()> + Send + 'static,
-    ) {
+    pub fn start_request(&mut self, request: RequestId, task: Task, crashed: Task) {
         self.reap();
         // A panic ends only the inner task, so that the outer one can still report it.
         let handle = self.all.spawn(async move {

@@ -1,10 +1,10 @@
 //! Which watched payments are shown, in which order, and their totals.
 
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::domain::{Currency, PaymentVerdict, Total};
+use crate::domain::{Amount, Currency, PaymentVerdict, Total};
 use crate::tui::prelude::*;
 use crate::tui::watched::{LastError, Watched};
 use crate::tui::widgets::text::contains;
@@ -106,39 +106,53 @@ pub fn order(store: &Store, filter: &str, sort: Sort) -> Vec<usize> {
         .filter(|at| passes(&store.payments[*at], filter))
         .collect();
     let payment = |at: &usize| &store.payments[*at];
-    match sort.by {
-        // The list itself is newest first.
-        SortKey::Newest => {}
-        SortKey::Attention => rows.sort_by_cached_key(|at| rank(payment(at), store)),
-        SortKey::Changed => rows.sort_by_key(|at| Reverse(payment(at).changed_at())),
-        SortKey::Answered => rows.sort_by_key(|at| Reverse(payment(at).answered_at())),
-        SortKey::Id => rows.sort_by_key(|at| payment(at).watch.id.as_str()),
-        SortKey::Account => rows.sort_by_key(|at| payment(at).watch.account.as_str()),
-        SortKey::State => rows.sort_by_key(|at| {
-            let latest = payment(at).latest();
-            latest.map(|payment| payment.state.as_str())
-        }),
-        SortKey::Amount => rows.sort_by_key(|at| {
-            let sum = payment(at)
-                .latest()
-                .map(|it| (it.currency.read(), it.amount.read()));
-            let expected = payment(at).expected();
-            sum.or_else(|| expected.map(|it| (Some(&it.currency), Some(&it.amount))))
-        }),
-        SortKey::Expected => rows.sort_by_key(|at| {
-            let expected = payment(at).expected();
-            expected.map(|it| (&it.currency, &it.amount))
-        }),
-        // What is checked now comes first, what is not checked any more last.
-        SortKey::Due => rows.sort_by_key(|at| {
-            let running = payment(at).asking.map(|_| Duration::ZERO);
-            running.or(payment(at).due()).unwrap_or(Duration::MAX)
-        }),
+    if sort.by == SortKey::Attention {
+        rows.sort_by_cached_key(|at| rank(payment(at), store));
+    } else {
+        rows.sort_by(|a, b| compare(sort.by, payment(a), payment(b)));
     }
     if sort.is_reversed {
         rows.reverse();
     }
     rows
+}
+
+fn compare(by: SortKey, a: &Watched, b: &Watched) -> Ordering {
+    match by {
+        // The list itself is newest first; by attention, it is sorted by `rank`.
+        SortKey::Newest | SortKey::Attention => Ordering::Equal,
+        SortKey::Changed => b.changed_at().cmp(&a.changed_at()),
+        SortKey::Answered => b.answered_at().cmp(&a.answered_at()),
+        SortKey::Id => a.watch.id.as_str().cmp(b.watch.id.as_str()),
+        SortKey::Account => a.watch.account.as_str().cmp(b.watch.account.as_str()),
+        SortKey::State => state(a).cmp(&state(b)),
+        SortKey::Amount => sum(a).cmp(&sum(b)),
+        SortKey::Expected => expected(a).cmp(&expected(b)),
+        SortKey::Due => due(a).cmp(&due(b)),
+    }
+}
+
+fn state(watched: &Watched) -> Option<&str> {
+    watched.latest().map(|payment| payment.state.as_str())
+}
+
+type Sum<'a> = (Option<&'a Currency>, Option<&'a Amount>);
+
+fn sum(watched: &Watched) -> Option<Sum<'_>> {
+    let latest = watched.latest();
+    let sum = latest.map(|payment| (payment.currency.read(), payment.amount.read()));
+    sum.or_else(|| expected(watched))
+}
+
+fn expected(watched: &Watched) -> Option<Sum<'_>> {
+    let expected = watched.expected()?;
+    Some((Some(&expected.currency), Some(&expected.amount)))
+}
+
+/// What is checked now comes first, what is not checked any more last.
+fn due(watched: &Watched) -> Duration {
+    let running = watched.asking.map(|_| Duration::ZERO);
+    running.or(watched.due()).unwrap_or(Duration::MAX)
 }
 
 /// What needs attention and is not handled comes first, the worst on top.
