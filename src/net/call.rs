@@ -206,7 +206,7 @@ impl SignedRequest {
             if let (Ok(name), Ok(mut value)) =
                 (name.parse::<HeaderName>(), HeaderValue::from_str(text))
             {
-                // Not indexed by HTTP/2's header compression (RFC 7541, 7.1.3), and hidden in debug output.
+                // Hidden in debug output.
                 value.set_sensitive(secret);
                 map.append(name, value);
             }

@@ -92,7 +92,7 @@ pub struct Outgoing<'a> {
     pub measured: Option<&'a Arc<Connecting>>,
 }
 
-/// One connection pool for each way out: HTTP/1.1 with keep-alive, and HTTP/2 where TLS agrees on it.
+/// One connection pool for each way out: HTTP/1.1 with keep-alive.
 pub struct Http {
     network: Network,
     clock: Clock,
@@ -322,7 +322,6 @@ impl Http {
         let version = match response.version() {
             // As HAR 1.2 and the log name them.
             Version::HTTP_10 => "HTTP/1.0",
-            Version::HTTP_2 => "HTTP/2.0",
             _ => "HTTP/1.1",
         };
         let too_large = || NetError::TooLarge {

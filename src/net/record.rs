@@ -5,7 +5,6 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::header::HeaderMap;
 
 use super::call::Call;
-use super::call::Reply;
 use super::http::AttemptResult;
 use super::{http, redact};
 use crate::domain::exchange::BODY_KEPT_MAX;
@@ -89,7 +88,7 @@ pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult) -> Exchange {
         profile: sent.profile.to_owned(),
         to_head: reply.map(|reply| reply.to_head),
         took: tried.took,
-        request_headers: request_headers(sent, reply),
+        request_headers: request_headers(sent),
         request_body: request_body(sent),
         response_headers: response_headers
             .into_iter()
@@ -112,11 +111,9 @@ pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult) -> Exchange {
     }
 }
 
-/// The request headers, with the `Host` that the protocol adds; HTTP/2 names the host in another way (RFC 9113,
-/// 8.3.1).
-fn request_headers(sent: &Sent<'_>, reply: Option<&Reply>) -> Vec<(String, String)> {
-    let is_newer = reply.is_some_and(|reply| reply.version == "HTTP/2.0");
-    let host = (!is_newer && !sent.headers.contains_key("host"))
+/// The request headers, with the `Host` that the protocol adds.
+fn request_headers(sent: &Sent<'_>) -> Vec<(String, String)> {
+    let host = (!sent.headers.contains_key("host"))
         .then(|| ("host".to_owned(), http::authority(sent.url)));
     let others = sent.headers.iter().map(|(name, value)| {
         let value = String::from_utf8_lossy(value.as_bytes());
