@@ -407,12 +407,7 @@ impl<T: LogRow> Log<T> {
     }
 
     /// The rows as they are drawn in an area.
-    pub fn grid<'a>(
-        &'a self,
-        columns: Vec<Column<'a, T>>,
-        store: &'a Store,
-        area: Rect,
-    ) -> Grid<'a, 'a, T> {
+    pub fn grid<'a>(&'a self, columns: Vec<Column<'a, T>>, store: &'a Store, area: Rect) -> Grid {
         let rows = self.shown(store);
         let all = (0..rows.len()).map(|at| &*rows[place(at, rows)]);
         let columns = self.widths.apply(columns);

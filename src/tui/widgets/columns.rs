@@ -31,6 +31,12 @@ pub enum Width {
 }
 
 pub struct Column<'a, T> {
+    layout: Layout,
+    cell: Box<Cell<'a, T>>,
+}
+
+/// What a column has, whatever its rows are.
+struct Layout {
     title: &'static str,
     width: Width,
     alignment: Alignment,
@@ -46,7 +52,6 @@ pub struct Column<'a, T> {
     set: Option<u16>,
     /// Whether the operator picked it; its title then stands out.
     is_picked: bool,
-    cell: Box<Cell<'a, T>>,
 }
 
 impl Widths {
@@ -71,7 +76,7 @@ impl<'a, T> Column<'a, T> {
         width: Width,
         cell: impl for<'r> Fn(&'r T, u16) -> Line<'r> + 'a,
     ) -> Self {
-        Self {
+        let layout = Layout {
             title,
             width,
             alignment: Alignment::Left,
@@ -82,70 +87,73 @@ impl<'a, T> Column<'a, T> {
             shrinks: None,
             set: None,
             is_picked: false,
+        };
+        Self {
+            layout,
             cell: Box::new(cell),
         }
     }
 
     pub fn right(mut self) -> Self {
-        self.alignment = Alignment::Right;
+        self.layout.alignment = Alignment::Right;
         self
     }
 
     /// Cut in its middle: ids often differ only at their ends.
     pub fn id(mut self) -> Self {
-        self.is_id = true;
+        self.layout.is_id = true;
         self
     }
 
     pub fn when(mut self, is_shown: bool) -> Self {
-        self.is_shown = is_shown;
+        self.layout.is_shown = is_shown;
         self
     }
 
     /// Shown in lists of at least this many columns.
     pub fn from(mut self, width: u16) -> Self {
-        self.from = width;
+        self.layout.from = width;
         self
     }
 
     /// Narrowed to `to`, where 0 hides it, while the column that shrinks has less than `below`.
     pub fn gives_way(mut self, below: u16, to: u16) -> Self {
-        self.gives_way = (below, to);
+        self.layout.gives_way = (below, to);
         self
     }
 
     /// The one column that gets narrower where the room is short, so that [`Width::Rest`] has this many cells.
     pub fn shrinks(mut self, rest: u16) -> Self {
-        self.shrinks = Some(rest);
+        self.layout.shrinks = Some(rest);
         self
     }
 
     pub fn title(&self) -> &'static str {
-        self.title
+        self.layout.title
     }
 
     /// Gives it the operator's width, if there is one. Its title stands out if the operator picked it.
     pub fn resize(&mut self, set: Option<u16>, is_picked: bool) {
-        self.set = set;
-        self.is_picked = is_picked;
+        self.layout.set = set;
+        self.layout.is_picked = is_picked;
     }
+}
 
+impl Layout {
     /// A cell cut to a width, its control characters escaped.
-    fn cut<'r>(&self, row: &'r T, room: u16) -> Line<'r> {
+    fn cut(&self, cell: Line<'_>, room: u16) -> Line<'static> {
         let cut = if self.is_id { fit_middle } else { fit };
-        cut_line((self.cell)(row, room), room, cut).alignment(self.alignment)
+        cut_line(cell, room, cut).alignment(self.alignment)
     }
 
-    fn natural(&self, rows: &[&T], total: u16) -> u16 {
+    /// Its width where all have room; `widest` is that of its widest cell in at most so many columns.
+    fn natural(&self, total: u16, widest: impl Fn(u16) -> usize) -> u16 {
         if !self.is_shown || total < self.from {
             return 0;
         }
         match self.set.map_or(self.width, Width::Exact) {
             Width::Exact(width) => width,
-            Width::Fit(least, most) => {
-                let widths = rows.iter().map(|row| (self.cell)(row, most).width());
-                cells(widths.max().unwrap_or(0)).clamp(least, most)
-            }
+            Width::Fit(least, most) => cells(widest(most)).clamp(least, most),
             Width::Rest(..) => 0,
         }
     }
@@ -166,9 +174,9 @@ fn cut_line(line: Line<'_>, room: u16, cut: fn(&str, u16) -> Cow<'_, str>) -> Li
     Line::from(spans.collect::<Vec<_>>())
 }
 
-/// The width of each column in `total`; 0 for a hidden one.
-fn widths<T>(columns: &[Column<'_, T>], rows: &[&T], total: u16) -> Vec<u16> {
-    let mut widths: Vec<u16> = columns.iter().map(|it| it.natural(rows, total)).collect();
+/// The width of each column in `total`, from those where all have room; 0 for a hidden one.
+fn widths(columns: &[Layout], natural: Vec<u16>, total: u16) -> Vec<u16> {
+    let mut widths = natural;
     // What the others leave for one column, itself with its gap.
     let left = |widths: &[u16], at: usize| {
         let others = widths.iter().enumerate();
@@ -226,95 +234,130 @@ fn widths<T>(columns: &[Column<'_, T>], rows: &[&T], total: u16) -> Vec<u16> {
 /// ];
 /// Grid::new(columns, rows, self.list, area).draw(ctx, ctx.focused, buf);
 /// ```
-pub struct Grid<'a, 'r, T> {
-    columns: Vec<Column<'a, T>>,
-    widths: Vec<u16>,
-    /// Those on the screen.
-    rows: Vec<&'r T>,
+pub struct Grid {
+    /// The columns on the screen.
+    heads: Vec<Head>,
+    /// The rows on the screen.
+    rows: Vec<Row<'static>>,
     pager: Pager,
 }
 
-impl<'a, 'r, T> Grid<'a, 'r, T> {
+struct Head {
+    title: &'static str,
+    width: u16,
+    alignment: Alignment,
+    is_picked: bool,
+}
+
+impl Grid {
     /// All rows of a list, of which those around the selected one are drawn.
-    pub fn new(columns: Vec<Column<'a, T>>, rows: Vec<&'r T>, list: List, area: Rect) -> Self {
+    pub fn new<T>(columns: Vec<Column<'_, T>>, rows: Vec<&T>, list: List, area: Rect) -> Self {
         let pager = Pager::list(area, list, rows.len());
         let shown = pager.shown();
-        let rows = rows.into_iter().skip(shown.start).take(shown.len());
-        let rows: Vec<&'r T> = rows.collect();
+        let rows: Vec<&T> = rows
+            .into_iter()
+            .skip(shown.start)
+            .take(shown.len())
+            .collect();
+        let columns = columns
+            .into_iter()
+            .map(|column| (column.layout, column.cell));
+        let (layouts, cells): (Vec<_>, Vec<_>) = columns.unzip();
+        let cell = |row: usize, at: usize, room| cells[at](rows[row], room);
+        Self::fitted(&layouts, &cell, pager, area.width)
+    }
+
+    /// Not generic, so that it is compiled once for all lists.
+    fn fitted<'r>(
+        columns: &[Layout],
+        cell: &dyn Fn(usize, usize, u16) -> Line<'r>,
+        pager: Pager,
+        total: u16,
+    ) -> Self {
+        let rows = 0..pager.shown().len();
+        let natural = columns.iter().enumerate().map(|(at, column)| {
+            let widths = |most| rows.clone().map(move |row| cell(row, at, most).width());
+            column.natural(total, |most| widths(most).max().unwrap_or(0))
+        });
+        let widths = widths(columns, natural.collect(), total);
+        let shown = || {
+            let all = columns.iter().zip(&widths).enumerate();
+            all.filter(|(_, (_, width))| **width > 0)
+        };
+        let row = |row| {
+            let cells =
+                shown().map(|(at, (column, width))| column.cut(cell(row, at, *width), *width));
+            Row::new(cells.collect::<Vec<_>>())
+        };
+        let head = |(_, (column, width)): (_, (&Layout, &u16))| Head {
+            title: column.title,
+            width: *width,
+            alignment: column.alignment,
+            is_picked: column.is_picked,
+        };
         Self {
-            widths: widths(&columns, &rows, area.width),
-            columns,
-            rows,
+            heads: shown().map(head).collect(),
+            rows: rows.map(row).collect(),
             pager,
         }
     }
 
-    /// The columns on the screen, each with its width.
-    fn shown(&self) -> impl Iterator<Item = (&Column<'a, T>, u16)> {
-        let all = self.columns.iter().zip(self.widths.iter().copied());
-        all.filter(|(_, width)| *width > 0)
-    }
-
-    fn table<'t>(&self, rows: Vec<Row<'t>>) -> Table<'t> {
-        let widths = self.shown().map(|(_, width)| Constraint::Length(width));
+    fn table(heads: &[Head], rows: Vec<Row<'static>>) -> Table<'static> {
+        let widths = heads.iter().map(|head| Constraint::Length(head.width));
         Table::new(rows, widths).column_spacing(GAP)
     }
 
     /// Draws the titles in a line of their own.
     pub fn draw_head(&self, ctx: ViewContext<'_>, line: Rect, buf: &mut Buffer) {
-        let titles = self.shown().map(|(column, width)| {
-            let title = fit(column.title, width);
-            let style = if column.is_picked {
+        let titles = self.heads.iter().map(|head| {
+            let title = fit(head.title, head.width);
+            let style = if head.is_picked {
                 ctx.theme.bold(Tone::Accent)
             } else {
                 ctx.theme.style(Tone::Dim)
             };
-            Line::styled(title, style).alignment(column.alignment)
+            Line::styled(title, style).alignment(head.alignment)
         });
-        let head = self.table(vec![Row::new(titles.collect::<Vec<_>>())]);
-        Widget::render(head, line, buf);
+        let titles = Row::new(titles.collect::<Vec<_>>());
+        Widget::render(Self::table(&self.heads, vec![titles]), line, buf);
         let mut left = line.x;
-        for (column, width) in self.shown() {
-            let title = Rect {
+        for Head { title, width, .. } in &self.heads {
+            let area = Rect {
                 x: left,
-                width,
+                width: *width,
                 ..line
             };
-            if !column.title.is_empty() {
-                let column = column.title;
-                ctx.note(title, Hit::Heading(column));
+            if !title.is_empty() {
+                ctx.note(area, Hit::Heading(title));
                 let edge = Rect {
-                    x: title.right(),
+                    x: area.right(),
                     width: GAP,
                     ..line
                 };
+                let column = title;
                 ctx.note(edge, Hit::Edge { column, left });
             }
-            left = title.right() + GAP;
+            left = area.right() + GAP;
         }
     }
 
     /// Draws the rows of a pane's list, which can be clicked. The selected one stands out if `marks`.
-    pub fn draw(&self, ctx: ViewContext<'_>, marks: bool, buf: &mut Buffer) {
+    pub fn draw(self, ctx: ViewContext<'_>, marks: bool, buf: &mut Buffer) {
         ctx.note_rows(self.pager.area(), self.pager.shown());
         self.pager.draw_bar(ctx, buf);
-        let titled = self.shown().filter(|(column, _)| !column.title.is_empty());
-        ctx.note_columns(titled.map(|(column, width)| Shown {
-            title: column.title,
-            width,
+        let titled = self.heads.iter().filter(|head| !head.title.is_empty());
+        ctx.note_columns(titled.map(|head| Shown {
+            title: head.title,
+            width: head.width,
         }));
         self.paint(marks.then(|| ctx.theme.selected(ctx.focused)), buf);
     }
 
     /// Draws the rows; the selected one stands out by its style, if there is one.
-    pub fn paint(&self, selected: Option<Style>, buf: &mut Buffer) {
-        let row = |row: &&'r T| {
-            let cells = self.shown().map(|(column, width)| column.cut(row, width));
-            Row::new(cells.collect::<Vec<_>>())
-        };
-        let table = self.table(self.rows.iter().map(row).collect());
+    pub fn paint(self, selected: Option<Style>, buf: &mut Buffer) {
         let at = self.pager.selected().filter(|_| selected.is_some());
         let mut state = TableState::new().with_selected(at);
+        let table = Self::table(&self.heads, self.rows);
         let table = table.row_highlight_style(selected.unwrap_or_default());
         StatefulWidget::render(table, self.pager.area(), buf, &mut state);
     }

@@ -137,7 +137,7 @@ fn shown(holds: Holds, cell: &str, room: u16) -> Cow<'_, str> {
 
 /// The rows around the selected one. The first text, else the first column that holds no number, gets narrower where the
 /// room is short; then the last columns are left out.
-pub fn grid(digest: &Digest, list: List, area: Rect) -> Grid<'_, '_, Vec<String>> {
+pub fn grid(digest: &Digest, list: List, area: Rect) -> Grid {
     let position = |is: fn(Holds) -> bool| {
         let mut holds = digest.columns.iter().map(|column| column.holds);
         holds.position(is)
