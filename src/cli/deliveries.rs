@@ -79,14 +79,8 @@ fn glyph(verdict: Verdict) -> (&'static str, Tone) {
 
 /// Those that failed come first: the end of a long cell is cut.
 fn all_in_words(jobs: &[Job]) -> String {
-    let mut jobs: Vec<&Job> = jobs.iter().collect();
-    jobs.sort_by_key(|job| match job.state {
-        JobState::GivenUp => 0,
-        JobState::Due { .. } if job.tries > 0 => 1,
-        JobState::Due { .. } => 2,
-        JobState::Done => 3,
-    });
-    let words: Vec<String> = jobs.into_iter().map(in_words).collect();
+    let words = Job::failed_first(jobs).into_iter().map(in_words);
+    let words: Vec<String> = words.collect();
     words.join(", ")
 }
 
@@ -99,8 +93,10 @@ pub(super) fn in_words(job: &Job) -> String {
     match job.state {
         JobState::Done => format!("{what}: {report}"),
         JobState::GivenUp => format!("{what}: failed after {}: {report}", tries(job)),
-        JobState::Due { .. } if job.tries == 0 => format!("{what}: waiting"),
-        JobState::Due { .. } => format!("{what}: failed {}, will retry: {report}", times(job)),
+        JobState::Due { .. } if job.has_failed() => {
+            format!("{what}: failed {}, will retry: {report}", times(job))
+        }
+        JobState::Due { .. } => format!("{what}: waiting"),
     }
 }
 

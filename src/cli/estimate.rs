@@ -30,11 +30,7 @@ impl DeckCommand for Estimate {
         let estimate = cx
             .deck
             .send(&account, options, |client| client.estimate(&sum));
-        let mut estimate = estimate.await?;
-        // The provider's order changes with each request; sorted prices can be compared.
-        estimate
-            .prices
-            .sort_by(|a, b| a.currency.as_str().cmp(b.currency.as_str()));
+        let estimate = estimate.await?;
         if out.is_json() {
             let prices: Map<_, _> = estimate
                 .prices

@@ -214,8 +214,22 @@ impl Job {
         match self.state {
             JobState::Done => false,
             JobState::GivenUp => true,
-            JobState::Due { .. } => self.tries > 0,
+            // One that ended with its process has no report.
+            JobState::Due { .. } => self.tries > 0 && !self.summary.is_empty(),
         }
+    }
+
+    /// The jobs, those that failed first.
+    #[must_use]
+    pub fn failed_first(jobs: &[Self]) -> Vec<&Self> {
+        let mut jobs: Vec<&Self> = jobs.iter().collect();
+        jobs.sort_by_key(|job| match job.state {
+            JobState::GivenUp => 0,
+            JobState::Due { .. } if job.has_failed() => 1,
+            JobState::Due { .. } => 2,
+            JobState::Done => 3,
+        });
+        jobs
     }
 
     /// The state after one more attempt.

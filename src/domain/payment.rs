@@ -222,10 +222,29 @@ pub struct Estimate {
     pub token: Currency,
     /// The requested sum.
     pub quantity: Amount,
-    /// Price by paying currency, in the order received.
+    /// Price by paying currency, sorted by its code: the provider's order changes with each response.
     pub prices: Vec<Price>,
     /// When the answer arrived.
     pub quoted_at: WallTime,
+}
+
+impl Estimate {
+    /// An estimate from prices in any order.
+    #[must_use]
+    pub fn new(
+        token: Currency,
+        quantity: Amount,
+        mut prices: Vec<Price>,
+        quoted_at: WallTime,
+    ) -> Self {
+        prices.sort_by(|a, b| a.currency.as_str().cmp(b.currency.as_str()));
+        Self {
+            token,
+            quantity,
+            prices,
+            quoted_at,
+        }
+    }
 }
 
 /// One line of an [`Estimate`].

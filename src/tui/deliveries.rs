@@ -3,7 +3,6 @@
 use super::component::ViewContext;
 use super::widgets::text::without_account;
 use crate::domain::{Delivery, Job, JobKind, JobState, Subject, Verdict};
-use crate::tui::jobs::has_failed;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::text::size;
 
@@ -73,21 +72,15 @@ pub fn due(delivery: &Delivery, ctx: ViewContext<'_>) -> Option<String> {
 
 fn jobs_of(delivery: &Delivery, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     if !delivery.jobs.is_empty() {
-        let mut jobs: Vec<&Job> = delivery.jobs.iter().collect();
-        jobs.sort_by_key(|job| match job.state {
-            JobState::GivenUp => 0,
-            JobState::Due { .. } if has_failed(job) => 1,
-            JobState::Due { .. } => 2,
-            JobState::Done => 3,
-        });
         let row = |job: &Job| {
             let (words, tone) = state(job, &delivery.account, ctx);
             match job.state {
                 JobState::GivenUp => (format!("✘ {words}"), tone),
-                JobState::Due { .. } if has_failed(job) => (format!("! {words}"), tone),
+                JobState::Due { .. } if job.has_failed() => (format!("! {words}"), tone),
                 JobState::Due { .. } | JobState::Done => (words, tone),
             }
         };
+        let jobs = Job::failed_first(&delivery.jobs);
         return jobs.into_iter().map(row).collect();
     }
     let words = match delivery.verdict {
@@ -139,7 +132,7 @@ pub fn state(job: &Job, account: &str, ctx: ViewContext<'_>) -> (String, Tone) {
             } else {
                 next
             };
-            if has_failed(job) {
+            if job.has_failed() {
                 (format!("{why} · {now}"), Tone::Warn)
             } else {
                 (now, Tone::Busy)

@@ -30,7 +30,7 @@ impl Tally {
             match job.state {
                 JobState::Due { .. } => {
                     count.queued += 1;
-                    count.failing += u32::from(has_failed(job));
+                    count.failing += u32::from(job.has_failed());
                 }
                 JobState::Done => {}
                 JobState::GivenUp => count.given_up += 1,
@@ -85,8 +85,4 @@ pub fn failed(delivery: &Delivery) -> Option<(&Job, WallTime)> {
     let last = failed().next_back()?;
     let at = failed().filter_map(|job| job.tried_at).max();
     Some((last, at.unwrap_or(delivery.received_at)))
-}
-
-pub fn has_failed(job: &Job) -> bool {
-    job.tries > 0 && !job.summary.is_empty()
 }

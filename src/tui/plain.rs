@@ -10,7 +10,6 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::component::ViewContext;
-use super::jobs::has_failed;
 use super::msg::{CONFIG, ConfigNews};
 use super::store::{Phase, Store};
 use super::theme::badge;
@@ -307,7 +306,7 @@ impl Plain {
             return false;
         }
         let failed_before = before.is_some_and(|(state, _)| state != JobState::Done);
-        let is_failing = job.state == JobState::GivenUp || has_failed(job);
+        let is_failing = job.has_failed();
         self.jobs.insert(job.id, (job.state, job.tries));
         if self.jobs.len() > FAILING_MAX {
             self.jobs.pop_first();

@@ -271,8 +271,8 @@ async fn one_odd_price_does_not_hide_the_others() {
         [
             ("BTC", "0.0015", true),
             ("DOGE", "", false),
-            ("ETH", "1.2E-7", true),
             ("E M T", "1", false),
+            ("ETH", "1.2E-7", true),
             ("LTC", "3", true),
             ("XRP", "about 5", false),
         ]

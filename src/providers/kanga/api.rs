@@ -365,10 +365,5 @@ fn estimate(
     if prices.is_empty() {
         return Err(ApiError::unexpected("it has no prices"));
     }
-    Ok(Estimate {
-        token: token.clone(),
-        quantity: quantity.clone(),
-        prices,
-        quoted_at: at,
-    })
+    Ok(Estimate::new(token.clone(), quantity.clone(), prices, at))
 }

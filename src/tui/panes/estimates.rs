@@ -118,12 +118,8 @@ impl State {
     fn apply(&mut self, result: Result<Estimate, Problem>) {
         self.request = None;
         match result {
-            Ok(mut quote) => {
+            Ok(quote) => {
                 self.last_error = None;
-                // The provider's order varies from response to response; a row must not move.
-                quote
-                    .prices
-                    .sort_by(|a, b| a.currency.as_str().cmp(b.currency.as_str()));
                 if self.quotes.len() == HISTORY_MAX {
                     self.quotes.pop_front();
                 }

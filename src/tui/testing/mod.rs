@@ -510,18 +510,12 @@ pub fn found<T>(rows: Vec<Arc<T>>) -> Found<T> {
 }
 
 pub fn quote(at: u64, prices: &[(&str, &str)]) -> Estimate {
-    Estimate {
-        token: currency("EMT"),
-        quantity: amount("3000"),
-        prices: prices
-            .iter()
-            .map(|(code, sum)| Price {
-                currency: Reported::currency(code),
-                amount: Reported::amount(sum),
-            })
-            .collect(),
-        quoted_at: second(at).wall,
-    }
+    let prices = prices.iter().map(|(code, sum)| Price {
+        currency: Reported::currency(code),
+        amount: Reported::amount(sum),
+    });
+    let (prices, at) = (prices.collect(), second(at).wall);
+    Estimate::new(currency("EMT"), amount("3000"), prices, at)
 }
 
 pub fn readiness(watches: Vec<(Watch, Vec<Observation>)>, log: Vec<Arc<Exchange>>) -> Ready {
