@@ -120,7 +120,8 @@ pub fn tighten_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-const LINK: &str = "is a symbolic link; remove it";
+const LINK: &str =
+    "is a symbolic link; replace it with a copy of its target, or remove it if it is not yours";
 
 /// The mode of a file of the user alone.
 const OWN: u32 = 0o600;
@@ -149,10 +150,13 @@ fn open_as(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let file = match options.custom_flags(flags).open(path) {
         Ok(file) => file,
-        Err(_) if path.is_symlink() => {
-            return Err(refused(path, LINK));
+        Err(error) => {
+            // Why it may not be opened says more than that it cannot be.
+            if let Ok(about) = fs::symlink_metadata(path) {
+                is_too_open(path, &about, about.is_file(), "regular file")?;
+            }
+            return Err(error);
         }
-        Err(error) => return Err(error),
     };
     // Of the open file, not of the path, which may lead elsewhere by now.
     let about = file.metadata()?;
@@ -224,12 +228,15 @@ fn is_too_open(path: &Path, about: &Metadata, is_one: bool, what: &str) -> io::R
         return Err(refused(path, &format!("is not a {what}; remove it")));
     }
     if let Some(danger @ Danger::Owner(_)) = Danger::of(about) {
-        let remedy = if about.is_dir() {
+        let or = if about.is_dir() {
             "choose another folder with --state-dir"
         } else {
             "remove it"
         };
-        return Err(refused(path, &format!("{danger}; {remedy}")));
+        return Err(refused(
+            path,
+            &format!("{danger}; run `chown` on it if it is yours, or {or}"),
+        ));
     }
     Ok(about.mode() & 0o077 != 0)
 }
@@ -312,7 +319,10 @@ mod tests {
         set_mode(&at("victim"), 0o644);
         for (target, name) in [("victim", "to-a-file"), ("elsewhere", "to-nothing")] {
             symlink(at(target), at(name)).unwrap();
-            let expected = format!("{} is a symbolic link; remove it", at(name).display());
+            let expected = format!(
+                "{} is a symbolic link; replace it with a copy of its target, or remove it if it is not yours",
+                at(name).display()
+            );
             let opened = [open(&at(name)), open_existing(&at(name))];
             let opened = opened.map(|opened| opened.map(drop));
             for refused in opened.into_iter().chain([ensure(&at(name))]) {
@@ -332,6 +342,29 @@ mod tests {
         replace(&at("to-a-file"), b"new").unwrap();
         assert_eq!(fs::read_to_string(at("to-a-file")).unwrap(), "new");
         assert_eq!(fs::read_to_string(at("victim")).unwrap(), "as it was");
+    }
+
+    #[test]
+    fn a_file_of_another_user_is_refused_with_its_owner_and_the_remedy() {
+        // Only root can give a file away.
+        if !geteuid().is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "content").unwrap();
+        chown(&path, Some(12345), None).unwrap();
+        let expected = format!(
+            "{} belongs to another user (uid 12345); run `chown` on it if it is yours, or remove it",
+            path.display()
+        );
+        for refused in [
+            open(&path).map(drop),
+            open_existing(&path).map(drop),
+            ensure(&path),
+        ] {
+            assert_eq!(refused.unwrap_err().to_string(), expected);
+        }
     }
 
     #[test]

@@ -34,8 +34,14 @@ fn refused(ran: &Ran, words: &[&str]) {
 fn links_in_place_of_the_ledgers_files_are_refused_and_their_targets_stay_as_they_are() {
     let peer = Peer::start(vec![json(FINALIZED)]);
     for (name, words) in [
-        ("ledger.db", "ledger.db is a symbolic link; remove it"),
-        ("ledger.lock", "ledger.lock is a symbolic link; remove it"),
+        (
+            "ledger.db",
+            "ledger.db is a symbolic link; replace it with a copy of its target",
+        ),
+        (
+            "ledger.lock",
+            "ledger.lock is a symbolic link; replace it with a copy of its target",
+        ),
         ("ledger.db-wal", "unable to open database file"),
         ("ledger.db-shm", "unable to open database file"),
     ] {
@@ -80,7 +86,7 @@ fn links_in_place_of_a_keys_lock_are_refused() {
     symlink(&elsewhere, &lock).unwrap();
     refused(
         &place.run(&["check", "A-17"]),
-        &["is a symbolic link; remove it"],
+        &["is a symbolic link; replace it with a copy of its target"],
     );
     assert!(!elsewhere.exists());
 
@@ -89,7 +95,7 @@ fn links_in_place_of_a_keys_lock_are_refused() {
     symlink(&elsewhere, &lanes).unwrap();
     refused(
         &place.run(&["check", "A-17"]),
-        &["lanes is a symbolic link; remove it"],
+        &["lanes is a symbolic link; replace it with a copy of its target"],
     );
     assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
     assert_eq!(peer.requests().len(), sent);
