@@ -396,7 +396,19 @@ impl Tokens {
         let note = store.note();
         let mut held = self.held();
         held.shown.stored_note = note;
-        let Some(found) = found else { return false };
+        let found = match found {
+            Ok(Some(found)) => found,
+            missing => {
+                let unread = |why| format!("tilldeck cannot read the saved token: {why}");
+                let note = missing.err().map_or_else(String::new, unread);
+                if held.shown.life.is_none() && held.shown.note != note {
+                    held.shown.note = note;
+                    drop(held);
+                    self.emit();
+                }
+                return false;
+            }
+        };
         redact::learn_passing(&found.token, "access_token");
         let now = self.0.clock.now();
         let taken = held.found(now, &found.token, found.life);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::grant;
 use super::lifecycle::{Jitter, renew_at};
-use crate::config::{Vault, VaultPlace};
+use crate::config::{Vault, VaultError, VaultPlace};
 use crate::domain::{Now, Secret, StoredIn, TokenLife, WallTime, inert};
 use crate::ledger::{KeyHash, KeyLock, Ledger};
 use crate::net::redact;
@@ -85,31 +85,31 @@ impl TokenStore {
         }
     }
 
-    /// The saved token, if it can be trusted. An unreadable one counts as none and is replaced.
-    pub(super) async fn read(&self, now: Now, jitter: Jitter) -> Option<StoredTokenFound> {
+    /// The saved token, if it can be trusted. One with unexpected content counts as none and is replaced.
+    ///
+    /// # Errors
+    /// In words, why its file cannot be read, and what to do.
+    pub(super) async fn read(
+        &self,
+        now: Now,
+        jitter: Jitter,
+    ) -> Result<Option<StoredTokenFound>, String> {
+        let got = self.in_vault("reading", Vault::get).await?;
+        Ok(got.and_then(|(secret, place)| parse(&secret, &place, now, jitter)))
+    }
+
+    /// Works with the vault's entry. `doing` names the work in the error for a crash.
+    async fn in_vault<T: Send + 'static>(
+        &self,
+        doing: &str,
+        work: impl FnOnce(&Vault, &str) -> Result<T, VaultError> + Send + 'static,
+    ) -> Result<T, String> {
         let (vault, name) = (self.vault.clone(), self.name());
-        let got = tokio::task::spawn_blocking(move || vault.get(&name)).await;
-        let (secret, place) = got.ok()?.ok()??;
-        let wire: StoredToken = serde_json::from_str(secret.expose()).ok()?;
-        let life = Duration::from_millis(wire.life);
-        let asked_at = WallTime(wire.asked_at);
-        // The vault's file may have been edited or written by another version: each field is checked.
-        let trusted = wire.schema == 1
-            && grant::check_token(&wire.access_token).is_ok()
-            && !life.is_zero()
-            && life <= grant::LIFE_MAX
-            && asked_at.since(now.wall) <= FUTURE_MAX;
-        trusted.then(|| StoredTokenFound {
-            token: Secret::new(wire.access_token),
-            life: TokenLife {
-                // The monotonic clock starts anew in each process, so the age is taken over as a length.
-                since: now,
-                aged: now.wall.since(asked_at),
-                life,
-                renew_at: renew_at(life, jitter),
-            },
-            stored_in: stored_as(&place),
-        })
+        match tokio::task::spawn_blocking(move || work(&vault, &name)).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(error)) => Err(inert::cut(&error.to_string(), 400)),
+            Err(_) => Err(format!("{doing} it crashed")),
+        }
     }
 
     /// Saves a token in place of the one before.
@@ -124,13 +124,9 @@ impl TokenStore {
             life: u64::try_from(life.life.as_millis()).unwrap_or(u64::MAX),
         };
         let text = serde_json::to_string(&wire).expect("texts and numbers are JSON");
-        let (vault, name, secret) = (self.vault.clone(), self.name(), Secret::new(text));
-        let put = tokio::task::spawn_blocking(move || vault.put(&name, &secret)).await;
-        match put {
-            Ok(Ok(place)) => Ok(stored_as(&place)),
-            Ok(Err(error)) => Err(inert::cut(&error.to_string(), 200)),
-            Err(_) => Err("saving it crashed".into()),
-        }
+        let secret = Secret::new(text);
+        let put = self.in_vault("saving", move |vault, name| vault.put(name, &secret));
+        Ok(stored_as(&put.await?))
     }
 
     /// Deletes any saved token.
@@ -138,23 +134,42 @@ impl TokenStore {
     /// # Errors
     /// In words, why it may still be saved.
     pub(super) async fn forget_any(&self) -> Result<(), String> {
-        let (vault, name) = (self.vault.clone(), self.name());
-        match tokio::task::spawn_blocking(move || vault.forget(&name)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(inert::cut(&error.to_string(), 200)),
-            Err(_) => Err("deleting it crashed".into()),
-        }
+        self.in_vault("deleting", Vault::forget).await
     }
 
     /// Deletes the saved token if it is this one, which the provider rejected.
     pub(super) async fn forget(&self, rejected: &Secret, now: Now) {
         let found = self.read(now, Jitter::new(0)).await;
-        if found.is_some_and(|found| found.token == *rejected) {
-            let (vault, name) = (self.vault.clone(), self.name());
+        if let Ok(Some(found)) = found
+            && found.token == *rejected
+        {
             // A failure does no harm: the process that loads the token gets a 401 and replaces it.
-            let _ = tokio::task::spawn_blocking(move || vault.forget(&name)).await;
+            let _ = self.forget_any().await;
         }
     }
+}
+
+/// The token in a vault's entry. The file may have been edited or written by another version: each field is checked.
+fn parse(entry: &Secret, place: &VaultPlace, now: Now, jitter: Jitter) -> Option<StoredTokenFound> {
+    let wire: StoredToken = serde_json::from_str(entry.expose()).ok()?;
+    let life = Duration::from_millis(wire.life);
+    let asked_at = WallTime(wire.asked_at);
+    let trusted = wire.schema == 1
+        && grant::check_token(&wire.access_token).is_ok()
+        && !life.is_zero()
+        && life <= grant::LIFE_MAX
+        && asked_at.since(now.wall) <= FUTURE_MAX;
+    trusted.then(|| StoredTokenFound {
+        token: Secret::new(wire.access_token),
+        life: TokenLife {
+            // The monotonic clock starts anew in each process, so the age is taken over as a length.
+            since: now,
+            aged: now.wall.since(asked_at),
+            life,
+            renew_at: renew_at(life, jitter),
+        },
+        stored_in: stored_as(place),
+    })
 }
 
 fn stored_as(place: &VaultPlace) -> StoredIn {

@@ -195,19 +195,27 @@ impl<'a> Tokens<'a> {
             plain(left),
             toned(issued, Tone::Dim),
             toned(saved, Tone::Dim),
-            toned(status.note.as_str(), Tone::Dim),
+            // Why there is none is printed below: a cell has no room for it.
+            toned(life.map_or("", |_| &status.note), Tone::Dim),
         ];
         self.listing.row(&object, cells)
     }
 
-    /// Prints the table, and explains once why tokens are not in the keyring: all accounts share the vault.
+    /// Prints the table, which tokens cannot be read, and once why they are not in the keyring: all accounts share the vault.
     fn end(mut self, accounts: &[Account]) -> Result<(), OutputError> {
         let out = self.cx.out;
         self.listing.flush()?;
         let known = self.cx.deck.tokens();
-        let note = known
+        let known = known
             .iter()
-            .filter(|(id, _)| accounts.iter().any(|account| account.id == *id))
+            .filter(|(id, _)| accounts.iter().any(|account| account.id == *id));
+        let unreadable = known
+            .clone()
+            .filter(|(_, status)| status.life.is_none() && !status.note.is_empty());
+        for (account, status) in unreadable.filter(|_| !out.is_json()) {
+            out.warn(&format!("{account}: {}", status.note));
+        }
+        let note = known
             .map(|(_, status)| status.stored_note.as_str())
             .find(|note| !note.is_empty());
         if let Some(note) = note.filter(|_| !out.is_json()) {

@@ -188,6 +188,14 @@ impl Vault {
         }
     }
 
+    /// Why files of this vault cannot be read, one error for each.
+    #[must_use]
+    pub fn unreadable(&self) -> Vec<VaultError> {
+        let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let paths = files.filter_map(|file| self.path(&file.file_name().to_string_lossy()).ok());
+        paths.filter_map(|path| self.read(&path).err()).collect()
+    }
+
     /// Whether a file belongs to this vault.
     #[must_use]
     pub fn holds(&self, file: &Path) -> bool {

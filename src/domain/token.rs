@@ -109,7 +109,8 @@ pub struct TokenStatus {
     pub fetched: u32,
     /// Whether no call of this process has needed it: then it is not renewed.
     pub idle: bool,
-    /// Defaults that were assumed for missing fields of the response that granted it; may be empty.
+    /// Defaults that were assumed for missing fields of the response that granted it, or why the saved one cannot be
+    /// read, inert; may be empty.
     pub note: String,
     /// Where it is saved between runs.
     pub stored_in: StoredIn,

@@ -727,6 +727,40 @@ async fn refused_credentials_are_not_tried_again_by_polling_until_they_are_repla
 }
 
 #[tokio::test]
+async fn a_saved_token_that_cannot_be_read_is_reported_with_its_file_until_it_is_replaced() {
+    let token = Peer::start(vec![granted("token-a", 600), granted("token-b", 600)]);
+    let gateway = Peer::start(vec![json("[]")]);
+    let place = placed(&token.url, &gateway.url);
+    let bench = open(&place, With::default()).await;
+    bench.get().await.unwrap();
+    bench.deck.finish_tokens().await;
+    let vault = files(&place);
+    let saved = std::fs::read_dir(vault.folder()).unwrap().next().unwrap();
+    let saved = saved.unwrap().path();
+    let target = place.path().join("target");
+    std::fs::rename(&saved, &target).unwrap();
+    std::os::unix::fs::symlink(&target, &saved).unwrap();
+
+    let words = format!("{} is a symbolic link; replace it", saved.display());
+    let shown = place.run(&["token", "show", "--json"]);
+    let note: Value = serde_json::from_str(&shown.out).unwrap();
+    let note = note["note"].as_str().unwrap().to_owned();
+    let expected = format!("tilldeck cannot read the saved token: {words}");
+    assert!(note.starts_with(&expected), "{note}");
+    let shown = place.run(&["token", "show"]);
+    let expected = format!("keys: {note}");
+    assert!(shown.err.contains(&expected), "{shown:?}");
+    let found = place.run(&["doctor"]).out;
+    assert!(found.contains(" is a symbolic link\n"), "{found}");
+
+    let bench = open(&place, With::default()).await;
+    bench.get().await.unwrap();
+    bench.deck.finish_tokens().await;
+    assert_eq!(bench.status().note, "");
+    assert!(!saved.is_symlink());
+}
+
+#[tokio::test]
 async fn a_failed_renewal_keeps_the_token_and_says_why() {
     let failing = reply("500 Internal Server Error", "", "");
     let token = Peer::start(vec![

@@ -1,9 +1,10 @@
 //! Whether every secret can be read from its source. None is shown.
 
 use std::collections::BTreeMap;
+use std::iter;
 
 use super::{Finding, Findings, Health, shown};
-use crate::config::{AccountConfig, Config, Environ, Profile, SecretSource, Vault};
+use crate::config::{AccountConfig, Config, Environ, Profile, SecretSource, Vault, VaultError};
 use crate::deck::receiving::fingerprint_of;
 use crate::deck::runtime::source_in_words;
 use crate::domain::Problem;
@@ -36,7 +37,7 @@ pub(super) fn checks(config: &Config, profile: &Profile, reader: &Reader) -> Vec
         checks.push(blocking(move || read(&shared, &reader)));
     }
     let reader = reader.clone();
-    checks.push(blocking(move || vec![store(&reader.vault)]));
+    checks.push(blocking(move || store(&reader.vault)));
     checks
 }
 
@@ -87,25 +88,30 @@ fn read(secrets: &BTreeMap<&'static str, SecretSource>, reader: &Reader) -> Vec<
 }
 
 /// Where new secrets and tokens are saved.
-fn store(vault: &Vault) -> Finding {
+fn store(vault: &Vault) -> Vec<Finding> {
+    let unusable = |error: VaultError| {
+        let problem = Problem::local(error.to_string(), "");
+        Finding::of(Health::Bad, &problem)
+    };
     // Only a request shows whether the keyring works. There is no such entry.
     if let Err(error) = vault.get("doctor") {
-        let problem = Problem::local(error.to_string(), "");
-        return Finding::of(Health::Bad, &problem);
+        return vec![unusable(error)];
     }
-    Finding::good(match vault.note() {
+    let place = Finding::good(match vault.note() {
         Some(why) => format!(
             "tilldeck saves secrets and tokens in files in {}: {why}",
             shown(vault.folder())
         ),
         None => "tilldeck saves secrets and tokens in the system's keyring".to_owned(),
-    })
+    });
+    let files = vault.unreadable().into_iter().map(unusable);
+    iter::once(place).chain(files).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::AccountId;
+    use crate::domain::{AccountId, Secret};
 
     #[test]
     fn each_secret_is_read_and_named_by_its_source_alone() {
@@ -172,11 +178,20 @@ mod tests {
     }
 
     #[test]
-    fn saved_secrets_are_in_files_where_there_is_no_keyring() {
+    fn saved_secrets_are_in_files_where_there_is_no_keyring_and_unreadable_ones_are_reported() {
         let folder = tempfile::tempdir().unwrap();
         let environ = Environ::of([("TILLDECK_KEYRING", "off")]);
-        let found = store(&Vault::system(folder.path().join("vault"), &environ));
-        assert!(found.message.contains("in files in "), "{found:?}");
-        assert_eq!(found.health, Health::Good);
+        let vault = Vault::system(folder.path().join("vault"), &environ);
+        let found = store(&vault);
+        assert!(found[0].message.contains("in files in "), "{found:?}");
+        assert_eq!((found.len(), found[0].health), (1, Health::Good));
+        vault.put("valid", &Secret::new("planted")).unwrap();
+        std::os::unix::fs::symlink("valid", vault.folder().join("link")).unwrap();
+        let found = store(&vault);
+        assert!(
+            found[1].message.contains("/link is a symbolic link"),
+            "{found:?}"
+        );
+        assert_eq!((found.len(), found[1].health), (2, Health::Bad));
     }
 }

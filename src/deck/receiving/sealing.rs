@@ -193,7 +193,7 @@ impl Sealing {
         let vault = self.vault.clone();
         match tokio::task::spawn_blocking(move || work(&vault)).await {
             Ok(Ok(done)) => Ok(done),
-            Ok(Err(error)) => Err(inert::cut(&error.to_string(), 200)),
+            Ok(Err(error)) => Err(inert::cut(&error.to_string(), 400)),
             Err(_) => Err("an internal error stopped reading it".into()),
         }
     }
