@@ -10,6 +10,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::RawRequest;
@@ -231,8 +232,8 @@ fn host(url: &str) -> String {
 
 /// A request or a response, whose body is in the field called `content`, and the size of that.
 fn side<'a>(message: Raw<'a>, content: &'static str) -> (RawSide<'a>, Option<u64>) {
-    let names = ["headers", "cookies", content, "url", "_error", "statusText"];
-    let [headers, cookies, content, url, error, status_text] = fields(message, names);
+    let names = ["headers", "cookies", "queryString", content];
+    let [headers, cookies, query, content] = fields(message, names);
     let names = ["text", "mimeType", "encoding", "comment", "size", "params"];
     let [body, kind, encoding, comment, size, params] = fields(content, names);
     let mut body = text(body);
@@ -242,7 +243,14 @@ fn side<'a>(message: Raw<'a>, content: &'static str) -> (RawSide<'a>, Option<u64
         body = serde_urlencoded::to_string(&form).ok().map(Cow::Owned);
     }
     let cookies = pairs(cookies).into_iter().map(|(_, value)| value);
-    let others = [url, error, status_text].into_iter().filter_map(text);
+    let others = fields(message, ["url", "redirectURL", "_error", "statusText"]);
+    // As JSON, in which secrets are found by their names. A recorder may write an object instead of pairs.
+    let as_json = form.into_iter().chain(pairs(query));
+    let as_json = as_json.map(|(name, value)| Cow::Owned(json!({ name: value }).to_string()));
+    let objects = [headers, query, params].into_iter().flatten();
+    let objects = objects.filter(|raw| raw.get().starts_with('{'));
+    let others = others.into_iter().filter_map(text).chain(as_json);
+    let others = others.chain(objects.map(|raw| Cow::Borrowed(raw.get())));
     let message = RawSide {
         headers: pairs(headers),
         body,

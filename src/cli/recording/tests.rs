@@ -255,6 +255,39 @@ fn no_secret_that_another_program_recorded_is_left_in_any_place() {
 }
 
 #[test]
+fn a_secret_is_redacted_everywhere_wherever_a_recording_names_it() {
+    const SECRET: &str = "Planted&secret=7x+";
+    let named = |name: &str| json!([{ "name": name, "value": SECRET }]);
+    for (field, value) in [
+        ("queryString", named("access_token")),
+        ("queryString", json!({ "access_token": SECRET })),
+        ("headers", named("X-Api-Key")),
+        ("headers", json!({ "Accept": "*/*", "X-Api-Key": SECRET })),
+        ("headers", json!({ "X-Api-Key": ["other", SECRET] })),
+        ("cookies", named("sid")),
+        (
+            "postData",
+            json!({ "text": "{}", "params": named("password") }),
+        ),
+        ("postData", json!({ "params": { "password": SECRET } })),
+        (
+            "redirectURL",
+            json!("https://u:Planted%26secret%3D7x%2B@x.example/"),
+        ),
+    ] {
+        let url = "https://x.example/?seen=Planted%26secret%3D7x%2B";
+        let mut request = json!({ "method": "GET", "url": url });
+        request[field] = value.clone();
+        let body = json!({ "text": format!("<{SECRET}>"), "mimeType": "text/plain" });
+        let before = json!({ "request": { "url": url }, "response": { "content": body } });
+        let entries = [before, json!({ "request": request })];
+        let archive = json!({ "log": { "entries": entries } }).to_string();
+        let shown = format!("{:?}", parse(archive.as_bytes()).unwrap());
+        assert!(!shown.contains("Planted"), "{field} {value}: {shown}");
+    }
+}
+
+#[test]
 fn what_is_no_secret_stays_readable() {
     let line = r#"{"method":"GET","url":"https://shop.example/pay?id=A-1&page=2","status":200,"request":{"headers":
 [["Accept","*/*"],["Sec-Fetch-Mode","cors"]]},"response":{"headers":[["Cache-Control","no-store"],["X-Trace","z"]],
