@@ -6,7 +6,7 @@ pub mod lifecycle;
 pub mod sign;
 pub mod store;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -57,6 +57,8 @@ struct Shared {
     fetch: Arc<dyn FetchToken>,
     clock: Clock,
     store: Option<TokenStore>,
+    /// Whether the status of the token is reported.
+    reports: AtomicBool,
     held: Mutex<Lifecycle>,
     /// Held while a fetch runs. Who waits for it then takes the result.
     fetching: tokio::sync::Mutex<()>,
@@ -77,6 +79,15 @@ impl Tokens {
         Self::stored_in(None, session, fetch, clock)
     }
 
+    /// As [`Self::new`], for a secret that is verified before it is used: its token is not that of the account, and is not
+    /// reported.
+    #[must_use]
+    pub fn trial(session: Session, fetch: Arc<dyn FetchToken>, clock: Clock) -> Self {
+        let trial = Self::new(session, fetch, clock);
+        trial.0.reports.store(false, Ordering::Relaxed);
+        trial
+    }
+
     /// Tokens that are saved in `store`, for later runs and other processes. Nothing is fetched yet.
     #[must_use]
     pub fn stored_in(
@@ -90,6 +101,7 @@ impl Tokens {
             fetch,
             clock,
             store,
+            reports: AtomicBool::new(true),
             held: Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
             saving: tokio::sync::Mutex::default(),
@@ -220,11 +232,12 @@ impl Tokens {
         });
     }
 
-    /// Deletes the saved token: its account was removed, or its secret replaced.
+    /// Deletes the saved token, and reports nothing more: its account was removed, or its secret replaced.
     ///
     /// # Errors
     /// In words, why it may still be saved.
-    pub async fn delete_stored(&self) -> Result<(), String> {
+    pub async fn retire(&self) -> Result<(), String> {
+        self.0.reports.store(false, Ordering::Relaxed);
         match &self.0.store {
             Some(store) => store.forget_any().await,
             None => Ok(()),
@@ -435,10 +448,12 @@ impl Tokens {
     }
 
     fn emit(&self) {
-        let account = self.0.session.account().id.clone();
-        let status = self.status();
-        let gate = self.0.session.gate();
-        gate.emit(Event::Token(account, status));
+        if self.0.reports.load(Ordering::Relaxed) {
+            let account = self.0.session.account().id.clone();
+            let status = self.status();
+            let gate = self.0.session.gate();
+            gate.emit(Event::Token(account, status));
+        }
         self.0.changed.notify_one();
     }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicUsize;
 use super::*;
 use crate::domain::{Account, AccountId, Environment, Problem, ProblemKind, ProviderId, WallTime};
 use crate::ledger::{Ledger, Retention};
+use crate::net::events::{self, EventSender};
 use crate::net::{Gate, Timeouts};
 
 const OPERATOR: RequestOptions = RequestOptions {
@@ -41,6 +42,11 @@ impl FetchToken for Failing {
 }
 
 fn tokens(fetch: Arc<Failing>, folder: &std::path::Path) -> Tokens {
+    let (session, clock) = session(folder, None);
+    Tokens::new(session, fetch, clock)
+}
+
+fn session(folder: &std::path::Path, events: Option<EventSender>) -> (Session, Clock) {
     let (clock, _) = Clock::by_hand(WallTime(1_795_316_066_000));
     let ledger = Ledger::start(folder.to_owned(), clock.clone(), Retention::default());
     let account = Account {
@@ -54,10 +60,27 @@ fn tokens(fetch: Arc<Failing>, folder: &std::path::Path) -> Tokens {
         uses_access_tokens: true,
         abilities: &[],
     };
-    let gate = Gate::new(ledger, clock.clone(), Timeouts::default(), None);
+    let gate = Gate::new(ledger, clock.clone(), Timeouts::default(), events);
     let endpoint = reqwest::Url::parse("http://127.0.0.1:1").unwrap();
     let session = Session::new(Arc::new(gate), account, vec![("token", endpoint)], vec![]);
-    Tokens::new(session, fetch, clock)
+    (session, clock)
+}
+
+#[tokio::test]
+async fn the_token_of_a_trial_is_not_reported_as_that_of_the_account() {
+    type New = fn(Session, Arc<dyn FetchToken>, Clock) -> Tokens;
+    for (new, reports) in [(Tokens::new as New, true), (Tokens::trial, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let (sender, mut events) = events::channel();
+        let (session, clock) = session(folder.path(), Some(sender));
+        let fetch = Arc::new(Failing::default());
+        fetch.goes_on.notify_one();
+        let tokens = new(session, fetch, clock);
+        assert_eq!(tokens.ready(OPERATOR).await, Err(no_credentials()));
+        let mut reported = std::iter::from_fn(|| events.try_recv());
+        let reported = reported.any(|event| matches!(event, Event::Token(..)));
+        assert_eq!(reported, reports);
+    }
 }
 
 /// The results of three callers that wait for one fetch, which goes on once all of them do.

@@ -268,8 +268,6 @@ impl Deck {
             return Ok(Verified(pending));
         }
         let tried = self.try_out(&trial, true, options).await;
-        // The trial's token is stored under this account's name, but is not the token in use.
-        self.emit_token(&account);
         match tried {
             Ok(()) => Ok(Verified(pending)),
             Err(problem) => {
@@ -332,7 +330,7 @@ impl Deck {
                     }
                 ) =>
             {
-                tokens.delete_stored().await
+                tokens.retire().await
             }
             _ => Ok(()),
         };
@@ -424,7 +422,7 @@ impl Deck {
             secret_overrides,
             // A trial runs for one verification.
             renews: false,
-            saves_tokens: false,
+            is_trial: true,
             ..self.factory.clone()
         }
     }

@@ -195,7 +195,7 @@ impl Deck {
             vault,
             secret_overrides: handover.secrets,
             renews: renew,
-            saves_tokens: true,
+            is_trial: false,
         };
         let registry = running(profile, simulator.as_ref(), &factory);
         learn_secrets(profile, &factory.environ, &registry).await;

@@ -89,8 +89,8 @@ pub(super) struct AccountFactory {
     pub(super) secret_overrides: SecretOverrides,
     /// Whether tokens are renewed before they expire; a short command does not.
     pub(super) renews: bool,
-    /// Whether tokens are saved for later runs; those of a trial account are not.
-    pub(super) saves_tokens: bool,
+    /// Whether its accounts are tried out: their tokens are neither saved nor reported.
+    pub(super) is_trial: bool,
 }
 
 /// An account to run, as the config or the simulator describes it.
@@ -210,10 +210,13 @@ impl AccountFactory {
         credentials: &Credentials,
     ) -> Option<Tokens> {
         let fetch = manifest.tokens?(credentials);
+        if self.is_trial {
+            return Some(Tokens::trial(session.clone(), fetch, self.clock.clone()));
+        }
         // A token from one simulator run is invalid in the next.
         let is_embedded = session.account().environment == Environment::Embedded;
-        let saves = self.saves_tokens && !is_embedded;
-        let url = session.resolve(&fetch.call()).ok().filter(|_| saves);
+        let url = session.resolve(&fetch.call()).ok();
+        let url = url.filter(|_| !is_embedded);
         let texts: Vec<&str> = credentials.texts.values().map(String::as_str).collect();
         let client = texts.join("\n");
         let store =

@@ -15,7 +15,7 @@ impl Store {
             Msg::Waiting(request, waiting) => self.waits(*request, waiting.clone()),
             Msg::Token(account, status) => {
                 if let Some(known) = self.known_mut(account) {
-                    known.token = Some(status.clone());
+                    known.on_token(status.clone());
                 }
             }
             Msg::Exchange(_) => self.traffic.sent(now),

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::{
-    Account, AccountId, BudgetGauge, Counts, CredentialStatus, Now, TokenStatus, WallTime,
+    Account, AccountId, BudgetGauge, Counts, CredentialState, CredentialStatus, Now, TokenStatus,
+    WallTime,
 };
 
 pub const ARMED_FOR: Duration = Duration::from_mins(10);
@@ -35,6 +36,21 @@ impl AccountState {
             self.failing_since = status.at;
         }
         self.status = status;
+    }
+
+    pub fn on_token(&mut self, status: TokenStatus) {
+        // A rejected token request is the provider's latest word on the credentials.
+        if let Some(failure) = &status.failure
+            && failure.refused
+            && self.status.at < Some(failure.at)
+        {
+            self.stands(CredentialStatus {
+                state: CredentialState::Refused,
+                at: Some(failure.at),
+                why: Some(failure.why.clone()),
+            });
+        }
+        self.token = Some(status);
     }
 
     pub(super) fn new(account: Account) -> Self {

@@ -35,6 +35,33 @@ fn failed(refused: bool, why: &str, again: Option<u64>) -> TokenFailure {
     }
 }
 
+#[test]
+fn a_rejected_token_request_rejects_the_credentials_until_a_newer_verdict() {
+    let mut setup = sandbox_setup();
+    setup
+        .accounts
+        .push(token_account("keys", Environment::Sandbox));
+    let mut model = begun(setup, 120, 40);
+    let id = name("keys");
+    let failing = |failure| TokenStatus {
+        failure: Some(failure),
+        ..token(1, 3600)
+    };
+    let rejected = failing(failed(true, "revoked", None));
+    let expect = |model: &mut Model, at, status: &TokenStatus, expected| {
+        report(model, at, id.as_str(), status.clone());
+        let known = model.store.known(&id).unwrap();
+        assert_eq!(known.status.state.shown(), expected, "{at}");
+    };
+    expect(&mut model, 1, &token(1, 3600), "untested");
+    let unreachable = failing(failed(false, "no response", Some(40)));
+    expect(&mut model, 30, &unreachable, "untested");
+    expect(&mut model, 31, &rejected, "rejected");
+    model.store.judge(&name("keys"), Ok(()), second(51));
+    // The same failure, reported once more.
+    expect(&mut model, 52, &rejected, "valid");
+}
+
 /// One account for each state of a token.
 fn every_state() -> Model {
     let mut setup = sandbox_setup();
