@@ -67,7 +67,7 @@ impl Command for Doctor {
 fn unusable_by_console(settings: &Settings, out: &Out) -> Option<Problem> {
     let vault = settings.global.vault().ok()?;
     let model = console::model(&settings.config, &settings.profile, &vault, out);
-    model.err().map(|error| Problem::from(&error))
+    model.err().map(Problem::from)
 }
 
 async fn run(settings: Option<&Settings>, subject: Subject, out: &Out) -> CommandResult {

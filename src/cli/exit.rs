@@ -136,7 +136,7 @@ impl Out {
     /// Prints a config error: the snippet for people, an object for scripts.
     fn misconfigured(&self, error: &ConfigError) -> Result<Exit, OutputError> {
         if self.is_json() {
-            self.problem(&error.into())?;
+            self.problem(&error.clone().into())?;
         } else {
             self.say(error.render(self.color_err).trim_end());
             self.hint(error.hint());

@@ -89,8 +89,7 @@ impl Global {
 
     /// The state folder; an error if another user can change its content.
     pub fn state_folder(&self) -> Result<PathBuf, Problem> {
-        let folder = self.locations().state_folder();
-        let folder = folder.map_err(|error| Problem::from(&error))?;
+        let folder = self.locations().state_folder()?;
         match private::danger_of_folder(&folder) {
             None => Ok(folder),
             Some(danger) => Err(Problem::new(

@@ -265,8 +265,7 @@ impl Service {
         &self,
         command: &Listen,
     ) -> Result<(Settings, Options, Option<Prepared>), Problem> {
-        let fresh = self.settings.read_again(&self.settings.profile.name);
-        let fresh = fresh.map_err(|error| Problem::from(&error))?;
+        let fresh = self.settings.read_again(&self.settings.profile.name)?;
         let options = command.options(&fresh)?;
         let prepared = if self.settings.has_deck_of(&fresh) {
             None

@@ -142,9 +142,9 @@ impl fmt::Debug for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-impl From<&ConfigError> for Problem {
+impl From<ConfigError> for Problem {
     /// With its hint.
-    fn from(error: &ConfigError) -> Self {
+    fn from(error: ConfigError) -> Self {
         Self::new(ProblemKind::Config, error.to_string(), error.hint())
     }
 }

@@ -64,13 +64,13 @@ impl TeamLedger {
         let path = machine.config.clone();
         // Before anything else changes.
         let config = blocking(move || {
-            let config = edit::current(&path, &SPECS).map_err(|error| Problem::from(&error))?;
+            let config = edit::current(&path, &SPECS)?;
             let anywhere = || SecretSource::Keyring { name: URL.into() };
             let edit = Edit::Share {
                 url: anywhere(),
                 seal_key: config.callbacks.seal_key.is_none().then(anywhere),
             };
-            edit::rehearse(&path, &edit, &SPECS).map_err(|error| Problem::from(&error))?;
+            edit::rehearse(&path, &edit, &SPECS)?;
             Ok(config)
         })
         .await?;
@@ -173,7 +173,7 @@ impl TeamLedger {
                 url: save(url, name(URL, &of_url.as_str()[..16]))?,
                 seal_key: seal_key.transpose()?,
             };
-            edit::apply(&config, &edit, &SPECS).map_err(|error| Problem::from(&error))
+            Ok(edit::apply(&config, &edit, &SPECS)?)
         })
         .await?;
         Ok(Joined {

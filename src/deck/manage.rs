@@ -6,21 +6,21 @@ mod profile;
 mod verified;
 
 use super::Deck;
-use super::runtime::{AccountFactory, AccountRuntime};
+use super::runtime::AccountFactory;
 use super::secrets::SecretOverrides;
 use crate::config::edit::{self, Edit, Entry};
-use crate::config::{AccountConfig, Config, ConfigError, Environ, KeyKind, SecretSource};
+use crate::config::{ConfigError, KeyKind, SecretSource};
 use crate::domain::manage::{
     Change, Changed, NewAccount, NewSecret, Proof, ProviderSetup, SetupField, leaves_open,
     unprovable, unprovable_account,
 };
-use crate::domain::{AccountId, CredentialStatus, Environment, Problem, ProblemKind, Secret};
+use crate::domain::{AccountId, CredentialStatus, Environment, Problem, ProblemKind};
 use crate::net::{Event, RequestOptions, redact};
 use crate::providers::{self, Manifest, REGISTRY, SPECS};
 use admin::AccountAdmin;
 pub(super) use admin::{unsaved, vault_source};
 pub use profile::profile_for;
-use verified::{Addition, Pending, Rotation, Step};
+use verified::{Addition, Pending, Rotation};
 pub use verified::{SecretValue, Verified};
 
 /// The simulator's event that gives a client a new secret.
@@ -82,17 +82,13 @@ impl Deck {
                     "account {account} belongs to the built-in simulator and cannot be removed"
                 ))?;
                 self.runtime(&account)?;
-                let edit = Edit::Remove {
-                    profile: self.profile.clone(),
-                    account: account.clone(),
-                };
-                let admin = self.admin()?;
-                blocking(move || {
-                    let after = edit::rehearse(&admin.config, &edit, &SPECS);
-                    after.map(drop).map_err(|error| Problem::from(&error))
+                let removed = account.clone();
+                self.administer(move |admin| {
+                    edit::rehearse(&admin.config, &admin.removal(&removed), &SPECS)?;
+                    Ok(())
                 })
                 .await?;
-                Ok(Verified(Pending::Config(Step::Remove(account))))
+                Ok(Verified(Pending::Remove(account)))
             }
         }
     }
@@ -109,86 +105,75 @@ impl Deck {
     ) -> Result<Verified, Problem> {
         self.only_own("the built-in profile sandbox accepts no other accounts")?;
         let secret_overrides = SecretOverrides::default();
-        let held: Vec<&'static str> = new.secrets.iter().map(|(key, _)| *key).collect();
-        let mut secrets: Vec<(&'static str, SecretValue)> = Vec::new();
-        for (key, source) in sources {
-            secrets.push((key, SecretValue::At(source)));
-        }
-        for (key, secret) in new.secrets {
-            redact::learn(&secret, key);
+        let elsewhere: Vec<&'static str> = sources.iter().map(|(key, _)| *key).collect();
+        let mut secrets = sources;
+        for (key, secret) in &new.secrets {
+            redact::learn(secret, key);
             secret_overrides.insert(&new.name, key, secret.clone());
-            secrets.push((key, SecretValue::New(secret)));
+            // A placeholder until the secret is saved and its place is known.
+            let name = name(&self.profile, &new.name, key);
+            secrets.push((key, SecretSource::Keyring { name }));
         }
         let order = providers::by_name(new.provider.0).map_or(&[][..], |m| m.spec.keys);
         // The config file gets them in the provider's order, not in that of typing.
         secrets.sort_by_key(|(key, _)| order.iter().position(|spec| spec.name == *key));
         let entry = Entry {
             profile: self.profile.clone(),
-            account: new.name.clone(),
+            account: new.name,
             provider: new.provider.0.to_owned(),
             environment: new.environment.as_str().to_owned(),
             texts: owned(new.texts),
-            secrets: Vec::new(),
+            secrets: owned(secrets),
             endpoints: new.endpoints.into_iter().collect(),
         };
-        let admin = self.admin()?;
-        let mut rehearsed = entry.clone();
-        for (key, value) in &secrets {
-            let source = match value {
-                SecretValue::At(source) => source.clone(),
-                // A placeholder until the secret is saved and its place is known.
-                SecretValue::New(_) => SecretSource::Keyring {
-                    name: name(&self.profile, &new.name, key),
-                },
-            };
-            rehearsed.secrets.push(((*key).to_owned(), source));
-        }
-        let (config, read) = blocking(move || {
+        let (rehearsed, held) = (entry.clone(), secret_overrides.clone());
+        let config = self.administer(move |admin| {
             let sound = rehearsed.check(&SPECS);
             sound.map_err(|error| wrongly_given(&error))?;
-            let edit = Edit::Add(rehearsed.clone());
-            let after = edit::rehearse(&admin.config, &edit, &SPECS);
-            let after = after.map_err(|error| Problem::from(&error))?;
-            let config = find(&after, &rehearsed.profile, &rehearsed.account)?;
-            let read = read_elsewhere(&config, &held, &admin.factory.environ)?;
-            Ok((config, read))
-        })
-        .await?;
-        for (key, secret) in read {
-            redact::learn(&secret, key);
-            secret_overrides.insert(&new.name, key, secret);
-        }
-        let unverified = if new.proof == Proof::Waived {
-            Some(Problem::new(
+            let account = rehearsed.account.clone();
+            let after = edit::rehearse(&admin.config, &Edit::Add(rehearsed), &SPECS)?;
+            let config = admin.find(&after, &account)?;
+            // As the config names them, so that a source without a secret is not saved as one.
+            for key in elsewhere {
+                let Some(source) = config.secrets.get(key) else {
+                    continue;
+                };
+                let read = source.resolve(&admin.factory.environ);
+                let read = read.map_err(|error| {
+                    let message = format!("account {account}: tilldeck cannot read {key}: {error}");
+                    Problem::config(message, "nothing was saved")
+                })?;
+                redact::learn(&read.secret, key);
+                held.insert(&account, key, read.secret);
+            }
+            Ok(config)
+        });
+        let config = config.await?;
+        let runtime = self.factory_with(secret_overrides).configured(&config)?;
+        let proves = runtime.manifest.proves;
+        let provable = proves.iter().any(|key| config.secrets.contains_key(key));
+        // Before anything is written: a wrong secret must not reach the config file or the vault.
+        let tried = match new.proof {
+            Proof::Waived => Err(Problem::new(
                 ProblemKind::Unreachable,
                 "it was not verified, as requested",
                 "",
-            ))
-        } else {
-            let runtime = self.trial(&config, secret_overrides)?;
-            let proves = runtime.manifest.proves;
-            let provable = proves.iter().any(|key| config.secrets.contains_key(key));
-            // Before anything is written: a wrong secret must not reach the config file or the vault.
-            let tried = if provable {
-                self.try_out(&runtime, false, options).await
-            } else {
-                Err(unprovable_account(&runtime.account, proves))
-            };
-            match tried {
-                Ok(()) => None,
-                Err(problem)
-                    if new.proof == Proof::IfReachable && (!provable || leaves_open(&problem)) =>
-                {
-                    Some(problem)
-                }
-                Err(problem) => return Err(not_saved(problem)),
-            }
+            )),
+            // Beyond a granted token, a call checks the other secrets too.
+            _ if provable => runtime.verify(options).await,
+            _ => Err(unprovable_account(&runtime.account, proves)),
         };
-        Ok(Verified(Pending::Config(Step::Add(Addition {
+        let may_be_open = new.proof != Proof::Needed;
+        let unverified = match tried {
+            Ok(()) => None,
+            Err(problem) if may_be_open && (!provable || leaves_open(&problem)) => Some(problem),
+            Err(problem) => return Err(not_saved(problem)),
+        };
+        Ok(Verified(Pending::Add(Addition {
             entry,
-            secrets,
+            secrets: new.secrets,
             unverified,
-        }))))
+        })))
     }
 
     async fn prove_rotation(
@@ -214,7 +199,8 @@ impl Deck {
         redact::learn(&secret, key);
         let secret_overrides = SecretOverrides::default();
         secret_overrides.insert(&account, key, secret.clone());
-        let (trial, place) = if runtime.account.environment == Environment::Embedded {
+        let factory = self.factory_with(secret_overrides);
+        let (trial, pending) = if runtime.account.environment == Environment::Embedded {
             let events = (runtime.manifest.simulator)().events();
             if !(provable && events.iter().any(|event| event.name == RESET)) {
                 return Err(Problem::usage(
@@ -222,52 +208,52 @@ impl Deck {
                     "only accounts of the config file can get a new one",
                 ));
             }
+            let account = account.clone();
             (
-                self.factory_with(secret_overrides)
-                    .embedded(runtime.manifest, &self.simulated()?),
-                None,
+                factory.embedded(runtime.manifest, &self.simulated()?),
+                Pending::Simulated {
+                    account,
+                    key,
+                    secret,
+                },
             )
         } else {
             if !provable && !unverified {
                 return Err(unprovable(&runtime.account, key));
             }
-            let admin = self.admin()?;
-            let profile = self.profile.clone();
             let of = account.clone();
-            let (config, place) = blocking(move || {
-                let config = edit::current(&admin.config, &SPECS);
-                let config = config.map_err(|error| Problem::from(&error))?;
-                let config = find(&config, &profile, &of)?;
+            let current = self.administer(move |admin| {
+                let config = admin.find(&edit::current(&admin.config, &SPECS)?, &of)?;
                 let source = config.secrets.get(key).cloned();
                 let source = source.ok_or_else(|| {
                     let known: Vec<_> = config.secrets.keys().copied().collect();
                     no_secret(&of, key, &known)
                 })?;
                 let saved_as = admin.saved_as(&config, key, &source);
-                Ok((config, (source, saved_as)))
-            })
-            .await?;
-            (self.trial(&config, secret_overrides)?, Some(place))
-        };
-        let pending = match place {
-            Some((source, saved_as)) => Pending::Config(Step::Rotate(Rotation {
-                account: account.clone(),
-                key,
-                secret,
-                verified: provable,
-                source,
-                saved_as,
-            })),
-            None => Pending::Simulated {
-                account: account.clone(),
-                key,
-                secret,
-            },
+                let rotation = Rotation {
+                    account: of,
+                    key,
+                    secret,
+                    verified: provable,
+                    source,
+                    saved_as,
+                };
+                Ok((config, rotation))
+            });
+            let (config, rotation) = current.await?;
+            (factory.configured(&config)?, Pending::Rotate(rotation))
         };
         if !provable {
             return Ok(Verified(pending));
         }
-        let tried = self.try_out(&trial, true, options).await;
+        let tried = match &trial.tokens {
+            // A granted token is enough to verify a new secret.
+            Some(tokens) => {
+                let granted = tokens.fetch_new(options).await;
+                granted.map(drop).map_err(|error| error.problem(&account))
+            }
+            None => trial.verify(options).await,
+        };
         match tried {
             Ok(()) => Ok(Verified(pending)),
             Err(problem) => {
@@ -291,10 +277,8 @@ impl Deck {
     /// # Errors
     /// If it cannot be saved; nothing has changed then.
     pub async fn save(&self, proved: Verified) -> Result<Changed, Problem> {
-        let before = proved
-            .0
-            .account()
-            .and_then(|account| self.registry.find(account));
+        let superseded = proved.0.superseded();
+        let superseded = superseded.and_then(|account| self.registry.find(account));
         let mut changed = match proved.0 {
             Pending::Simulated {
                 account,
@@ -313,26 +297,22 @@ impl Deck {
                     todo: "it is lost when the simulator ends".into(),
                 }
             }
-            Pending::Config(step) => {
-                let admin = self.admin()?;
-                blocking(move || admin.save(step)).await?
+            Pending::Add(addition) => {
+                self.administer(move |admin| admin.save_addition(addition))
+                    .await?
+            }
+            Pending::Rotate(rotation) => {
+                self.administer(move |admin| admin.save_rotation(&rotation))
+                    .await?
+            }
+            Pending::Remove(account) => {
+                self.administer(move |admin| admin.save_removal(account))
+                    .await?
             }
         };
-        // A token of the old secret, or of a removed account, must not be used again.
-        let forgotten = match before.as_ref().and_then(|runtime| runtime.tokens.as_ref()) {
-            // A secret that grants no token leaves the existing tokens valid.
-            Some(tokens)
-                if !matches!(
-                    changed,
-                    Changed::Rotated {
-                        verified: false,
-                        ..
-                    }
-                ) =>
-            {
-                tokens.retire().await
-            }
-            _ => Ok(()),
+        let forgotten = match superseded.as_ref().and_then(|it| it.tokens.as_ref()) {
+            Some(tokens) => tokens.retire().await,
+            None => Ok(()),
         };
         match &mut changed {
             Changed::Removed { left, .. } => {
@@ -344,32 +324,27 @@ impl Deck {
             Changed::Rotated { account, .. } => self.emit_token(&account.id),
             Changed::Added { .. } => {}
         }
-        let at = self.clock.now().wall;
-        let verdict = match &changed {
+        let (account, tried) = match &changed {
             Changed::Added {
                 account,
                 unverified,
                 ..
-            } => Some((
-                account,
-                CredentialStatus::after(unverified.as_ref().map_or(Ok(()), Err), at),
-            )),
+            } => (account, unverified.as_ref().map_or(Ok(()), Err)),
             Changed::Rotated {
                 account,
                 verified: true,
                 ..
-            } => Some((account, CredentialStatus::after(Ok(()), at))),
-            Changed::Rotated { .. } | Changed::Removed { .. } => None,
+            } => (account, Ok(())),
+            Changed::Rotated { .. } | Changed::Removed { .. } => return Ok(changed),
         };
-        if let Some((account, status)) = verdict
-            // The simulator's credentials end with this process.
-            && account.environment != Environment::Embedded
-        {
-            // The ledger's own status reports a failed write.
-            let _ = self
+        // The simulator's credentials end with this process.
+        if account.environment != Environment::Embedded {
+            let status = CredentialStatus::after(tried, self.clock.now().wall);
+            let remembered = self
                 .ledger
-                .remember_credentials(&self.profile, &account.id, &status)
-                .await;
+                .remember_credentials(&self.profile, &account.id, &status);
+            // The ledger's own status reports a failed write.
+            let _ = remembered.await;
         }
         Ok(changed)
     }
@@ -403,13 +378,18 @@ impl Deck {
         })
     }
 
-    fn admin(&self) -> Result<AccountAdmin, Problem> {
-        Ok(AccountAdmin {
+    /// Runs what reads or changes the config file and the vault, on a thread of its own.
+    async fn administer<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&AccountAdmin) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let admin = AccountAdmin {
             profile: self.profile.clone(),
             config: self.config_file()?,
             factory: self.factory.clone(),
             registry: self.registry.clone(),
-        })
+        };
+        blocking(move || work(&admin)).await
     }
 
     fn simulated(&self) -> Result<reqwest::Url, Problem> {
@@ -417,6 +397,7 @@ impl Deck {
         base.ok_or_else(|| Problem::usage("no simulator is running", ""))
     }
 
+    /// Makes runtimes with the new secrets, for verification only: no other caller can find them.
     fn factory_with(&self, secret_overrides: SecretOverrides) -> AccountFactory {
         AccountFactory {
             secret_overrides,
@@ -426,51 +407,6 @@ impl Deck {
             ..self.factory.clone()
         }
     }
-
-    /// A runtime with the new secrets, for verification only: no other caller can find it.
-    fn trial(
-        &self,
-        config: &AccountConfig,
-        secret_overrides: SecretOverrides,
-    ) -> Result<AccountRuntime, Problem> {
-        let runtime = self.factory_with(secret_overrides).configured(config);
-        runtime.ok_or_else(|| Problem::usage("this provider is not known", ""))
-    }
-
-    /// Whether the provider accepts the credentials. A granted token is enough to verify a new secret; for a new
-    /// account the other secrets are checked too.
-    async fn try_out(
-        &self,
-        runtime: &AccountRuntime,
-        secret_alone: bool,
-        options: RequestOptions,
-    ) -> Result<(), Problem> {
-        if let Some(tokens) = runtime.tokens.as_ref().filter(|_| secret_alone) {
-            let granted = tokens.fetch_new(options).await;
-            return granted
-                .map(drop)
-                .map_err(|error| error.problem(&runtime.account.id));
-        }
-        runtime.verify(options).await
-    }
-}
-
-/// Reads the secrets that stay in their own place, so that a source without a secret is not saved as one.
-fn read_elsewhere(
-    config: &AccountConfig,
-    held: &[&str],
-    environ: &Environ,
-) -> Result<Vec<(&'static str, Secret)>, Problem> {
-    let elsewhere = config.secrets.iter().filter(|(key, _)| !held.contains(key));
-    elsewhere
-        .map(|(key, source)| match source.resolve(environ) {
-            Ok(resolved) => Ok((*key, resolved.secret)),
-            Err(error) => Err(Problem::config(
-                format!("account {}: tilldeck cannot read {key}: {error}", config.id),
-                "nothing was saved",
-            )),
-        })
-        .collect()
 }
 
 fn not_saved(problem: Problem) -> Problem {
@@ -507,20 +443,6 @@ fn wrongly_given(error: &ConfigError) -> Problem {
 fn owned<T>(pairs: Vec<(&'static str, T)>) -> Vec<(String, T)> {
     let pairs = pairs.into_iter();
     pairs.map(|(key, value)| (key.to_owned(), value)).collect()
-}
-
-fn find(config: &Config, profile: &str, account: &AccountId) -> Result<AccountConfig, Problem> {
-    let profiles = config.profiles.iter();
-    let mut accounts = profiles
-        .filter(|known| known.name == profile)
-        .flat_map(|profile| &profile.accounts);
-    let found = accounts.find(|known| known.id == *account);
-    found.cloned().ok_or_else(|| {
-        Problem::config(
-            format!("account {account} of profile {profile} is no longer in the config file"),
-            "another program changed the file; check it, then try again",
-        )
-    })
 }
 
 pub(super) async fn blocking<T: Send + 'static>(

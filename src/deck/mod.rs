@@ -493,7 +493,7 @@ fn running(
     let Some(simulator) = simulator else {
         let accounts = profile.accounts.iter();
         return accounts
-            .filter_map(|config| factory.configured(config))
+            .filter_map(|config| factory.configured(config).ok())
             .collect();
     };
     let base = Url::parse(&simulator.base_url()).expect("a loopback address makes a URL");

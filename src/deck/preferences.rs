@@ -16,8 +16,8 @@ impl Deck {
     pub async fn save_theme(&self, theme: ThemeChoice) -> Result<PathBuf, Problem> {
         let path = self.config_file()?;
         blocking(move || {
-            let done = edit::apply(&path, &Edit::SetTheme(theme), &SPECS);
-            done.map(|_| path).map_err(|error| Problem::from(&error))
+            edit::apply(&path, &Edit::SetTheme(theme), &SPECS)?;
+            Ok(path)
         })
         .await
     }

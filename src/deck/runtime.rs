@@ -129,9 +129,10 @@ impl AccountFactory {
         })
     }
 
-    /// An account of the config file; `None` if its provider is unknown.
-    pub(super) fn configured(&self, config: &AccountConfig) -> Option<AccountRuntime> {
-        let manifest = providers::by_name(config.provider)?;
+    /// An account of the config file, which names only known providers.
+    pub(super) fn configured(&self, config: &AccountConfig) -> Result<AccountRuntime, Problem> {
+        let manifest = providers::by_name(config.provider)
+            .ok_or_else(|| Problem::usage("this provider is not known", ""))?;
         // Where every name of the account at its provider is secret, the config's name identifies it.
         let mut keys = manifest.spec.keys.iter().filter(|key| key.required);
         let name = keys.find_map(|key| config.texts.get(key.name));
@@ -139,7 +140,7 @@ impl AccountFactory {
         let set = set.map(|(key, source)| (*key, !source.is_cheap()));
         // The account's own, then the config's for all, then the provider's.
         let timeout = config.timeout.or(self.gate.network().config.timeout);
-        Some(self.start(AccountSetup {
+        Ok(self.start(AccountSetup {
             account: account(config, manifest, &self.vault),
             manifest,
             texts: config.texts.clone(),

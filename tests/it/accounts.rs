@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tilldeck::config::{Keyring, KeyringError, Vault};
-use tilldeck::domain::manage::{Change, Changed, GuideTopic, NewSecret};
+use tilldeck::config::{Keyring, KeyringError, SecretSource, Vault};
+use tilldeck::domain::manage::{Change, Changed, GuideTopic, NewAccount, NewSecret, Proof};
 use tilldeck::domain::simulate::Command;
-use tilldeck::domain::{AccountId, Secret};
+use tilldeck::domain::{AccountId, Environment, ProviderId, Secret};
 use tilldeck::net::Timeouts;
 use tilldeck::sandbox::control;
 
@@ -807,6 +807,35 @@ impl Keyring for Meanwhile {
         self.entries.lock().unwrap().remove(name);
         Ok(())
     }
+}
+
+#[tokio::test]
+async fn a_secret_that_stays_in_its_file_is_read_where_the_config_will_name_it() {
+    let place = Place::new();
+    let config = "default_profile = \"mine\"\n[profiles.mine.accounts.pl]\nprovider = \"pledg\"\n\
+         environment = \"sandbox\"\napi_key = \"k\"\nmerchant_secret = { env = \"FIRST\" }\n";
+    std::fs::write(place.config_path(), config).unwrap();
+    let bench = crate::deck::open(&place, Timeouts::default()).await;
+    let new = NewAccount {
+        name: AccountId::new("other").unwrap(),
+        provider: ProviderId("pledg"),
+        environment: Environment::Sandbox,
+        texts: vec![("api_key", "k".into())],
+        endpoints: Vec::new(),
+        secrets: Vec::new(),
+        proof: Proof::Waived,
+    };
+    // In the working folder there is such a file, in that of the config there is none.
+    let source = SecretSource::File {
+        written: "Cargo.toml".into(),
+        base: PathBuf::new(),
+    };
+    let sources = vec![("merchant_secret", source)];
+    let how = crate::deck::how();
+    let proved = bench.deck.prove_addition(new, sources, how).await;
+    let message = proved.err().unwrap().message;
+    let expected = "cannot read merchant_secret: file Cargo.toml does not exist";
+    assert!(message.contains(expected), "{message}");
 }
 
 #[tokio::test]

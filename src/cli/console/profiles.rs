@@ -23,10 +23,9 @@ pub struct Profiles {
 }
 
 struct State {
-    /// In force: the whole config, and the open profile.
+    /// In force: the whole config, and the open profile with the accounts as its deck has them, which may have changed one
+    /// itself.
     settings: Settings,
-    /// The accounts as the open deck has them: it may have changed one itself.
-    accounts: Profile,
     /// What the last [`Reload::Deck`] opens with.
     next: Option<Settings>,
 }
@@ -38,7 +37,6 @@ impl Profiles {
             file: Arc::new(ConfigFile::new(&settings.global)),
             state: Mutex::new(State {
                 settings: settings.clone(),
-                accounts: settings.profile.clone(),
                 next: None,
             }),
         }
@@ -79,11 +77,9 @@ impl Profiles {
     /// What a profile opens with by the config file as it is now, and its settings.
     fn read(&self, before: &Settings, profile: &str) -> Result<(ProfileStart, Settings), Problem> {
         self.file.will_be_read();
-        let settings = before.read_again(profile);
-        let settings = settings.map_err(|error| Problem::from(&error))?;
+        let settings = before.read_again(profile)?;
         let vault = settings.global.vault()?;
-        let model = model(&settings.config, &settings.profile, &vault, &self.out);
-        let model = model.map_err(|error| Problem::from(&error))?;
+        let model = model(&settings.config, &settings.profile, &vault, &self.out)?;
         let start = Self::start(&settings, model, true)?;
         Ok((start, settings))
     }
@@ -91,7 +87,6 @@ impl Profiles {
 
 impl State {
     fn put_in_force(&mut self, settings: Settings) {
-        self.accounts = settings.profile.clone();
         self.settings = settings;
         self.next = None;
     }
@@ -107,8 +102,7 @@ impl ProfileSource for Profiles {
 
     fn home_of(&self, environment: Environment) -> Result<(Profile, Options), Problem> {
         let state = self.state();
-        let settings = state.settings.with_config_again();
-        let settings = settings.map_err(|error| Problem::from(&error))?;
+        let settings = state.settings.with_config_again()?;
         let profile = profile_for(&settings.config, None, environment)?;
         Ok((profile, settings.options()?))
     }
@@ -121,13 +115,9 @@ impl ProfileSource for Profiles {
         let mut state = self.state();
         let profile = state.settings.profile.name.clone();
         let (start, settings) = self.read(&state.settings, &profile)?;
-        let open = Settings {
-            profile: state.accounts.clone(),
-            ..state.settings.clone()
-        };
         state.settings.awaits_restart = settings.awaits_restart;
         state.next = None;
-        let goes_on = open.has_deck_of(&settings);
+        let goes_on = state.settings.has_deck_of(&settings);
         if goes_on && state.settings.config == settings.config {
             return Ok(Reload::Same);
         }
@@ -159,15 +149,15 @@ impl ProfileSource for Profiles {
         let Ok(config) = state.settings.global.load_config() else {
             return;
         };
-        let accounts = &mut state.accounts;
-        let profile = config.profile(Some(&accounts.name)).ok();
-        let mut now = profile.into_iter().flat_map(|profile| &profile.accounts);
+        let open = &mut state.settings.profile;
+        let now = config.profile(Some(&open.name)).ok();
+        let mut now = now.into_iter().flat_map(|profile| &profile.accounts);
         let now = now.find(|known| known.id == *account).cloned();
-        let mut all = accounts.accounts.iter();
-        match (all.position(|known| known.id == *account), now) {
-            (Some(at), Some(now)) => accounts.accounts[at] = now,
-            (Some(at), None) => drop(accounts.accounts.remove(at)),
-            (None, now) => accounts.accounts.extend(now),
+        let accounts = &mut open.accounts;
+        match (accounts.iter().position(|known| known.id == *account), now) {
+            (Some(at), Some(now)) => accounts[at] = now,
+            (Some(at), None) => drop(accounts.remove(at)),
+            (None, now) => accounts.extend(now),
         }
     }
 

@@ -26,7 +26,7 @@ pub(super) fn program() -> Finding {
 pub(super) fn config(subject: &Subject, config: Result<&Config, &ConfigError>) -> Vec<Finding> {
     let config = match config {
         Ok(config) => config,
-        Err(error) => return vec![Finding::of(Health::Bad, &Problem::from(error))],
+        Err(error) => return vec![Finding::of(Health::Bad, &error.clone().into())],
     };
     let mut found = vec![match &subject.console {
         None => file(subject, config),
@@ -58,7 +58,7 @@ fn file(subject: &Subject, config: &Config) -> Finding {
 fn profile(subject: &Subject, config: &Config) -> Finding {
     let profile = match config.profile(subject.profile.as_deref()) {
         Ok(profile) => chosen(subject, profile),
-        Err(error) => return Finding::of(Health::Bad, &Problem::from(&error)),
+        Err(error) => return Finding::of(Health::Bad, &error.into()),
     };
     let name = &profile.name;
     // Only the names: where their secrets are is a line of its own.
@@ -91,7 +91,7 @@ fn mode(path: &Path) -> Option<String> {
 pub(super) async fn state(folder: Result<PathBuf, ConfigError>) -> Vec<Finding> {
     let folder = match folder {
         Ok(folder) => folder,
-        Err(error) => return vec![Finding::of(Health::Bad, &Problem::from(&error))],
+        Err(error) => return vec![Finding::of(Health::Bad, &error.into())],
     };
     // A network file system may take long.
     let looked = tokio::task::spawn_blocking(move || look(&folder)).await;

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::super::runtime::{AccountFactory, AccountRegistry};
-use super::verified::{Addition, Rotation, SecretValue, Step};
-use super::{find, name};
+use super::name;
+use super::verified::{Addition, Rotation};
 use crate::config::edit::{self, Edit, NewSource};
 use crate::config::{AccountConfig, Config, SecretSource, VaultError, VaultPlace};
 use crate::domain::manage::Changed;
@@ -20,15 +20,7 @@ pub(super) struct AccountAdmin {
 }
 
 impl AccountAdmin {
-    pub(super) fn save(&self, step: Step) -> Result<Changed, Problem> {
-        match step {
-            Step::Add(addition) => self.save_addition(addition),
-            Step::Rotate(rotation) => self.save_rotation(&rotation),
-            Step::Remove(account) => self.save_removal(&account),
-        }
-    }
-
-    fn save_addition(&self, addition: Addition) -> Result<Changed, Problem> {
+    pub(super) fn save_addition(&self, addition: Addition) -> Result<Changed, Problem> {
         let Addition {
             mut entry,
             secrets,
@@ -36,41 +28,30 @@ impl AccountAdmin {
         } = addition;
         let mut saved: Vec<String> = Vec::new();
         let mut saved_in: Vec<(String, String)> = Vec::new();
-        let added = || {
-            for (key, value) in secrets {
-                let (source, place) = match value {
-                    SecretValue::At(source) => {
-                        let place = source.describe();
-                        (source, place)
-                    }
-                    SecretValue::New(secret) => {
-                        let name = self.free_name(&entry.account, key, None)?;
-                        let place = self.factory.vault.put(&name, &secret);
-                        let place = place.map_err(|error| unsaved(&error))?;
-                        saved.push(name.clone());
-                        (
-                            vault_source(&self.config, &name, &place)?,
-                            place_in_words(&place),
-                        )
-                    }
+        let mut added = || {
+            for (key, source) in &mut entry.secrets {
+                let new = secrets.iter().find(|(new, _)| new == key);
+                let place = if let Some((_, secret)) = new {
+                    let name = self.free_name(&entry.account, key, None)?;
+                    let place = self.factory.vault.put(&name, secret);
+                    let place = place.map_err(|error| unsaved(&error))?;
+                    saved.push(name.clone());
+                    *source = vault_source(&self.config, &name, &place)?;
+                    place_in_words(&place)
+                } else {
+                    source.describe()
                 };
-                saved_in.push((key.to_owned(), place));
-                entry.secrets.push((key.to_owned(), source));
+                saved_in.push((key.clone(), place));
             }
             self.edited(&Edit::Add(entry.clone()))
         };
-        let config = match added() {
-            Ok(config) => config,
-            Err(problem) => {
-                // A leftover entry does no harm: nothing refers to it, and the next secret of this account gets another
-                // name.
-                for name in saved {
-                    let _ = self.factory.vault.forget(&name);
-                }
-                return Err(problem);
+        let config = added().inspect_err(|_| {
+            // A leftover entry does no harm: nothing refers to it, and the next secret of this account gets another name.
+            for name in &saved {
+                let _ = self.factory.vault.forget(name);
             }
-        };
-        let account = self.register(&find(&config, &self.profile, &entry.account)?)?;
+        })?;
+        let account = self.register(&config, &entry.account)?;
         let provable = providers::by_name(&entry.provider).map_or(&[][..], |m| m.proves);
         let accepted = provable.iter().filter(|key| {
             unverified.is_none() && entry.secrets.iter().any(|(known, _)| known == *key)
@@ -83,32 +64,24 @@ impl AccountAdmin {
         })
     }
 
-    fn save_rotation(&self, rotation: &Rotation) -> Result<Changed, Problem> {
-        let Rotation {
-            account,
-            key,
-            secret,
-            source,
-            ..
-        } = rotation;
+    pub(super) fn save_rotation(&self, rotation: &Rotation) -> Result<Changed, Problem> {
+        let (account, key) = (&rotation.account, rotation.key);
         let overrides = &self.factory.secret_overrides;
-        let config = edit::current(&self.config, &SPECS).map_err(|error| Problem::from(&error))?;
+        let config = edit::current(&self.config, &SPECS)?;
+        let there = || rotation.source.resolve(&self.factory.environ);
         let (config, saved_in, todo) = if let Some(name) = &rotation.saved_as {
             let (config, place, left) = self.save_in_vault(config, rotation, name)?;
             overrides.drop(account, Some(key));
             (config, Some(place_in_words(&place)), left)
-        } else if source
-            .resolve(&self.factory.environ)
-            .is_ok_and(|there| there.secret == *secret)
-        {
+        } else if there().is_ok_and(|there| there.secret == rotation.secret) {
             overrides.drop(account, Some(key));
             (config, None, String::new())
         } else {
-            overrides.insert(account, key, secret.clone());
-            (config, None, by_hand(source))
+            overrides.insert(account, key, rotation.secret.clone());
+            (config, None, by_hand(&rotation.source))
         };
         Ok(Changed::Rotated {
-            account: self.register(&find(&config, &self.profile, account)?)?,
+            account: self.register(&config, account)?,
             verified: rotation.verified,
             saved_in,
             todo,
@@ -123,15 +96,9 @@ impl AccountAdmin {
         rotation: &Rotation,
         name: &str,
     ) -> Result<(Config, VaultPlace, String), Problem> {
-        let Rotation {
-            account,
-            key,
-            secret,
-            source,
-            ..
-        } = rotation;
+        let (account, key, secret) = (&rotation.account, rotation.key, &rotation.secret);
         let vault = &self.factory.vault;
-        let old = match source {
+        let old = match &rotation.source {
             SecretSource::File { written, base } => VaultPlace::File(base.join(written)),
             _ => VaultPlace::Keyring,
         };
@@ -147,7 +114,7 @@ impl AccountAdmin {
             self.edited(&Edit::SetSecret(NewSource {
                 profile: self.profile.clone(),
                 account: account.clone(),
-                key: (*key).to_owned(),
+                key: key.to_owned(),
                 source,
             }))
         });
@@ -162,41 +129,60 @@ impl AccountAdmin {
         Ok((config, place, left))
     }
 
-    fn save_removal(&self, account: &AccountId) -> Result<Changed, Problem> {
-        let config = edit::current(&self.config, &SPECS).map_err(|error| Problem::from(&error))?;
-        let settings = find(&config, &self.profile, account)?;
+    pub(super) fn save_removal(&self, account: AccountId) -> Result<Changed, Problem> {
+        let settings = self.find(&edit::current(&self.config, &SPECS)?, &account)?;
         let names: Vec<String> = settings
             .secrets
             .iter()
             .filter_map(|(key, source)| self.saved_as(&settings, key, source))
             .collect();
-        self.edited(&Edit::Remove {
-            profile: self.profile.clone(),
-            account: account.clone(),
-        })?;
+        self.edited(&self.removal(&account))?;
         // After the config file was written: if that fails, the account goes on as before.
-        self.registry.remove(account);
-        self.factory.secret_overrides.drop(account, None);
+        self.registry.remove(&account);
+        self.factory.secret_overrides.drop(&account, None);
         let left: Vec<String> = names
             .iter()
             .filter_map(|name| self.factory.vault.forget(name).err())
             .map(|error| format!("its secret is still stored: {error}"))
             .collect();
         Ok(Changed::Removed {
-            account: account.clone(),
+            account,
             left: left.join("; "),
         })
     }
 
-    fn edited(&self, edit: &Edit) -> Result<Config, Problem> {
-        edit::apply(&self.config, edit, &SPECS).map_err(|error| Problem::from(&error))
+    pub(super) fn removal(&self, account: &AccountId) -> Edit {
+        Edit::Remove {
+            profile: self.profile.clone(),
+            account: account.clone(),
+        }
     }
 
-    fn register(&self, config: &AccountConfig) -> Result<Account, Problem> {
-        let runtime = self
-            .factory
-            .configured(config)
-            .ok_or_else(|| Problem::usage("this provider is not known", ""))?;
+    fn edited(&self, edit: &Edit) -> Result<Config, Problem> {
+        Ok(edit::apply(&self.config, edit, &SPECS)?)
+    }
+
+    /// The settings of one of the profile's accounts.
+    pub(super) fn find(
+        &self,
+        config: &Config,
+        account: &AccountId,
+    ) -> Result<AccountConfig, Problem> {
+        let profile = config.profile(Some(&self.profile)).ok();
+        let mut accounts = profile.into_iter().flat_map(|profile| &profile.accounts);
+        let found = accounts.find(|known| known.id == *account);
+        found.cloned().ok_or_else(|| {
+            let profile = &self.profile;
+            Problem::config(
+                format!("account {account} of profile {profile} is no longer in the config file"),
+                "another program changed the file; check it, then try again",
+            )
+        })
+    }
+
+    /// Starts the account anew, as it is in the config now.
+    fn register(&self, config: &Config, account: &AccountId) -> Result<Account, Problem> {
+        let runtime = self.factory.configured(&self.find(config, account)?)?;
         let account = runtime.account.clone();
         self.registry.insert(runtime);
         Ok(account)
@@ -215,17 +201,10 @@ impl AccountAdmin {
         let usual = name(&self.profile, account, key);
         // Bounded: a vault that reports every name as taken must not hang the command.
         let others = (2..100).map(|count| format!("{usual}-{count}"));
-        for name in std::iter::once(usual.clone()).chain(others) {
-            if Some(name.as_str()) == taken {
-                continue;
-            }
-            if self
-                .factory
-                .vault
-                .get(&name)
-                .map_err(|error| unsaved(&error))?
-                .is_none()
-            {
+        let names = std::iter::once(usual.clone()).chain(others);
+        for name in names.filter(|name| Some(name.as_str()) != taken) {
+            let there = self.factory.vault.get(&name);
+            if there.map_err(|error| unsaved(&error))?.is_none() {
                 return Ok(name);
             }
         }

@@ -9,8 +9,9 @@ use crate::domain::{AccountId, Problem, Secret};
 pub struct Verified(pub(super) Pending);
 
 pub(super) enum Pending {
-    /// The config file changes.
-    Config(Step),
+    Add(Addition),
+    Rotate(Rotation),
+    Remove(AccountId),
     /// The simulator has a new secret until its end.
     Simulated {
         account: AccountId,
@@ -19,18 +20,12 @@ pub(super) enum Pending {
     },
 }
 
-pub(super) enum Step {
-    Add(Addition),
-    Rotate(Rotation),
-    Remove(AccountId),
-}
-
 /// An account that is verified.
 pub(super) struct Addition {
-    /// Its section in the config file, without its secrets.
+    /// Its section in the config file. The places of new secrets are not known yet.
     pub(super) entry: Entry,
-    /// Its secrets, in the order of the config file.
-    pub(super) secrets: Vec<(&'static str, SecretValue)>,
+    /// The new secrets, which tilldeck saves.
+    pub(super) secrets: Vec<(&'static str, Secret)>,
     /// Why it could not be verified.
     pub(super) unverified: Option<Problem>,
 }
@@ -56,11 +51,16 @@ pub(super) struct Rotation {
 }
 
 impl Pending {
-    /// The account it changes, where there is one already.
-    pub(super) fn account(&self) -> Option<&AccountId> {
+    /// The account whose token must not be used again: it is of the old secret, or of a removed account.
+    pub(super) fn superseded(&self) -> Option<&AccountId> {
         match self {
-            Self::Config(Step::Add(_)) => None,
-            Self::Config(Step::Rotate(Rotation { account, .. }) | Step::Remove(account))
+            // A secret that is not verified grants no token, and leaves the existing one valid.
+            Self::Add(_)
+            | Self::Rotate(Rotation {
+                verified: false, ..
+            }) => None,
+            Self::Rotate(Rotation { account, .. })
+            | Self::Remove(account)
             | Self::Simulated { account, .. } => Some(account),
         }
     }
