@@ -157,17 +157,22 @@ impl<T: LogRow> Log<T> {
         };
     }
 
-    /// Adds rows from the ledger. One that is loaded already is newer.
+    /// Adds rows that follow one another in the ledger. One that is loaded already is newer.
     pub fn add(&mut self, rows: &[Arc<T>], store: &mut Store) {
         self.change(store, |log, store| {
             for row in rows {
-                if log.shown(store).known(row.id()).is_some() {
-                    continue;
-                }
-                // What a search found is not all there is, so the other rows would have gaps.
-                if log.found_for.is_empty() {
+                if T::loaded(store).known(row.id()).is_none() {
                     log.put(row, ROWS_READ_MAX, store);
-                } else {
+                }
+            }
+        });
+    }
+
+    /// Adds rows that a search of the ledger has found. They are not all there is, so the loaded rows would have gaps.
+    fn add_found(&mut self, rows: &[Arc<T>], store: &mut Store) {
+        self.change(store, |log, _| {
+            for row in rows {
+                if log.found.known(row.id()).is_none() {
                     log.found.put(row.clone(), ROWS_READ_MAX);
                 }
             }
@@ -306,7 +311,11 @@ impl<T: LogRow> Log<T> {
                     let text = format!("there are no older {}s", T::NOUN);
                     ctx.store.flash(Level::Info, text);
                 }
-                self.add(rows, ctx.store);
+                if filter.is_empty() {
+                    self.add(rows, ctx.store);
+                } else {
+                    self.add_found(rows, ctx.store);
+                }
             }
         }
     }

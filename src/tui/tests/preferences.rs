@@ -385,6 +385,30 @@ fn the_next_start_restores_pane_zoom_filters_and_selection() {
 }
 
 #[test]
+fn a_filter_that_is_restored_before_the_rows_come_hides_some_and_loses_none() {
+    let mut before = sized(sandbox_setup(), 120, 40);
+    press(&mut before, "5/status:5xx<enter>", second(1));
+    let mut after = sized(sandbox_setup(), 120, 40);
+    after.restore(&before.screen_state());
+    update(
+        &mut after,
+        second(0),
+        Msg::Resized {
+            width: 120,
+            height: 41,
+        },
+    );
+    let log = [(2, Outcome::Status(500)), (1, Outcome::Status(200))];
+    let log = log.map(|(at, outcome)| exchange(at, "/api/v2/tpg/transaction", outcome));
+    let ready = readiness(Vec::new(), log.into());
+    update(&mut after, second(0), Msg::Ready(ready));
+    let rows = |model: &Model| screen(model, second(1), 120, 41).matches("/tpg/").count();
+    assert_eq!(rows(&after), 1);
+    press(&mut after, "5/<esc>", second(1));
+    assert_eq!(rows(&after), 2);
+}
+
+#[test]
 fn a_row_that_comes_after_the_operators_first_key_is_not_selected_any_more() {
     let mut before = sized(sandbox_setup(), 120, 40);
     before = next_start(&mut before);
