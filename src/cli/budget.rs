@@ -64,8 +64,7 @@ fn free(gauge: &BudgetGauge) -> u32 {
 
 fn cells(account: &AccountId, gauge: &BudgetGauge) -> [Cell; 7] {
     let full = gauge.used >= gauge.limit;
-    let nearly = u64::from(gauge.used) * 10 > u64::from(gauge.limit) * 9;
-    let tone = match (full || gauge.held.is_some(), nearly) {
+    let tone = match (full || gauge.held.is_some(), gauge.is_nearly_used()) {
         (true, _) => Tone::Bad,
         (false, true) => Tone::Warn,
         (false, false) => Tone::Good,
@@ -85,23 +84,11 @@ fn cells(account: &AccountId, gauge: &BudgetGauge) -> [Cell; 7] {
         toned(account.as_str(), Tone::Accent),
         plain(gauge.counts.as_str()),
         toned(bar(gauge), tone),
-        plain(used(gauge)),
+        plain(gauge.count()),
         toned(format!("per {}", time::exact(gauge.period)), Tone::Dim),
         plain(free(gauge).to_string()),
         toned(next, Tone::Warn),
     ]
-}
-
-/// Where colleagues share the limit, with the part of this operator.
-fn used(gauge: &BudgetGauge) -> String {
-    let BudgetGauge {
-        used, own, limit, ..
-    } = gauge;
-    if own == used {
-        format!("{used}/{limit}")
-    } else {
-        format!("{used}/{limit} ({own} yours)")
-    }
 }
 
 /// `####----`: ASCII, which every terminal and log file shows.

@@ -61,6 +61,16 @@ impl BudgetGauge {
         u64::from(self.used) * 10 > u64::from(self.limit) * 9
     }
 
+    /// What is used of how many slots: "12/2000", or "12/2000 (3 yours)" where colleagues share them.
+    #[must_use]
+    pub fn count(&self) -> String {
+        let Self {
+            used, own, limit, ..
+        } = self;
+        let own = (own != used).then(|| format!(" ({own} yours)"));
+        format!("{used}/{limit}{}", own.unwrap_or_default())
+    }
+
     /// What is used, for people: "over 90 % of the rate limit is used: 470 of 500 requests in 60 s".
     #[must_use]
     pub fn describe_use(&self) -> String {

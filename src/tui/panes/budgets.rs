@@ -1,12 +1,10 @@
 //! The rows above the request log: the traffic of the last minute, and each account's rate limits.
 
 use std::cmp::Reverse;
-use std::fmt::Write as _;
 use std::time::Duration;
 
-use ratatui::layout::{Constraint, Flex};
-
 use crate::domain::{AccountId, BudgetGauge, Counts, Now, time};
+use crate::tui::panes::request_rows::spaced;
 use crate::tui::prelude::*;
 use crate::tui::widgets::bar::{columns, eighths};
 
@@ -24,15 +22,19 @@ pub fn budget_rows(store: &Store, width: u16) -> u16 {
         mono: Duration::ZERO,
         wall: crate::domain::WallTime(0),
     };
-    let all = store.accounts.iter().flat_map(|known| known.budgets(now));
-    let (pressed, idle) = all.fold((0_usize, 0_usize), |(pressed, idle), gauge| {
-        if is_pressed(&gauge) {
-            (pressed + 1, idle)
-        } else {
-            (pressed, idle + 1)
-        }
-    });
-    cells(1 + pressed + idle.div_ceil(across(width)))
+    cells(1 + rows(&gauges(store, now), across(width)))
+}
+
+/// Rows in which all gauges are drawn.
+fn rows(gauges: &[(&AccountId, BudgetGauge)], across: usize) -> usize {
+    let pressed = gauges.iter().filter(|(_, gauge)| is_pressed(gauge)).count();
+    pressed + (gauges.len() - pressed).div_ceil(across)
+}
+
+fn gauges(store: &Store, now: Now) -> Vec<(&AccountId, BudgetGauge)> {
+    let accounts = store.accounts.iter();
+    let all = accounts.flat_map(|known| known.budgets(now).map(|gauge| (known.id(), gauge)));
+    all.collect()
 }
 
 fn across(width: u16) -> usize {
@@ -50,16 +52,10 @@ pub fn draw_budgets(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let traffic = ctx.store.traffic.changes_in(ctx.now, ctx.still);
     changes.chain(traffic).for_each(|left| ctx.changes_in(left));
     draw_traffic(ctx, area, buf);
-    let mut left = below(area, 1);
-    let mut all: Vec<(&AccountId, BudgetGauge)> = ctx
-        .store
-        .accounts
-        .iter()
-        .flat_map(|known| known.budgets(ctx.now).map(move |gauge| (known.id(), gauge)))
-        .collect();
-    let pressed = all.iter().filter(|(_, gauge)| is_pressed(gauge)).count();
+    let area = below(area, 1);
+    let mut all = gauges(ctx.store, ctx.now);
     let across = across(area.width);
-    let all_fit = pressed + (all.len() - pressed).div_ceil(across) <= usize::from(left.height);
+    let all_fit = rows(&all, across) <= usize::from(area.height);
     // The most urgent first. The others keep their order, so that an operator finds them, unless some must be left out.
     all.sort_by_key(|(_, gauge)| {
         let used = u64::from(gauge.used) * 1000 / u64::from(gauge.limit.max(1));
@@ -75,50 +71,31 @@ pub fn draw_budgets(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         .max()
         .unwrap_or(0)
         .min(24);
-    let mut rest = all.as_slice();
-    while let Some(((_, first), _)) = rest.split_first() {
-        if left.is_empty() {
-            break;
-        }
-        let calm = rest.iter().take_while(|(_, gauge)| !is_pressed(gauge));
-        let here = if is_pressed(first) {
-            1
-        } else {
-            calm.count().min(across)
-        };
-        let (row, after) = rest.split_at(here);
+    let (pressed, calm) = all.split_at(all.partition_point(|(_, gauge)| is_pressed(gauge)));
+    let mut hidden = all.len();
+    let rows = pressed.chunks(1).chain(calm.chunks(across));
+    for (row, line) in rows.zip(area.rows()) {
+        hidden -= row.len();
         // The last row says how many accounts it leaves out; the layout gives no other row for that.
-        let hidden = if left.height == 1 { after.len() } else { 0 };
-        let more = match hidden {
-            0 => String::new(),
-            n => format!("+{n} more"),
-        };
-        let keep = if hidden > 0 { width(&more) + 2 } else { 0 };
-        let room = left.width.saturating_sub(keep);
-        let cell = if is_pressed(first) {
-            room
+        let more = if hidden > 0 && line.bottom() == area.bottom() {
+            format!("+{hidden} more")
         } else {
-            room / cells(across)
+            String::new()
         };
-        // Two columns between the gauges.
-        let wide = |at: usize| {
-            if at < across {
-                cell.saturating_sub(2)
-            } else {
-                cell
-            }
-        };
-        let columns = (1..=row.len()).map(|at| Constraint::Length(wide(at)));
-        let columns = Layout::horizontal(columns).spacing(2).flex(Flex::Start);
-        for ((account, gauge), place) in row.iter().zip(&*columns.split(left)) {
-            let pen = &mut Pen::new(buf, *place, 0);
-            pen.cell(&name(account, gauge), names, ctx.theme.style(Tone::Plain))
-                .skip(1);
-            draw_gauge(gauge, ctx, pen);
+        Pen::new(buf, line, 0).flush(&more, ctx.theme.style(Tone::Dim));
+        let alone = across == 1 || is_pressed(&row[0].1);
+        let (columns, gap) = if alone { (1, 0) } else { (cells(across), 2) };
+        let cell = line.width.saturating_sub(spaced(&more)) / columns;
+        for (at, (account, gauge)) in (0..).zip(row) {
+            let place = Rect {
+                x: line.x + cell * at,
+                width: cell.saturating_sub(gap),
+                ..line
+            };
+            let mut pen = Pen::new(buf, place, 0);
+            pen.cell(&name(account, gauge), names, ctx.theme.style(Tone::Plain));
+            draw_gauge(gauge, ctx, pen.skip(1));
         }
-        Pen::new(buf, left, 0).flush(&more, ctx.theme.style(Tone::Dim));
-        left = below(left, 1);
-        rest = after;
     }
 }
 
@@ -174,9 +151,8 @@ fn draw_traffic(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
 fn draw_gauge(gauge: &BudgetGauge, ctx: ViewContext<'_>, pen: &mut Pen<'_>) {
     let (theme, dim) = (ctx.theme, ctx.theme.style(Tone::Dim));
     let full = gauge.used >= gauge.limit;
-    let nearly = u64::from(gauge.used) * 10 > u64::from(gauge.limit) * 9;
     // Nearly full from 90 %: 5 % are reserved for the operator, so background checks stop soon after.
-    let tone = match (full, nearly) {
+    let tone = match (full, gauge.is_nearly_used()) {
         (true, _) => Tone::Bad,
         (false, true) => Tone::Warn,
         (false, false) => Tone::Good,
@@ -206,11 +182,7 @@ fn draw_gauge(gauge: &BudgetGauge, ctx: ViewContext<'_>, pen: &mut Pen<'_>) {
             .text(fitting(&words, room), theme.style(Tone::Warn));
         return;
     }
-    let mut count = format!("{}/{}", gauge.used, gauge.limit);
-    if gauge.own != gauge.used {
-        // Colleagues share the limit.
-        let _ = write!(count, " ({} yours)", gauge.own);
-    }
+    let count = gauge.count();
     let per = format!(" per {}", period(gauge.period));
     let next = match gauge.next_free {
         _ if !full => String::new(),

@@ -159,7 +159,7 @@ fn failure(exchange: &Exchange) -> &str {
 }
 
 /// The columns of a text and of the two blanks beside it.
-fn spaced(text: &str) -> u16 {
+pub fn spaced(text: &str) -> u16 {
     if text.is_empty() { 0 } else { width(text) + 2 }
 }
 
