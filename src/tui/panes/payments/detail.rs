@@ -1,7 +1,5 @@
 //! The selected payment: its verdict, the expected and the received amount, and its states so far.
 
-use ratatui::text::Line;
-
 use crate::domain::{Outcome, Payment, Subject, WallTime};
 use crate::tui::overlays::alerts::handled_words;
 use crate::tui::panes::track::Track;
@@ -166,18 +164,11 @@ fn draw_history(watched: &Watched, ctx: ViewContext<'_>, area: Rect, buf: &mut B
         return;
     }
     let dim = ctx.theme.style(Tone::Dim);
-    let columns = vec![
-        Column::new("", Width::Exact(19), move |it: &Entry, _| {
-            Line::styled(it.at.date_and_clock(&ctx.store.zone), dim)
-        }),
-        Column::new("", Width::Exact(11), move |it: &Entry, _| {
-            Line::styled(it.what.as_str(), ctx.theme.style(it.tone))
-        }),
-        Column::new("", Width::Rest(0, u16::MAX), move |it: &Entry, _| {
-            Line::styled(it.words.as_str(), dim)
-        }),
-    ];
-    let history = history(watched, ctx);
-    let seen = history.iter().take(usize::from(area.height)).collect();
-    Grid::new(columns, seen, List::default(), area).paint(None, buf);
+    for (entry, line) in history(watched, ctx).iter().zip(area.rows()) {
+        Pen::new(buf, line, 0)
+            .cell(&entry.at.date_and_clock(&ctx.store.zone), 20, dim)
+            .cell(&entry.what, 11, ctx.theme.style(entry.tone))
+            .skip(1)
+            .text(&entry.words, dim);
+    }
 }
