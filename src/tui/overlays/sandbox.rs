@@ -243,19 +243,10 @@ impl Component for State {
         let (screen, store) = (ctx.area, &*ctx.store);
         let rows = self.rows(store);
         let height = areas(screen, rows.len())[0].height;
-        let before = self.list.selected;
         self.list.step(step, rows.len(), height);
-        let is_heading = |at: usize| rows.get(at).is_some_and(Row::is_heading);
-        let down = self.list.selected >= before && !matches!(step, Step::Up(_));
-        let mut on = if down { Step::Down(1) } else { Step::Up(1) };
-        while is_heading(self.list.selected) {
-            let here = self.list.selected;
-            self.list.step(on, rows.len(), height);
-            // At the top heading the way up ends: turn round.
-            if self.list.selected == here {
-                on = Step::Down(1);
-            }
-        }
+        self.list.skip(step, |at| {
+            rows.get(*at).is_some_and(|row| !row.is_heading())
+        });
         // Scrolls up to the heading of the first row.
         if self.list.selected <= 2 {
             let at = self.list.selected;

@@ -289,22 +289,12 @@ impl Component for State {
         let [_, list] = areas(ctx.area);
         let height = list.height;
         let lines = self.lines(ctx.now, ctx.store);
-        let up = matches!(step, Step::Up(_) | Step::PageUp | Step::Top);
         self.list.step(step, lines.len(), height);
         // The cursor skips remarks and days.
         let can = |at: &usize| lines.get(*at).copied().is_some_and(Line::is_selectable);
-        let from = self.list.selected;
-        let before = (0..=from).rev().find(can);
-        let after = (from..lines.len()).find(can);
-        let chosen = if up {
-            before.or(after)
-        } else {
-            after.or(before)
-        };
-        self.list.selected = chosen.unwrap_or(from);
-        self.list.fit(lines.len(), height);
+        self.list.skip(step, can);
         // The remark about a missing callback is below the last entry: scrolls to it.
-        if chosen.is_some_and(|at| (at + 1..lines.len()).all(|below| !can(&below))) {
+        if !(self.list.selected + 1..lines.len()).any(|below| can(&below)) {
             self.list.fit_to_end(lines.len(), height);
         }
     }

@@ -58,6 +58,19 @@ impl List {
         self.fit(len, height);
     }
 
+    /// After a step to a row that cannot be selected, such as a heading: selects the nearest one that can, upwards after a
+    /// step up, if there is one.
+    pub fn skip(&mut self, by: Step, can: impl Fn(&usize) -> bool) {
+        let above = (0..self.len.min(self.selected + 1)).rev().find(&can);
+        let below = (self.selected..self.len).find(&can);
+        let nearest = match by {
+            Step::Up(_) | Step::PageUp | Step::Top => above.or(below),
+            Step::Down(_) | Step::PageDown | Step::Bottom => below.or(above),
+        };
+        self.selected = nearest.unwrap_or(self.selected);
+        self.fit(self.len, self.height);
+    }
+
     /// Moves the selection in the list as it was fitted last.
     pub fn go(&mut self, by: Step) {
         self.step(by, self.len, self.height);
@@ -123,5 +136,30 @@ mod tests {
         assert_eq!(list.window(3, 10), 0..3, "a list that has shrunk");
         assert_eq!(list.window(0, 10), 0..0);
         assert_eq!(list.window(100, 0), 0..0);
+    }
+
+    #[test]
+    fn a_step_skips_the_rows_that_cannot_be_selected() {
+        let lands = |from, step, rows: &str| {
+            let mut list = List {
+                selected: from,
+                ..List::default()
+            };
+            list.step(step, rows.len(), 4);
+            list.skip(step, |at| rows.as_bytes()[*at] == b'x');
+            list.selected
+        };
+        for (from, step, rows, to) in [
+            (1, Step::Down(1), "-x--x-", 4),
+            (4, Step::Down(1), "-x--x-", 4),
+            (4, Step::Up(1), "-x--x-", 1),
+            (1, Step::Up(1), "-x--x-", 1),
+            (1, Step::Bottom, "-x--x-", 4),
+            (4, Step::Top, "-x--x-", 1),
+            (0, Step::Down(1), "--", 1),
+            (0, Step::Down(1), "", 0),
+        ] {
+            assert_eq!(lands(from, step, rows), to, "{from} {step:?} {rows}");
+        }
     }
 }

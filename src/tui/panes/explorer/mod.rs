@@ -431,12 +431,9 @@ impl Component for State {
             Part::Calls => {
                 let height = view::list_area(self.area, self).height;
                 self.list.step(step, self.rows.len(), height);
-                let is_heading = |at: usize| self.rows.get(at).is_some_and(Row::is_heading);
-                if is_heading(self.list.selected) {
-                    let up = matches!(step, Step::Up(_) | Step::PageUp) && self.list.selected > 0;
-                    let on = if up { Step::Up(1) } else { Step::Down(1) };
-                    self.list.step(on, self.rows.len(), height);
-                }
+                self.list.skip(step, |at| {
+                    self.rows.get(*at).is_some_and(|row| !row.is_heading())
+                });
                 self.open_selected(ctx.store);
             }
             Part::Response => {
