@@ -278,20 +278,18 @@ pub fn draw_failed(problem: &Problem, ctx: ViewContext<'_>, area: Rect, buf: &mu
         width: area.width.saturating_sub(4),
         ..below(area, area.height / 4)
     };
-    let mut left = area;
-    Pen::new(buf, left, 0)
+    Pen::new(buf, area, 0)
         .text("✘ ", theme.bold(Tone::Bad))
         .text("tilldeck cannot start", theme.bold(Tone::Bad));
-    left = below(left, 2);
-    let rows = paragraph(buf, left, &problem.message, theme.style(Tone::Plain));
-    left = below(left, rows + 1);
-    let rows = paragraph(buf, left, &problem.hint, theme.style(Tone::Dim));
+    let (plain, dim) = (theme.style(Tone::Plain), theme.style(Tone::Dim));
+    let left = paragraph(buf, below(area, 2), &problem.message, plain);
+    let left = paragraph(buf, below(left, 1), &problem.hint, dim);
     let text = format!(
         "{} quits, {} switches the profile.",
         ctx.key(ConsoleAction::Quit),
         ctx.key(ConsoleAction::Profiles)
     );
-    paragraph(buf, below(left, rows + 1), &text, theme.style(Tone::Dim));
+    paragraph(buf, below(left, 1), &text, dim);
 }
 
 pub fn draw_too_small(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {

@@ -169,16 +169,14 @@ impl Component for State {
             .text(self.account.as_str(), theme.style(Tone::Dim))
             .text(", on the watch list", theme.style(Tone::Dim));
         left = below(left, 1);
-        let rows = paragraph(buf, left, &self.link.shown, theme.style(Tone::Accent));
-        left = below(left, rows);
+        left = paragraph(buf, left, &self.link.shown, theme.style(Tone::Accent));
         if self.request.with_token {
-            let rows = paragraph(
+            left = paragraph(
                 buf,
                 left,
                 "The link contains a secret payment token (hidden here, as …). Send it only to this payer.",
                 theme.style(Tone::Warn),
             );
-            left = below(left, rows);
         }
         self.draw_code(ctx, left, screen, buf);
         None

@@ -363,8 +363,8 @@ fn draw_detail(row: &Row<'_>, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer
     let rule = "┄".repeat(usize::from(area.width));
     Pen::new(buf, area, 0).text(&rule, dim);
     let area = below(area, 1);
-    let rows = paragraph(buf, area, row.about, ctx.theme.style(Tone::Plain));
-    paragraph(buf, below(area, rows), &row.more, dim);
+    let left = paragraph(buf, area, row.about, ctx.theme.style(Tone::Plain));
+    paragraph(buf, left, &row.more, dim);
 }
 
 fn describe(act: PayerAct) -> &'static str {

@@ -321,8 +321,8 @@ impl Component for State {
             let [room, _] = split_rows(left, if left.height > 6 { 3 } else { 1 });
             let words = problem.describe();
             let words = without_account(&words, question.account.as_str());
-            let rows = paragraph(buf, room, words, ctx.theme.style(Tone::Bad));
-            left = below(left, rows);
+            let rest = paragraph(buf, room, words, ctx.theme.style(Tone::Bad));
+            left = below(left, room.height - rest.height);
         }
         let Some(quote) = self.quotes.back() else {
             if self.last_error.is_none() {

@@ -27,10 +27,8 @@ impl Heading<'_> {
 /// Draws what an empty pane says: what is missing, and how it comes; returns the area below.
 pub fn draw_empty(texts: [&str; 2], ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Rect {
     let [what, how] = texts;
-    let rows = paragraph(buf, area, what, ctx.theme.style(Tone::Plain));
-    let left = below(area, rows + 1);
-    let rows = paragraph(buf, left, how, ctx.theme.style(Tone::Dim));
-    below(left, rows)
+    let left = paragraph(buf, area, what, ctx.theme.style(Tone::Plain));
+    paragraph(buf, below(left, 1), how, ctx.theme.style(Tone::Dim))
 }
 
 /// The rows that details need, each of them wrapped to `columns`.
@@ -55,14 +53,12 @@ pub fn draw_lines(
             _ => ctx.theme.style(*tone),
         };
         // A single row shows more of a text that is cut at its end than of one that is wrapped.
-        let rows = match left.height {
-            1 => {
-                Pen::new(buf, left, 0).text(text, style);
-                1
-            }
-            _ => paragraph(buf, left, text, style),
-        };
-        left = below(left, rows);
+        if left.height == 1 {
+            Pen::new(buf, left, 0).text(text, style);
+            left = below(left, 1);
+        } else {
+            left = paragraph(buf, left, text, style);
+        }
     }
     left
 }

@@ -475,13 +475,9 @@ fn draw_none(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     } else {
         "No account here uses access tokens."
     };
-    let rows = paragraph(buf, area, text, ctx.theme.style(Tone::Plain));
-    paragraph(
-        buf,
-        below(area, rows),
-        "Each request carries the account's key or signature; nothing expires.",
-        ctx.theme.style(Tone::Dim),
-    );
+    let left = paragraph(buf, area, text, ctx.theme.style(Tone::Plain));
+    let text = "Each request carries the account's key or signature; nothing expires.";
+    paragraph(buf, left, text, ctx.theme.style(Tone::Dim));
 }
 
 #[cfg(test)]

@@ -224,10 +224,10 @@ impl<'a> Pen<'a> {
     }
 }
 
-/// Wrapped text in `area`; returns the rows used.
-pub fn paragraph(buf: &mut Buffer, area: Rect, text: &str, style: Style) -> u16 {
+/// Wrapped text in `area`; returns the area below it.
+pub fn paragraph(buf: &mut Buffer, area: Rect, text: &str, style: Style) -> Rect {
     if area.is_empty() || text.is_empty() {
-        return 0;
+        return area;
     }
     let lines = wrap(text, area.width);
     let rows = cells(lines.len());
@@ -239,7 +239,7 @@ pub fn paragraph(buf: &mut Buffer, area: Rect, text: &str, style: Style) -> u16 
             pen.text(line, style);
         }
     }
-    rows.min(area.height)
+    below(area, rows)
 }
 
 /// A size in at most eight characters.

@@ -148,8 +148,8 @@ pub fn draw(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     Pen::new(buf, area, 0).text(glyph, ctx.theme.bold(tone));
     let [_, inner] = split_columns(area, 2);
     let [room, _] = split_rows(inner, ERROR_ROWS);
-    let row = paragraph(buf, room, &why_down(ctx), ctx.theme.bold(Tone::Bad));
-    let left = below(inner, row);
+    let rest = paragraph(buf, room, &why_down(ctx), ctx.theme.bold(Tone::Bad));
+    let left = below(inner, room.height - rest.height);
     if !left.is_empty() {
         let lines = lines(ctx, area.width, left.height.into());
         for (line, place) in lines.into_iter().zip(left.rows()) {

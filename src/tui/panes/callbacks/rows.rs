@@ -92,23 +92,19 @@ pub fn draw_detail(delivery: &Delivery, ctx: ViewContext<'_>, area: Rect, buf: &
         account: &delivery.account,
     }
     .draw(theme, area, buf);
-    let mut left = below(area, 1);
-    let rows = paragraph(buf, left, &deliveries::meaning(delivery), theme.style(tone));
-    left = below(left, rows);
+    let meaning = deliveries::meaning(delivery);
+    let mut left = paragraph(buf, below(area, 1), &meaning, theme.style(tone));
     if let Some(words) = deliveries::due(delivery, ctx) {
         let keys = format!(
             "{words}: {} lists the calls",
             ctx.key(Action::FollowCallback)
         );
-        let rows = paragraph(buf, left, &keys, theme.bold(Tone::Bad));
-        left = below(left, rows);
+        left = paragraph(buf, left, &keys, theme.bold(Tone::Bad));
     }
-    let rows = paragraph(buf, left, &deliveries::arrival(delivery, ctx), dim);
-    left = below(left, rows);
+    left = paragraph(buf, left, &deliveries::arrival(delivery, ctx), dim);
     for job in &delivery.jobs {
         let (words, tone) = deliveries::state(job, &delivery.account, ctx);
         let words = words + &deliveries::history(job);
-        let rows = paragraph(buf, left, &words, theme.style(tone));
-        left = below(left, rows);
+        left = paragraph(buf, left, &words, theme.style(tone));
     }
 }

@@ -342,14 +342,9 @@ fn draw_problem(past: &PastCall, ctx: ViewContext<'_>, area: Rect, buf: &mut Buf
         .text(&word, theme.bold(tone))
         .text(&at, theme.style(Tone::Dim));
     if let Err(problem) = &past.outcome {
-        let left = below(area, 1);
-        let rows = paragraph(buf, left, &problem.message, theme.style(Tone::Plain));
-        paragraph(
-            buf,
-            below(left, rows),
-            &problem.hint,
-            theme.style(Tone::Dim),
-        );
+        let (left, plain) = (below(area, 1), theme.style(Tone::Plain));
+        let left = paragraph(buf, left, &problem.message, plain);
+        paragraph(buf, left, &problem.hint, theme.style(Tone::Dim));
     }
 }
 

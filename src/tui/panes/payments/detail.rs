@@ -41,11 +41,11 @@ pub fn draw(watched: &Watched, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffe
     let text = text.into_iter().filter(|(_, words)| !words.is_empty());
     for (tone, words) in text.chain(last_error(watched, ctx)) {
         let [room, _] = split_rows(left, left.height.saturating_sub(1).max(1));
-        let rows = paragraph(buf, room, &words, theme.style(tone));
-        left = below(left, rows);
+        let rest = paragraph(buf, room, &words, theme.style(tone));
+        left = below(left, room.height - rest.height);
     }
-    let rows = paragraph(buf, left, &state(watched, ctx), theme.style(Tone::Dim));
-    draw_history(watched, ctx, below(left, rows + 1), buf);
+    let left = paragraph(buf, left, &state(watched, ctx), theme.style(Tone::Dim));
+    draw_history(watched, ctx, below(left, 1), buf);
 }
 
 /// The difference, and who set the expected amount.

@@ -156,8 +156,8 @@ impl State {
         };
         for problem in refusal.into_iter().chain(&player.last_error) {
             let [words, _] = split_rows(left, 4);
-            let rows = paragraph(buf, words, &problem.describe(), theme.style(Tone::Bad));
-            left = below(left, rows);
+            let rest = paragraph(buf, words, &problem.describe(), theme.style(Tone::Bad));
+            left = below(left, words.height - rest.height);
         }
         let Some((inventory, _)) = &player.inventory else {
             return;
