@@ -17,5 +17,5 @@ pub use super::widgets::form::{Field, Form};
 pub use super::widgets::list::{List, Step};
 pub use super::widgets::pager::Pager;
 pub use super::widgets::text::{
-    Pen, below, cells, fit, fit_middle, paragraph, split_columns, split_rows, width, wrap,
+    Pen, below, cells, fit, fit_middle, paragraph, split_columns, split_rows, widest, width, wrap,
 };

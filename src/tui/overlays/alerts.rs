@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use ratatui::layout::Constraint::{Fill, Length};
 
-use crate::domain::{Handled, inert, is_about_hook};
+use crate::domain::{AccountId, Handled, inert, is_about_hook};
 use crate::tui::alerts::{self, Alert, Target};
 use crate::tui::prelude::*;
 
@@ -123,12 +123,8 @@ impl Component for State {
             return None;
         }
         let [list, place, detail, keys] = areas(screen, alerts.len());
-        let account = alerts.iter().filter_map(|alert| alert.account.as_ref());
-        let account = account
-            .map(|id| width(id.as_str()))
-            .max()
-            .unwrap_or(0)
-            .min(16);
+        let accounts = alerts.iter().filter_map(|alert| alert.account.as_ref());
+        let account = widest(accounts.map(AccountId::as_str)).min(16);
         let selected = self.place(&alerts);
         let mut shown = self.list;
         shown.selected = selected;

@@ -76,8 +76,7 @@ impl Component for State {
         };
         window.draw(theme, screen, buf);
         let [list, note] = areas(screen, self.rows.len());
-        let account = self.rows.iter().map(|row| width(row.account.as_str()));
-        let account = account.max().unwrap_or(0).min(16);
+        let account = widest(self.rows.iter().map(|row| row.account.as_str())).min(16);
         let pager = Pager::list(list, self.list, self.rows.len());
         pager.draw(ctx, buf, |at, line, buf| {
             let past = &self.rows[at];

@@ -119,9 +119,9 @@ impl State {
 
     /// The size of the window: as wide as the widest entry needs, and as high as the screen allows.
     fn size(&self, screen: Rect) -> Size {
-        let abouts = self.offered.iter().map(|entry| width(&entry.about));
+        let abouts = widest(self.offered.iter().map(|entry| &entry.about));
         let names = names_width(self.offered.iter());
-        let wanted = KIND + names + KEYS + 4 + abouts.max().unwrap_or(0);
+        let wanted = KIND + names + KEYS + 4 + abouts;
         Size::new(
             (wanted + AROUND.width).max(60),
             self.rows(screen) + AROUND.height,
@@ -163,8 +163,7 @@ impl State {
 }
 
 fn names_width<'e>(entries: impl Iterator<Item = &'e Entry>) -> u16 {
-    let names = entries.map(|entry| width(&entry.name));
-    names.max().unwrap_or(0).min(NAME_MAX)
+    widest(entries.map(|entry| &entry.name)).min(NAME_MAX)
 }
 
 impl Component for State {

@@ -73,8 +73,7 @@ impl Component for State {
         let (store, theme) = (ctx.store, ctx.theme);
         let len = store.profiles.len();
         let rows = Self::rows(store, screen);
-        let names = store.profiles.iter().map(|profile| width(&profile.name));
-        let names = names.max().unwrap_or(0).min(NAME_MAX);
+        let names = widest(store.profiles.iter().map(|profile| &profile.name)).min(NAME_MAX);
         let inner = Window {
             title: "Profiles",
             size: Size::new(BESIDE + names, rows + AROUND),

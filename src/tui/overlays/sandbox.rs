@@ -276,11 +276,8 @@ impl Component for State {
         let inner = window.draw(theme, screen, buf);
         let [list, detail] = areas(screen, rows.len());
         let entries = rows.iter().filter(|row| !row.is_heading());
-        let longest = entries.map(|row| width(&row.name) + 2).max();
-        let names = longest
-            .unwrap_or_default()
-            .min(inner.width * 2 / 5)
-            .max(NAMES);
+        let names = widest(entries.map(|row| &row.name)) + 2;
+        let names = names.min(inner.width * 2 / 5).max(NAMES);
         let pager = Pager::list(list, self.list, rows.len());
         pager.draw(ctx, buf, |at, line, buf| {
             let here = at == self.list.selected;

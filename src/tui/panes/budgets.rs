@@ -65,12 +65,7 @@ pub fn draw_budgets(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
             if all_fit { 0 } else { used },
         ))
     });
-    let names = all
-        .iter()
-        .map(|(account, gauge)| width(&name(account, gauge)))
-        .max()
-        .unwrap_or(0)
-        .min(24);
+    let names = widest(all.iter().map(|(account, gauge)| name(account, gauge))).min(24);
     let (pressed, calm) = all.split_at(all.partition_point(|(_, gauge)| is_pressed(gauge)));
     let mut hidden = all.len();
     let rows = pressed.chunks(1).chain(calm.chunks(across));

@@ -406,8 +406,7 @@ fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, AccountState>> {
     let dim = ctx.theme.style(Tone::Dim);
     let roomy = total >= ROOMY;
     // Of all accounts, so that nothing moves while the list scrolls.
-    let names = ctx.store.accounts.iter().map(|it| width(it.id().as_str()));
-    let names = names.max().unwrap_or(0);
+    let names = widest(ctx.store.accounts.iter().map(|it| it.id().as_str()));
     let status_width = if roomy {
         Width::Fit(0, 40)
     } else {

@@ -8,7 +8,7 @@ use secrecy::zeroize::Zeroizing;
 use tui_input::{Input, InputRequest};
 
 use super::input::{TYPED_MAX, UNTYPEABLE, draw_input, edit, paste, request, typeable};
-use super::text::{Pen, below, cells, paragraph, width, wrap};
+use super::text::{Pen, below, cells, paragraph, widest, wrap};
 use crate::domain::{AccountId, Secret, secret};
 use crate::tui::component::ViewContext;
 use crate::tui::hits::Hit;
@@ -375,8 +375,7 @@ impl Form {
 
     /// Columns of the widest label.
     fn label_width(&self) -> u16 {
-        let labels = self.fields.iter().map(|field| width(field.label));
-        labels.max().unwrap_or(0)
+        widest(self.fields.iter().map(|field| field.label))
     }
 
     /// Columns after the label: the mark of the current field and two gaps are before them.

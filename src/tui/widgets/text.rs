@@ -19,6 +19,12 @@ pub fn width(text: &str) -> u16 {
     cells(text.width())
 }
 
+/// The cells of the widest of some texts.
+pub fn widest<T: AsRef<str>>(texts: impl Iterator<Item = T>) -> u16 {
+    let widths = texts.map(|text| width(text.as_ref()));
+    widths.max().unwrap_or(0)
+}
+
 /// The text in at most `max` cells, control characters escaped, with `…` where it is cut off.
 pub fn fit(text: &str, max: u16) -> Cow<'_, str> {
     // A field of a megabyte must not be walked for the sake of eighty cells.

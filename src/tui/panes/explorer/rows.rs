@@ -31,13 +31,12 @@ impl State {
         if room < BOTH_MIN {
             return Rows { ctx, about: room };
         }
-        let (mut about, mut path) = (0, 0);
-        for row in &self.rows {
-            if let Row::Call { call, .. } = row {
-                about = about.max(width(call.about));
-                path = path.max(width(call.path));
-            }
-        }
+        let calls = self.rows.iter().filter_map(|row| match row {
+            Row::Call { call, .. } => Some(call),
+            _ => None,
+        });
+        let path = widest(calls.clone().map(|call| call.path));
+        let about = widest(calls.map(|call| call.about));
         // The purpose first: an operator knows what a call is for, rarely its path.
         let half = room * 11 / 20;
         let about = about.min(half.max(room.saturating_sub(GAP + path)));
