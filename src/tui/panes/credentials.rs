@@ -410,7 +410,7 @@ fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, AccountState>> {
     let status_width = if roomy {
         Width::Fit(0, 40)
     } else {
-        Width::Rest(0, u16::MAX)
+        Width::REST
     };
     vec![
         Column::new("", Width::Exact(1), move |it, _| {
@@ -440,11 +440,9 @@ fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, AccountState>> {
             Line::styled(place(&it.account), dim)
         })
         .when(roomy),
-        Column::new(
-            "secret",
-            Width::Rest(0, u16::MAX),
-            move |it: &AccountState, _| Line::styled(secret(&it.account), dim),
-        )
+        Column::new("secret", Width::REST, move |it: &AccountState, _| {
+            Line::styled(secret(&it.account), dim)
+        })
         .when(roomy),
     ]
 }

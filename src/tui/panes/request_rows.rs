@@ -113,7 +113,7 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Exchange>> {
             if total >= RESPONSE_FROM {
                 Width::Fit(30, total / 2)
             } else {
-                Width::Rest(0, u16::MAX)
+                Width::REST
             },
             move |it: &Exchange, room| {
                 if narrow {
@@ -123,15 +123,11 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Exchange>> {
                 }
             },
         ),
-        Column::new(
-            "response",
-            Width::Rest(0, u16::MAX),
-            move |it: &Exchange, room| {
-                let body = it.response_body.readable();
-                let head: String = body.chars().take(usize::from(room) + 1).collect();
-                Line::styled(head, dim)
-            },
-        )
+        Column::new("response", Width::REST, move |it: &Exchange, room| {
+            let body = it.response_body.readable();
+            let head: String = body.chars().take(usize::from(room) + 1).collect();
+            Line::styled(head, dim)
+        })
         .from(RESPONSE_FROM),
         Column::new("", Width::Fit(0, 6), move |it: &Exchange, _| {
             let tries = (it.attempt > 1).then(|| format!("try {}", it.attempt));

@@ -30,6 +30,11 @@ pub enum Width {
     Rest(u16, u16),
 }
 
+impl Width {
+    /// All that the others leave.
+    pub const REST: Self = Self::Rest(0, u16::MAX);
+}
+
 pub struct Column<'a, T> {
     layout: Layout,
     cell: Box<Cell<'a, T>>,

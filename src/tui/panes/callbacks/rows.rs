@@ -56,9 +56,7 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Delivery>> {
             Line::styled(it.status.to_string(), dim)
         })
         .from(140),
-        Column::new("result", Width::Rest(0, u16::MAX), move |it, _| {
-            outcome(it, ctx)
-        }),
+        Column::new("result", Width::REST, move |it, _| outcome(it, ctx)),
     ]
 }
 

@@ -198,13 +198,9 @@ impl State {
                 },
             )
             .right(),
-            Column::new(
-                "data or description",
-                Width::Rest(0, u16::MAX),
-                move |it: &Item, _| {
-                    Line::styled(it.data.as_deref().unwrap_or(&it.description), dim)
-                },
-            ),
+            Column::new("data or description", Width::REST, move |it: &Item, _| {
+                Line::styled(it.data.as_deref().unwrap_or(&it.description), dim)
+            }),
         ];
         let seen = items.skip(pager.shown().start).take(pager.shown().len());
         let grid = Grid::new(columns, seen.collect(), List::default(), rows);
@@ -230,18 +226,14 @@ fn columns(ctx: ViewContext<'_>) -> Vec<Column<'_, PlayerState>> {
             };
             Line::styled(glyph, theme.bold(tone))
         }),
-        Column::new(
-            "player",
-            Width::Rest(0, u16::MAX),
-            move |it: &PlayerState, _| {
-                let name = Span::styled(it.display_name(), theme.style(Tone::Plain));
-                let account = match ctx.store.games().count() {
-                    0 | 1 => String::new(),
-                    _ => format!(" {}", it.account),
-                };
-                Line::from(vec![name, Span::styled(account, dim)])
-            },
-        ),
+        Column::new("player", Width::REST, move |it: &PlayerState, _| {
+            let name = Span::styled(it.display_name(), theme.style(Tone::Plain));
+            let account = match ctx.store.games().count() {
+                0 | 1 => String::new(),
+                _ => format!(" {}", it.account),
+            };
+            Line::from(vec![name, Span::styled(account, dim)])
+        }),
         Column::new("", Width::Exact(10), move |it: &PlayerState, _| {
             let items = it.inventory.as_ref().map(|_| counted(it.len(), "item"));
             Line::styled(items.unwrap_or_default(), dim)
