@@ -13,7 +13,7 @@ const STEP: usize = 1024;
 /// whether there may be more. After a failure the next run continues.
 pub(super) fn prune(store: &mut Store) -> bool {
     let (clock, limits) = sql::Store::limits(store);
-    let dropped = sql::Store::write(store, |sql| {
+    let dropped = <dyn sql::Store>::write(store, |sql| {
         let now = sql.reference(&clock)?;
         slots::drop_unused(sql, now)?;
         nonces::drop_unused(sql, now)?;

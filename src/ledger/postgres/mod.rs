@@ -36,7 +36,7 @@ use super::slots::SlotId;
 use super::sql::batch::Batcher;
 use super::sql::deliveries::Incoming;
 use super::sql::exchanges::Recording;
-use super::sql::{self, Database, Store as _, params};
+use super::sql::{self, Database, params};
 use super::status::{Retention, Status};
 use connection::Connection;
 use target::Target;
@@ -129,7 +129,7 @@ impl Postgres {
 /// Writes the requests that were sent when the database went away.
 fn write_again(store: &mut Store, log: &Batcher<Recording>) {
     if log.len() > 0 && store.try_again().is_ok() {
-        log.write_all(store, sql::exchanges::save);
+        log.write_all(store, |store, rows| sql::exchanges::save(store, rows));
     }
 }
 
@@ -204,7 +204,7 @@ impl Backend for Postgres {
         previous: Option<String>,
     ) -> Result<bool, LedgerError> {
         self.run(move |store| {
-            store.write(|sql| {
+            <dyn sql::Store>::write(store, |sql| {
                 sql.execute(
                     "UPDATE ledger SET seal_key = $1 WHERE seal_key IS NULL OR seal_key = $2",
                     params![&key, previous.as_ref()],
@@ -220,7 +220,7 @@ impl Backend for Postgres {
 
     async fn size(&self) -> Result<u64, LedgerError> {
         self.run(|store| {
-            store.read(|sql| {
+            <dyn sql::Store>::read(store, |sql| {
                 sql.value(
                     "SELECT CAST(coalesce(sum(pg_total_relation_size(oid)), 0) AS BIGINT) FROM pg_class
                      WHERE relnamespace = CAST(current_schema AS regnamespace) AND relkind = 'r'",

@@ -15,7 +15,7 @@ use super::probe;
 use super::schema;
 use super::target::Target;
 use crate::ledger::error::LedgerError;
-use crate::ledger::sql::{self, Sql, SqlError, SqlResult};
+use crate::ledger::sql::{self, Access, SqlError, Statements};
 use crate::ledger::status::{Retention, Status};
 
 /// The waits after failed attempts to connect: the first, and the longest. Meanwhile every job fails at once.
@@ -249,7 +249,7 @@ impl Store {
         self.connection = None;
     }
 
-    fn attempt<T>(&mut self, job: impl Fn(&dyn Sql) -> SqlResult<T>) -> Result<T, SqlError> {
+    fn attempt(&mut self, job: Statements<'_>) -> Result<(), SqlError> {
         // Another session may have got in between: the transaction is as if it had never been, so it runs again.
         for _ in 0..CONFLICTS_MAX {
             match self.with(|connection| Ok::<_, PostgresError>(job(connection)))? {
@@ -266,23 +266,14 @@ impl Store {
 const CONFLICTS_MAX: u32 = 5;
 
 impl sql::Store for Store {
-    fn read<T>(&mut self, job: impl Fn(&dyn Sql) -> SqlResult<T>) -> Result<T, LedgerError> {
-        Ok(self.attempt(job)?)
-    }
-
-    fn write<T>(&mut self, job: impl Fn(&dyn Sql) -> SqlResult<T>) -> Result<T, LedgerError> {
-        Ok(self.attempt(job)?)
-    }
-
-    fn write_durably<T>(
-        &mut self,
-        job: impl Fn(&dyn Sql) -> SqlResult<T>,
-    ) -> Result<T, LedgerError> {
+    fn run(&mut self, access: Access, job: Statements<'_>) -> Result<(), LedgerError> {
         let done = self.attempt(job);
-        match &done {
-            Ok(_) => self.saved(None),
-            Err(SqlError::Postgres(error)) if error.stops_saving() => self.saved(Some(error)),
-            Err(_) => {}
+        if access == Access::WriteDurably {
+            match &done {
+                Ok(()) => self.saved(None),
+                Err(SqlError::Postgres(error)) if error.stops_saving() => self.saved(Some(error)),
+                Err(_) => {}
+            }
         }
         Ok(done?)
     }

@@ -265,7 +265,7 @@ mod tests {
 
     use tracing_subscriber::fmt::MakeWriter;
 
-    use super::super::{Sql, SqlResult};
+    use super::super::{Access, Statements};
     use super::*;
     use crate::clock::Clock;
     use crate::ledger::error::LedgerError;
@@ -281,18 +281,7 @@ mod tests {
     type Row = (usize, Arc<Mutex<Vec<i64>>>);
 
     impl Store for Away {
-        fn read<T>(&mut self, _: impl Fn(&dyn Sql) -> SqlResult<T>) -> Result<T, LedgerError> {
-            Err(LedgerError::Stopped)
-        }
-
-        fn write<T>(&mut self, _: impl Fn(&dyn Sql) -> SqlResult<T>) -> Result<T, LedgerError> {
-            Err(LedgerError::Stopped)
-        }
-
-        fn write_durably<T>(
-            &mut self,
-            _: impl Fn(&dyn Sql) -> SqlResult<T>,
-        ) -> Result<T, LedgerError> {
+        fn run(&mut self, _: Access, _: Statements<'_>) -> Result<(), LedgerError> {
             Err(LedgerError::Stopped)
         }
 

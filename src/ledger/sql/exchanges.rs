@@ -68,7 +68,7 @@ impl Ledger {
                 ..exchange
             };
             let log = database.log_queue();
-            log.add(database, (exchange, Some(then)), save);
+            log.add(database, (exchange, Some(then)), |store, rows| save(store, rows));
         });
     }
 
@@ -171,7 +171,7 @@ fn report((exchange, then): Recording, id: i64) {
 }
 
 /// Saves exchanges in one transaction; returns those that wait until the database is back.
-pub(in crate::ledger) fn save(store: &mut impl Store, batch: Vec<Recording>) -> Vec<Recording> {
+pub(in crate::ledger) fn save(store: &mut dyn Store, batch: Vec<Recording>) -> Vec<Recording> {
     let given: Vec<i64> = if store.gives_ids() {
         Vec::new()
     } else {

@@ -23,6 +23,8 @@ mod value;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
 use crate::clock::Clock;
 use crate::domain::WallTime;
 
@@ -239,7 +241,7 @@ pub(super) trait Database: Clone + Send + Sync + 'static {
     /// Writes all waiting exchanges before the next job.
     fn catch_up(&self) {
         let log = self.log_queue().clone();
-        self.send(move |store| log.write_all(store, exchanges::save));
+        self.send(move |store| log.write_all(store, |store, rows| exchanges::save(store, rows)));
     }
 
     /// A handle that does not keep the database open.
@@ -252,7 +254,7 @@ pub(super) trait Database: Clone + Send + Sync + 'static {
         &self,
         job: impl FnOnce(&mut Self::Store) -> Result<T, LedgerError> + Send + 'static,
     ) -> impl Future<Output = Result<T, LedgerError>> + Send {
-        let (answer, answered) = tokio::sync::oneshot::channel();
+        let (answer, answered) = oneshot::channel();
         self.send(move |store| {
             let _ = answer.send(job(store));
         });
@@ -261,42 +263,62 @@ pub(super) trait Database: Clone + Send + Sync + 'static {
 }
 
 impl Ledger {
-    pub(super) async fn read<T: Send + 'static>(
+    pub(super) fn read<T: Send + 'static>(
         &self,
         job: impl Fn(&dyn Sql) -> SqlResult<T> + Send + 'static,
-    ) -> Result<T, LedgerError> {
-        with_database!(self, database => database.run(move |store| store.read(job)).await)
+    ) -> impl Future<Output = Result<T, LedgerError>> + Send {
+        self.run(Access::Read, job)
     }
 
-    async fn write<T: Send + 'static>(
+    fn write<T: Send + 'static>(
         &self,
         job: impl Fn(&dyn Sql) -> SqlResult<T> + Send + 'static,
-    ) -> Result<T, LedgerError> {
-        with_database!(self, database => database.run(move |store| store.write(job)).await)
+    ) -> impl Future<Output = Result<T, LedgerError>> + Send {
+        self.run(Access::Write, job)
     }
 
     /// Runs a job that writes what must survive a power failure.
-    async fn write_durably<T: Send + 'static>(
+    fn write_durably<T: Send + 'static>(
         &self,
         job: impl Fn(&dyn Sql) -> SqlResult<T> + Send + 'static,
-    ) -> Result<T, LedgerError> {
-        with_database!(self, database => database.run(move |store| store.write_durably(job)).await)
+    ) -> impl Future<Output = Result<T, LedgerError>> + Send {
+        self.run(Access::WriteDurably, job)
     }
+
+    /// Compiled once for each job, whichever database runs it.
+    fn run<T: Send + 'static>(
+        &self,
+        access: Access,
+        job: impl Fn(&dyn Sql) -> SqlResult<T> + Send + 'static,
+    ) -> impl Future<Output = Result<T, LedgerError>> + Send {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |store| {
+            let _ = answer.send(store.result(access, job));
+        });
+        with_database!(self, database => database.send(move |store| job(store)));
+        async { answered.await.unwrap_or(Err(LedgerError::Stopped)) }
+    }
+}
+
+/// A job that any database runs.
+type Job = Box<dyn FnOnce(&mut dyn Store) + Send>;
+
+/// Statements to run. A result goes into a variable that they capture.
+pub(super) type Statements<'a> = &'a mut dyn FnMut(&dyn Sql) -> SqlResult<()>;
+
+/// What statements do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+    /// What is written survives a power failure. Fails where there is no database that could keep it.
+    WriteDurably,
 }
 
 /// A connection, and what to do when it fails.
 pub(super) trait Store {
-    fn read<T>(&mut self, job: impl Fn(&dyn Sql) -> SqlResult<T>) -> Result<T, LedgerError>;
-
-    /// Runs statements that write. `job` may run more than once, so it must be one transaction.
-    fn write<T>(&mut self, job: impl Fn(&dyn Sql) -> SqlResult<T>) -> Result<T, LedgerError>;
-
-    /// As [`Store::write`], and survives a power failure once it has returned. Fails where there is no database that
-    /// could keep it.
-    fn write_durably<T>(
-        &mut self,
-        job: impl Fn(&dyn Sql) -> SqlResult<T>,
-    ) -> Result<T, LedgerError>;
+    /// Runs statements. `job` may run more than once, so it must be one transaction.
+    fn run(&mut self, access: Access, job: Statements<'_>) -> Result<(), LedgerError>;
 
     /// The clock, and how much history is saved.
     fn limits(&self) -> (Clock, Retention);
@@ -316,4 +338,34 @@ pub(super) trait Store {
 
     /// Counts saved exchanges and their size: after some, old ones are pruned.
     fn recorded(&mut self, rows: usize, bytes: usize);
+}
+
+impl dyn Store + '_ {
+    pub(super) fn read<T>(
+        &mut self,
+        job: impl Fn(&dyn Sql) -> SqlResult<T>,
+    ) -> Result<T, LedgerError> {
+        self.result(Access::Read, job)
+    }
+
+    pub(super) fn write<T>(
+        &mut self,
+        job: impl Fn(&dyn Sql) -> SqlResult<T>,
+    ) -> Result<T, LedgerError> {
+        self.result(Access::Write, job)
+    }
+
+    /// As [`Store::run`], for a job with a result.
+    fn result<T>(
+        &mut self,
+        access: Access,
+        job: impl Fn(&dyn Sql) -> SqlResult<T>,
+    ) -> Result<T, LedgerError> {
+        let mut result = None;
+        self.run(access, &mut |sql| {
+            result = Some(job(sql)?);
+            Ok(())
+        })?;
+        Ok(result.expect("a job that succeeds has a result"))
+    }
 }

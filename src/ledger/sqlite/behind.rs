@@ -49,7 +49,8 @@ impl WriteBehind {
     pub(super) fn write_all(&self, store: &mut Store) {
         // Before the exchanges: other processes may be waiting for these slots.
         self.releases.write_all(store, release);
-        self.log.write_all(store, exchanges::save);
+        self.log
+            .write_all(store, |store, rows| exchanges::save(store, rows));
     }
 }
 

@@ -20,7 +20,7 @@ const PAGES: usize = 256;
 pub(super) fn too_many(store: &mut Store) -> i64 {
     let limits = store.limits.clone();
     let sums = store.unsummed >= limits.bytes / SUMMED_PARTS;
-    let last = sql::Store::read(store, |sql| {
+    let last = <dyn sql::Store>::read(store, |sql| {
         let size = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
         let size = sums.then(|| sql.value(size, &[])).transpose()?;
         exchanges::too_many(sql, &limits, size)

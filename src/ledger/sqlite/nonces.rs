@@ -48,7 +48,7 @@ impl Nonces for Sqlite {
         self.send(move |store| {
             let clocks = Clocks::of(&store.clock, seen);
             // If it cannot be written, nonces use the previous time.
-            let _ = sql::Store::write(store, |sql| note(sql, &key, date, clocks));
+            let _ = <dyn sql::Store>::write(store, |sql| note(sql, &key, date, clocks));
         });
     }
 }
@@ -117,7 +117,7 @@ impl HeldKey for FileLock {
 
 fn next(store: &mut Store, key: &str, now: Now, rules: NonceRules) -> Result<Nonce, LedgerError> {
     let now = Clocks::of(&store.clock, now);
-    let bounds = sql::Store::read(store, |sql| Bounds::of(sql, key, now, rules))?;
+    let bounds = <dyn sql::Store>::read(store, |sql| Bounds::of(sql, key, now, rules))?;
     // Also one that could not be written: the provider may have seen it.
     let given = store.nonces.get(key).copied();
     let advance = |conn: &Connection| advance(conn, key, given, &bounds);

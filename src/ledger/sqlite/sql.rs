@@ -16,7 +16,7 @@ use crate::ledger::sql::batch::Batcher;
 use crate::ledger::sql::deliveries::Incoming;
 use crate::ledger::sql::exchanges::Recording;
 use crate::ledger::sql::{
-    self, Area, Change, Column, Database, Param, Row, Sql, SqlError, SqlResult,
+    self, Access, Area, Change, Column, Database, Param, Row, Sql, SqlError, SqlResult, Statements,
 };
 use crate::ledger::status::{Retention, Status};
 
@@ -150,23 +150,17 @@ impl Database for Sqlite {
 }
 
 impl sql::Store for Store {
-    fn read<T>(&mut self, job: impl Fn(&dyn Sql) -> SqlResult<T>) -> Result<T, LedgerError> {
-        self.read(|conn| job(conn).map_err(Into::into))
-    }
-
-    fn write<T>(&mut self, job: impl Fn(&dyn Sql) -> SqlResult<T>) -> Result<T, LedgerError> {
-        self.write(|conn| job(conn).map_err(Into::into))
-    }
-
-    fn write_durably<T>(
-        &mut self,
-        job: impl Fn(&dyn Sql) -> SqlResult<T>,
-    ) -> Result<T, LedgerError> {
-        require_file(self)?;
-        let saved = self.write_durably(|conn| job(conn).map_err(Into::into))?;
+    fn run(&mut self, access: Access, job: Statements<'_>) -> Result<(), LedgerError> {
+        let must_be_saved = access == Access::WriteDurably;
+        if must_be_saved {
+            require_file(self)?;
+        }
+        self.run_on_file(access, &mut |conn| Ok(job(conn)?))?;
         // The file may have turned out damaged, without a replacement.
-        require_file(self)?;
-        Ok(saved)
+        if must_be_saved {
+            require_file(self)?;
+        }
+        Ok(())
     }
 
     fn limits(&self) -> (Clock, Retention) {

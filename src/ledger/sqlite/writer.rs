@@ -15,6 +15,7 @@ use super::age;
 use super::files::{self, FileId, LOCK_REPORTED_AFTER, Opened, Present, Replaced, durably};
 use super::recovery::Recovered;
 use crate::ledger::error::LedgerError;
+use crate::ledger::sql::Access;
 use crate::ledger::status::{Retention, Status};
 
 /// A longer write-ahead log is emptied at rest: the next program that opens the ledger reads all of it first.
@@ -32,6 +33,8 @@ enum Failure {
     Newer(String),
     Sqlite(rusqlite::Error),
 }
+
+type Job<'a> = &'a mut dyn FnMut(&Connection) -> rusqlite::Result<()>;
 
 /// A slot that is not in the file, because the file cannot be written.
 #[derive(Clone)]
@@ -164,57 +167,70 @@ impl Store {
         }
     }
 
-    /// Writes to the file. `job` may run more than once, on a new file if this one is damaged and after waiting for a
-    /// lock; so it must be one transaction.
-    pub(super) fn write<T>(
-        &mut self,
-        job: impl Fn(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, LedgerError> {
-        match self.attempt(job) {
-            Ok(done) => {
-                if std::mem::take(&mut self.failing) {
-                    self.status_sender.send_replace(self.opened_as.clone());
-                }
-                Ok(done)
-            }
-            Err(error) => {
-                let folder = self.folder.display();
-                let (why, error) = match error {
-                    Failure::Newer(why) => (format!("{folder}: {why}"), LedgerError::Newer(why)),
-                    Failure::Sqlite(error) if files::is_locked(&error) => {
-                        let why = format!("{folder}: the database is locked by another program");
-                        (why, LedgerError::Locked(folder.to_string()))
-                    }
-                    Failure::Sqlite(error) => {
-                        let why = format!("{folder}: {error}");
-                        (why, LedgerError::NotSaved(error.to_string()))
-                    }
-                };
-                self.report(why);
-                Err(error)
-            }
-        }
-    }
-
-    /// As [`Store::write`], and survives a power failure once it has returned.
-    pub(super) fn write_durably<T>(
-        &mut self,
-        job: impl Fn(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, LedgerError> {
-        self.write(|conn| durably(conn, &job))
-    }
-
     pub(super) fn read<T>(
         &mut self,
         job: impl Fn(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, LedgerError> {
-        self.attempt(job).map_err(|failure| match failure {
-            Failure::Newer(why) => {
-                self.report(format!("{}: {why}", self.folder.display()));
-                LedgerError::Newer(why)
+        self.result(Access::Read, job)
+    }
+
+    pub(super) fn write<T>(
+        &mut self,
+        job: impl Fn(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, LedgerError> {
+        self.result(Access::Write, job)
+    }
+
+    pub(super) fn write_durably<T>(
+        &mut self,
+        job: impl Fn(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, LedgerError> {
+        self.result(Access::WriteDurably, job)
+    }
+
+    fn result<T>(
+        &mut self,
+        access: Access,
+        job: impl Fn(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, LedgerError> {
+        let mut result = None;
+        self.run_on_file(access, &mut |conn| {
+            result = Some(job(conn)?);
+            Ok(())
+        })?;
+        Ok(result.expect("a job that succeeds has a result"))
+    }
+
+    /// Reads or writes the file. `job` may run more than once, on a new file if this one is damaged and after waiting for
+    /// a lock; so it must be one transaction. Not generic, so that only the job itself is compiled for each job.
+    pub(super) fn run_on_file(&mut self, access: Access, job: Job<'_>) -> Result<(), LedgerError> {
+        let done = match access {
+            Access::WriteDurably => self.attempt(&mut |conn| durably(conn, &mut *job)),
+            Access::Read | Access::Write => self.attempt(job),
+        };
+        let folder = self.folder.display();
+        let (why, error) = match done {
+            Ok(()) => {
+                if access != Access::Read && std::mem::take(&mut self.failing) {
+                    self.status_sender.send_replace(self.opened_as.clone());
+                }
+                return Ok(());
             }
-            Failure::Sqlite(error) => LedgerError::Unreadable(error.to_string()),
-        })
+            Err(Failure::Newer(why)) => (format!("{folder}: {why}"), LedgerError::Newer(why)),
+            Err(Failure::Sqlite(error)) if access == Access::Read => {
+                return Err(LedgerError::Unreadable(error.to_string()));
+            }
+            Err(Failure::Sqlite(error)) if files::is_locked(&error) => {
+                let why = format!("{folder}: the database is locked by another program");
+                (why, LedgerError::Locked(folder.to_string()))
+            }
+            Err(Failure::Sqlite(error)) => {
+                let why = format!("{folder}: {error}");
+                (why, LedgerError::NotSaved(error.to_string()))
+            }
+        };
+        self.report(why);
+        Err(error)
     }
 
     /// Reports once that nothing is saved; without a file, the opening has reported it already.
@@ -224,10 +240,7 @@ impl Store {
         }
     }
 
-    fn attempt<T>(
-        &mut self,
-        job: impl Fn(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, Failure> {
+    fn attempt(&mut self, job: Job<'_>) -> Result<(), Failure> {
         self.follow_file();
         // Tables that a newer tilldeck has left as they were must not be used either.
         if self.failing {
@@ -245,10 +258,7 @@ impl Store {
         newer.map_or(Ok(()), |why| Err(Failure::Newer(why)))
     }
 
-    fn attempt_here<T>(
-        &mut self,
-        job: impl Fn(&Connection) -> rusqlite::Result<T>,
-    ) -> rusqlite::Result<T> {
+    fn attempt_here(&mut self, job: Job<'_>) -> rusqlite::Result<()> {
         let patience = if self.failing {
             LOCK_PATIENCE_AGAIN
         } else {

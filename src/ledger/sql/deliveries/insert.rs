@@ -11,7 +11,7 @@ use crate::domain::{Delivery, DeliveryId, JobKind, Verdict, WallTime};
 
 use super::super::batch::{Batch, Batcher};
 use super::super::value::{Param, params};
-use super::super::{Area, Database, Sql, SqlResult, Store};
+use super::super::{Access, Area, Database, Sql, SqlResult, Store};
 use super::{prune, rows};
 use crate::ledger::deliveries::{DedupKey, NewDelivery};
 use crate::ledger::error::LedgerError;
@@ -58,7 +58,7 @@ impl Incoming {
 }
 
 /// Writes one batch and answers its callers.
-fn write(store: &mut impl Store, batch: Vec<One>) -> Vec<One> {
+fn write(store: &mut dyn Store, batch: Vec<One>) -> Vec<One> {
     // If a caller is gone, its provider sends the callback again; the row is saved all the same.
     let (news, callers): (Vec<_>, Vec<_>) =
         batch.into_iter().map(|one| (one.new, one.done)).unzip();
@@ -92,17 +92,19 @@ pub(super) async fn deliver(
         done,
         _room: room.expect("it is never closed"),
     };
-    incoming.batches.add(database, one, write);
+    incoming
+        .batches
+        .add(database, one, |store, batch| write(store, batch));
     answer.await.unwrap_or(Err(LedgerError::Stopped))
 }
 
 /// Saves the deliveries that there is space for.
 fn insert(
-    store: &mut impl Store,
+    store: &mut dyn Store,
     news: &[NewDelivery],
 ) -> Result<Vec<Option<Delivery>>, LedgerError> {
     let (clock, limits) = store.limits();
-    store.write_durably(|sql| {
+    store.result(Access::WriteDurably, |sql| {
         let change = sql.change(Area::Deliveries)?;
         // First: a new delivery must never be the one that is dropped.
         let now = change.reference(&clock)?;

@@ -269,7 +269,7 @@ fn oldest_of_the_largest(sql: &dyn Sql, class: Class, in_number: bool) -> SqlRes
 }
 
 /// Runs [`prune`] while the ledger is idle; returns whether there may be more. After a failure the next run continues.
-pub(in crate::ledger) fn at_rest(store: &mut impl Store) -> bool {
+pub(in crate::ledger) fn at_rest(store: &mut dyn Store) -> bool {
     let (clock, limits) = store.limits();
     let more = store.write(|sql| {
         let change = sql.change(Area::Deliveries)?;
