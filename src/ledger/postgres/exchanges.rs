@@ -4,9 +4,6 @@ use super::worker::Store;
 use super::{nonces, slots};
 use crate::ledger::sql::{self, exchanges};
 
-/// The most rows in one transaction.
-pub(super) const CHUNK: usize = 64;
-
 const STEP: usize = 1024;
 
 /// Drops some rows that are too old or too many, and all that is noted of limits and keys that are no longer used; returns

@@ -19,8 +19,7 @@ mod trust;
 mod worker;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tokio::sync::watch;
@@ -32,15 +31,13 @@ use super::backend::Backend;
 use super::database::{DatabaseReport, DatabaseSettings, Imported, Reseal};
 use super::error::LedgerError;
 use super::nonces::{KeyHash, KeyedMutex};
-use super::slots::SlotId;
-use super::sql::batch::Batcher;
-use super::sql::deliveries::Incoming;
-use super::sql::exchanges::Recording;
-use super::sql::{self, Database, params};
+use super::sql::exchanges::Unsaved;
+use super::sql::queue::Queue;
+use super::sql::{self, Store as _, params};
 use super::status::{Retention, Status};
 use connection::Connection;
 use target::Target;
-use worker::{Setup, Store, Worker};
+use worker::{Setup, Store, start};
 
 /// A handle. Clones share its connections.
 #[derive(Clone)]
@@ -49,17 +46,13 @@ pub(super) struct Postgres(Arc<Shared>);
 pub(super) struct Shared {
     setup: Setup,
     clock: Clock,
-    operator: String,
-    general: Worker,
-    slots: Worker,
-    key_workers: Mutex<Vec<Worker>>,
+    general: Arc<Queue<Store>>,
+    slots: Queue<Store>,
+    key_workers: Mutex<Vec<Queue<Store>>>,
     key_locks: KeyedMutex<KeyHash>,
     /// How many notes of a provider's time were sent to be written, and how many were.
     notes: AtomicU64,
     notes_written: Arc<AtomicU64>,
-    released: Mutex<Vec<SlotId>>,
-    incoming: Arc<Incoming>,
-    log: Arc<Batcher<Recording>>,
     status: watch::Receiver<Status>,
     changes: Arc<AtomicI64>,
     _listening: DropGuard,
@@ -72,6 +65,11 @@ impl std::fmt::Debug for Postgres {
 }
 
 impl Postgres {
+    /// Where everything takes its turn but slots and nonces.
+    pub(super) fn queue(&self) -> &Queue<Store> {
+        &self.0.general
+    }
+
     /// Returns at once; a thread connects. While the database is away every call fails.
     ///
     /// # Errors
@@ -87,49 +85,44 @@ impl Postgres {
             target: target.clone(),
             clock: clock.clone(),
             limits,
+            operator: settings.operator.clone(),
             status: sender,
             unsaved: Arc::default(),
             foreign: Arc::default(),
             prune: exchanges::prune,
+            serve: slots::serve,
         };
         let changes = Arc::new(AtomicI64::new(0));
         let stop = CancellationToken::new();
-        let general = Worker::start(setup.clone());
-        let log = sql::exchanges::queue(exchanges::CHUNK, Duration::ZERO);
+        let general = Arc::new(start(setup.clone()));
         let connected = {
-            let (general, log) = (general.clone(), log.clone());
+            let general = general.clone();
             move || {
-                let log = log.clone();
-                general.send(move |store| write_again(store, &log));
+                let waiting = general.clone();
+                // The requests that were sent when the database went away are then written.
+                general.send(move |store| {
+                    if waiting.unsaved() > 0 && store.try_again().is_ok() {
+                        store.record(Unsaved::default());
+                    }
+                });
             }
         };
         listener::start(target, changes.clone(), stop.clone(), connected);
         // The first connection is made at once.
         general.send(|store| drop(store.connection().map(drop)));
         Ok(Self(Arc::new(Shared {
-            slots: Worker::start(setup.clone()),
+            slots: start(setup.clone()),
             general,
             setup,
             clock,
-            operator: settings.operator.clone(),
             key_workers: Mutex::default(),
             key_locks: KeyedMutex::default(),
             notes: AtomicU64::new(0),
             notes_written: Arc::default(),
-            released: Mutex::default(),
-            incoming: Arc::default(),
-            log,
             status,
             changes,
             _listening: stop.drop_guard(),
         })))
-    }
-}
-
-/// Writes the requests that were sent when the database went away.
-fn write_again(store: &mut Store, log: &Batcher<Recording>) {
-    if log.len() > 0 && store.try_again().is_ok() {
-        log.write_all(store, |store, rows| sql::exchanges::save(store, rows));
     }
 }
 
@@ -174,9 +167,12 @@ impl Backend for Postgres {
     }
 
     async fn try_again(&self) -> Result<(), LedgerError> {
-        self.0.general.run(|store| Ok(store.try_again()?)).await?;
-        self.catch_up();
-        Ok(())
+        let again = self.queue().run(|store| {
+            store.try_again()?;
+            store.record(Unsaved::default());
+            Ok(())
+        });
+        again.await
     }
 
     fn is_shared(&self) -> bool {
@@ -188,14 +184,17 @@ impl Backend for Postgres {
     }
 
     async fn flush(&self) {
-        self.catch_up();
-        let _ = self.0.slots.run(|_| Ok(())).await;
-        let _ = self.0.general.run(|_| Ok(())).await;
+        tokio::join!(self.0.slots.flush(), self.queue().flush());
     }
 
     async fn close(&self) {
-        self.flush().await;
-        self.0.log.abandon();
+        self.queue().write_all();
+        // Nothing will write requests that the database refuses now.
+        let abandon = self.queue().run(|store| {
+            store.refused = Unsaved::default();
+            Ok(())
+        });
+        let _ = tokio::join!(self.0.slots.flush(), abandon);
     }
 
     async fn agree_on_seal_key(
@@ -203,7 +202,7 @@ impl Backend for Postgres {
         key: String,
         previous: Option<String>,
     ) -> Result<bool, LedgerError> {
-        self.run(move |store| {
+        let agreed = self.queue().run(move |store| {
             <dyn sql::Store>::write(store, |sql| {
                 sql.execute(
                     "UPDATE ledger SET seal_key = $1 WHERE seal_key IS NULL OR seal_key = $2",
@@ -214,12 +213,12 @@ impl Backend for Postgres {
                     params![&key],
                 )
             })
-        })
-        .await
+        });
+        agreed.await
     }
 
     async fn size(&self) -> Result<u64, LedgerError> {
-        self.run(|store| {
+        let size = self.queue().run(|store| {
             <dyn sql::Store>::read(store, |sql| {
                 sql.value(
                     "SELECT CAST(coalesce(sum(pg_total_relation_size(oid)), 0) AS BIGINT) FROM pg_class
@@ -227,41 +226,12 @@ impl Backend for Postgres {
                     &[],
                 )
             })
-        })
-        .await
+        });
+        size.await
     }
 
     async fn data_version(&self) -> Result<i64, LedgerError> {
         Ok(self.0.changes.load(Ordering::Relaxed))
-    }
-}
-
-impl Database for Postgres {
-    type Store = Store;
-    type Weak = Weak<Shared>;
-
-    fn send(&self, job: impl FnOnce(&mut Store) + Send + 'static) {
-        self.0.general.send(job);
-    }
-
-    fn incoming(&self) -> &Arc<Incoming> {
-        &self.0.incoming
-    }
-
-    fn log_queue(&self) -> &Arc<Batcher<Recording>> {
-        &self.0.log
-    }
-
-    fn operator(&self) -> Option<&str> {
-        Some(&self.0.operator)
-    }
-
-    fn downgrade(&self) -> Self::Weak {
-        Arc::downgrade(&self.0)
-    }
-
-    fn upgrade(weak: &Self::Weak) -> Option<Self> {
-        weak.upgrade().map(Self)
     }
 }
 

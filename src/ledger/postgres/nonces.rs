@@ -15,12 +15,13 @@ use crate::domain::{Now, WallTime};
 use super::Postgres;
 use super::connection::{ANSWER_MAX, Connection};
 use super::error::PostgresError;
-use super::worker::{Store, Worker};
+use super::worker::{Store, start};
 use crate::ledger::error::LedgerError;
 use crate::ledger::nonces::{
     HeldKey, KEY_LOCK_MAX, KeyHash, KeyLock, NONCE_SENT_WITHIN, Nonce, NonceRules, Nonces,
 };
 use crate::ledger::sql::nonces::{Bounds, Clocks, ProviderTime, note};
+use crate::ledger::sql::queue::Queue;
 use crate::ledger::sql::{Row, Sql, SqlResult, params};
 
 /// A process that died or lost its connection may just have sent its last nonce: a later one must not overtake it on the
@@ -52,7 +53,7 @@ impl Nonces for Postgres {
         let given = self.given(seen);
         self.0.notes.fetch_add(1, Ordering::Relaxed);
         let written = self.0.notes_written.clone();
-        self.0.general.send(move |store| {
+        self.queue().send(move |store| {
             // If it cannot be written, nonces use the previous time.
             let _ = store.with(|open| {
                 let now = open.sql().value("SELECT now_ms($1)", params![given])?;
@@ -91,7 +92,7 @@ struct SessionLock {
     ledger: Postgres,
     key: KeyHash,
     known: Known,
-    worker: Option<Worker>,
+    worker: Option<Queue<Store>>,
     _here: OwnedMutexGuard<()>,
 }
 
@@ -145,13 +146,13 @@ impl Postgres {
     /// When a nonce was given out whose response has not been seen, and what is known of the key.
     async fn read_key(
         &self,
-        worker: &Worker,
+        worker: &Queue<Store>,
         key: &KeyHash,
     ) -> Result<(Option<i64>, Known), LedgerError> {
         let notes = self.0.notes.load(Ordering::Relaxed);
         // Another connection writes them: they must be there before they are read.
         if self.0.notes_written.load(Ordering::Relaxed) < notes {
-            self.0.general.run(|_| Ok(())).await?;
+            self.queue().run(|_| Ok(())).await?;
         }
         let (of, clock) = (key.0.clone(), self.0.clock.clone());
         let read =
@@ -160,12 +161,12 @@ impl Postgres {
         Ok((used_at, Known { notes, ..known }))
     }
 
-    fn key_worker(&self) -> Worker {
+    fn key_worker(&self) -> Queue<Store> {
         let idle = self.idle_workers().pop();
-        idle.unwrap_or_else(|| Worker::start(self.0.setup.clone()))
+        idle.unwrap_or_else(|| start(self.0.setup.clone()))
     }
 
-    fn idle_workers(&self) -> std::sync::MutexGuard<'_, Vec<Worker>> {
+    fn idle_workers(&self) -> std::sync::MutexGuard<'_, Vec<Queue<Store>>> {
         self.0
             .key_workers
             .lock()
@@ -307,7 +308,7 @@ impl Drop for SessionLock {
             }
             if settled.is_err() {
                 // The request was answered, so that the next process need not wait.
-                general.0.general.send(move |store| {
+                general.queue().send(move |store| {
                     let _ = store.with(settle);
                 });
             }

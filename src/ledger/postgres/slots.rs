@@ -1,6 +1,6 @@
 //! The slots in the database, on its clock.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,7 +11,8 @@ use super::Postgres;
 use super::connection::Connection;
 use super::worker::Store;
 use crate::ledger::error::LedgerError;
-use crate::ledger::slots::{Counted, Granted, HOLD_MAX, RateSlots, SlotId, Slots, Terms};
+use crate::ledger::slots::{Counted, HOLD_MAX, RateSlots, SlotId, Slots, Terms};
+use crate::ledger::sql::queue::SlotCall;
 use crate::ledger::sql::{Param, Row, Sql, SqlResult, params};
 use crate::ledger::status::Persistence;
 
@@ -27,35 +28,15 @@ fn length(ms: i64) -> Duration {
 #[async_trait]
 impl RateSlots for Postgres {
     async fn take_slot(&self, terms: Terms) -> Result<Slots, LedgerError> {
-        let (answer, answered) = tokio::sync::oneshot::channel();
-        let ledger = Arc::new(self.clone());
-        let operator = self.0.operator.clone();
-        self.0.slots.send(move |store| {
-            ledger.write_releases(store);
-            let taken = take(store, &terms, &operator);
-            let taken = taken.map(|slots| {
-                slots.map(|id| Granted {
-                    ledger,
-                    id: Some(id),
-                })
-            });
-            if let Err(Ok(Slots::Granted(granted))) = answer.send(taken) {
-                // The caller is gone and sends nothing.
-                discard(store, &granted.take());
-            }
-        });
-        answered.await.unwrap_or(Err(LedgerError::Stopped))
+        self.0.slots.take_slot(terms, Arc::new(self.clone())).await
     }
 
     fn return_slot(&self, id: SlotId) {
         self.0.slots.send(move |store| discard(store, &id));
     }
 
-    fn release_slot(&self, id: SlotId, _: Now) {
-        // The period begins when the database learns of the response, which is later, so never too early.
-        self.released().push(id);
-        let ledger = self.clone();
-        self.0.slots.send(move |store| ledger.write_releases(store));
+    fn release_slot(&self, id: SlotId, seen_at: Now) {
+        self.0.slots.release_slot(id, seen_at);
     }
 
     fn hold_slots(&self, scope: Arc<str>, _: Now, wait: Duration) {
@@ -91,18 +72,14 @@ impl RateSlots for Postgres {
         limit: u32,
         period: Duration,
     ) -> Result<Counted, LedgerError> {
-        let ledger = self.clone();
-        self.0
-            .slots
-            .run(move |store| {
-                ledger.write_releases(store);
-                let operator = &ledger.0.operator;
-                let counted = store.with(|open| count(open, &scope, limit, operator));
-                let mut counted = counted?;
-                counted.next_free = counted.next_free.map(|wait| wait.min(period));
-                Ok(counted)
-            })
-            .await
+        self.0.slots.write_released();
+        let counted = self.0.slots.run(move |store| {
+            let operator = store.setup.operator.clone();
+            let mut counted = store.with(|open| count(open, &scope, limit, &operator))?;
+            counted.next_free = counted.next_free.map(|wait| wait.min(period));
+            Ok(counted)
+        });
+        counted.await
     }
 }
 
@@ -137,7 +114,8 @@ pub(super) fn drop_unused(sql: &dyn Sql, now: WallTime) -> SqlResult<()> {
     Ok(())
 }
 
-fn take(store: &mut Store, terms: &Terms, operator: &str) -> Result<Slots<SlotId>, LedgerError> {
+fn take(store: &mut Store, terms: &Terms) -> Result<Slots<SlotId>, LedgerError> {
+    let operator = store.setup.operator.clone();
     let id = i64::from_ne_bytes(random()) & i64::MAX;
     let slot = |id| SlotId {
         id,
@@ -164,7 +142,7 @@ fn take(store: &mut Store, terms: &Terms, operator: &str) -> Result<Slots<SlotId
             millis(terms.period),
             millis(terms.flight),
             id,
-            operator,
+            &operator,
             open.given_now(),
         ];
         open.sql().one(statement, params, read)
@@ -195,41 +173,51 @@ fn discard(store: &mut Store, slot: &SlotId) {
     });
 }
 
-impl Postgres {
-    fn released(&self) -> std::sync::MutexGuard<'_, Vec<SlotId>> {
-        self.0
-            .released
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+/// Writes the releases, and takes a slot for each caller.
+pub(super) fn serve(store: &mut Store, released: Vec<(SlotId, Now)>, calls: Vec<SlotCall>) {
+    // The period begins when the database learns of the response, which is later, so never too early.
+    let released = released.into_iter().map(|(id, _)| id);
+    store
+        .released
+        .extend(released.filter(|slot| slot.id != UNCOUNTED));
+    write_releases(store);
+    for call in calls {
+        // The calls before it may have taken long.
+        if call.is_gone() {
+            continue;
+        }
+        let taken = take(store, &call.terms);
+        if let Some(unused) = call.answer(taken) {
+            discard(store, &unused);
+        }
     }
+}
 
-    /// Writes the releases that wait; those that cannot be written wait for the next attempt.
-    fn write_releases(&self, store: &mut Store) {
-        let mut waiting = std::mem::take(&mut *self.released());
-        waiting.retain(|slot| slot.id != UNCOUNTED);
-        if waiting.is_empty() {
-            return;
-        }
-        let written = store.with(|open| {
-            let ids: Vec<i64> = waiting.iter().map(|slot| slot.id).collect();
-            let scopes: Vec<&str> = waiting.iter().map(|slot| &*slot.scope).collect();
-            let periods: Vec<i64> = waiting.iter().map(|slot| slot.period).collect();
-            let now = match open.given_now() {
-                Param::Int(now) => Some(now),
-                _ => None,
-            };
-            // A row that has expired meanwhile (the machine slept during the request) is inserted again: its period
-            // begins only now.
-            open.execute_with(
-                "INSERT INTO slots (id, scope, period, flight, seen_at, free_at, holder)
-                     SELECT id, scope, period, 0, now, now + period, ''
-                     FROM unnest($1::INT8[], $2::TEXT[], $3::INT8[]) AS given (id, scope, period), now_ms($4) AS now
-                 ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, free_at = excluded.free_at",
-                &[&ids, &scopes, &periods, &now],
-            )
-        });
-        if written.is_err() {
-            self.released().extend(waiting);
-        }
+/// Writes the releases that wait; those that cannot be written wait for the next attempt.
+fn write_releases(store: &mut Store) {
+    let waiting = std::mem::take(&mut store.released);
+    if waiting.is_empty() {
+        return;
+    }
+    let written = store.with(|open| {
+        let ids: Vec<i64> = waiting.iter().map(|slot| slot.id).collect();
+        let scopes: Vec<&str> = waiting.iter().map(|slot| &*slot.scope).collect();
+        let periods: Vec<i64> = waiting.iter().map(|slot| slot.period).collect();
+        let now = match open.given_now() {
+            Param::Int(now) => Some(now),
+            _ => None,
+        };
+        // A row that has expired meanwhile (the machine slept during the request) is inserted again: its period
+        // begins only now.
+        open.execute_with(
+            "INSERT INTO slots (id, scope, period, flight, seen_at, free_at, holder)
+                 SELECT id, scope, period, 0, now, now + period, ''
+                 FROM unnest($1::INT8[], $2::TEXT[], $3::INT8[]) AS given (id, scope, period), now_ms($4) AS now
+             ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, free_at = excluded.free_at",
+            &[&ids, &scopes, &periods, &now],
+        )
+    });
+    if written.is_err() {
+        store.released = waiting;
     }
 }

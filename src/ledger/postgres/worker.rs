@@ -1,13 +1,13 @@
 //! A thread with a connection and a queue of jobs. It connects when there is work, and again after a failure.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::domain::Now;
 
 use super::connection::Connection;
 use super::error::PostgresError;
@@ -15,6 +15,9 @@ use super::probe;
 use super::schema;
 use super::target::Target;
 use crate::ledger::error::LedgerError;
+use crate::ledger::slots::SlotId;
+use crate::ledger::sql::exchanges::{self, Unsaved};
+use crate::ledger::sql::queue::{Queue, SlotCall};
 use crate::ledger::sql::{self, Access, SqlError, Statements};
 use crate::ledger::status::{Retention, Status};
 
@@ -25,11 +28,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// Old rows are pruned after this many new exchanges, and at the first.
 const PRUNE_EVERY: usize = 512;
 
-type Task = Box<dyn FnOnce(&mut Store) + Send>;
-
-/// A handle. Its thread ends after the last job.
-#[derive(Debug, Clone)]
-pub(super) struct Worker(mpsc::Sender<Task>);
+type Serve = fn(&mut Store, Vec<(SlotId, Now)>, Vec<SlotCall>);
 
 /// What all connections of a ledger need.
 #[derive(Clone)]
@@ -37,6 +36,7 @@ pub(super) struct Setup {
     pub(super) target: Arc<Target>,
     pub(super) clock: Clock,
     pub(super) limits: Retention,
+    pub(super) operator: String,
     pub(super) status: watch::Sender<Status>,
     /// Whether callbacks could not be saved last. What else succeeds proves nothing then.
     pub(super) unsaved: Arc<AtomicBool>,
@@ -45,11 +45,13 @@ pub(super) struct Setup {
     pub(super) foreign: Arc<Mutex<Option<PostgresError>>>,
     /// Drops some old rows; returns whether there may be more.
     pub(super) prune: fn(&mut Store) -> bool,
+    /// See [`sql::Store::serve`].
+    pub(super) serve: Serve,
 }
 
 /// A thread's connection.
 pub(in crate::ledger) struct Store {
-    setup: Setup,
+    pub(super) setup: Setup,
     connection: Option<Connection>,
     /// No attempt to connect before this instant of the monotonic clock, and why the last one failed.
     failed: Option<(Duration, PostgresError)>,
@@ -57,47 +59,24 @@ pub(in crate::ledger) struct Store {
     /// The last id of an exchange that is not saved.
     unsaved_id: i64,
     recorded: usize,
+    /// The released slots and requests that are not in the database because it was away.
+    pub(super) released: Vec<SlotId>,
+    pub(super) refused: Unsaved,
 }
 
-impl Worker {
-    pub(super) fn start(setup: Setup) -> Self {
-        let (jobs, queue) = mpsc::channel::<Task>();
-        let work = move || {
-            let mut store = Store {
-                setup,
-                connection: None,
-                failed: None,
-                pause: PAUSE,
-                unsaved_id: -1_000_000_000_000,
-                recorded: 0,
-            };
-            while let Ok(job) = queue.recv() {
-                job(&mut store);
-            }
-        };
-        // Without its thread, every call answers `Stopped`.
-        let _ = std::thread::Builder::new()
-            .name("ledger".to_owned())
-            .spawn(work);
-        Self(jobs)
-    }
-
-    /// Adds a job to the queue; it runs even if its caller is gone.
-    pub(super) fn send(&self, job: impl FnOnce(&mut Store) + Send + 'static) {
-        // Fails only where the thread could not be started.
-        let _ = self.0.send(Box::new(job));
-    }
-
-    pub(super) async fn run<T: Send + 'static>(
-        &self,
-        job: impl FnOnce(&mut Store) -> Result<T, LedgerError> + Send + 'static,
-    ) -> Result<T, LedgerError> {
-        let (answer, answered) = tokio::sync::oneshot::channel();
-        self.send(move |store| {
-            let _ = answer.send(job(store));
-        });
-        answered.await.unwrap_or(Err(LedgerError::Stopped))
-    }
+/// Starts a thread with a connection of its own.
+pub(super) fn start(setup: Setup) -> Queue<Store> {
+    let (queue, _) = Queue::start(setup.operator.clone(), move || Store {
+        setup,
+        connection: None,
+        failed: None,
+        pause: PAUSE,
+        unsaved_id: -1_000_000_000_000,
+        recorded: 0,
+        released: Vec::new(),
+        refused: Unsaved::default(),
+    });
+    queue
 }
 
 impl Store {
@@ -292,11 +271,21 @@ impl sql::Store for Store {
         self.unsaved_id
     }
 
+    fn record(&mut self, new: Unsaved) {
+        let mut refused = std::mem::take(&mut self.refused);
+        exchanges::write(self, &mut refused, new);
+        self.refused = refused;
+    }
+
     fn recorded(&mut self, rows: usize, _: usize) {
         let before = self.recorded;
         self.recorded += rows;
         if before == 0 || before / PRUNE_EVERY != self.recorded / PRUNE_EVERY {
             (self.setup.prune)(self);
         }
+    }
+
+    fn serve(&mut self, released: Vec<(SlotId, Now)>, calls: Vec<SlotCall>) {
+        (self.setup.serve)(self, released, calls);
     }
 }

@@ -1,17 +1,16 @@
 //! The request log: written in batches, read in windows.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::domain::exchange::in_url;
 use crate::domain::{
     AccountId, Body, Exchange, ExchangeId, Outcome, Search, StatusFilter, WallTime, bad_json,
 };
 
-use super::batch::{Batch, Batcher, WAITING_MAX};
 use super::selection::{Selection, patterns};
 use super::value::{Param, Row, params};
-use super::{Area, Database as _, Sql, SqlResult, Store};
+use super::{Area, Sql, SqlResult, Store, report_lost};
 use crate::ledger::error::LedgerError;
 use crate::ledger::status::Retention;
 use crate::ledger::{Ledger, with_database};
@@ -60,40 +59,26 @@ impl Ledger {
     /// Saves an exchange in the background, then calls `then` with it and its id. The id is negative if it cannot be
     /// saved.
     pub fn record_later(&self, exchange: Exchange, then: Recorded) {
-        // As the database fills it in.
-        with_database!(self, database => {
-            let operator = database.operator().unwrap_or_default().to_owned();
-            let exchange = Exchange {
-                operator,
-                ..exchange
-            };
-            let log = database.log_queue();
-            log.add(database, (exchange, Some(then)), |store, rows| save(store, rows));
-        });
+        with_database!(self, database => database.queue().record(exchange, then));
     }
 
     /// Whether exchanges wait to be written.
     #[must_use]
     pub fn has_unsaved(&self) -> bool {
-        self.unsaved() > 0
+        with_database!(self, database => database.queue().unsaved()) > 0
     }
 
     /// Waits while too many rows are in memory.
     pub async fn keep_up(&self) {
-        if self.unsaved() > WAITING_MAX {
-            with_database!(self, database => {
-                database.catch_up();
-                let _ = database.run(|_| Ok(())).await;
-            });
-        }
-    }
-
-    fn unsaved(&self) -> usize {
-        with_database!(self, database => database.log_queue().len())
+        with_database!(self, database => {
+            if database.queue().unsaved() > WAITING_MAX {
+                database.queue().flush().await;
+            }
+        });
     }
 
     fn catch_up(&self) {
-        with_database!(self, database => database.catch_up());
+        with_database!(self, database => database.queue().write_all());
     }
 
     /// The newest first.
@@ -141,48 +126,98 @@ impl Ledger {
     }
 }
 
-/// An exchange, and who gets it with its id; `None` once it was reported as not saved yet.
-pub(in crate::ledger) type Recording = (Exchange, Option<Recorded>);
-
-/// The exchanges that wait to be written, at most `rows` in one write.
-pub(in crate::ledger) fn queue(rows: usize, gather: Duration) -> Arc<Batcher<Recording>> {
-    Batcher::new(Batch {
-        name: "requests",
-        rows,
-        bytes: usize::MAX,
-        size: |(exchange, _)| {
-            ROW_BYTES + exchange.request_body.text.len() + exchange.response_body.text.len()
-        },
-        gather,
-        delayed: |(exchange, then), new_id| {
-            if then.is_some() {
-                report((exchange.clone(), then.take()), new_id());
-            }
-        },
-    })
+/// An exchange to save.
+pub(super) struct Recording {
+    /// Counts it until it is saved or lost; first, since those who wait for `then` may count them.
+    pub(super) unsaved: Arc<()>,
+    pub(super) exchange: Exchange,
+    /// Gets it with its id; `None` once it was reported as not saved yet.
+    pub(super) then: Option<Recorded>,
 }
 
-/// Hands an exchange with its id to who gets it.
-fn report((exchange, then): Recording, id: i64) {
-    if let Some(then) = then {
-        let id = ExchangeId(id);
-        then(Exchange { id, ..exchange });
+impl Recording {
+    fn size(&self) -> usize {
+        let [request, response] = [&self.exchange.request_body, &self.exchange.response_body];
+        ROW_BYTES + request.text.len() + response.text.len()
+    }
+
+    /// Hands it over with its id; it counts as unsaved no longer.
+    fn report(self, id: i64) {
+        drop(self.unsaved);
+        if let Some(then) = self.then {
+            let id = ExchangeId(id);
+            then(Exchange {
+                id,
+                ..self.exchange
+            });
+        }
     }
 }
 
-/// Saves exchanges in one transaction; returns those that wait until the database is back.
-pub(in crate::ledger) fn save(store: &mut dyn Store, batch: Vec<Recording>) -> Vec<Recording> {
+/// The most rows that wait for a database that is away, in number and bytes. Beyond it, the oldest are dropped.
+pub(super) const WAITING_MAX: usize = 1024;
+pub(super) const WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The most exchanges in one transaction: other jobs wait meanwhile.
+pub(super) const CHUNK: usize = 64;
+
+/// Exchanges that are not in the database. If they are dropped, they are counted in the program's log.
+#[derive(Default)]
+pub(in crate::ledger) struct Unsaved(pub(super) VecDeque<Recording>);
+
+impl Drop for Unsaved {
+    fn drop(&mut self) {
+        report_lost("requests", self.0.len());
+    }
+}
+
+/// Saves exchanges, `new` ones after those that wait. If the database is away, all of them wait.
+pub(in crate::ledger) fn write(store: &mut dyn Store, waiting: &mut Unsaved, mut new: Unsaved) {
+    let waiting = &mut waiting.0;
+    waiting.append(&mut new.0);
+    while !waiting.is_empty() {
+        if !save(store, waiting) {
+            return report_delayed(store, waiting);
+        }
+    }
+}
+
+/// Reports exchanges that wait, each once, and drops the oldest beyond the limits.
+fn report_delayed(store: &mut dyn Store, waiting: &mut VecDeque<Recording>) {
+    let mut bytes = 0;
+    for one in waiting.iter_mut() {
+        bytes += one.size();
+        if let Some(then) = one.then.take() {
+            let id = ExchangeId(store.unsaved_id());
+            then(Exchange {
+                id,
+                ..one.exchange.clone()
+            });
+        }
+    }
+    let before = waiting.len();
+    while (waiting.len() > WAITING_MAX || bytes > WAITING_BYTES_MAX)
+        && let Some(oldest) = waiting.pop_front()
+    {
+        bytes -= oldest.size();
+    }
+    report_lost("requests", before - waiting.len());
+}
+
+/// Saves the first exchanges in one transaction; returns false, and they stay, if the database is away.
+fn save(store: &mut dyn Store, waiting: &mut VecDeque<Recording>) -> bool {
+    let some = waiting.len().min(CHUNK);
     let given: Vec<i64> = if store.gives_ids() {
         Vec::new()
     } else {
-        batch.iter().map(|_| store.unsaved_id()).collect()
+        (0..some).map(|_| store.unsaved_id()).collect()
     };
     let saved = store.write(|sql| {
         let change = sql.change(Area::Exchanges)?;
-        let mut ids = Vec::with_capacity(batch.len());
+        let mut ids = Vec::with_capacity(some);
         let mut bytes = 0;
-        for (at, (exchange, _)) in batch.iter().enumerate() {
-            let (id, size) = insert(&*change, given.get(at).copied(), exchange)?;
+        for (at, one) in waiting.iter().take(some).enumerate() {
+            let (id, size) = insert(&*change, given.get(at).copied(), &one.exchange)?;
             ids.push(id);
             bytes += size;
         }
@@ -191,22 +226,20 @@ pub(in crate::ledger) fn save(store: &mut dyn Store, batch: Vec<Recording>) -> V
     });
     match saved {
         Ok((ids, bytes)) => {
-            let rows = batch.len();
             // Only now: the receiver may look it up by its id.
-            for (one, id) in batch.into_iter().zip(ids) {
-                report(one, id);
+            for (one, id) in waiting.drain(..some).zip(ids) {
+                one.report(id);
             }
-            store.recorded(rows, bytes);
-            Vec::new()
+            store.recorded(some, bytes);
         }
-        Err(_) if store.is_away() => batch,
+        Err(_) if store.is_away() => return false,
         Err(_) => {
-            for one in batch {
-                report(one, store.unsaved_id());
+            for one in waiting.drain(..some) {
+                one.report(store.unsaved_id());
             }
-            Vec::new()
         }
     }
+    true
 }
 
 /// Inserts an exchange; `id` where it has one already. Returns its id and size.

@@ -1,5 +1,5 @@
 //! What the ledger does in SQL that every database runs: statements and the rules around them, written once. A database
-//! implements [`Sql`] for its connections and [`Database`] for its handle.
+//! implements [`Sql`] and [`Store`] for its connections, and works through a [`queue::Queue`].
 //!
 //! Statements use what all databases share: `$1, $2, …`, which first appear in this order (SQLite numbers them so);
 //! 64-bit integers, text and bytes; 0 and 1 for false and true; `max(a, b)` and `min(a, b)`, which are null where one of
@@ -10,31 +10,31 @@
     reason = "each call fails once the ledger has stopped, or if it cannot be read or saved"
 )]
 
-pub(super) mod batch;
 mod credentials;
 pub(super) mod deliveries;
 pub(super) mod exchanges;
 pub(super) mod hooks;
 pub(super) mod nonces;
 pub(super) mod payments;
+pub(super) mod queue;
 pub(super) mod selection;
 mod value;
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
-use crate::domain::WallTime;
+use crate::domain::{Now, WallTime};
 
 use super::deliveries::NewDelivery;
 use super::error::LedgerError;
+use super::slots::SlotId;
 use super::status::Retention;
 use super::{Ledger, with_database};
-use batch::Batcher;
-use deliveries::Incoming;
-use exchanges::Recording;
+use exchanges::Unsaved;
+use queue::SlotCall;
 use value::FromRow;
 #[cfg(feature = "postgres")]
 pub(super) use value::params;
@@ -219,49 +219,6 @@ impl Drop for Change<'_> {
     }
 }
 
-/// A handle of a database, whose jobs run one after another on a connection.
-pub(super) trait Database: Clone + Send + Sync + 'static {
-    /// The connection as a job has it.
-    type Store: Store;
-    /// See [`Database::downgrade`].
-    type Weak: Send + 'static;
-
-    /// Adds a job to the queue; it runs even if its caller is gone.
-    fn send(&self, job: impl FnOnce(&mut Self::Store) + Send + 'static);
-
-    fn incoming(&self) -> &Arc<Incoming>;
-
-    fn log_queue(&self) -> &Arc<Batcher<Recording>>;
-
-    /// Who sends the requests of this process; `None` where only this machine's user works with the database.
-    fn operator(&self) -> Option<&str> {
-        None
-    }
-
-    /// Writes all waiting exchanges before the next job.
-    fn catch_up(&self) {
-        let log = self.log_queue().clone();
-        self.send(move |store| log.write_all(store, |store, rows| exchanges::save(store, rows)));
-    }
-
-    /// A handle that does not keep the database open.
-    fn downgrade(&self) -> Self::Weak;
-
-    /// The handle, while another one keeps the database open.
-    fn upgrade(weak: &Self::Weak) -> Option<Self>;
-
-    fn run<T: Send + 'static>(
-        &self,
-        job: impl FnOnce(&mut Self::Store) -> Result<T, LedgerError> + Send + 'static,
-    ) -> impl Future<Output = Result<T, LedgerError>> + Send {
-        let (answer, answered) = oneshot::channel();
-        self.send(move |store| {
-            let _ = answer.send(job(store));
-        });
-        async { answered.await.unwrap_or(Err(LedgerError::Stopped)) }
-    }
-}
-
 impl Ledger {
     pub(super) fn read<T: Send + 'static>(
         &self,
@@ -295,7 +252,7 @@ impl Ledger {
         let job: Job = Box::new(move |store| {
             let _ = answer.send(store.result(access, job));
         });
-        with_database!(self, database => database.send(move |store| job(store)));
+        with_database!(self, database => database.queue().send(move |store| job(store)));
         async { answered.await.unwrap_or(Err(LedgerError::Stopped)) }
     }
 }
@@ -336,8 +293,41 @@ pub(super) trait Store {
         true
     }
 
+    /// Saves exchanges. Where the database can be away, they then wait for the next call.
+    fn record(&mut self, new: Unsaved);
+
     /// Counts saved exchanges and their size: after some, old ones are pruned.
     fn recorded(&mut self, rows: usize, bytes: usize);
+
+    /// Releases slots and takes one for each caller, who has it once it is in the database.
+    fn serve(&mut self, released: Vec<(SlotId, Now)>, calls: Vec<SlotCall>);
+
+    /// In a burst, released slots and exchanges that come within this time are written together.
+    fn gathers_for(&self) -> Duration {
+        // A round trip takes long enough.
+        Duration::ZERO
+    }
+
+    /// How long to wait for work before [`Store::rest`]; `None` for ever. `rested` if there was none since.
+    fn patience(&self, _rested: bool) -> Option<Duration> {
+        None
+    }
+
+    /// Uses the time without work; returns whether that was all there was to do.
+    fn rest(&mut self) -> bool {
+        true
+    }
+}
+
+/// Reports rows that were not saved.
+fn report_lost(what: &str, rows: usize) {
+    if rows > 0 {
+        tracing::error!(
+            rows,
+            what,
+            "the ledger has lost rows that could not be written"
+        );
+    }
 }
 
 impl dyn Store + '_ {

@@ -1,9 +1,11 @@
-//! Pruning of the request log in the file, by age, number and size.
+//! Pruning of the file: of the request log by age, number and size, and of callbacks.
 
 use super::age;
-use super::sql::change;
-use super::writer::Store;
-use crate::ledger::sql::{self, exchanges};
+use super::writer::{Store, change};
+use crate::ledger::sql::{self, deliveries, exchanges};
+
+/// Old rows are pruned after the first burst of work, and then after this many exchanges.
+pub(super) const PRUNE_EVERY: u32 = 512;
 
 /// Rows dropped in one step, more than are recorded between two runs. Other processes can write between steps.
 const STEP: usize = 1024;
@@ -15,9 +17,24 @@ const SUMMED_PARTS: u64 = 16;
 /// Pages returned to the disk in one step.
 const PAGES: usize = 256;
 
+/// Prunes some rows that are too old or too many.
+pub(super) fn prune(store: &mut Store) {
+    store.pruned = true;
+    let last = match store.pruning {
+        Some(last) if store.recorded < PRUNE_EVERY => last,
+        _ => {
+            store.recorded = 0;
+            too_many(store)
+        }
+    };
+    let exchanges = drop_some(store, last);
+    let more = deliveries::at_rest(store) || exchanges;
+    store.pruning = more.then_some(last);
+}
+
 /// The last exchange to drop because there are too many or too much. Found once for all steps and without a write lock,
 /// so exchanges recorded meanwhile are not among them.
-pub(super) fn too_many(store: &mut Store) -> i64 {
+fn too_many(store: &mut Store) -> i64 {
     let limits = store.limits.clone();
     let sums = store.unsummed >= limits.bytes / SUMMED_PARTS;
     let last = <dyn sql::Store>::read(store, |sql| {
@@ -34,7 +51,7 @@ pub(super) fn too_many(store: &mut Store) -> i64 {
 
 /// Drops some exchanges that are too old, and some up to `last`; returns whether there may be more. After a failure the
 /// next run continues.
-pub(super) fn prune(store: &mut Store, last: i64) -> bool {
+fn drop_some(store: &mut Store, last: i64) -> bool {
     let (clock, age) = (store.clock.clone(), store.limits.age);
     let dropped = store.write(|conn| {
         let change = change(conn)?;

@@ -2,7 +2,6 @@
 //! each call is a job for it.
 
 mod age;
-mod behind;
 mod exchanges;
 mod files;
 mod nonces;
@@ -11,17 +10,15 @@ mod schema;
 mod slots;
 mod sql;
 mod survey;
-mod task;
-mod thread;
 mod writer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 #[cfg(test)]
 use std::sync::Mutex;
-use std::sync::mpsc;
 
 use async_trait::async_trait;
+use rusqlite::Connection;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -29,15 +26,12 @@ use crate::clock::Clock;
 use super::backend::Backend;
 use super::error::LedgerError;
 use super::nonces::{KeyHash, KeyedMutex};
-use super::sql::Database as _;
-use super::sql::deliveries::Incoming;
+use super::sql::queue::Queue;
 use super::status::{Retention, Status};
-use behind::WriteBehind;
 #[cfg(feature = "postgres")]
 pub use files::open_alone;
 pub use files::{set_aside_in, written_by_newer};
 pub use survey::survey_file;
-use task::Task;
 use writer::Store;
 
 /// A handle. Clones share one thread and one file.
@@ -45,23 +39,12 @@ use writer::Store;
 pub(super) struct Sqlite(Arc<Shared>);
 
 pub(super) struct Shared {
-    jobs: mpsc::Sender<Task>,
+    queue: Queue<Store>,
     status: watch::Receiver<Status>,
     folder: PathBuf,
     key_locks: KeyedMutex<KeyHash>,
-    behind: Arc<WriteBehind>,
-    incoming: Arc<Incoming>,
     #[cfg(test)]
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        // The thread ends once its queue is empty, so waiting rows are added last.
-        let behind = self.behind.clone();
-        let last = Task::Run(Box::new(move |store| behind.write_all(store)));
-        let _ = self.jobs.send(last);
-    }
 }
 
 impl std::fmt::Debug for Sqlite {
@@ -86,32 +69,25 @@ impl Sqlite {
         })
     }
 
+    pub(super) fn queue(&self) -> &Queue<Store> {
+        &self.0.queue
+    }
+
     fn on_thread(
         folder: PathBuf,
         open: impl FnOnce(watch::Sender<Status>) -> Store + Send + 'static,
     ) -> Self {
-        let (jobs, queue) = mpsc::channel();
         let (changes, status) = watch::channel(Status::Opening);
-        let behind = Arc::<WriteBehind>::default();
-        let waiting = behind.clone();
-        // A thread of its own: SQLite blocks, and a full disk or a lock must not stop the screen.
-        let thread = std::thread::Builder::new()
-            .name("ledger".to_owned())
-            .spawn(move || {
-                thread::run(open(changes), &queue, &waiting);
-            });
-        // Without its thread, every call answers `Stopped`.
+        let (queue, thread) = Queue::start(String::new(), move || open(changes));
         #[cfg(not(test))]
         drop(thread);
         Self(Arc::new(Shared {
-            jobs,
+            queue,
             status,
             folder,
             key_locks: KeyedMutex::default(),
-            behind,
-            incoming: Arc::default(),
             #[cfg(test)]
-            thread: Mutex::new(thread.ok()),
+            thread: Mutex::new(thread),
         }))
     }
 }
@@ -140,7 +116,7 @@ impl Backend for Sqlite {
                 conn.execute("DELETE FROM probe", ()).map(drop)
             })
         };
-        self.run(again).await
+        self.queue().run(again).await
     }
 
     fn status_changes(&self) -> watch::Receiver<Status> {
@@ -148,34 +124,29 @@ impl Backend for Sqlite {
     }
 
     async fn flush(&self) {
-        // Waiting rows are jobs as well: they run before this one.
-        self.catch_up();
-        let _ = self.run(|_| Ok(())).await;
+        self.queue().flush().await;
     }
 
     async fn close(&self) {
-        self.catch_up();
+        self.flush().await;
         let empty = |store: &mut Store| {
             store.empty_log();
             Ok(())
         };
-        let _ = self.run(empty).await;
+        let _ = self.queue().run(empty).await;
     }
 
     async fn size(&self) -> Result<u64, LedgerError> {
-        self.run(|store| {
-            let pages = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
-            store.read(|conn| conn.query_row(pages, [], |row| row.get::<_, i64>(0)))
-        })
-        .await
-        .map(i64::unsigned_abs)
+        let pages = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+        let size = |conn: &Connection| conn.query_row(pages, [], |row| row.get::<_, i64>(0));
+        let size = self.queue().run(move |store| store.read(size)).await;
+        size.map(i64::unsigned_abs)
     }
 
     async fn data_version(&self) -> Result<i64, LedgerError> {
-        self.run(|store| {
-            store.read(|conn| conn.pragma_query_value(None, "data_version", |row| row.get(0)))
-        })
-        .await
+        let version =
+            |conn: &Connection| conn.pragma_query_value(None, "data_version", |row| row.get(0));
+        self.queue().run(move |store| store.read(version)).await
     }
 }
 

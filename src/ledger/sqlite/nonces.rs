@@ -13,12 +13,11 @@ use crate::domain::{Now, WallTime};
 use crate::private;
 
 use super::Sqlite;
-use super::sql::change;
-use super::writer::Store;
+use super::writer::{Store, change};
 use crate::ledger::error::LedgerError;
 use crate::ledger::nonces::{HeldKey, KEY_LOCK_MAX, KeyHash, KeyLock, Nonce, NonceRules, Nonces};
+use crate::ledger::sql;
 use crate::ledger::sql::nonces::{Bounds, Clocks, note};
-use crate::ledger::sql::{self, Database as _};
 use crate::ledger::status::{Persistence, Status};
 
 /// How often a lock held by another process is tried again.
@@ -45,7 +44,7 @@ impl Nonces for Sqlite {
 
     fn note_provider_time(&self, key: &KeyHash, date: WallTime, seen: Now) {
         let key = key.0.clone();
-        self.send(move |store| {
+        self.queue().send(move |store| {
             let clocks = Clocks::of(&store.clock, seen);
             // If it cannot be written, nonces use the previous time.
             let _ = <dyn sql::Store>::write(store, |sql| note(sql, &key, date, clocks));
@@ -109,9 +108,8 @@ async fn locked(file: File) -> std::io::Result<File> {
 impl HeldKey for FileLock {
     async fn next_nonce(&mut self, now: Now, rules: NonceRules) -> Result<Nonce, LedgerError> {
         let key = self.key.0.clone();
-        self.ledger
-            .run(move |store| next(store, &key, now, rules))
-            .await
+        let queue = self.ledger.queue();
+        queue.run(move |store| next(store, &key, now, rules)).await
     }
 }
 

@@ -13,17 +13,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::oneshot;
 
 use crate::clock::SharedInstant;
 use crate::domain::Now;
 
 use super::Sqlite;
-use super::task::{SlotCall, Task};
 use super::writer::{Store, UnpersistedSlot};
 use crate::ledger::error::LedgerError;
-use crate::ledger::slots::{Counted, Granted, HOLD_MAX, RateSlots, SlotId, Slots, Terms};
-use crate::ledger::sql::Database as _;
+use crate::ledger::slots::{Counted, HOLD_MAX, RateSlots, SlotId, Slots, Terms};
+use crate::ledger::sql::queue::SlotCall;
 use crate::ledger::status::Persistence;
 use rows::{Batch, Limit, Release, Usage, frees};
 
@@ -77,27 +75,19 @@ const ROUND_UP: Duration = Duration::from_nanos(999_999);
 #[async_trait]
 impl RateSlots for Sqlite {
     async fn take_slot(&self, terms: Terms) -> Result<Slots, LedgerError> {
-        let (answer, answered) = oneshot::channel();
-        let call = SlotCall {
-            terms,
-            ledger: Arc::new(self.clone()),
-            answer,
-        };
-        // Fails only where the thread has ended, and then drops `answer`.
-        let _ = self.0.jobs.send(Task::TakeSlot(call));
-        answered.await.unwrap_or(Err(LedgerError::Stopped))
+        self.queue().take_slot(terms, Arc::new(self.clone())).await
     }
 
     fn return_slot(&self, id: SlotId) {
-        self.send(move |store| discard(store, &id));
+        self.queue().send(move |store| discard(store, &id));
     }
 
     fn release_slot(&self, id: SlotId, seen_at: Now) {
-        self.release_later(id, seen_at);
+        self.queue().release_slot(id, seen_at);
     }
 
     fn hold_slots(&self, scope: Arc<str>, since: Now, wait: Duration) {
-        self.send(move |store| {
+        self.queue().send(move |store| {
             let since = store.clock.shared(since);
             let longest = since.ms.saturating_add(millis(HOLD_MAX));
             let until = since.ms.saturating_add(millis(wait)).min(longest);
@@ -114,7 +104,7 @@ impl RateSlots for Sqlite {
     }
 
     fn lift_hold(&self, scope: Arc<str>) {
-        self.send(move |store| {
+        self.queue().send(move |store| {
             // If it cannot be written, other processes still wait.
             let _ = store.write(|conn| {
                 conn.prepare_cached("DELETE FROM holds WHERE scope = ?1")?
@@ -130,9 +120,8 @@ impl RateSlots for Sqlite {
         period: Duration,
     ) -> Result<Counted, LedgerError> {
         let period = millis(period);
-        let behind = self.0.behind.clone();
-        self.run(move |store| {
-            serve(store, &behind.released(), Vec::new());
+        self.queue().write_released();
+        let counted = self.queue().run(move |store| {
             let now = store.clock.shared(store.clock.now());
             let asked = Limit {
                 scope: &scope,
@@ -165,8 +154,8 @@ impl RateSlots for Sqlite {
                 next_free: wait,
                 held: usage.held_until.map(|until| wait_until(until, now)),
             })
-        })
-        .await
+        });
+        counted.await
     }
 }
 
@@ -189,9 +178,7 @@ fn unpersisted_of(all: &[UnpersistedSlot], scope: &str) -> Vec<Option<i64>> {
 
 /// Takes a slot for each caller and releases `released`, all in one transaction. A caller has its slot once it is in the
 /// file.
-pub(super) fn serve(store: &mut Store, released: &[(SlotId, Now)], mut calls: Vec<SlotCall>) {
-    // The caller is gone and sends nothing.
-    calls.retain(|call| !call.answer.is_closed());
+pub(super) fn serve(store: &mut Store, released: &[(SlotId, Now)], calls: Vec<SlotCall>) {
     let released = release_unpersisted(store, released);
     // An empty transaction would still take the file's lock.
     if released.is_empty() && calls.is_empty() {
@@ -203,15 +190,8 @@ pub(super) fn serve(store: &mut Store, released: &[(SlotId, Now)], mut calls: Ve
         .collect();
     let taken = take(store, &released, &requests);
     for (call, taken) in calls.into_iter().zip(taken) {
-        let SlotCall { ledger, answer, .. } = call;
-        let granted = |id| Granted {
-            ledger,
-            id: Some(id),
-        };
-        // Taken apart here: on this thread, `Granted`'s own `Drop` would queue a job behind others.
-        if let Err(Ok(Slots::Granted(granted))) = answer.send(taken.map(|taken| taken.map(granted)))
-        {
-            discard(store, &granted.take());
+        if let Some(unused) = call.answer(taken) {
+            discard(store, &unused);
         }
     }
 }

@@ -1,22 +1,21 @@
 //! SQLite as a database of the shared statements.
 
-use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, Type, ValueRef};
 use rusqlite::{Connection, Statement, params_from_iter};
 
 use crate::clock::Clock;
-use crate::domain::WallTime;
+use crate::domain::{Now, WallTime};
 
-use super::task::Task;
 use super::writer::Store;
-use super::{Shared, Sqlite, age};
+use super::{age, exchanges, slots};
 use crate::ledger::error::LedgerError;
-use crate::ledger::sql::batch::Batcher;
-use crate::ledger::sql::deliveries::Incoming;
-use crate::ledger::sql::exchanges::Recording;
+use crate::ledger::slots::SlotId;
+use crate::ledger::sql::exchanges::Unsaved;
+use crate::ledger::sql::queue::SlotCall;
 use crate::ledger::sql::{
-    self, Access, Area, Change, Column, Database, Param, Row, Sql, SqlError, SqlResult, Statements,
+    self, Access, Area, Column, Param, Row, Sql, SqlError, SqlResult, Statements,
 };
 use crate::ledger::status::{Retention, Status};
 
@@ -36,11 +35,6 @@ fn is_in_order(statement: &Statement<'_>) -> bool {
     (1..=statement.parameter_count())
         .filter_map(|number| Some((number, statement.parameter_name(number)?)))
         .all(|(number, name)| name == format!("${number}"))
-}
-
-/// Begins a transaction. SQLite has one lock, whatever is changed.
-pub(super) fn change(conn: &Connection) -> SqlResult<Change<'_>> {
-    (conn as &dyn Sql).change(Area::Exchanges)
 }
 
 impl Sql for Connection {
@@ -118,36 +112,14 @@ impl From<SqlError> for rusqlite::Error {
     }
 }
 
-impl Database for Sqlite {
-    type Store = Store;
-    type Weak = Weak<Shared>;
+/// In a burst, what no caller waits for is written together if it comes within this time.
+const GATHER: Duration = Duration::from_millis(20);
 
-    fn send(&self, job: impl FnOnce(&mut Store) + Send + 'static) {
-        // Fails only where the thread has ended; `run` then reports it, other jobs have no caller.
-        let _ = self.0.jobs.send(Task::Run(Box::new(job)));
-    }
+/// Without work for this long, the thread puts the file in order.
+const REST: Duration = Duration::from_secs(1);
 
-    fn incoming(&self) -> &Arc<Incoming> {
-        &self.0.incoming
-    }
-
-    fn log_queue(&self) -> &Arc<Batcher<Recording>> {
-        &self.0.behind.log
-    }
-
-    fn catch_up(&self) {
-        let behind = self.0.behind.clone();
-        self.send(move |store| behind.write_all(store));
-    }
-
-    fn downgrade(&self) -> Self::Weak {
-        Arc::downgrade(&self.0)
-    }
-
-    fn upgrade(weak: &Self::Weak) -> Option<Self> {
-        weak.upgrade().map(Self)
-    }
-}
+/// Pruning runs in small steps, with time for other processes to write between two of them.
+const BETWEEN_STEPS: Duration = Duration::from_millis(10);
 
 impl sql::Store for Store {
     fn run(&mut self, access: Access, job: Statements<'_>) -> Result<(), LedgerError> {
@@ -175,10 +147,45 @@ impl sql::Store for Store {
         self.has_file()
     }
 
+    fn record(&mut self, new: Unsaved) {
+        // A file is never away: none are left.
+        sql::exchanges::write(self, &mut Unsaved::default(), new);
+    }
+
     fn recorded(&mut self, rows: usize, bytes: usize) {
         self.unsummed = self.unsummed.saturating_add(bytes as u64);
         let rows = u32::try_from(rows).unwrap_or(u32::MAX);
         self.recorded = self.recorded.saturating_add(rows);
+        // Also while it is busy: a program that never rests must not grow its file without end.
+        if self.recorded >= exchanges::PRUNE_EVERY {
+            exchanges::prune(self);
+        }
+    }
+
+    fn serve(&mut self, released: Vec<(SlotId, Now)>, calls: Vec<SlotCall>) {
+        slots::serve(self, &released, calls);
+    }
+
+    fn gathers_for(&self) -> Duration {
+        GATHER
+    }
+
+    fn patience(&self, rested: bool) -> Option<Duration> {
+        if self.pruning.is_some() {
+            Some(BETWEEN_STEPS)
+        } else {
+            (!rested && self.is_untidy()).then_some(REST)
+        }
+    }
+
+    fn rest(&mut self) -> bool {
+        let rests = self.pruned && self.pruning.is_none();
+        if rests {
+            self.empty_log();
+        } else {
+            exchanges::prune(self);
+        }
+        rests
     }
 }
 

@@ -15,7 +15,7 @@ use super::age;
 use super::files::{self, FileId, LOCK_REPORTED_AFTER, Opened, Present, Replaced, durably};
 use super::recovery::Recovered;
 use crate::ledger::error::LedgerError;
-use crate::ledger::sql::Access;
+use crate::ledger::sql::{Access, Area, Change, Sql, SqlResult};
 use crate::ledger::status::{Retention, Status};
 
 /// A longer write-ahead log is emptied at rest: the next program that opens the ledger reads all of it first.
@@ -44,6 +44,11 @@ pub(super) struct UnpersistedSlot {
     pub(super) period: i64,
     pub(super) in_flight: bool,
     pub(super) free_at: i64,
+}
+
+/// Begins a transaction. SQLite has one lock, whatever is changed.
+pub(super) fn change(conn: &Connection) -> SqlResult<Change<'_>> {
+    (conn as &dyn Sql).change(Area::Exchanges)
 }
 
 /// The file, and this process's state beside it.

@@ -152,7 +152,7 @@ impl Postgres {
             while super::exchanges::prune(store) {}
             Ok(())
         };
-        self.run(all).await.unwrap();
+        self.queue().run(all).await.unwrap();
     }
 }
 

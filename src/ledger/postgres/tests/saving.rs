@@ -2,14 +2,14 @@
 
 use super::*;
 use crate::ledger::contract::deliveries::new;
+use crate::ledger::contract::fixtures::exchange;
 
-/// Makes every new callback fail with an error of this code.
-fn fail(schema: &TestSchema, code: &str) {
+/// Makes every new row of a table fail with an error of this code.
+fn fail(schema: &TestSchema, table: &str, code: &str) {
     schema.batch(&format!(
         "CREATE OR REPLACE FUNCTION fail() RETURNS TRIGGER LANGUAGE plpgsql AS $$
              BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{code}'; END $$;
-         DROP TRIGGER IF EXISTS failing ON deliveries;
-         CREATE TRIGGER failing BEFORE INSERT ON deliveries FOR EACH ROW EXECUTE FUNCTION fail()"
+         CREATE TRIGGER failing BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION fail()"
     ));
 }
 
@@ -19,7 +19,7 @@ async fn a_database_that_saves_no_callback_is_reported_until_it_saves_again() {
     let schema = TestSchema::new();
     let ledger = connect(&schema).await;
     // A full disk, then a right that the role has lost.
-    fail(&schema, "53100");
+    fail(&schema, "deliveries", "53100");
     let mend = [
         "DROP TRIGGER failing ON deliveries",
         "GRANT INSERT ON dedup_keys TO CURRENT_USER",
@@ -51,13 +51,64 @@ async fn a_database_that_saves_no_callback_is_reported_until_it_saves_again() {
 async fn a_callback_whose_data_is_refused_stops_nothing_else() {
     let schema = TestSchema::new();
     let ledger = connect(&schema).await;
-    fail(&schema, "22021");
+    fail(&schema, "deliveries", "22021");
     let failed = ledger.deliver(new(1)).await;
     assert!(
         matches!(failed, Err(LedgerError::Database(_))),
         "{failed:?}"
     );
     assert_eq!(ledger.status().await, Status::Ready);
+}
+
+fn record_later(ledger: &Postgres) {
+    let ledger = Ledger(Storage::Postgres(ledger.clone()));
+    ledger.record_later(exchange("https://api.example/"), Box::new(|_| {}));
+}
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
+async fn requests_that_were_refused_are_written_when_the_database_is_tried_again() {
+    let schema = TestSchema::new();
+    let ledger = Postgres::start(&schema.0, Clock::system(), Retention::default()).unwrap();
+    assert_eq!(ledger.status().await, Status::Ready);
+    // The role's rights to connect are gone: the database is away, but the open connection stays.
+    fail(&schema, "exchanges", "28000");
+    record_later(&ledger);
+    ledger.flush().await;
+    assert_eq!(ledger.queue().unsaved(), 1);
+    schema.batch("DROP TRIGGER failing ON exchanges");
+    ledger.try_again().await.unwrap();
+    ledger.queue().run(|_| Ok(())).await.unwrap();
+    assert_eq!(ledger.queue().unsaved(), 0);
+}
+
+#[tokio::test]
+async fn requests_wait_for_a_database_that_is_away_until_the_ledger_is_closed_although_slots_hang()
+{
+    let nowhere = DatabaseSettings {
+        url: Secret::new("postgres://tilldeck@127.0.0.1:1/tilldeck".to_owned()),
+        password: None,
+        schema: "tilldeck".to_owned(),
+        operator: String::new(),
+    };
+    let ledger = Postgres::start(&nowhere, Clock::system(), Retention::default()).unwrap();
+    let (hold, until) = std::sync::mpsc::channel::<()>();
+    ledger.0.slots.send(move |_| assert!(until.recv().is_err()));
+    record_later(&ledger);
+    ledger.queue().flush().await;
+    assert_eq!(ledger.queue().unsaved(), 1);
+    let mut closing = std::pin::pin!(ledger.close());
+    let abandoned = async {
+        while ledger.queue().unsaved() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = &mut closing => panic!("slots that are sent are lost"),
+        waited = tokio::time::timeout(Duration::from_secs(10), abandoned) => waited.unwrap(),
+    }
+    drop(hold);
+    closing.await;
 }
 
 #[tokio::test]

@@ -1,7 +1,11 @@
 //! What a session is like: its settings, its waits, its schema.
 
+use std::future::poll_fn;
+use std::sync::mpsc;
+use std::task::Poll;
+
 use super::*;
-use crate::ledger::contract::fixtures::of;
+use crate::ledger::contract::fixtures::{granted, of, terms};
 use crate::ledger::sql::Param;
 
 /// Changes settings of the tests' role, and sets them back at the end.
@@ -119,6 +123,38 @@ async fn a_caller_that_no_longer_waits_for_a_key_leaves_no_session() {
     }
     drop(held);
     other.key_lock(&key).await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
+async fn a_caller_that_goes_while_another_gets_its_slot_takes_none() {
+    let schema = TestSchema::new();
+    // Counts the slots that are taken, also those that are returned.
+    schema.batch("CREATE SEQUENCE taken; ALTER TABLE slots ADD n INT8 DEFAULT nextval('taken')");
+    let ledger = Postgres::start(&schema.0, Clock::system(), Retention::default()).unwrap();
+    let (hold, until) = mpsc::channel::<()>();
+    ledger.0.slots.send(move |_| assert!(until.recv().is_err()));
+    let mut calls = Vec::new();
+    for _ in 0..2 {
+        let ledger = ledger.clone();
+        let mut call = Box::pin(async move { ledger.take_slot(terms("shop", 10, 0)).await });
+        let sent = poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx).is_pending()));
+        assert!(sent.await);
+        calls.push(call);
+    }
+    let gone = calls.pop();
+    schema.session(move |open| {
+        open.batch("BEGIN; LOCK TABLE slots IN ACCESS EXCLUSIVE MODE")
+            .unwrap();
+        drop(hold);
+        let waiting = "SELECT count(*) FROM pg_locks WHERE relation = CAST('slots' AS REGCLASS) AND NOT granted";
+        while open.sql().value::<i64>(waiting, &[]).unwrap() == 0 {}
+        drop(gone);
+        open.batch("COMMIT").unwrap();
+    });
+    granted(calls.remove(0).await.unwrap());
+    ledger.0.slots.flush().await;
+    assert_eq!(schema.number("SELECT nextval('taken')"), 2);
 }
 
 #[tokio::test]

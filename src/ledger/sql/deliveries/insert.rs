@@ -1,108 +1,46 @@
-//! Durable inserts of deliveries: those that arrive during a write are written together in the next one.
+//! Durable inserts of deliveries.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::domain::job::NewJob;
 use crate::domain::{Delivery, DeliveryId, JobKind, Verdict, WallTime};
 
-use super::super::batch::{Batch, Batcher};
 use super::super::value::{Param, params};
-use super::super::{Access, Area, Database, Sql, SqlResult, Store};
+use super::super::{Access, Area, Sql, SqlResult, Store};
 use super::{prune, rows};
 use crate::ledger::deliveries::{DedupKey, NewDelivery};
 use crate::ledger::error::LedgerError;
 
-/// The limits of one write, in number and bytes: other jobs wait meanwhile.
-const BATCH: usize = 512;
-const BATCH_BYTES: usize = 4 * 1024 * 1024;
-
-/// The limit of waiting deliveries in memory, in KiB; beyond it, callers wait before they add one.
-const WAITING_KIB: usize = 64 * 1024;
-
-pub(in crate::ledger) struct Incoming {
-    batches: Arc<Batcher<One>>,
-    room: Arc<Semaphore>,
+/// A callback, and the caller that waits until it is saved.
+pub(in crate::ledger::sql) struct Incoming {
+    pub(in crate::ledger::sql) new: NewDelivery,
+    pub(in crate::ledger::sql) done: oneshot::Sender<Result<Delivery, LedgerError>>,
+    /// Its part of the memory for those that wait.
+    pub(in crate::ledger::sql) _room: OwnedSemaphorePermit,
 }
 
-struct One {
-    new: NewDelivery,
-    done: oneshot::Sender<Result<Delivery, LedgerError>>,
-    _room: OwnedSemaphorePermit,
-}
-
-impl Default for Incoming {
-    fn default() -> Self {
-        Self {
-            batches: Batcher::new(Batch {
-                name: "callbacks",
-                rows: BATCH,
-                bytes: BATCH_BYTES,
-                size: |one| one.new.sealed.len(),
-                gather: Duration::ZERO,
-                delayed: |_, _| {},
-            }),
-            room: Arc::new(Semaphore::new(WAITING_KIB)),
-        }
-    }
-}
-
-#[cfg(test)]
-impl Incoming {
-    pub(in crate::ledger) fn len(&self) -> usize {
-        self.batches.len()
-    }
-}
-
-/// Writes one batch and answers its callers.
-fn write(store: &mut dyn Store, batch: Vec<One>) -> Vec<One> {
+/// Writes callbacks in one transaction and answers their callers.
+pub(in crate::ledger::sql) fn write(store: &mut dyn Store, batch: &mut Vec<Incoming>) {
     // If a caller is gone, its provider sends the callback again; the row is saved all the same.
-    let (news, callers): (Vec<_>, Vec<_>) =
-        batch.into_iter().map(|one| (one.new, one.done)).unzip();
-    match insert(store, &news) {
+    match insert(store, batch) {
         Ok(saved) => {
-            for (one, done) in saved.into_iter().zip(callers) {
-                let _ = done.send(one.ok_or(LedgerError::TooManyWaiting));
+            for (one, saved) in batch.drain(..).zip(saved) {
+                let _ = one.done.send(saved.ok_or(LedgerError::TooManyWaiting));
             }
         }
         Err(error) => {
-            for done in callers {
-                let _ = done.send(Err(error.clone()));
+            for one in batch.drain(..) {
+                let _ = one.done.send(Err(error.clone()));
             }
         }
     }
-    Vec::new()
-}
-
-/// Adds a callback to those that wait, and waits until it is written.
-pub(super) async fn deliver(
-    database: &impl Database,
-    new: NewDelivery,
-) -> Result<Delivery, LedgerError> {
-    let incoming = database.incoming();
-    let kib = (new.sealed.len() / 1024 + 1).min(WAITING_KIB);
-    let kib = u32::try_from(kib).unwrap_or(u32::MAX);
-    let room = incoming.room.clone().acquire_many_owned(kib).await;
-    let (done, answer) = oneshot::channel();
-    let one = One {
-        new,
-        done,
-        _room: room.expect("it is never closed"),
-    };
-    incoming
-        .batches
-        .add(database, one, |store, batch| write(store, batch));
-    answer.await.unwrap_or(Err(LedgerError::Stopped))
 }
 
 /// Saves the deliveries that there is space for.
-fn insert(
-    store: &mut dyn Store,
-    news: &[NewDelivery],
-) -> Result<Vec<Option<Delivery>>, LedgerError> {
+fn insert(store: &mut dyn Store, news: &[Incoming]) -> Result<Vec<Option<Delivery>>, LedgerError> {
     let (clock, limits) = store.limits();
     store.result(Access::WriteDurably, |sql| {
         let change = sql.change(Area::Deliveries)?;
@@ -112,7 +50,7 @@ fn insert(
         prune::prune(&*change, &limits, now, news.len() * 2 + 16)?;
         let mut room = prune::Room::of(&*change, &limits);
         let mut fitting = Vec::with_capacity(news.len());
-        for new in news {
+        for Incoming { new, .. } in news {
             let known = rows::is_known(&*change, new)?;
             // Before it is counted: a rejected delivery must not count as a repeat of itself when it is sent again.
             // Made-up ones only replace others like them.

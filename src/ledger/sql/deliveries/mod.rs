@@ -12,7 +12,7 @@ use crate::ledger::deliveries::{DeliveryQuery, NewDelivery, SealedParts};
 use crate::ledger::error::LedgerError;
 use crate::ledger::{Ledger, with_database};
 
-pub(in crate::ledger) use insert::Incoming;
+pub(super) use insert::{Incoming, write};
 pub use prune::UNKNOWN_MAX;
 pub(in crate::ledger) use prune::at_rest;
 
@@ -23,7 +23,7 @@ impl Ledger {
     /// # Errors
     /// If it cannot be saved: the caller must then ask the provider to send it again.
     pub async fn deliver(&self, new: NewDelivery) -> Result<Delivery, LedgerError> {
-        with_database!(self, database => insert::deliver(database, new).await)
+        with_database!(self, database => database.queue().deliver(new).await)
     }
 
     /// The newest first.

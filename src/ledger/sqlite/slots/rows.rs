@@ -3,8 +3,7 @@
 use rusqlite::Connection;
 
 use super::super::recovery::ALL_LIMITS;
-use super::super::sql::change;
-use super::super::writer::UnpersistedSlot;
+use super::super::writer::{UnpersistedSlot, change};
 use super::{LONGEST, SlotRequest, full, millis, nth_free, unpersisted_of, wait_until};
 use crate::clock::{Clock, SharedInstant};
 use crate::ledger::slots::{HOLD_MAX, SlotId, Slots};

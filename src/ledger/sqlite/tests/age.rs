@@ -18,7 +18,7 @@ async fn run_for(time: Duration, folder: &Path, days: i64) {
     call.at = wall;
     record(&shared(&ledger), call).await;
     hand.advance(time);
-    ledger.send(thread::prune);
+    ledger.queue().send(exchanges::prune);
     ledger.flush().await;
     close(ledger);
 }
@@ -82,7 +82,7 @@ async fn what_is_written_while_the_clock_is_ahead_does_not_bear_it_out() {
         let mut call = exchange("https://api.example/ahead");
         call.at = wall;
         record(&shared(&ahead), call).await;
-        ahead.send(thread::prune);
+        ahead.queue().send(exchanges::prune);
     }
     ahead.flush().await;
     assert_eq!(saved(folder.path()).len(), 21);
@@ -99,7 +99,7 @@ async fn a_file_that_is_replaced_while_the_clock_is_ahead_keeps_its_time() {
     hand.set_wall(START.plus(40 * DAY));
     std::fs::remove_file(folder.path().join("ledger.db")).unwrap();
     record(&shared(&ledger), exchange("https://api.example/")).await;
-    ledger.send(thread::prune);
+    ledger.queue().send(exchanges::prune);
     ledger.flush().await;
     close(ledger);
     assert_eq!(saved(folder.path()).len(), 1, "its time is START");

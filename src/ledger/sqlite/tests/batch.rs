@@ -1,16 +1,8 @@
-//! Callers that wait for a slot at the same moment are served in one transaction.
+//! What waits at the same moment is written in few transactions.
 
 use super::*;
 
 type Taking = std::pin::Pin<Box<dyn Future<Output = Result<Slots, LedgerError>> + Send>>;
-
-/// A ledger whose thread is busy until the sender is dropped.
-fn busy(folder: &Path) -> (Sqlite, mpsc::Sender<()>) {
-    let ledger = start(folder);
-    let (hold, until) = mpsc::channel::<()>();
-    ledger.send(move |_| assert!(until.recv().is_err()));
-    (ledger, hold)
-}
 
 /// A caller that waits for the thread.
 async fn caller(ledger: &Sqlite, terms: Terms) -> Taking {
@@ -36,8 +28,7 @@ async fn callers_and_releases_that_wait_share_one_transaction() {
     let ledger = start(folder.path());
     let first = granted(ledger.take_slot(strict(4)).await.unwrap());
     let before = transactions(folder.path());
-    let (hold, until) = mpsc::channel::<()>();
-    ledger.send(move |_| assert!(until.recv().is_err()));
+    let hold = busy(&ledger).await;
     let mut callers = Vec::new();
     for _ in 0..3 {
         callers.push(caller(&ledger, strict(4)).await);
@@ -57,7 +48,8 @@ async fn callers_and_releases_that_wait_share_one_transaction() {
 #[tokio::test]
 async fn a_caller_that_is_gone_leaves_its_slot_to_the_others() {
     let folder = tempfile::tempdir().unwrap();
-    let (ledger, hold) = busy(folder.path());
+    let ledger = start(folder.path());
+    let hold = busy(&ledger).await;
     let gone = caller(&ledger, strict(2)).await;
     let callers = [
         caller(&ledger, strict(2)).await,
@@ -73,7 +65,8 @@ async fn a_caller_that_is_gone_leaves_its_slot_to_the_others() {
 #[tokio::test]
 async fn each_caller_of_a_batch_is_answered_by_its_own_limit_in_the_order_of_asking() {
     let folder = tempfile::tempdir().unwrap();
-    let (ledger, hold) = busy(folder.path());
+    let ledger = start(folder.path());
+    let hold = busy(&ledger).await;
     // The last one has a longer period, which does not change what others count.
     let longer = Terms {
         period: MINUTE * 2,
@@ -108,7 +101,8 @@ async fn each_caller_of_a_batch_is_answered_by_its_own_limit_in_the_order_of_ask
 #[tokio::test]
 async fn what_comes_between_two_callers_counts_for_the_second_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let (ledger, hold) = busy(folder.path());
+    let ledger = start(folder.path());
+    let hold = busy(&ledger).await;
     let first = caller(&ledger, strict(2)).await;
     ledger.hold_slots("s".into(), clock().0.now(), MINUTE);
     let second = caller(&ledger, strict(2)).await;
@@ -122,8 +116,7 @@ async fn a_write_that_fails_gives_no_caller_of_the_batch_a_slot_that_others_must
     let folder = tempfile::tempdir().unwrap();
     let ledger = start(folder.path());
     forbid_writing(&ledger, true).await;
-    let (hold, until) = mpsc::channel::<()>();
-    ledger.send(move |_| assert!(until.recv().is_err()));
+    let hold = busy(&ledger).await;
     let mut callers = Vec::new();
     for _ in 0..2 {
         callers.push(caller(&ledger, strict(2)).await);
@@ -143,4 +136,34 @@ async fn a_write_that_fails_gives_no_caller_of_the_batch_a_slot_that_others_must
     }
     granted(in_memory.unwrap());
     assert_eq!(none, FULL, "counted in memory");
+}
+
+#[tokio::test]
+async fn many_callers_and_requests_are_written_in_parts_so_that_others_wait_for_one_part_at_most() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    ledger.flush().await;
+    let before = transactions(folder.path());
+    let hold = busy(&ledger).await;
+    let mut callers = Vec::new();
+    for _ in 0..100 {
+        callers.push(caller(&ledger, strict(100)).await);
+    }
+    drop(hold);
+    for caller in callers {
+        granted(caller.await.unwrap());
+    }
+    assert_eq!(transactions(folder.path()) - before, 2, "64 and the rest");
+    let hold = busy(&ledger).await;
+    for _ in 0..100 {
+        shared(&ledger).record_later(exchange("https://x.example"), Box::new(|_| {}));
+    }
+    let other = caller(&ledger, terms("other", 1, 0)).await;
+    let saved = count(&ledger, "exchanges");
+    drop(hold);
+    granted(other.await.unwrap());
+    assert_eq!(saved.await, 64, "when the slot is taken");
+    ledger.flush().await;
+    assert_eq!(transactions(folder.path()) - before, 5, "64 and the rest");
+    assert_eq!(count(&ledger, "exchanges").await, 100);
 }

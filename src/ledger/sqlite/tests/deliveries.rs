@@ -5,7 +5,6 @@ use crate::domain::{DeliveryId, JobState};
 use crate::ledger::UNKNOWN_MAX;
 use crate::ledger::contract::deliveries::unknown::{flood, take_one, unknown, unproved};
 use crate::ledger::contract::deliveries::*;
-use crate::ledger::sql::batch::{Batch, Batcher};
 
 #[tokio::test]
 async fn callbacks_that_come_together_are_written_together() {
@@ -14,16 +13,15 @@ async fn callbacks_that_come_together_are_written_together() {
     let ledger = start(folder.path());
     ledger.flush().await;
     let before = transactions(folder.path());
-    // The thread is busy meanwhile.
-    let (hold, until) = mpsc::channel::<()>();
-    ledger.send(move |_| assert!(until.recv().is_err()));
+    let hold = busy(&ledger).await;
     let tasks: Vec<_> = (0..COUNT)
         .map(|number| {
             let ledger = ledger.clone();
             tokio::spawn(async move { shared(&ledger).deliver(new(number)).await.unwrap() })
         })
         .collect();
-    while ledger.0.incoming.len() < usize::try_from(COUNT).unwrap() {
+    // Each takes a KiB of the space.
+    while ledger.queue().waiting_kib() < usize::try_from(COUNT).unwrap() {
         tokio::task::yield_now().await;
     }
     drop(hold);
@@ -66,44 +64,21 @@ async fn no_caller_waits_for_a_thread_that_has_ended() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = start(folder.path());
     shared(&ledger).deliver(new(1)).await.unwrap();
-    let (hold, until) = mpsc::channel::<()>();
-    ledger.send(move |_| {
-        let _ = until.recv();
-        panic!("the ledger's thread ends");
-    });
+    let hold = busy(&ledger).await;
     let waiting = tokio::spawn({
         let ledger = ledger.clone();
         async move { shared(&ledger).deliver(new(2)).await }
     });
-    while ledger.0.incoming.len() == 0 {
+    while ledger.queue().waiting_kib() == 0 {
         tokio::task::yield_now().await;
     }
-    drop(hold);
+    hold.send(()).unwrap();
     let stopped = Err(LedgerError::Stopped);
     assert_eq!(waiting.await.unwrap(), stopped);
     for number in 3..5 {
         assert_eq!(shared(&ledger).deliver(new(number)).await, stopped);
     }
     assert!(matches!(ledger.status().await, Status::Degraded { .. }));
-}
-
-#[tokio::test]
-async fn no_row_waits_for_a_write_that_ended_the_thread() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = start(folder.path());
-    let batcher = Batcher::new(Batch {
-        name: "answers",
-        rows: 1,
-        bytes: usize::MAX,
-        size: |_| 1,
-        gather: Duration::ZERO,
-        delayed: |_, _| {},
-    });
-    for _ in 0..2 {
-        let (row, answer) = tokio::sync::oneshot::channel::<()>();
-        batcher.add(&ledger, row, |_, _| panic!("the ledger's thread ends"));
-        assert!(answer.await.is_err());
-    }
 }
 
 #[tokio::test]

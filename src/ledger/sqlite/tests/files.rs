@@ -457,3 +457,21 @@ async fn a_long_log_is_emptied_when_the_ledger_is_closed() {
     ledger.close().await;
     assert_eq!(log(), short, "a short one costs more to empty than to read");
 }
+
+#[tokio::test]
+async fn a_request_counts_as_unsaved_while_its_write_waits_for_another_programs_lock() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    ledger.flush().await;
+    let other = Connection::open(folder.path().join("ledger.db")).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    shared(&ledger).record_later(exchange("https://x.example"), Box::new(|_| {}));
+    let mut status = ledger.status_changes();
+    let locked = status.wait_for(|status| *status == Status::Locked).await;
+    drop(locked.unwrap());
+    assert!(shared(&ledger).has_unsaved());
+    other.execute_batch("COMMIT").unwrap();
+    ledger.flush().await;
+    assert!(!shared(&ledger).has_unsaved());
+    assert_eq!(count(&ledger, "exchanges").await, 1);
+}

@@ -11,6 +11,7 @@ mod search;
 mod slots;
 
 use std::path::Path;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -27,13 +28,20 @@ impl Sqlite {
     /// Drops all that is too old or too many, as the thread does while it has no work.
     pub(in crate::ledger) async fn prune(&self) {
         let all = |store: &mut Store| {
-            thread::prune(store);
+            exchanges::prune(store);
             while store.pruning.is_some() {
-                thread::prune(store);
+                exchanges::prune(store);
             }
             Ok(())
         };
         self.run(all).await.unwrap();
+    }
+
+    fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Store) -> Result<T, LedgerError> + Send + 'static,
+    ) -> impl Future<Output = Result<T, LedgerError>> {
+        self.queue().run(job)
     }
 }
 
@@ -43,6 +51,18 @@ fn start(folder: &Path) -> Sqlite {
 
 fn start_by(folder: &Path, clock: &Clock) -> Sqlite {
     Sqlite::start(folder.to_owned(), clock.clone(), Retention::default())
+}
+
+/// Keeps the ledger's thread busy until the sender is dropped; sent to, the thread panics.
+async fn busy(ledger: &Sqlite) -> mpsc::Sender<()> {
+    let (hold, until) = mpsc::channel::<()>();
+    let (begun, begins) = tokio::sync::oneshot::channel();
+    ledger.queue().send(move |_| {
+        begun.send(()).unwrap();
+        assert!(until.recv().is_err());
+    });
+    begins.await.unwrap();
+    hold
 }
 
 /// Ends the ledger's thread, as the end of a process does.
@@ -94,13 +114,13 @@ fn shared(ledger: &Sqlite) -> Ledger {
     Ledger(Storage::Sqlite(ledger.clone()))
 }
 
-async fn count(ledger: &Sqlite, table: &'static str) -> u64 {
+fn count(ledger: &Sqlite, table: &'static str) -> impl Future<Output = u64> {
     let count = move |conn: &Connection| {
         let query = format!("SELECT count(*) FROM {table}");
         conn.query_row(&query, (), |row| row.get::<_, i64>(0))
     };
     let rows = ledger.run(move |store| store.read(count));
-    rows.await.unwrap().unsigned_abs()
+    async { rows.await.unwrap().unsigned_abs() }
 }
 
 /// The number of transactions in the write-ahead log since it was last begun anew. The frame that ends one names the

@@ -28,7 +28,7 @@ async fn much_is_dropped_in_small_steps_between_which_others_write() {
         })
     };
     let step = ledger.run(move |store| {
-        thread::prune(store);
+        exchanges::prune(store);
         store.read(count)
     });
     let left = step.await.unwrap();
@@ -60,9 +60,9 @@ async fn the_size_of_all_requests_is_summed_again_after_a_part_of_the_limit() {
         let size = ledger.run(|store| {
             // A run that is under way does not look for more.
             while store.pruning.is_some() {
-                thread::prune(store);
+                exchanges::prune(store);
             }
-            thread::prune(store);
+            exchanges::prune(store);
             store.read(|file| {
                 file.query_row("SELECT sum(size), max(size) FROM exchanges", (), |row| {
                     Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
