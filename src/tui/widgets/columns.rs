@@ -171,10 +171,11 @@ pub fn fit_line(line: Line<'_>, room: u16) -> Line<'static> {
 
 fn cut_line(line: Line<'_>, room: u16, cut: fn(&str, u16) -> Cow<'_, str>) -> Line<'static> {
     let mut left = room;
+    let style = line.style;
     let spans = line.spans.into_iter().map(|span| {
         let text = cut(&span.content, left).into_owned();
         left -= width(&text).min(left);
-        Span::styled(text, span.style)
+        Span::styled(text, style.patch(span.style))
     });
     Line::from(spans.collect::<Vec<_>>())
 }
@@ -404,6 +405,16 @@ mod tests {
             cells.collect::<String>().trim_end().to_owned()
         };
         vec![line(0), line(1)]
+    }
+
+    #[test]
+    fn a_cell_has_the_style_of_its_line_and_that_of_each_span() {
+        use ratatui::style::Color;
+        let [good, bad] = [Color::Green, Color::Red].map(|color| Style::new().fg(color));
+        let cell = Line::from(vec!["a".into(), Span::styled("b", bad)]).style(good);
+        let cut = fit_line(cell, 5);
+        let colors = cut.spans.iter().map(|span| span.style.fg);
+        assert!(colors.eq([good.fg, bad.fg]));
     }
 
     #[test]
