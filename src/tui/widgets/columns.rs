@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Alignment, Constraint, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Row, StatefulWidget, Table, TableState, Widget};
+use ratatui::widgets::{Row, Table, Widget};
 
 use super::list::List;
 use super::pager::Pager;
@@ -361,11 +361,15 @@ impl Grid {
 
     /// Draws the rows; the selected one stands out by its style, if there is one.
     pub fn paint(self, selected: Option<Style>, buf: &mut Buffer) {
-        let at = self.pager.selected().filter(|_| selected.is_some());
-        let mut state = TableState::new().with_selected(at);
-        let table = Self::table(&self.heads, self.rows);
-        let table = table.row_highlight_style(selected.unwrap_or_default());
-        StatefulWidget::render(table, self.pager.area(), buf, &mut state);
+        let at = self.pager.selected();
+        let mut rows = self.rows;
+        // Beneath the cells, whose own colours must stay readable.
+        if let Some(style) = selected
+            && let Some(row) = at.and_then(|at| rows.get_mut(at))
+        {
+            *row = std::mem::take(row).style(style);
+        }
+        Widget::render(Self::table(&self.heads, rows), self.pager.area(), buf);
     }
 }
 
