@@ -183,11 +183,13 @@ mod tests {
             job(1, JobState::Done, "FINALIZED"),
             job(0, due, ""),
             job(2, due, "HTTP 503"),
+            // Its process ended during the try.
+            job(1, due, ""),
             job(1, JobState::GivenUp, "HTTP 410"),
         ];
         assert_eq!(
             all_in_words(&jobs),
-            "check: failed after 1 try: HTTP 410, check: failed twice, will retry: HTTP 503, check: waiting, check: FINALIZED"
+            "check: failed after 1 try: HTTP 410, check: failed twice, will retry: HTTP 503, check: waiting, check: waiting, check: FINALIZED"
         );
     }
 }
