@@ -216,8 +216,7 @@ impl AccountFactory {
         }
         // A token from one simulator run is invalid in the next.
         let is_embedded = session.account().environment == Environment::Embedded;
-        let url = session.resolve(&fetch.call()).ok();
-        let url = url.filter(|_| !is_embedded);
+        let url = session.resolve(&fetch.call()).ok().filter(|_| !is_embedded);
         let texts: Vec<&str> = credentials.texts.values().map(String::as_str).collect();
         let client = texts.join("\n");
         let store =

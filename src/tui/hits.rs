@@ -29,7 +29,7 @@ pub enum Hit {
         column: &'static str,
         left: u16,
     },
-    /// The scroll bar of a list of so many rows: picks a row, also while it is dragged.
+    /// The scroll bar of a list with this many rows: picks a row, also while it is dragged.
     Bar(usize),
 }
 

@@ -151,7 +151,7 @@ impl Layout {
         cut_line(cell, room, cut).alignment(self.alignment)
     }
 
-    /// Its width where all have room; `widest` is that of its widest cell in at most so many columns.
+    /// Its width where all have room; `widest` gives that of its widest cell, at most the width it is called with.
     fn natural(&self, total: u16, widest: impl Fn(u16) -> usize) -> u16 {
         if !self.is_shown || total < self.from {
             return 0;

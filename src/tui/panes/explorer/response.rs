@@ -171,7 +171,7 @@ impl Response {
         }
     }
 
-    /// Selects the next row of the table that the search finds, beginning so many rows from the selected one.
+    /// Selects the next row of the table that the search finds, beginning at this distance from the selected one.
     fn select_match(&mut self, past: &PastCall, first: usize, forward: bool) {
         let Some((table, digest)) = self.shown_table(past) else {
             return;

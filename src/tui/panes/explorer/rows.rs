@@ -122,7 +122,7 @@ pub fn mark_selected(line: Rect, tone: Tone, theme: &Theme, buf: &mut Buffer) {
     Pen::new(buf, beside, 0).text("▸", theme.bold(tone));
 }
 
-/// Draws a rule above a text of so many lines where there is room for both; returns the area of the text.
+/// Draws a rule above a text of this many lines where there is room for both; returns the area of the text.
 pub fn below_rule(lines: usize, area: Rect, theme: &Theme, buf: &mut Buffer) -> Rect {
     let is_ruled = usize::from(area.height) > lines;
     if is_ruled {

@@ -122,7 +122,7 @@ pub fn draw_row(digest: &Digest, row: usize, area: Rect, theme: &Theme, buf: &mu
     }
 }
 
-/// A cell in so many columns. A number is whole or absent: half of one would be another number.
+/// A cell in at most `room` columns. A number is whole or absent: half of one would be another number.
 fn shown(holds: Holds, cell: &str, room: u16) -> Cow<'_, str> {
     let room = room.min(CELL_MAX);
     match holds {
