@@ -49,8 +49,11 @@ pub fn learn_handed_out(body: &str) {
         let (name, after) = string_literal(body, quote);
         at = after;
         let colon = skip_space(body, after);
-        let value = skip_space(body, (colon + 1).min(body.len()));
-        if !body[colon..].starts_with(':') || !body[value..].starts_with('"') {
+        if !body[colon..].starts_with(':') {
+            continue;
+        }
+        let value = skip_space(body, colon + 1);
+        if !body[value..].starts_with('"') {
             continue;
         }
         let plain = plain(&name);
@@ -335,6 +338,16 @@ mod tests {
             "<access_token> <paymentToken>"
         );
         learn_handed_out(r#"{"access_token":"bearer","token_type":"bearer","id_token":"#);
+        // Of a page that is no JSON.
+        for text in [
+            "\"oken\"é",
+            "\"token\" »",
+            "\"oken\":é",
+            "\"oken\": \"é",
+            "\"oken\"",
+        ] {
+            learn_handed_out(text);
+        }
         assert_eq!(scrub("bearer"), "bearer", "a word is no token");
     }
 }
