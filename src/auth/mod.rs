@@ -133,6 +133,8 @@ impl Tokens {
         let token = self
             .current()
             .ok_or(NetError::Unprepared("the access token"))?;
+        // With each request: tokens of other accounts must not push out one that is in use.
+        redact::learn_passing(&token, "access_token");
         // The token goes along: a 401 must drop this one, not a newer one (`SignedRequest::token`).
         let value = Secret::new(format!("Bearer {}", token.expose()));
         Ok((("authorization", HeaderText::Secret(value)), token))
@@ -232,14 +234,14 @@ impl Tokens {
         });
     }
 
-    /// Deletes the saved token, and reports nothing more: its account was removed, or its secret replaced.
+    /// Deletes the saved token, and reports and saves nothing more: its account was removed, or its secret replaced.
     ///
     /// # Errors
     /// In words, why it may still be saved.
     pub async fn retire(&self) -> Result<(), String> {
         self.0.reports.store(false, Ordering::Relaxed);
         match &self.0.store {
-            Some(store) => store.forget_any().await,
+            Some(store) => store.retire().await,
             None => Ok(()),
         }
     }

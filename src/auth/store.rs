@@ -1,6 +1,8 @@
 //! Saves an account's access token between runs: in the vault, under a hashed name. Only one process at a time
 //! fetches a new one.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use reqwest::Url;
@@ -27,6 +29,8 @@ pub struct TokenStore {
     vault: Vault,
     ledger: Ledger,
     key: KeyHash,
+    /// Whether nothing is saved any longer.
+    is_retired: Arc<AtomicBool>,
 }
 
 /// A saved token as it was read.
@@ -57,6 +61,7 @@ impl TokenStore {
             vault,
             ledger,
             key: KeyHash::of(url.as_str(), client),
+            is_retired: Arc::default(),
         }
     }
 
@@ -125,8 +130,25 @@ impl TokenStore {
         };
         let text = serde_json::to_string(&wire).expect("texts and numbers are JSON");
         let secret = Secret::new(text);
-        let put = self.in_vault("saving", move |vault, name| vault.put(name, &secret));
+        let is_retired = self.is_retired.clone();
+        let put = self.in_vault("saving", move |vault, name| {
+            let place = vault.put(name, &secret)?;
+            // While it was saved, or before: it may have found nothing to delete.
+            if is_retired.load(Ordering::SeqCst) {
+                vault.forget(name)?;
+            }
+            Ok(place)
+        });
         Ok(stored_as(&put.await?))
+    }
+
+    /// Deletes any saved token, and saves no other.
+    ///
+    /// # Errors
+    /// In words, why it may still be saved.
+    pub(super) async fn retire(&self) -> Result<(), String> {
+        self.is_retired.store(true, Ordering::SeqCst);
+        self.forget_any().await
     }
 
     /// Deletes any saved token.

@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicUsize;
 
 use super::*;
+use crate::config::Vault;
 use crate::domain::{Account, AccountId, Environment, Problem, ProblemKind, ProviderId, WallTime};
 use crate::ledger::{Ledger, Retention};
 use crate::net::events::{self, EventSender};
@@ -80,6 +81,36 @@ async fn the_token_of_a_trial_is_not_reported_as_that_of_the_account() {
         let mut reported = std::iter::from_fn(|| events.try_recv());
         let reported = reported.any(|event| matches!(event, Event::Token(..)));
         assert_eq!(reported, reports);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_granted_while_its_account_is_removed_is_not_saved() {
+    for is_removed in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let (session, clock) = session(folder.path(), None);
+        let store = TokenStore::new(
+            Vault::files(folder.path().join("vault")),
+            Ledger::in_memory(clock.clone()),
+            &session.endpoints()[0].1,
+            "client",
+        );
+        let fetch = Arc::new(Failing::default());
+        let tokens = Tokens::stored_in(Some(store.clone()), session, fetch, clock.clone());
+        let token = Secret::new("token-of-the-removed-account");
+        let life = TokenLife {
+            since: clock.now(),
+            aged: Duration::ZERO,
+            life: Duration::from_hours(1),
+            renew_at: Duration::from_mins(50),
+        };
+        assert!(tokens.held().granted(clock.now(), &token, life));
+        if is_removed {
+            tokens.retire().await.unwrap();
+        }
+        tokens.save_token(&store, &token).await;
+        let saved = store.read(clock.now(), jitter()).await.unwrap();
+        assert_eq!(saved.is_none(), is_removed);
     }
 }
 

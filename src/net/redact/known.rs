@@ -37,6 +37,9 @@ pub(super) const LAYERS_MAX: usize = 6;
 /// configured secrets stay: many signatures must not push out an access token or the secret that made them.
 const PASSING_MAX: usize = 48;
 
+/// A value among this many newest ones is not moved to their end again.
+const NEWEST: usize = 8;
+
 struct Known {
     value: Secret,
     number: u64,
@@ -305,6 +308,17 @@ fn remember(value: &Secret, name: &'static str, passing: bool) {
     if value.expose().len() < least {
         return;
     }
+    // A token is learned with every request, while others redact.
+    let is_recent = |known: &Known| known.value == *value && known.passing <= passing;
+    let read = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+    let mut newest = read
+        .iter()
+        .flat_map(|known| known.values.iter().rev().take(NEWEST));
+    if newest.any(is_recent) {
+        return;
+    }
+    drop(newest);
+    drop(read);
     let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
     let known = known.get_or_insert_default();
     if let Some(at) = known.values.iter().position(|k| k.value == *value) {
@@ -546,6 +560,17 @@ mod tests {
             crate::net::redact::body("user_id=1002&game_auth_token=1002"),
             "user_id=1002&game_auth_token=<game_auth_token>"
         );
+    }
+
+    #[test]
+    fn a_token_that_is_used_is_not_forgotten_for_others_of_its_name() {
+        let token = |number: usize| Secret::new(format!("token-number-{number:06}"));
+        for number in 0..PASSING_MAX * 3 {
+            learn_passing(&token(number), "used");
+            learn_passing(&token(0), "used");
+        }
+        assert_eq!(scrub("token-number-000000"), "<used>");
+        assert_eq!(scrub("token-number-000001"), "token-number-000001");
     }
 
     #[test]
