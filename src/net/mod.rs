@@ -298,7 +298,8 @@ impl Session {
         authorise: &dyn Authorise,
         options: RequestOptions,
     ) -> Result<Reply, NetError> {
-        let reply = self.send_with_retries(call, authorise, options).await;
+        // Boxed: it is several kilobytes large, and callers move what they await.
+        let reply = Box::pin(self.send_with_retries(call, authorise, options)).await;
         reply.map_err(|error| match call.repeat {
             Repeat::Safe => error,
             Repeat::Never => error.for_write(),
@@ -517,12 +518,11 @@ impl Session {
         }
         // Calls of one key go one after another, so that nonces arrive in ascending order.
         drop(signed.key_lock);
-        // Recorded before the first await: cancelling now must not lose the record of a request that was sent.
-        let slot = unanswered.answered();
+        // Released and recorded before the first await: cancelling now must not lose the record of a request that was
+        // sent. In this order: dropped by a panic, the slot would count as unused.
+        unanswered.answered().release(seen);
         let exchange = record::exchange(&sent, &tried);
         gate.ledger.record_later(exchange, gate.emit_recorded());
-        // After the record, since this awaits.
-        slot.seen(seen).await;
         // Back-pressure: a burst waits here for the disk, with its slot already released.
         gate.ledger.keep_up().await;
         Ok(Attempt {
@@ -580,7 +580,7 @@ impl Session {
         Waiting {
             account: self.account.id.clone(),
             method: call.method.clone(),
-            path: without_query(&call.path).to_owned(),
+            path: redact::scrub(without_query(&call.path)).into_owned(),
             about: redact::scrub(&call.about).into_owned(),
             why,
             until: left.map(|left| self.gate.clock.now().mono.saturating_add(left)),
@@ -692,7 +692,7 @@ impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
         let Some(slot) = self.slot.take() else { return };
         let now = self.gate.clock.now();
-        slot.cancelled(now);
+        slot.release(now);
         let tried = http::AttemptResult {
             result: Err(NetError::Cancelled),
             head: None,

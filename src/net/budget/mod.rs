@@ -8,7 +8,7 @@ pub mod window;
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ const LOCKED_TRIES: u32 = 120;
 /// Shorter waits are not reported.
 const REPORT_AFTER: Duration = Duration::from_millis(100);
 
-/// The shortest time between two reports of a gauge; the last change is always reported.
+/// A change of a gauge is reported after this time, with others that follow within it.
 const GAUGE_PAUSE: Duration = Duration::from_millis(40);
 
 /// The longest hold a request waits for after a 429. A longer one is reported as an error instead.
@@ -88,14 +88,8 @@ struct RateLimiter {
     background_waiting: AtomicU32,
     /// Notified when a response was seen or a slot was returned.
     changed: Notify,
-    reported: Mutex<GaugeReport>,
-}
-
-/// When the gauge was last reported, and whether a delayed report is scheduled.
-#[derive(Default)]
-struct GaugeReport {
-    at: Option<Duration>,
-    soon: bool,
+    /// Whether a report of the gauge is scheduled.
+    report_due: AtomicBool,
 }
 
 impl RateLimiter {
@@ -107,16 +101,12 @@ impl RateLimiter {
             interactive_waiting: AtomicU32::new(0),
             background_waiting: AtomicU32::new(0),
             changed: Notify::new(),
-            reported: Mutex::default(),
+            report_due: AtomicBool::new(false),
         }
     }
 
     fn window(&self) -> MutexGuard<'_, Window> {
         self.window.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn reported(&self) -> MutexGuard<'_, GaugeReport> {
-        self.reported.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn queue(&self, background: bool) -> (&RwLock<()>, &AtomicU32) {
@@ -166,7 +156,7 @@ pub(super) async fn take<'a>(
     let limiter = session.gate.limiters.of(limit);
     let (queue, waiting) = limiter.queue(options.background);
     // Counted before queueing, so that background requests see it and step back.
-    let mut wait = WaiterGuard::enter(waiting, session, limit, &limiter);
+    let _wait = WaiterGuard::enter(waiting, session, limit, &limiter);
     let mut reporter = WaitReporter {
         session,
         call,
@@ -195,11 +185,7 @@ pub(super) async fn take<'a>(
         id,
         at,
     }));
-    // The queue is left before the gauge is reported: the next waiter must not wait for that.
-    wait.served = true;
-    drop((wait, turn));
     reporter.resume();
-    report_gauge(session, limit, &limiter).await;
     Ok(permit)
 }
 
@@ -298,7 +284,7 @@ async fn acquire_slot(
             return Ok(None);
         }
         reporter.waits(held.is_some(), next);
-        report_gauge(session, limit, limiter).await;
+        report_gauge(session, limit, limiter);
         // Not one sleep until `next`: other processes may return slots earlier, without a notification here.
         let pause = next
             .unwrap_or(LOOK_AGAIN)
@@ -430,28 +416,16 @@ impl Permit<'_> {
                 .is_ok_and(|counted| counted.held.is_some())
     }
 
-    /// The reply, or its absence, was seen now: the slot frees one period later.
-    pub(super) async fn seen(mut self, now: Now) {
+    /// The reply, or its absence, was seen now: the slot frees one period later. So it does if the request was cancelled,
+    /// since the response may still arrive.
+    pub(super) fn release(mut self, now: Now) {
         if let Some(held) = self.0.take() {
-            held.release(now);
-            report_gauge(held.session, held.limit, &held.limiter).await;
+            held.limiter.window().seen(now.mono);
+            let ledger = &held.session.gate.ledger;
+            ledger.release_slot(held.id, now);
+            held.limiter.changed.notify_waiters();
+            report_gauge(held.session, held.limit, &held.limiter);
         }
-    }
-
-    /// The request was cancelled. Its response may still arrive, so the slot frees one period from now.
-    pub(super) fn cancelled(mut self, now: Now) {
-        if let Some(held) = self.0.take() {
-            held.release(now);
-        }
-    }
-}
-
-impl PermitInner<'_> {
-    fn release(&self, now: Now) {
-        self.limiter.window().seen(now.mono);
-        let ledger = &self.session.gate.ledger;
-        ledger.release_slot(self.id.clone(), now);
-        self.limiter.changed.notify_waiters();
     }
 }
 
@@ -460,8 +434,9 @@ impl Drop for Permit<'_> {
         if let Some(held) = self.0.take() {
             held.limiter.window().unused();
             let ledger = &held.session.gate.ledger;
-            ledger.return_slot(held.id.clone());
+            ledger.return_slot(held.id);
             held.limiter.changed.notify_waiters();
+            report_gauge(held.session, held.limit, &held.limiter);
         }
     }
 }
@@ -508,38 +483,20 @@ fn terms(session: &Session, limit: &Limit, reserve: u32) -> Terms {
     }
 }
 
-/// Reports the gauge now, or after a pause where it was just reported.
-async fn report_gauge(session: &Session, limit: &Limit, limiter: &Arc<RateLimiter>) {
-    if session.gate.events.is_none() {
-        return;
-    }
-    let now = session.gate.clock.now().mono;
-    let last = limiter.reported().at;
-    if last.is_some_and(|at| now.saturating_sub(at) < GAUGE_PAUSE) {
-        report_gauge_soon(session, limit, limiter);
-    } else {
-        limiter.reported().at = Some(now);
-        report_gauge_now(&session.gate, &session.account.id, limit).await;
-    }
-}
-
-/// Schedules one report of the gauge, however often it is requested until then.
-fn report_gauge_soon(session: &Session, limit: &Limit, limiter: &Arc<RateLimiter>) {
+/// Schedules one report of the gauge, however often it is requested until then: no request waits for it.
+fn report_gauge(session: &Session, limit: &Limit, limiter: &Arc<RateLimiter>) {
     // Called from `Drop`, which may run after the runtime has ended.
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         return;
     };
-    if session.gate.events.is_none() || std::mem::replace(&mut limiter.reported().soon, true) {
+    // Relaxed: the report reads the state from the ledger, after what was sent to it before.
+    if session.gate.events.is_none() || limiter.report_due.swap(true, Ordering::Relaxed) {
         return;
     }
     let (session, limit, limiter) = (session.clone(), limit.clone(), limiter.clone());
     runtime.spawn(async move {
         tokio::time::sleep(GAUGE_PAUSE).await;
-        let now = session.gate.clock.now().mono;
-        *limiter.reported() = GaugeReport {
-            at: Some(now),
-            soon: false,
-        };
+        limiter.report_due.store(false, Ordering::Relaxed);
         report_gauge_now(&session.gate, &session.account.id, &limit).await;
     });
 }
@@ -573,14 +530,12 @@ pub(super) async fn gauge(gate: &Gate, limit: &Limit) -> Option<BudgetGauge> {
     })
 }
 
-/// Counts one waiting request for as long as it lives, a cancelled one too.
+/// Counts one waiting request for as long as it lives, a cancelled one too, and reports the gauge at its end.
 struct WaiterGuard<'a> {
     queue: &'a AtomicU32,
     session: &'a Session,
     limit: &'a Limit,
     limiter: &'a Arc<RateLimiter>,
-    /// Whether it has its slot. Otherwise the gauge is reported again when the guard is dropped.
-    served: bool,
 }
 
 impl<'a> WaiterGuard<'a> {
@@ -597,7 +552,6 @@ impl<'a> WaiterGuard<'a> {
             session,
             limit,
             limiter,
-            served: false,
         }
     }
 }
@@ -605,8 +559,6 @@ impl<'a> WaiterGuard<'a> {
 impl Drop for WaiterGuard<'_> {
     fn drop(&mut self) {
         self.queue.fetch_sub(1, Ordering::Relaxed);
-        if !self.served {
-            report_gauge_soon(self.session, self.limit, self.limiter);
-        }
+        report_gauge(self.session, self.limit, self.limiter);
     }
 }
