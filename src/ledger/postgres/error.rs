@@ -112,9 +112,9 @@ impl PostgresError {
             // are unknown or exist already are those of another session.
             "08P01" if text.contains("startup parameter") => Self::Pooler,
             "26000" | "42P05" => Self::Pooler,
-            _ if code.starts_with("08") || code.starts_with("57P") || code == "53300" => {
-                Self::Away(text)
-            }
+            // A transaction that lasted too long, since the machine slept, loses its session as well.
+            "53300" | "25P03" | "25P04" => Self::Away(text),
+            _ if code.starts_with("08") || code.starts_with("57P") => Self::Away(text),
             _ if code.starts_with("28") || code == "3D000" => Self::Refused(text),
             "42501" => Self::Forbidden(text),
             "42P01" | "42703" => Self::Changed(text),
@@ -212,6 +212,7 @@ mod tests {
             ("57P01", PostgresError::Away(text())),
             ("57P03", PostgresError::Away(text())),
             ("53300", PostgresError::Away(text())),
+            ("25P03", PostgresError::Away(text())),
             ("28P01", PostgresError::Refused(text())),
             ("28000", PostgresError::Refused(text())),
             ("3D000", PostgresError::Refused(text())),

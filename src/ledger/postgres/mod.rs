@@ -96,12 +96,13 @@ impl Postgres {
         let stop = CancellationToken::new();
         let general = Arc::new(start(setup.clone()));
         let connected = {
-            let general = general.clone();
+            let (general, clock) = (general.clone(), clock.clone());
             move || {
                 let waiting = general.clone();
                 // The requests that were sent when the database went away are then written.
+                let connected = clock.now().mono;
                 general.send(move |store| {
-                    if waiting.unsaved() > 0 && store.try_again().is_ok() {
+                    if waiting.unsaved() > 0 && store.try_again(connected).is_ok() {
                         store.record(Unsaved::default());
                     }
                 });
@@ -167,8 +168,9 @@ impl Backend for Postgres {
     }
 
     async fn try_again(&self) -> Result<(), LedgerError> {
-        let again = self.queue().run(|store| {
-            store.try_again()?;
+        let asked = self.0.clock.now().mono;
+        let again = self.queue().run(move |store| {
+            store.try_again(asked)?;
             store.record(Unsaved::default());
             Ok(())
         });

@@ -49,12 +49,20 @@ pub(super) struct Setup {
     pub(super) serve: Serve,
 }
 
+/// An attempt to connect that failed.
+struct Failed {
+    /// On the monotonic clock.
+    began: Duration,
+    /// No attempt before.
+    until: Duration,
+    why: PostgresError,
+}
+
 /// A thread's connection.
 pub(in crate::ledger) struct Store {
     pub(super) setup: Setup,
     connection: Option<Connection>,
-    /// No attempt to connect before this instant of the monotonic clock, and why the last one failed.
-    failed: Option<(Duration, PostgresError)>,
+    failed: Option<Failed>,
     pause: Duration,
     /// The last id of an exchange that is not saved.
     unsaved_id: i64,
@@ -100,11 +108,14 @@ impl Store {
     }
 
     fn open(&mut self) -> Result<Connection, PostgresError> {
-        let now = self.setup.clock.now().mono;
-        if let Some((until, why)) = &self.failed
-            && now < *until
+        let began = self.setup.clock.now().mono;
+        // Where another thread has connected since, the database is back.
+        let is_away = *self.setup.status.borrow() != Status::Ready;
+        if let Some(failed) = &self.failed
+            && began < failed.until
+            && is_away
         {
-            return Err(why.clone());
+            return Err(failed.why.clone());
         }
         let opened = Connection::open(&self.setup.target, &self.setup.clock)
             .and_then(|open| schema::require(&open, &self.setup.target.schema).map(|()| open));
@@ -118,7 +129,10 @@ impl Store {
         match &opened {
             Ok(_) => (self.failed, self.pause) = (None, PAUSE),
             Err(error) => {
-                self.failed = Some((now + self.pause, error.clone()));
+                // From now on: an attempt at a host that does not answer takes longer than the pause.
+                let until = self.setup.clock.now().mono + self.pause;
+                let why = error.clone();
+                self.failed = Some(Failed { began, until, why });
                 self.pause = (self.pause * 2).min(PAUSE_MAX);
             }
         }
@@ -149,9 +163,10 @@ impl Store {
         });
     }
 
-    /// Connects without a pause, and tries whether callbacks can be saved if they could not be.
-    pub(super) fn try_again(&mut self) -> Result<(), PostgresError> {
-        self.failed = None;
+    /// Connects without a pause, unless an attempt has begun since `asked`, and tries whether callbacks can be saved if they
+    /// could not be.
+    pub(super) fn try_again(&mut self, asked: Duration) -> Result<(), PostgresError> {
+        self.failed.take_if(|failed| failed.began < asked);
         if !self.setup.unsaved.load(Ordering::Relaxed) {
             return self.connection().map(drop);
         }
