@@ -233,7 +233,11 @@ fn save(store: &mut dyn Store, waiting: &mut VecDeque<Recording>) -> bool {
             store.recorded(some, bytes);
         }
         Err(_) if store.is_away() => return false,
-        Err(_) => {
+        Err(error) => {
+            // That a file cannot be written is reported by its state.
+            if matches!(error, LedgerError::Database(_)) {
+                report_lost("requests", some);
+            }
             for one in waiting.drain(..some) {
                 one.report(store.unsaved_id());
             }
