@@ -178,8 +178,10 @@ fn unpersisted_of(all: &[UnpersistedSlot], scope: &str) -> Vec<Option<i64>> {
 
 /// Takes a slot for each caller and releases `released`, all in one transaction. A caller has its slot once it is in the
 /// file.
-pub(super) fn serve(store: &mut Store, released: &[(SlotId, Now)], calls: Vec<SlotCall>) {
-    let released = release_unpersisted(store, released);
+pub(super) fn serve(store: &mut Store, new: Vec<(SlotId, Now)>, calls: Vec<SlotCall>) {
+    let mut waiting = std::mem::take(&mut store.released);
+    waiting.extend(new);
+    let released = release_unpersisted(store, &waiting);
     // An empty transaction would still take the file's lock.
     if released.is_empty() && calls.is_empty() {
         return;
@@ -188,7 +190,12 @@ pub(super) fn serve(store: &mut Store, released: &[(SlotId, Now)], calls: Vec<Sl
         .iter()
         .map(|call| SlotRequest::of(&call.terms))
         .collect();
-    let taken = take(store, &released, &requests);
+    let (taken, is_written) = take(store, &released, &requests);
+    if !is_written {
+        // The others have negative ids and are released already.
+        waiting.retain(|(slot, _)| slot.id > 0);
+        store.released = waiting;
+    }
     for (call, taken) in calls.into_iter().zip(taken) {
         if let Some(unused) = call.answer(taken) {
             discard(store, &unused);
@@ -196,12 +203,12 @@ pub(super) fn serve(store: &mut Store, released: &[(SlotId, Now)], calls: Vec<Sl
     }
 }
 
-/// The answer to each request, in their order.
+/// The answer to each request, in their order, and whether all could be written.
 fn take(
     store: &mut Store,
     released: &[Release<'_>],
     requests: &[SlotRequest<'_>],
-) -> Vec<Result<Slots<SlotId>, LedgerError>> {
+) -> (Vec<Result<Slots<SlotId>, LedgerError>>, bool) {
     let now = store.clock.shared(store.clock.now());
     let batch = Batch {
         released,
@@ -209,13 +216,13 @@ fn take(
         unpersisted: unpersisted_at(store, now).to_vec(),
         clock: store.clock.clone(),
     };
-    // If this cannot be written, the released slots are held longer, as if this process had died.
     let error = match store.write(|conn| batch.write(conn)) {
         Ok(taken) => {
             let numbered = |(taken, request): (Slots<i64>, &SlotRequest<'_>)| {
                 Ok(taken.map(|id| request.granted(id)))
             };
-            return taken.into_iter().zip(requests).map(numbered).collect();
+            let taken = taken.into_iter().zip(requests).map(numbered);
+            return (taken.collect(), true);
         }
         Err(error) => error,
     };
@@ -228,7 +235,7 @@ fn take(
         }
         _ => Err(error.clone()),
     };
-    requests.iter().map(unsaved).collect()
+    (requests.iter().map(unsaved).collect(), false)
 }
 
 fn take_in_memory(

@@ -72,10 +72,14 @@ impl Sql for Connection {
     }
 
     fn insert(&self, table: &'static str, columns: &str, params: &[Param<'_>]) -> SqlResult<i64> {
-        let places = vec!["?"; params.len()].join(", ");
+        debug_assert!(!self.is_autocommit(), "{table}");
+        let places = ", ?".repeat(params.len());
+        let places = places.trim_start_matches(", ");
+        // FAIL: for a statement that undoes itself, SQLite copies every page before it changes it. An error discards
+        // the whole transaction.
         Sql::execute(
             self,
-            &format!("INSERT INTO {table} ({columns}) VALUES ({places})"),
+            &format!("INSERT OR FAIL INTO {table} ({columns}) VALUES ({places})"),
             params,
         )?;
         // Without RETURNING, for which SQLite copies every page before it changes it.
@@ -163,7 +167,7 @@ impl sql::Store for Store {
     }
 
     fn serve(&mut self, released: Vec<(SlotId, Now)>, calls: Vec<SlotCall>) {
-        slots::serve(self, &released, calls);
+        slots::serve(self, released, calls);
     }
 
     fn gathers_for(&self) -> Duration {

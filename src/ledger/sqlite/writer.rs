@@ -10,11 +10,13 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::domain::Now;
 
 use super::age;
 use super::files::{self, FileId, LOCK_REPORTED_AFTER, Opened, Present, Replaced, durably};
 use super::recovery::Recovered;
 use crate::ledger::error::LedgerError;
+use crate::ledger::slots::SlotId;
 use crate::ledger::sql::{Access, Area, Change, Sql, SqlResult};
 use crate::ledger::status::{Retention, Status};
 
@@ -59,6 +61,8 @@ pub(in crate::ledger) struct Store {
     pub(super) nonces: HashMap<String, i64>,
     /// Slots that are not in the file.
     pub(super) unpersisted: Vec<UnpersistedSlot>,
+    /// Slots that are released but not yet in the file, because it could not be written.
+    pub(super) released: Vec<(SlotId, Now)>,
     /// Exchanges since the last pruning began.
     pub(super) recorded: u32,
     /// The size of the exchanges since that of all was last summed.
@@ -124,6 +128,7 @@ impl Store {
             limits,
             nonces: HashMap::new(),
             unpersisted: Vec::new(),
+            released: Vec::new(),
             recorded: 0,
             unsummed: u64::MAX,
             pruning: None,

@@ -46,7 +46,7 @@ impl Batch<'_> {
             // Most requests of a batch are of one limit, which is read once.
             let mut usage = match last {
                 Some((of, usage)) if of == limit => usage,
-                _ => Usage::put_right(conn, limit, now)?,
+                _ => Usage::put_right(conn, request, now)?,
             };
             taken.push(self.take(conn, request, &mut usage)?);
             last = Some((limit, usage));
@@ -93,8 +93,8 @@ pub(super) struct Usage {
     at: SharedInstant,
     /// Slots of another boot all count until [`restart_periods`] has updated them.
     pub(super) used: usize,
-    /// Whether there are slots that are free again.
-    expired: bool,
+    /// How many slots are free again and still have their row.
+    expired: i64,
     /// Whether rows are of another boot, or from before a shared wall clock was set back.
     foreign: bool,
     /// When a pause of the limit ends. A clock that was set back to before the pause ends it.
@@ -104,6 +104,8 @@ pub(super) struct Usage {
     ///
     /// [`forget_slots`]: super::super::recovery::forget_slots
     pub(super) unknown_until: Option<i64>,
+    /// Whether such a pause or mark is over and still has its row, which a restart of the machine would begin again.
+    hold_is_over: bool,
     last_id: Option<i64>,
 }
 
@@ -127,6 +129,7 @@ impl Usage {
                  iif(hold.boot = ?2 AND hold.since <= ?3 AND hold.until > ?3, hold.until, NULL),
                  iif(mark.boot = ?2 AND mark.since <= ?3 AND mark.since + ?4 > ?3 AND mark.until > ?3,
                      mark.since + ?4, NULL),
+                 coalesce(hold.boot = ?2 AND hold.until <= ?3, 0) OR coalesce(mark.boot = ?2 AND mark.until <= ?3, 0),
                  (SELECT max(id) FROM slots)
              FROM (SELECT 1) LEFT JOIN holds AS hold ON hold.scope = ?1 LEFT JOIN holds AS mark ON mark.scope = ?6",
         )?
@@ -137,37 +140,45 @@ impl Usage {
                 Ok(Self {
                     at,
                     used: usize::try_from(rows - expired).unwrap_or(usize::MAX / 2),
-                    expired: expired > 0,
+                    expired,
                     foreign: row.get(2)?,
                     held_until: row.get(3)?,
                     unknown_until: row.get(4)?,
-                    last_id: row.get(5)?,
+                    hold_is_over: row.get(5)?,
+                    last_id: row.get(6)?,
                 })
             },
         )
     }
 
-    /// Reads it after rows of earlier boots have their whole time again and slots that are free are deleted.
+    /// Reads it after rows of earlier boots have their whole time again; where many slots are free, deletes their rows.
     fn put_right(
         change: &Connection,
-        limit: Limit<'_>,
+        request: &SlotRequest<'_>,
         at: SharedInstant,
     ) -> rusqlite::Result<Self> {
+        let limit = request.limit();
         let mut usage = Self::read(change, limit, at)?;
         if usage.foreign {
             restart_periods(change, limit.scope, at)?;
             usage = Self::read(change, limit, at)?;
         }
-        if usage.expired {
+        // Not one by one, which changes pages with every request; but after a restart of the machine all rows count.
+        let delete_from = (request.terms.limit / 16).clamp(1, EXPIRED_MAX);
+        if usage.expired >= i64::from(delete_from) {
             change
                 // Only this boot's: instants of another boot cannot be compared until they are restarted.
                 .prepare_cached(
                     "DELETE FROM slots WHERE scope = ?1 AND boot = ?2 AND free_at <= ?3",
                 )?
                 .execute((limit.scope, at.boot, at.ms))?;
+        }
+        if usage.hold_is_over {
             change
-                .prepare_cached("DELETE FROM holds WHERE scope = ?1 AND boot = ?2 AND until <= ?3")?
-                .execute((ALL_LIMITS, at.boot, at.ms))?;
+                .prepare_cached(
+                    "DELETE FROM holds WHERE scope IN (?1, ?2) AND boot = ?3 AND until <= ?4",
+                )?
+                .execute((limit.scope, ALL_LIMITS, at.boot, at.ms))?;
         }
         Ok(usage)
     }
@@ -184,6 +195,9 @@ impl Usage {
         id
     }
 }
+
+/// The most slots of a limit that are free again and keep their row.
+const EXPIRED_MAX: u32 = 64;
 
 /// With gaps up to [`ID_GAP`], a table that is never empty gets there in a hundred billion slots.
 const LAST_ID: i64 = 1 << 62;

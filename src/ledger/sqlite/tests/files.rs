@@ -323,6 +323,25 @@ async fn while_nothing_can_be_written_nonces_and_slots_go_on_in_memory() {
 }
 
 #[tokio::test]
+async fn a_slot_that_was_released_while_nothing_could_be_written_is_released_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, hand) = clock();
+    let ledger = start_by(folder.path(), &clock);
+    let kept = granted(take(&ledger, 0).await);
+    forbid_writing(&ledger, true).await;
+    ledger.release_slot(kept, clock.now());
+    let loose = granted(take(&ledger, 0).await);
+    ledger.release_slot(loose, clock.now());
+    ledger.flush().await;
+    forbid_writing(&ledger, false).await;
+    hand.advance(Duration::from_secs(59));
+    let used = async || ledger.budget("kanga".into(), 3, MINUTE).await.unwrap().used;
+    assert_eq!(used().await, 2);
+    hand.advance(Duration::from_secs(1));
+    assert_eq!(used().await, 0);
+}
+
+#[tokio::test]
 async fn a_new_file_shares_no_memory_with_the_one_that_was_removed() {
     use std::os::unix::fs::MetadataExt as _;
     let folder = tempfile::tempdir().unwrap();

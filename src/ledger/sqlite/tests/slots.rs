@@ -162,6 +162,29 @@ async fn a_caller_that_has_gone_before_its_turn_takes_no_slot() {
 }
 
 #[tokio::test]
+async fn of_slots_that_are_free_again_few_rows_are_left() {
+    for (limit, left) in [(30, 0), (160, 9), (10_000, 63)] {
+        let folder = tempfile::tempdir().unwrap();
+        let (clock, hand) = clock();
+        let ledger = start_by(folder.path(), &clock);
+        for more in [left, 1] {
+            for _ in 0..more {
+                let slot = ledger.take_slot(terms("s", limit, 0)).await.unwrap();
+                ledger.release_slot(granted(slot), clock.now());
+            }
+            ledger.flush().await;
+            hand.advance(MINUTE);
+            let slot = ledger.take_slot(terms("s", limit, 0)).await.unwrap();
+            ledger.return_slot(granted(slot));
+            let rows = if more == left { left } else { 0 };
+            assert_eq!(count(&ledger, "slots").await, rows, "of {limit}");
+            let used = ledger.budget("s".into(), limit, MINUTE).await.unwrap().used;
+            assert_eq!(used, 0);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_slot_that_is_not_in_the_file_is_returned_alone() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = start(folder.path());
