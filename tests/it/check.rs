@@ -2,10 +2,12 @@
 
 use std::io::Read as _;
 use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tilldeck::clock::Clock;
 
-use crate::peer::{Act, Peer, json as ok};
+use crate::peer::{Act, Peer, json as ok, reply};
 use crate::program::{Place, Ran};
 
 pub fn answer(state: &str, amount: &str, currency: &str) -> Act {
@@ -311,6 +313,42 @@ fn no_wait_is_exit_6_where_the_budget_is_used_up() {
     let ran = place.run(&["check", "A", "--no-wait", "--json"]);
     assert_eq!(ran.code, 6, "{ran:?}");
     assert_eq!(ran.object()["error"]["kind"], "budget_exhausted");
+}
+
+#[test]
+fn a_wait_ends_in_time_whatever_its_requests_wait_for() {
+    let answers = || Peer::start(vec![answer("ACTIVE", "5", "EMT")]);
+    let silent = || Peer::start(vec![Act::Silence]);
+    std::thread::scope(|scope| {
+        for (peer, before) in [(answers(), &["check", "A"][..]), (silent(), &["budget"])] {
+            scope.spawn(move || {
+                let place = Place::with_shop(&peer.url);
+                let config = std::fs::read_to_string(place.config_path()).unwrap();
+                let limit = "budget = { requests = 1, period = \"60s\" }\n";
+                std::fs::write(place.config_path(), config + limit).unwrap();
+                assert_eq!(place.run(before).code, 0);
+                let clock = Clock::system();
+                let wait = ["--wait", "PAID", "--timeout", "10ms", "--json"];
+                let ran = place.run(&[&["check", "A"], &wait[..]].concat());
+                assert!(clock.now().mono < Duration::from_secs(15), "{ran:?}");
+                assert_eq!(ran.code, 7, "{ran:?}");
+                let error = ran.object()["error"].clone();
+                assert_eq!(error["kind"], "timed_out");
+                let message = error["message"].as_str().unwrap();
+                assert!(message.ends_with("no response arrived"), "{message}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_wait_says_once_that_the_provider_accepts_no_requests() {
+    let hold = reply("429 Too Many Requests", "Retry-After: 300\r\n", "");
+    let (place, _peer) = shop(hold);
+    let ran = place.run(&["check", "A", "--wait", "PAID", "--timeout", "1300ms"]);
+    assert_eq!(ran.code, 7, "{ran:?}");
+    let said = ran.err.matches("payment A for PAID").count();
+    assert_eq!(said, 1, "{ran:?}");
 }
 
 #[test]

@@ -21,6 +21,9 @@ use crate::net::RequestOptions;
 /// The first interval between two checks, and the longest.
 const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
+/// The least time that a query gets: past the deadline, too, each payment is checked once.
+const QUERY_MIN: Duration = Duration::from_secs(2);
+
 const LIST: &str = "Lists";
 const EXPECTATIONS: &str = "Expectations";
 const WAITING: &str = "Waiting";
@@ -137,7 +140,7 @@ struct Compared {
 
 impl Checker<'_> {
     async fn each(&self) -> CommandResult {
-        // One deadline for all ids: `--timeout` limits the whole command.
+        // One deadline for all ids: `--timeout` limits the whole command. Those that it leaves no time for are checked once.
         let deadline = self.cx.now().mono + self.args.timeout;
         let mut exit = Exit::Done;
         let mut printer = Printer::new(self, Vec::new())?;
@@ -270,11 +273,18 @@ impl Checker<'_> {
         deadline: Duration,
     ) -> Result<Payment, Problem> {
         let mut pause = WAITS.0;
-        let mut last: Option<String> = None;
+        let mut last: Option<Result<PaymentState, ProblemKind>> = None;
+        let mut seen = "no response arrived".to_owned();
         let wanted = goal.state();
         loop {
-            let result = self.query(id, false).await;
-            let seen = match &result {
+            let left = deadline.saturating_sub(self.cx.now().mono);
+            let result = tokio::select! {
+                result = self.query(id, false) => result,
+                () = tokio::time::sleep(left.max(QUERY_MIN)) => {
+                    return Err(self.timed_out(id, goal, &seen));
+                }
+            };
+            seen = match &result {
                 Ok(payment) if payment.state == wanted || !payment.state.can_reach(&wanted) => {
                     return result;
                 }
@@ -292,28 +302,23 @@ impl Checker<'_> {
                 }
                 Err(_) => return result,
             };
+            // Not the text is compared, which may count down.
+            let state = result.as_ref().map(|payment| payment.state.clone());
+            let state = Some(state.map_err(|problem| problem.kind));
             // Each state is printed once; a change resets the interval, as the next one may follow soon.
-            if last.as_ref() != Some(&seen) {
+            if last != state {
                 self.cx.out.message(
                     Tone::Dim,
                     "waiting:",
                     &format!("payment {id} for {goal}: {seen}"),
                 );
                 pause = WAITS.0;
+                last = state;
             }
             let left = deadline.saturating_sub(self.cx.now().mono);
             if left.is_zero() {
-                return Err(Problem::new(
-                    ProblemKind::TimedOut,
-                    format!(
-                        "account {}: payment {id} did not reach {goal} within {}; {seen}",
-                        self.account,
-                        time::exact(self.args.timeout)
-                    ),
-                    "use a longer --timeout, or check again later",
-                ));
+                return Err(self.timed_out(id, goal, &seen));
             }
-            last = Some(seen);
             tokio::select! {
                 // A signal ends the wait: the last known state decides the exit code.
                 () = self.cx.out.reader_gone() => return result,
@@ -321,6 +326,18 @@ impl Checker<'_> {
             }
             pause = (pause * 3 / 2).min(WAITS.1);
         }
+    }
+
+    fn timed_out(&self, id: &PaymentId, goal: &Goal, seen: &str) -> Problem {
+        Problem::new(
+            ProblemKind::TimedOut,
+            format!(
+                "account {}: payment {id} did not reach {goal} within {}; {seen}",
+                self.account,
+                time::exact(self.args.timeout)
+            ),
+            "use a longer --timeout, or check again later",
+        )
     }
 
     /// The differences of a payment from what is expected. Empty where there is no payment.
