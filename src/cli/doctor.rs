@@ -8,9 +8,9 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::console;
-use super::interrupt::{Interrupts, until_stopped};
+use super::interrupt::Interrupts;
 use super::prelude::*;
-use super::prompt;
+use super::start::interruptible;
 use super::values::{callback_url, timeout};
 use crate::deck::doctor::{LIMIT, Opened, Subject};
 use crate::domain::time::millis;
@@ -86,7 +86,7 @@ async fn run(settings: Option<&Settings>, subject: Subject, out: &Out) -> Comman
                 records.object(&object(&finding))?;
                 print(&finding, out)?;
             }
-            Ok(())
+            Ok::<_, OutputError>(())
         };
         let checks = runtime::examine(subject, opened.clone(), to);
         let ((), printed) = tokio::join!(checks, print);
@@ -98,11 +98,7 @@ async fn run(settings: Option<&Settings>, subject: Subject, out: &Out) -> Comman
             Health::Bad => Exit::Expectation,
         })
     };
-    let done = Box::pin(until_stopped(work, &Interrupts::default(), out)).await;
-    match done {
-        Some(done) => Ok(done?),
-        None => Err(prompt::interrupted().into()),
-    }
+    interruptible(work, &Interrupts::default(), out).await
 }
 
 /// Waits until the requests of the checks are saved.

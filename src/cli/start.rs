@@ -13,6 +13,7 @@ use super::global::Global;
 use super::interrupt::{Interrupts, interrupted, until_stopped};
 use super::limits;
 use super::output::Out;
+use super::prompt;
 use super::settings::Settings;
 use crate::clock::Clock;
 use crate::config::Environ;
@@ -131,6 +132,19 @@ macro_rules! commands {
     };
 }
 pub(super) use commands;
+
+/// Runs the work of a command that opens no deck, or its own, until it ends or a signal ends it.
+pub async fn interruptible(
+    work: impl Future<Output = CommandResult>,
+    interrupts: &Interrupts,
+    out: &Out,
+) -> CommandResult {
+    let work = async { out.settle(work.await) };
+    match Box::pin(until_stopped(work, interrupts, out)).await {
+        Some(done) => Ok(done?),
+        None => Err(prompt::interrupted().into()),
+    }
+}
 
 /// Boxed, so that all commands share what opens and closes the deck.
 type Run<'r> = Box<dyn for<'a> FnOnce(&'a CommandContext<'a>) -> Running<'a> + 'r>;

@@ -357,6 +357,21 @@ fn a_hidden_question_that_is_interrupted_gives_the_terminal_back_and_keeps_nothi
         );
         assert!(!terminal.all_seen().contains(&WRONG[..8]));
         assert!(!usual_config(&place).exists());
+        let place = Place::new();
+        let join = place.command(&["ledger", "join", "--json"]);
+        let mut terminal = Terminal::start(&join, (160, 30));
+        terminal.sees("postgres://USER:PASSWORD@HOST/DATABASE (not shown):");
+        match end {
+            None => terminal.send(&format!("{WRONG}\u{3}")),
+            Some(signal) => terminal.signal(signal),
+        }
+        assert_eq!(
+            (terminal.ended(), terminal.kept()),
+            (130, Vec::new()),
+            "{end:?}"
+        );
+        assert!(!terminal.all_seen().contains(&WRONG[..8]));
+        terminal.sees(r#""kind":"interrupted""#);
     }
 }
 

@@ -5,10 +5,10 @@ use std::sync::OnceLock;
 use super::answers::{AddAccount, Answers, answers};
 use super::change;
 use crate::cli::global::Global;
-use crate::cli::interrupt::{Interrupts, until_stopped};
+use crate::cli::interrupt::Interrupts;
 use crate::cli::prelude::*;
 use crate::cli::prompt::{self, can_ask};
-use crate::cli::start::warn;
+use crate::cli::start::{interruptible, warn};
 use crate::clock::Clock;
 use crate::config::{Config, Profile, edit};
 use crate::deck::manage::profile_for;
@@ -58,15 +58,11 @@ impl AddAccount {
             warn(deck, out).await;
             Ok(done?)
         };
-        let work = async { out.settle(work.await) };
-        let done = Box::pin(until_stopped(work, &interrupts, out)).await;
+        let done = interruptible(work, &interrupts, out).await;
         if let Some(deck) = opened.into_inner() {
             deck.close().await;
         }
-        match done {
-            Some(done) => Ok(done?),
-            None => Err(prompt::interrupted().into()),
-        }
+        done
     }
 
     async fn confirm(&self, new: &NewAccount, profile: &Profile) -> Result<(), Problem> {

@@ -1,9 +1,11 @@
 //! `ledger join`: makes this machine use the ledger of a team.
 
 use crate::cli::global::Global;
+use crate::cli::interrupt::Interrupts;
 use crate::cli::prelude::*;
 use crate::cli::prompt;
 use crate::cli::secret::{SOURCES, source_of};
+use crate::cli::start::interruptible;
 use crate::config::edit;
 use crate::deck::manage::SecretValue;
 use crate::deck::{Machine, TeamLedger};
@@ -25,13 +27,21 @@ pub struct JoinLedger {
 
 impl Command for JoinLedger {
     fn execute(self, start: Start<'_>) -> CommandResult {
-        start.log.run();
-        block_on(self.run(start.global, start.out))
+        let Start {
+            global, log, out, ..
+        } = start;
+        log.run();
+        let interrupts = Interrupts::default();
+        block_on(interruptible(
+            self.run(global, &interrupts, out),
+            &interrupts,
+            out,
+        ))
     }
 }
 
 impl JoinLedger {
-    async fn run(self, global: Global, out: &Out) -> CommandResult {
+    async fn run(self, global: Global, interrupts: &Interrupts, out: &Out) -> CommandResult {
         let path = global.config_path();
         let path =
             path.ok_or_else(|| local("there is no place for a config file; set HOME", ""))?;
@@ -70,6 +80,8 @@ impl JoinLedger {
             given => given,
         };
         let (place, is_new) = (inert::line(&team.place).into_owned(), team.is_new);
+        // From here on Ctrl-C waits: a seal key without its config entry would be lost.
+        interrupts.block();
         let joined = team.join(seal_key, configured).await?;
         let written = inert::cut(&path.to_string_lossy(), 400);
         let object = json!({
