@@ -11,6 +11,9 @@ use std::task::Poll;
 use signal_hook::flag;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// The terminal that controls this process; only where there is one can it be opened.
+const TERMINAL: &str = "/dev/tty";
+
 /// Whether a signal ends the process at once, as without a handler.
 static AT_ONCE: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
 
@@ -118,7 +121,7 @@ impl HangUps {
         let signal = (!ignores_hang_up()).then(|| signal(SignalKind::hangup()).ok());
         Self {
             signal: signal.flatten(),
-            terminal: File::open("/dev/tty").ok(),
+            terminal: File::open(TERMINAL).ok(),
         }
     }
 
@@ -149,8 +152,9 @@ fn kinds() -> impl Iterator<Item = SignalKind> {
 
 fn ignores_hang_up() -> bool {
     let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
-        // Unknown on this system: `nohup` detaches the terminal's input, so test that.
-        return !std::io::stdin().is_terminal();
+        // Unknown on this system: `nohup` detaches the terminal's input, so test that. Without a terminal nothing hangs
+        // up: someone sends the signal.
+        return File::open(TERMINAL).is_ok() && !std::io::stdin().is_terminal();
     };
     let mut ignored = status
         .lines()
