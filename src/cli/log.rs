@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod open;
+mod pages;
 mod selection;
 
 use std::path::PathBuf;
@@ -15,9 +16,10 @@ use super::export;
 use super::prelude::*;
 use super::report::counted;
 use super::values::{limit, path};
-use crate::domain::{Exchange, ExchangeId, Outcome};
-use crate::ledger::{Ledger, LedgerError, LogQuery, set_aside_in};
+use crate::domain::{Exchange, Outcome};
+use crate::ledger::{LedgerError, LogQuery, set_aside_in};
 
+use pages::{Pages, Query};
 use selection::Selection;
 
 /// How often `--follow` reads new entries.
@@ -27,10 +29,6 @@ const ROWS: usize = 200;
 
 /// The most omitted rows that are counted.
 const OMITTED_MAX: usize = 200_000;
-
-/// Rows read at a time; fewer with bodies.
-const PAGE: usize = 500;
-const PAGE_WHOLE: usize = 100;
 
 /// Show the requests that tilldeck sent, or the callbacks that it received.
 #[derive(Debug, Args)]
@@ -104,32 +102,17 @@ impl Entries {
     async fn show(&self, cx: &CommandContext<'_>) -> CommandResult {
         let (ledger, out) = (cx.deck.ledger(), cx.out);
         let [since, until] = self.selection.period(cx)?;
-        let mut query = LogQuery {
+        let query = LogQuery {
             since,
             until,
             profile: self.selection.profile(cx),
-            limit: self.most(),
             bodies: self.export.is_some(),
             ..cx.deck.log_query(self.selection.search(cx))
         };
-        // `--follow` starts here, even where --limit hides the newest.
-        // Only its id is needed, so one row.
-        let newest = LogQuery {
-            limit: 1,
-            ..LogQuery::default()
-        };
-        let newest = ledger.log(newest).await?;
-        let newest = newest.first().map_or(ExchangeId(0), |row| row.id);
-        let all = LogQuery {
-            limit: self.counted(),
-            ..query.clone()
-        };
-        self.report_omitted(ledger.count_exchanges(all).await?, "request", out);
-        let mut pages = Pages::begin(ledger, query.clone()).await?;
         if let Some(format) = self.export {
+            let (mut pages, _) = self.begin(query, cx).await?;
             return export(format, &mut pages, out).await;
         }
-        let mut last = None;
         let mut heads = HEADS;
         if ledger.is_shared() {
             heads[HEADS.len() - 1] = "operator";
@@ -139,43 +122,59 @@ impl Entries {
             zone: crate::clock::time_zone(),
             has_profiles: self.selection.all_profiles,
         };
+        self.print(query, cx, |rows| printer.print(rows)).await
+    }
+
+    /// The entries to show, and how many match; says how many are left out.
+    async fn begin<'a, Q: Query>(
+        &self,
+        query: Q,
+        cx: &CommandContext<'a>,
+    ) -> Result<(Pages<'a, Q>, usize), LedgerError> {
+        let (ledger, limit) = (cx.deck.ledger(), self.most());
+        let all = query.within(None, self.counted());
+        let pages = Pages::begin(ledger, query, limit).await?;
+        let count = all.count(ledger).await?;
+        self.report_omitted(count, Q::NOUN, cx.out);
+        Ok((pages, count))
+    }
+
+    async fn print<Q: Query>(
+        &self,
+        query: Q,
+        cx: &CommandContext<'_>,
+        mut print: impl FnMut(&[Q::Row]) -> Result<(), OutputError>,
+    ) -> CommandResult {
+        let (mut pages, count) = self.begin(query, cx).await?;
         loop {
             let rows = pages.next().await?;
-            printer.print(&rows)?;
+            print(&rows)?;
             if rows.is_empty() {
                 break;
             }
-            last = rows.last().map(|row| row.id);
-        }
-        if last.is_none() && !self.follow {
-            out.explain(&none("requests", cx.settings));
         }
         if !self.follow {
+            if count == 0 {
+                cx.out.explain(&none(Q::NOUN, cx.settings));
+            }
             return Ok(Exit::Done);
         }
-        let mut last = last.map_or(newest, |last| last.max(newest));
+        let mut pages = pages.follow();
         loop {
-            query.after = Some(last);
-            look_again(out).await?;
-            // From here on `after` selects; a clock that is set back must not hide new entries.
-            query.since = None;
-            let mut more = ledger.log(query.clone()).await?;
-            // The ledger returns the newest first.
-            more.reverse();
-            printer.print(&more)?;
-            last = more.last().map_or(last, |row| row.id);
+            look_again(cx.out).await?;
+            print(&pages.next().await?)?;
         }
     }
 }
 
 /// Says that nothing matches, and names an older ledger that was moved away: its entries are not read.
-fn none(what: &str, settings: &Settings) -> String {
+fn none(noun: &str, settings: &Settings) -> String {
     let options = settings.options();
     let aside = options.map_or_else(|_| Vec::new(), |options| set_aside_in(&options.state_dir));
     match aside.last() {
-        None => format!("no matching {what} yet"),
+        None => format!("no matching {noun}s yet"),
         Some(path) => format!(
-            "no matching {what}; an earlier, damaged ledger at {} may have some",
+            "no matching {noun}s; an earlier, damaged ledger at {} may have some",
             path.display()
         ),
     }
@@ -189,43 +188,7 @@ async fn look_again(out: &Out) -> Result<(), OutputError> {
     }
 }
 
-/// The rows to show, oldest first, read in pages: a long log never fits in memory.
-struct Pages<'a> {
-    ledger: &'a Ledger,
-    query: LogQuery,
-}
-
-impl<'a> Pages<'a> {
-    async fn begin(ledger: &'a Ledger, query: LogQuery) -> Result<Self, LedgerError> {
-        let oldest = ledger.oldest(query.clone()).await?;
-        let after = oldest.map(|id| ExchangeId(id.0 - 1));
-        // No match: nothing to show.
-        let limit = after.map_or(0, |_| query.limit);
-        let query = LogQuery {
-            after,
-            limit,
-            ..query
-        };
-        Ok(Self { ledger, query })
-    }
-
-    /// The next page; empty after the last.
-    async fn next(&mut self) -> Result<Vec<Exchange>, LedgerError> {
-        let most = if self.query.bodies { PAGE_WHOLE } else { PAGE };
-        let page = LogQuery {
-            limit: self.query.limit.min(most),
-            ..self.query.clone()
-        };
-        let mut rows = self.ledger.log(page).await?;
-        // The ledger returns the newest first.
-        rows.reverse();
-        self.query.limit -= rows.len();
-        self.query.after = rows.last().map(|row| row.id).or(self.query.after);
-        Ok(rows)
-    }
-}
-
-async fn export(format: Export, pages: &mut Pages<'_>, out: &Out) -> CommandResult {
+async fn export(format: Export, pages: &mut Pages<'_, LogQuery>, out: &Out) -> CommandResult {
     let mut writer = Writer::new(format, out);
     loop {
         let rows = pages.next().await?;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tilldeck::clock::Clock;
-use tilldeck::domain::{AccountId, Body, Exchange, ExchangeId, Outcome};
-use tilldeck::ledger::{Ledger, Retention};
+use tilldeck::domain::{AccountId, Body, Exchange, ExchangeId, Outcome, Verdict};
+use tilldeck::ledger::{Ledger, NewDelivery, Retention};
 
 use crate::peer::{Act, Peer, json as answer};
 use crate::program::{API_SECRET, Listener, Place};
@@ -208,6 +208,48 @@ async fn an_export_is_whole_and_a_limit_says_what_it_leaves_out() {
     let empty = place.run(&["log", "--export", "har", "--account", "other"]);
     let empty: Value = serde_json::from_str(&empty.out).unwrap();
     assert_eq!(empty["log"]["entries"], json!([]));
+}
+
+#[tokio::test]
+async fn each_of_many_callbacks_is_shown_once_the_oldest_first() {
+    let place = Place::with_shop("http://127.0.0.1:9");
+    let ledger = Ledger::start(place.state(), Clock::system(), Retention::default());
+    let mut saving = tokio::task::JoinSet::new();
+    for _ in 0..510 {
+        let callback = NewDelivery {
+            account_key: "live".into(),
+            account: "shop".into(),
+            provider: "kanga".into(),
+            received_at: Clock::system().now().wall,
+            from: "127.0.0.1".into(),
+            method: "POST".into(),
+            verdict: Verdict::Accepted,
+            why: String::new(),
+            kind: String::new(),
+            subject: None,
+            proved: true,
+            dedup_key: None,
+            status: 200,
+            bytes: 0,
+            sealed: Vec::new(),
+            jobs: Vec::new(),
+        };
+        let ledger = ledger.clone();
+        saving.spawn(async move { ledger.deliver(callback).await.unwrap().id.0 });
+    }
+    let mut saved = saving.join_all().await;
+    saved.sort_unstable();
+    ledger.flush().await;
+    for (more, first) in [
+        (&["--limit", "510"][..], 0),
+        (&["--limit", "505"], 5),
+        (&["--export", "ndjson"], 0),
+    ] {
+        let ran = place.run(&[&["log", "--deliveries", "--json"], more].concat());
+        let shown = ran.objects();
+        let shown: Vec<i64> = shown.iter().map(|it| it["id"].as_i64().unwrap()).collect();
+        assert_eq!(shown, saved[first..], "{more:?}");
+    }
 }
 
 #[test]

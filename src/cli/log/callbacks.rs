@@ -1,90 +1,60 @@
 //! `log --deliveries`: lists the callbacks in the ledger.
 
 use reqwest::Url;
+use serde_json::Value;
 
-use super::{Entries, Export, Writer, look_again, none};
+use super::pages::Pages;
+use super::{Entries, Export, Writer};
 use crate::cli::deliveries::{listing, object, print};
 use crate::cli::export;
 use crate::cli::prelude::*;
 use crate::cli::report::counted;
-use crate::domain::{Delivery, DeliveryId, Received};
+use crate::domain::{Delivery, Exchange, Received};
 use crate::ledger::DeliveryQuery;
 
 impl Entries {
     pub(super) async fn show_callbacks(&self, cx: &CommandContext<'_>) -> CommandResult {
-        let (ledger, out) = (cx.deck.ledger(), cx.out);
         let [since, until] = self.selection.period(cx)?;
-        let mut query = DeliveryQuery {
+        let query = DeliveryQuery {
             since,
             until,
             profile: self.selection.profile(cx),
             search: self.selection.search(cx),
-            limit: self.most(),
             ..DeliveryQuery::default()
         };
-        // `--follow` starts here, even where --limit hides the newest.
-        let newest = DeliveryQuery {
-            limit: 1,
-            ..DeliveryQuery::default()
-        };
-        let newest = ledger.deliveries(newest).await?;
-        let newest = newest.first().map_or(DeliveryId(0), |row| row.id);
-        let all = DeliveryQuery {
-            limit: self.counted(),
-            ..query.clone()
-        };
-        self.report_omitted(ledger.count_deliveries(all).await?, "callback", out);
-        let mut rows = ledger.deliveries(query.clone()).await?;
-        rows.reverse();
         if let Some(format) = self.export {
-            return export(&rows, format, cx).await;
-        }
-        if rows.is_empty() && !self.follow {
-            out.explain(&none("callbacks", cx.settings));
+            let (mut pages, _) = self.begin(query, cx).await?;
+            return export(&mut pages, format, cx).await;
         }
         let zone = crate::clock::time_zone();
-        let mut listing = listing(out);
-        print(&rows, &zone, &mut listing)?;
-        if !self.follow {
-            return Ok(Exit::Done);
-        }
-        let mut last = rows.last().map_or(newest, |row| row.id.max(newest));
-        // From here on `after` selects; a clock that is set back must not hide new entries.
-        query.since = None;
-        loop {
-            query.after = Some(last);
-            look_again(out).await?;
-            let mut more = ledger.deliveries(query.clone()).await?;
-            more.reverse();
-            print(&more, &zone, &mut listing)?;
-            last = more.last().map_or(last, |row| row.id);
-        }
+        let mut listing = listing(cx.out);
+        self.print(query, cx, |rows| print(rows, &zone, &mut listing))
+            .await
     }
 }
 
-async fn export(rows: &[Delivery], format: Export, cx: &CommandContext<'_>) -> CommandResult {
+async fn export(
+    pages: &mut Pages<'_, DeliveryQuery>,
+    format: Export,
+    cx: &CommandContext<'_>,
+) -> CommandResult {
     let mut writer = Writer::new(format, cx.out);
     let mut unread_count = 0;
-    for row in rows {
-        let (received, unread) = match cx.deck.received(row.id).await {
-            Ok(received) => (received, None),
-            // One callback that cannot be opened does not end the export of the others.
-            Err(problem) => (Received::default(), Some(problem)),
-        };
-        unread_count += u64::from(unread.is_some());
-        let exchange = row.as_exchange(&received, &origin(&received));
-        writer.exchange(&exchange, |exchange| {
-            let mut object = object(row);
-            match unread {
-                None => {
-                    let side = export::side(&exchange.request_headers, &exchange.request_body);
-                    object["request"] = side;
-                    object["request"]["target"] = received.target.into();
-                }
-                Some(problem) => object["error"] = problem_json(&problem),
-            }
-            object
-        })?;
+    loop {
+        let rows = pages.next().await?;
+        if rows.is_empty() {
+            break;
+        }
+        for row in &rows {
+            let (received, unread) = match cx.deck.received(row.id).await {
+                Ok(received) => (received, None),
+                // One callback that cannot be opened does not end the export of the others.
+                Err(problem) => (Received::default(), Some(problem)),
+            };
+            unread_count += u64::from(unread.is_some());
+            let exchange = row.as_exchange(&received, &origin(&received));
+            writer.exchange(&exchange, |exchange| whole(row, exchange, received, unread))?;
+        }
     }
     writer.end()?;
     if unread_count > 0 {
@@ -94,6 +64,25 @@ async fn export(rows: &[Delivery], format: Export, cx: &CommandContext<'_>) -> C
         ));
     }
     Ok(Exit::Done)
+}
+
+/// A callback as JSON, with what was received, or why that cannot be read.
+fn whole(
+    row: &Delivery,
+    exchange: &Exchange,
+    received: Received,
+    unread: Option<Problem>,
+) -> Value {
+    let mut object = object(row);
+    match unread {
+        None => {
+            let side = export::side(&exchange.request_headers, &exchange.request_body);
+            object["request"] = side;
+            object["request"]["target"] = received.target.into();
+        }
+        Some(problem) => object["error"] = problem_json(&problem),
+    }
+    object
 }
 
 /// The URL a callback was sent to, by its `Host` header. A sender can write anything there, and one invalid URL makes

@@ -91,15 +91,7 @@ impl Ledger {
     pub async fn oldest(&self, query: LogQuery) -> Result<Option<ExchangeId>, LedgerError> {
         self.catch_up();
         self.read(move |sql| {
-            let wanted = Wanted::of(&query);
-            let selection = wanted.selection(sql);
-            let oldest: Option<i64> = sql.value(
-                &format!(
-                    "SELECT min(id) FROM (SELECT id {}) AS found",
-                    selection.text()
-                ),
-                selection.values(),
-            )?;
+            let oldest = Wanted::of(&query).selection(sql).oldest(sql)?;
             Ok(oldest.map(ExchangeId))
         })
         .await

@@ -60,6 +60,14 @@ impl<'a> Selection<'a> {
         &self.values
     }
 
+    /// The lowest id of the rows, if there are any.
+    pub(super) fn oldest(&self, sql: &dyn Sql) -> SqlResult<Option<i64>> {
+        sql.value(
+            &format!("SELECT min(id) FROM (SELECT id {}) AS found", self.text),
+            &self.values,
+        )
+    }
+
     pub(super) fn count(&self, sql: &dyn Sql) -> SqlResult<usize> {
         sql.value(
             &format!("SELECT count(*) FROM (SELECT id {}) AS found", self.text),

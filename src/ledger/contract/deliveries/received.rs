@@ -179,6 +179,9 @@ pub async fn deliveries_are_paged_and_filtered(bench: Bench) {
         assert_eq!(ids(query.clone()).await, expected, "{query:?}");
         let count = ledger.count_deliveries(query.clone()).await;
         assert_eq!(count, Ok(expected.len()), "{query:?}");
+        let oldest = ledger.oldest_delivery(query.clone()).await;
+        let last = expected.last().map(|number| id(*number));
+        assert_eq!(oldest, Ok(last), "{query:?}");
     }
 }
 

@@ -31,6 +31,14 @@ impl Ledger {
         self.read(move |sql| rows::list(sql, &query)).await
     }
 
+    /// The oldest of the newest deliveries that `query` selects.
+    pub async fn oldest_delivery(
+        &self,
+        query: DeliveryQuery,
+    ) -> Result<Option<DeliveryId>, LedgerError> {
+        self.read(move |sql| rows::oldest(sql, &query)).await
+    }
+
     /// The number of deliveries that `query` selects.
     pub async fn count_deliveries(&self, query: DeliveryQuery) -> Result<usize, LedgerError> {
         self.read(move |sql| rows::count(sql, &query)).await

@@ -249,6 +249,11 @@ pub(super) fn list(sql: &dyn Sql, query: &DeliveryQuery) -> SqlResult<Vec<Delive
     Ok(found)
 }
 
+pub(super) fn oldest(sql: &dyn Sql, query: &DeliveryQuery) -> SqlResult<Option<DeliveryId>> {
+    let oldest = Wanted::of(query).selection().oldest(sql)?;
+    Ok(oldest.map(DeliveryId))
+}
+
 pub(super) fn count(sql: &dyn Sql, query: &DeliveryQuery) -> SqlResult<usize> {
     Wanted::of(query).selection().count(sql)
 }
