@@ -259,7 +259,7 @@ impl Entries {
         } else {
             ROWS
         };
-        self.limit.map_or(default, |limit| limit.max(1))
+        self.limit.unwrap_or(default)
     }
 
     /// How many rows are counted: those that are shown, and some more. The ledger of a team may have millions.

@@ -822,6 +822,32 @@ fn a_clock_ahead_of_the_providers_is_told() {
 }
 
 #[test]
+fn following_shows_all_that_comes_whatever_the_limit() {
+    let peer = Peer::start(vec![ok(FINALIZED)]);
+    let place = Place::with_shop(&peer.url);
+    place.run(&["check", "before"]);
+    let ran = place.run(&["log", "--limit", "0"]);
+    let note = "note: 1 older request omitted; --limit 1 shows all\n";
+    assert_eq!((ran.rows(), ran.err.as_str()), ("", note), "{ran:?}");
+    let mut child = place
+        .command(&["log", "--follow", "--limit", "0", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut omitted = String::new();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    said.read_line(&mut omitted).unwrap();
+    assert_eq!(omitted, note);
+    place.run(&["check", "after"]);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    assert!(first.contains("after"), "{first}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
 fn following_begins_with_what_comes() {
     let peer = Peer::start(vec![ok(FINALIZED)]);
     let place = Place::with_shop(&peer.url);
