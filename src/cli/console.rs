@@ -21,6 +21,13 @@ pub struct Console {
     pub target: Option<OpenTarget>,
 }
 
+pub fn goes_alone(command: &str) -> Problem {
+    usage(
+        format!("--no-restore is for the console, which the command `{command}` does not open"),
+        "pass it to `tilldeck` without a command, or to `tilldeck open`",
+    )
+}
+
 /// Runs the console. It handles signals itself: it must restore the terminal first.
 pub fn show(start: runtime::Start) -> CommandResult {
     stop::leave_to_others();

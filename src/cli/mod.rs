@@ -53,7 +53,7 @@ use clap::FromArgMatches as _;
 
 pub use list::{List, Order, Overview, Source};
 
-use args::Arguments;
+use args::{Arguments, Commands};
 use console::Console;
 use exit::Exit;
 use output::{Out, OutputError, Tone};
@@ -98,15 +98,19 @@ fn run(arguments: Arguments, name: &str) -> Exit {
     let start = Start {
         log: LogStart::new(name, &global),
         global,
+        restores: !no_restore,
         commands: args::commands,
         out: &out,
     };
     let done = match command {
         Some(_) if plain.is_some() => Err(plain::goes_alone(name).into()),
+        Some(command) if no_restore && !matches!(command, Commands::Open(_)) => {
+            Err(console::goes_alone(name).into())
+        }
         Some(command) => command.execute(start),
         None => {
             let console = Console {
-                restores: !no_restore,
+                restores: start.restores,
                 target: None,
             };
             match plain.or_else(|| plain::chosen_by_terminal(&out)) {

@@ -53,10 +53,8 @@ impl Command for Open {
                 OpenTarget::Account(account.map_err(|error| usage(error.to_string(), ""))?)
             }
         };
-        let console = Console {
-            restores: true,
-            target: Some(target),
-        };
-        console.execute(start)
+        let restores = start.restores;
+        let target = Some(target);
+        Console { restores, target }.execute(start)
     }
 }

@@ -75,6 +75,8 @@ pub fn request_options(no_wait: bool) -> RequestOptions {
 
 pub struct Start<'a> {
     pub global: Global,
+    /// As in [`super::console::Console`].
+    pub restores: bool,
     pub commands: fn() -> clap::Command,
     pub log: LogStart,
     pub out: &'a Out,

@@ -47,10 +47,17 @@ fn the_filter_and_the_zoom_come_back_unless_they_are_not_wanted() {
     terminal.send("/b-\r");
     terminal.sees_no("A-17");
     quit(terminal);
+    let terminal = opened(&place, &["--no-restore", "open", "payment", "B-18"]);
+    terminal.sees("A-17");
+    terminal.sees("── B-18 at shop ─");
+    quit(terminal);
     let terminal = opened(&place, &["--no-restore"]);
     terminal.sees("A-17");
     terminal.sees("─ 1 Credentials ─");
     quit(terminal);
+    let ran = place.run(&["--no-restore", "log"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.err.contains("the command `log`"), "{ran:?}");
 }
 
 #[test]
@@ -115,4 +122,7 @@ fn open_goes_to_what_a_command_printed() {
         let ran = place.run(arguments);
         assert_eq!(ran.code, 2, "{ran:?}");
     }
+    let invalid = ["open", "payment", "B-18", "--account", "no such"];
+    let ran = place.run(&invalid);
+    assert!(ran.code == 2 && ran.err.contains("has a space"), "{ran:?}");
 }
