@@ -277,3 +277,28 @@ fn one_callback_is_delivered_by_hand_and_shown_without_its_secret() {
     assert_eq!(ran.code, 2, "{ran:?}");
     assert!(ran.err.contains("--url"), "{ran:?}");
 }
+
+#[test]
+fn the_url_of_a_simulator_goes_before_and_after_the_event() {
+    let place = Place::new();
+    let served = Served::start(&place, &[]);
+    let url = ["--url", served.url.as_str()];
+    let trigger = |parts: &[&[&str]]| {
+        let parts = [&[&["sandbox", "trigger"][..]], parts].concat();
+        place.run(&parts.concat())
+    };
+    for parts in [
+        [&url[..], &["fault", "none"]],
+        [&["fault", "none"], &url],
+        [&["fault"], &[url[0], url[1], "none"]],
+    ] {
+        let ran = trigger(&parts);
+        assert_eq!(ran.code, 0, "{parts:?}: {ran:?}");
+    }
+    let deliver = ["deliver", "--to", "http://127.0.0.1:9/", "kanga", "A"];
+    for parts in [[&url[..], &deliver], [&deliver, &url]] {
+        let ran = trigger(&parts);
+        assert_eq!(ran.code, 2, "{parts:?}: {ran:?}");
+        assert!(ran.err.contains("needs no simulator"), "{ran:?}");
+    }
+}

@@ -14,7 +14,7 @@ use crate::domain::time::parse_duration;
 #[derive(Debug, Args)]
 pub struct Trigger {
     /// The URL that `sandbox serve` prints. Required, except for `deliver`.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL")]
     url: Option<String>,
     /// The event.
     #[command(subcommand)]

@@ -104,8 +104,8 @@ fn describe(command: &Command, table: &mut String, sections: &mut String) {
     let help = command
         .clone()
         .mut_args(|arg| {
-            let repeated = arg.is_global_set() && name.contains(' ');
-            arg.hide(repeated)
+            let is_of_all = arg.get_help_heading() == Some("Global options");
+            arg.hide(is_of_all && name.contains(' '))
         })
         .render_long_help()
         .to_string();
