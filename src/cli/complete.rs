@@ -2,13 +2,13 @@
 //! With a broken file it offers fewer candidates and prints no error, which would garble the shell's line.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::Path;
 
 use clap::Command;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate, complete};
 
 use super::prelude::*;
-use crate::config::{AccountConfig, KeyKind, Locations, Profile, SANDBOX};
+use crate::config::{AccountConfig, KeyKind, Locations, Profile, SANDBOX, in_home};
 use crate::domain::simulate::{Fault, PayerAct};
 use crate::domain::{PaymentState, PaymentVerdict, catalogue};
 use crate::providers::{self, Manifest};
@@ -225,7 +225,8 @@ struct Names {
 
 impl Names {
     fn on(line: &Line) -> Self {
-        let path = |name| line.option(name).map(PathBuf::from);
+        // The shell passes on what is typed, with its `~`.
+        let path = |name| in_home(Path::new(line.option(name)?), &Environ::process()).ok();
         let locations = Locations::of_process(path("config"), path("state-dir"));
         let config = crate::config::load(&locations, &providers::SPECS).ok();
         let written = config.iter().flat_map(|config| &config.profiles);
@@ -271,10 +272,10 @@ impl Names {
             (_, "account")
             | (
                 "account verify" | "account remove" | "account rotate" | "token show"
-                | "token refresh" | "token print",
+                | "token refresh" | "token print" | "open account",
                 "name",
             )
-            | ("request", "account_name") => self.accounts.clone(),
+            | ("request" | "purchase-link", "account_name") => self.accounts.clone(),
             (_, "profile") => self.profiles.clone(),
             ("check", "wait" | "expect") => {
                 let states = PaymentState::KNOWN.iter().map(PaymentState::as_str);
@@ -431,6 +432,14 @@ mod tests {
             (
                 "tilldeck --profile sandbox account verify ki",
                 "kinguin\tkinguin",
+            ),
+            (
+                "tilldeck --profile sandbox open account ki",
+                "kinguin\tkinguin",
+            ),
+            (
+                "tilldeck --profile sandbox purchase-link pl",
+                "pledg\tpledg",
             ),
             (
                 "tilldeck --profile=sandbox --account k",

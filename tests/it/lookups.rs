@@ -16,12 +16,15 @@ client_id = "c"
 client_secret = { env = "NOT_SET" }
 "#;
 
+const OTHER: &str = "[profiles.other]\n";
+
 /// What is typed, and a candidate that must be among those for its last word.
-const LINES: [(&[&str], &str); 9] = [
+const LINES: [(&[&str], &str); 10] = [
     (&["--color=al"], "--color=always"),
     (&["--profile", ""], "live"),
     (&["--profile", "live", "account", "verify", ""], "shop"),
     (&["--profile", "live", "--account", "ke"], "keys"),
+    (&["--config", "~/other.toml", "--profile", ""], "other"),
     (&["--profile", "live", "request", "keys", "GE"], "GET"),
     (
         &[
@@ -58,6 +61,7 @@ fn installed(shell: &str) -> Option<Command> {
 
 fn place() -> Place {
     let place = Place::with_config(CONFIG);
+    std::fs::write(place.path().join("other.toml"), OTHER).unwrap();
     for shell in ["bash", "zsh", "fish"] {
         let script = place.run(&["completions", shell]);
         assert_eq!(script.code, 0, "{script:?}");
