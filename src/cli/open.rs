@@ -43,18 +43,19 @@ impl Command for Open {
             Self::Payment { id } => {
                 // `Console` checks that it exists.
                 let account = start.global.account.as_deref();
-                let account = account.and_then(|name| AccountId::new(name).ok());
+                let account = account.map(account_id).transpose()?;
                 OpenTarget::Payment { account, id }
             }
             Self::Request { number } => OpenTarget::Request(ExchangeId(number)),
             Self::Callback { id } => OpenTarget::Callback(DeliveryId(id)),
-            Self::Account { name } => {
-                let account = AccountId::new(name);
-                OpenTarget::Account(account.map_err(|error| usage(error.to_string(), ""))?)
-            }
+            Self::Account { name } => OpenTarget::Account(account_id(&name)?),
         };
         let restores = start.restores;
         let target = Some(target);
         Console { restores, target }.execute(start)
     }
+}
+
+fn account_id(name: &str) -> Result<AccountId, Problem> {
+    AccountId::new(name).map_err(|error| usage(error.to_string(), ""))
 }

@@ -319,6 +319,12 @@ fn a_link_that_is_too_long_for_a_qr_code_is_watched_all_the_same() {
 fn accounts_are_listed_and_verified() {
     let peer = Peer::start(vec![ok(UNKNOWN)]);
     let place = Place::with_shop(&peer.url);
+    let unknown = place.run(&["account", "list", "--account", "shpo"]);
+    assert_eq!(unknown.code, 2, "{unknown:?}");
+    assert!(
+        unknown.err.contains("its accounts are: shop"),
+        "{unknown:?}"
+    );
     let listed = place.run(&["account", "list", "--json"]).object();
     assert_eq!(
         listed,

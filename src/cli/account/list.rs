@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::environment_tone;
 use crate::cli::prelude::*;
-use crate::domain::{CredentialStatus, time};
+use crate::domain::{Account, CredentialStatus, time};
 
 /// List the profile's accounts.
 #[derive(Debug, Args)]
@@ -26,16 +26,14 @@ const FIELDS: &str = "account,provider,environment,host,secret_source,status,ver
 impl DeckCommand for ListAccounts {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
         let out = &self.format.on(cx.out);
-        let only = cx.settings.account();
+        let accounts: Vec<Account> = match cx.settings.account() {
+            Some(name) => vec![cx.deck.pick(Some(name), None)?],
+            None => cx.deck.accounts().collect(),
+        };
         let remembered = cx.deck.remembered_credentials().await.unwrap_or_default();
         let now = cx.now().wall;
         let mut listing = Listing::new(out, HEADS, FIELDS.split(','));
-        let mut any = false;
-        let accounts = cx.deck.accounts();
-        for account in
-            accounts.filter(|account| only.is_none_or(|name| name == account.id.as_str()))
-        {
-            any = true;
+        for account in &accounts {
             let found = remembered.iter().find(|(id, _)| *id == account.id);
             let CredentialStatus { state, at, .. } =
                 found.map_or_else(CredentialStatus::default, |(_, status)| status.clone());
@@ -65,13 +63,9 @@ impl DeckCommand for ListAccounts {
             ];
             listing.row(&object, cells)?;
         }
-        if !any {
-            let none = match only {
-                Some(name) => format!("no account {}", inert::quoted(name, 64)),
-                None => "no accounts".into(),
-            };
+        if accounts.is_empty() {
             out.explain(&format!(
-                "profile {} has {none}; `tilldeck account add` adds one",
+                "profile {} has no accounts; `tilldeck account add` adds one",
                 cx.settings.profile.name
             ));
         }
