@@ -206,13 +206,10 @@ impl List {
         }
     }
 
-    /// Whether rows can have an expected sum.
+    /// Whether it has columns, but none with the expected amounts.
     #[must_use]
-    pub fn has_sums(&self) -> bool {
-        match &self.format {
-            Format::Ids => false,
-            Format::Csv(header) => header.amount.is_some(),
-        }
+    pub fn lacks_amounts(&self) -> bool {
+        matches!(&self.format, Format::Csv(header) if header.amount.is_none())
     }
 
     /// Its rows from the start.

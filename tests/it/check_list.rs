@@ -406,6 +406,8 @@ fn the_summary_names_what_is_missing_apart_from_what_is_too_much() {
     assert!(!ran.err.contains("no column"), "{ran:?}");
     let ran = shop.check("id\nA-1\n", &[]);
     assert!(ran.err.contains("no column `amount`"), "{ran:?}");
+    let ran = shop.piped(&["check", "-"], "A-1\n");
+    assert!(!ran.err.contains("column"), "{ran:?}");
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub async fn run(checker: &Checker<'_>, source: Source) -> CommandResult {
     let resume = resume.map(|path| Resume::open(path, checker.owner().0, &list));
     let resume = resume.transpose()?;
     let printer = Printer::new(checker, list.extra_columns())?;
-    if !list.has_sums() && checker.args.expected().is_none() {
+    if list.lacks_amounts() && checker.args.expected().is_none() {
         out.note("the list has no column `amount`: payments are compared with the saved expected amounts");
     }
     // The run itself ends on a signal, so that it can print its summary.
