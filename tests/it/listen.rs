@@ -704,6 +704,18 @@ fn a_reload_that_cannot_receive_changes_nothing_and_the_receiver_goes_on() {
 }
 
 #[test]
+fn the_built_in_profile_takes_over_what_the_file_says_about_callbacks() {
+    let place = Place::with_config("default_profile = \"sandbox\"\n");
+    let listener = bound_by_config(&place, "");
+    let bind = "bind = \"127.0.0.1:0\"\n";
+    let trusting = format!("{bind}trusted_proxies = [\"192.0.2.1\"]\n");
+    reload(&place, &listener, bind, &trusting);
+    listener.error_with("reloaded: accounts: kanga");
+    reload(&place, &listener, bind, &format!("{bind}# the same\n"));
+    listener.error_with("nothing that is reloaded has changed");
+}
+
+#[test]
 fn a_new_address_is_printed_when_it_is_bound() {
     let peer = Peer::start(vec![json(ACTIVE)]);
     let place = Place::with_shop(&peer.url);
