@@ -9,8 +9,7 @@ use clap_complete::engine::{ArgValueCandidates, CompletionCandidate, complete};
 
 use super::prelude::*;
 use crate::config::{AccountConfig, KeyKind, Locations, Profile, SANDBOX, in_home};
-use crate::domain::simulate::{Fault, PayerAct};
-use crate::domain::{PaymentState, PaymentVerdict, catalogue};
+use crate::domain::catalogue;
 use crate::providers::{self, Manifest};
 
 const BASH: &str = include_str!("../../assets/completions/tilldeck.bash");
@@ -277,29 +276,14 @@ impl Names {
             )
             | ("request" | "purchase-link", "account_name") => self.accounts.clone(),
             (_, "profile") => self.profiles.clone(),
-            ("check", "wait" | "expect") => {
-                let states = PaymentState::KNOWN.iter().map(PaymentState::as_str);
-                words(["PAID"].into_iter().chain(states))
-            }
-            ("payments list" | "payments export", "state") => {
-                words(PaymentState::KNOWN.iter().map(PaymentState::as_str))
-            }
-            ("payments list" | "payments export", "verdict") => words(PaymentVerdict::WORDS),
             ("account rotate", "key") => keys(self.manifest, true),
             ("account add", "environment") => self.environments(),
             ("account add", "set") => ending(keys(self.provider, false)),
             ("account add", "secret") => ending(keys(self.provider, true)),
-            ("request" | "log", "method") => {
-                words(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])
-            }
             ("request", "path") => self.paths(),
             ("listen", "forward_to") => ending(self.accounts.clone()),
             ("log", "since" | "until") => words(["30m", "1h", "24h", "7d"]),
             ("log", "status") => words(["4xx", "5xx", "failed"]),
-            ("sandbox trigger fault", "fault") => {
-                names(Fault::ALL.map(|fault| (fault.name(), fault.describe())))
-            }
-            ("sandbox trigger payer", "act") => words(PayerAct::WORDS),
             ("sandbox trigger set", "setting") => self.settings().0,
             ("sandbox trigger set", "value") => self.settings().1,
             ("sandbox trigger event", "event") => self.events(),

@@ -25,7 +25,7 @@ pub struct Request {
     #[arg(value_name = "ACCOUNT")]
     account_name: String,
     /// HTTP method: GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS.
-    #[arg(value_parser = method)]
+    #[arg(value_parser = method(), ignore_case = true, hide_possible_values = true)]
     method: String,
     /// Path and query of the call, such as `/api/v1/offers?page=2`. tilldeck adds the host of the account.
     path: String,

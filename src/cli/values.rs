@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{PathBufValueParser, PossibleValuesParser, TypedValueParser};
+use clap::builder::{PathBufValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use reqwest::Url;
 
 use crate::config::{self, AddressError, Environ};
@@ -41,27 +41,59 @@ impl fmt::Display for Goal {
     }
 }
 
+/// One of these words, which `read` reads.
+fn word<T: Clone + Send + Sync + 'static>(
+    words: impl IntoIterator<Item = impl Into<PossibleValue>>,
+    read: fn(&str) -> Option<T>,
+) -> impl TypedValueParser<Value = T> {
+    let words = PossibleValuesParser::new(words);
+    words.map(move |word| read(&word).expect("each of the words is read"))
+}
+
 pub(super) fn auth_method() -> impl TypedValueParser<Value = AuthMethod> {
-    let words = PossibleValuesParser::new(AuthMethod::WORDS);
-    words.try_map(|word| {
-        AuthMethod::from_word(&word.to_ascii_lowercase()).ok_or("use basic or bearer")
+    word(AuthMethod::WORDS, |text| {
+        AuthMethod::from_word(&text.to_ascii_lowercase())
     })
 }
 
-pub(super) fn goal(text: &str) -> Result<Goal, String> {
-    if text.eq_ignore_ascii_case("paid") {
-        return Ok(Goal::Paid);
-    }
-    state(text).map(Goal::State).map_err(|error| {
-        format!("{error}, and PAID: FINALIZED with the expected amount and currency")
+pub(super) fn goal() -> impl TypedValueParser<Value = Goal> {
+    word(["PAID"].into_iter().chain(states()), |text| {
+        Some(match PaymentState::from_word(&text.to_ascii_uppercase()) {
+            PaymentState::Unknown(_) => Goal::Paid,
+            state => Goal::State(state),
+        })
     })
 }
 
-pub(super) fn verdict(text: &str) -> Result<PaymentVerdict, String> {
-    PaymentVerdict::from_word(&text.to_ascii_lowercase()).ok_or_else(|| {
-        let known = PaymentVerdict::WORDS.join(", ");
-        format!("unknown verdict; the verdicts are {known}")
+pub(super) fn state() -> impl TypedValueParser<Value = PaymentState> {
+    word(states(), |text| {
+        Some(PaymentState::from_word(&text.to_ascii_uppercase()))
     })
+}
+
+fn states() -> impl Iterator<Item = &'static str> {
+    static KNOWN: [PaymentState; PaymentState::KNOWN.len()] = PaymentState::KNOWN;
+    KNOWN.iter().map(PaymentState::as_str)
+}
+
+pub(super) fn verdict() -> impl TypedValueParser<Value = PaymentVerdict> {
+    word(PaymentVerdict::WORDS, |text| {
+        PaymentVerdict::from_word(&text.to_ascii_lowercase())
+    })
+}
+
+pub(super) fn fault() -> impl TypedValueParser<Value = Fault> {
+    let words = Fault::ALL.map(|fault| PossibleValue::new(fault.name()).help(fault.describe()));
+    word(words, Fault::from_name)
+}
+
+pub(super) fn act() -> impl TypedValueParser<Value = PayerAct> {
+    word(PayerAct::WORDS, PayerAct::from_word)
+}
+
+pub(super) fn method() -> impl TypedValueParser<Value = String> {
+    let methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+    word(methods, |text| Some(text.to_ascii_uppercase()))
 }
 
 /// The sum of `--amount` and `--currency`, which go together.
@@ -143,43 +175,6 @@ pub(super) fn bind_any_port(text: &str) -> Result<SocketAddr, String> {
 
 fn address(text: &str, port: u16) -> Result<SocketAddr, String> {
     config::address(text, port).map_err(|error| format!("{error}; {}", AddressError::HINT))
-}
-
-pub(super) fn state(text: &str) -> Result<PaymentState, String> {
-    match PaymentState::from_word(&text.to_ascii_uppercase()) {
-        PaymentState::Unknown(_) => {
-            let known: Vec<&str> = PaymentState::KNOWN
-                .iter()
-                .map(PaymentState::as_str)
-                .collect();
-            let known = known.join(", ");
-            Err(format!("unknown state; the states are {known}"))
-        }
-        state => Ok(state),
-    }
-}
-
-pub(super) fn fault(text: &str) -> Result<Fault, String> {
-    Fault::from_name(text).ok_or_else(|| {
-        let names: Vec<&str> = Fault::ALL.iter().map(|fault| fault.name()).collect();
-        format!("unknown fault; the faults are {}", names.join(", "))
-    })
-}
-
-pub(super) fn act(text: &str) -> Result<PayerAct, String> {
-    PayerAct::from_word(text).ok_or_else(|| {
-        let names = PayerAct::WORDS.join(", ");
-        format!("unknown action; the actions are {names}")
-    })
-}
-
-pub(super) fn method(text: &str) -> Result<String, String> {
-    let method = text.to_ascii_uppercase();
-    if ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].contains(&method.as_str()) {
-        Ok(method)
-    } else {
-        Err("unknown method; the methods are GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".into())
-    }
 }
 
 /// An address that providers send callbacks to.

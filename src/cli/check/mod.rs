@@ -45,7 +45,7 @@ pub struct Check {
     ids: Vec<PaymentId>,
     /// Exit with 1 unless the payment is in this state. PAID means FINALIZED with the expected amount and currency. Any
     /// other state ignores the saved expected amount.
-    #[arg(long, value_parser = goal, value_name = "STATE|PAID", help_heading = EXPECTATIONS)]
+    #[arg(long, value_parser = goal(), ignore_case = true, value_name = "STATE|PAID", help_heading = EXPECTATIONS)]
     expect: Option<Goal>,
     /// Exit with 1 unless the amount is equal (1.0 equals 1.00).
     #[arg(long, value_parser = Amount::typed, allow_negative_numbers = true, requires = "currency", conflicts_with = "from", help_heading = EXPECTATIONS)]
@@ -54,7 +54,7 @@ pub struct Check {
     #[arg(long, value_parser = Currency::typed, requires = "amount", conflicts_with = "from", help_heading = EXPECTATIONS)]
     currency: Option<Currency>,
     /// Check again until the payment is in this state. PAID waits for FINALIZED, then compares the amount.
-    #[arg(long, value_parser = goal, value_name = "STATE|PAID", conflicts_with = "from", help_heading = WAITING)]
+    #[arg(long, value_parser = goal(), ignore_case = true, value_name = "STATE|PAID", conflicts_with = "from", help_heading = WAITING)]
     wait: Option<Goal>,
     /// Stop waiting after this time (30s, 10m, 1h30m, 1d).
     #[arg(long, value_parser = parse_duration, allow_negative_numbers = true, default_value = "10m", requires = "wait", value_name = "TIME", help_heading = WAITING)]

@@ -23,7 +23,7 @@ pub(super) struct Selection {
     #[arg(long, value_parser = StatusFilter::parse, value_name = "STATUS")]
     status: Option<StatusFilter>,
     /// Only requests with this method: GET, POST.
-    #[arg(long, value_parser = method, value_name = "METHOD")]
+    #[arg(long, value_parser = method(), ignore_case = true, hide_possible_values = true, value_name = "METHOD")]
     method: Option<String>,
     /// Only entries with all these words, in upper or lower case, in URL, subject, account or result. Bodies are not
     /// searched.

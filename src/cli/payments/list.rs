@@ -66,10 +66,10 @@ pub struct Filters {
     #[arg(long)]
     all: bool,
     /// Only payments in this state.
-    #[arg(long, value_parser = state, value_name = "STATE")]
+    #[arg(long, value_parser = state(), ignore_case = true, value_name = "STATE")]
     state: Option<PaymentState>,
-    /// Only payments with this verdict: open, paid, less, more, `not_compared`, …
-    #[arg(long, value_parser = verdict, value_name = "VERDICT")]
+    /// Only payments with this verdict.
+    #[arg(long, value_parser = verdict(), ignore_case = true, value_name = "VERDICT")]
     verdict: Option<PaymentVerdict>,
     /// Only payments unchanged for longer than this (1h, 2d).
     #[arg(long, value_parser = parse_duration, allow_negative_numbers = true, value_name = "TIME")]

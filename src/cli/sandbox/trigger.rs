@@ -46,7 +46,7 @@ enum SandboxEvent {
     /// error page), torn (incomplete JSON), lost-reply (the call is carried out, but no response arrives).
     Fault {
         /// The fault: none, latency, 429, 5xx, html, torn or lost-reply.
-        #[arg(value_parser = fault)]
+        #[arg(value_parser = fault(), hide_possible_values = true)]
         fault: Fault,
     },
     /// Move the simulator's clock forward.
@@ -68,7 +68,7 @@ enum SandboxEvent {
         #[arg(value_parser = payment_id)]
         id: PaymentId,
         /// The payer's action: pay, pay-on-chain, pay-part, overpay, cancel or fail.
-        #[arg(value_parser = act, value_name = "ACTION")]
+        #[arg(value_parser = act(), hide_possible_values = true, value_name = "ACTION")]
         act: simulate::PayerAct,
     },
     /// Send the latest callback of a payment again.
