@@ -43,6 +43,20 @@ pub struct TeamLedger {
     pub is_new: bool,
 }
 
+/// The key by which this machine seals callbacks once it has joined.
+pub struct JoinKey {
+    fingerprint: String,
+    origin: KeyOrigin,
+}
+
+enum KeyOrigin {
+    Given(SecretValue),
+    /// The config names it already.
+    Configured,
+    /// This machine makes it; `None` where an earlier attempt saved it.
+    Made(Option<Secret>),
+}
+
 /// What joining has changed.
 pub struct Joined {
     /// The schema with the tables.
@@ -114,51 +128,72 @@ impl TeamLedger {
         Ok(made.map_err(|error| unsaved(&error))?.is_none())
     }
 
-    /// Saves in the config file that this machine uses it. `seal_key` is the key that the operator gives, `configured` one
-    /// that the config names already; without both, this machine makes one.
+    /// Reads the key and changes nothing. `given` is the key that the operator gives, `configured` one that the config
+    /// names already; without both, this machine makes one.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is no key.
+    pub async fn key(
+        &self,
+        given: Option<SecretValue>,
+        configured: Option<&SecretSource>,
+    ) -> Result<JoinKey, Problem> {
+        let environ = &self.environ;
+        let (origin, key) = match (given, configured, &self.seal_key) {
+            (Some(given), ..) => {
+                let key = value(&given, environ, "seal_key").await?;
+                (KeyOrigin::Given(given), key)
+            }
+            (None, Some(source), _) => {
+                let key = read(source.clone(), environ.clone(), "seal_key").await?;
+                (KeyOrigin::Configured, key)
+            }
+            (None, None, None) => {
+                let key = new_key();
+                (KeyOrigin::Made(Some(key.clone())), key)
+            }
+            // `join` finds the key by its name.
+            (None, None, Some(fingerprint)) => {
+                return Ok(JoinKey {
+                    fingerprint: fingerprint.clone(),
+                    origin: KeyOrigin::Made(None),
+                });
+            }
+        };
+        Ok(JoinKey {
+            fingerprint: fingerprint_of(&key).ok_or_else(|| unusable(NO_KEY))?,
+            origin,
+        })
+    }
+
+    /// Saves in the config file that this machine uses it.
     ///
     /// # Errors
     /// If the key is not the team's, or the config or a secret cannot be saved; then the config is unchanged.
-    pub async fn join(
-        self,
-        seal_key: Option<SecretValue>,
-        configured: Option<&SecretSource>,
-    ) -> Result<Joined, Problem> {
-        let given = match (&seal_key, configured) {
-            (Some(given), _) => Some(value(given, &self.environ, "seal_key").await?),
-            (None, Some(source)) => {
-                Some(read(source.clone(), self.environ.clone(), "seal_key").await?)
+    pub async fn join(self, key: JoinKey) -> Result<Joined, Problem> {
+        let JoinKey {
+            fingerprint,
+            origin,
+        } = key;
+        let (seal_key, new_key) = match origin {
+            KeyOrigin::Given(key) => (Some(key), None),
+            KeyOrigin::Configured => (None, None),
+            KeyOrigin::Made(new) => {
+                // In a file, even where there is a keyring: the operator copies it to the other machines. Before the
+                // database knows its fingerprint.
+                let files = self.machine.vault.without_keyring();
+                let (entry, path) = (name(SEAL_KEY, &fingerprint), self.machine.config.clone());
+                let made = blocking(move || made_key(&files, &entry, new.as_ref(), &path)).await?;
+                let file = match &made {
+                    SecretSource::File { written, .. } => Some(written.clone()),
+                    _ => None,
+                };
+                (Some(SecretValue::At(made)), file)
             }
-            (None, None) => None,
-        };
-        let is_given = given.is_some();
-        // One that this machine has made is known by its name.
-        let key = match (given, &self.seal_key) {
-            (None, Some(_)) => None,
-            (given, _) => Some(given.unwrap_or_else(new_key)),
-        };
-        let fingerprint = key
-            .as_ref()
-            .map(|key| fingerprint_of(key).ok_or_else(|| unusable(NO_KEY)));
-        let fingerprint = fingerprint.transpose()?.or_else(|| self.seal_key.clone());
-        let fingerprint = fingerprint.unwrap_or_default();
-        let made = if is_given {
-            None
-        } else {
-            // In a file, even where there is a keyring: the operator copies it to the other machines. Before the database
-            // knows its fingerprint.
-            let files = self.machine.vault.without_keyring();
-            let (entry, path) = (name(SEAL_KEY, &fingerprint), self.machine.config.clone());
-            Some(blocking(move || made_key(&files, &entry, key.as_ref(), &path)).await?)
         };
         self.agree(fingerprint.clone()).await?;
-        let new_key = match &made {
-            Some(SecretSource::File { written, .. }) => Some(written.clone()),
-            _ => None,
-        };
         let Machine { config, vault } = self.machine;
         let of_url = KeyHash::of("ledger.url", self.settings.url.expose());
-        let seal_key = made.map(SecretValue::At).or(seal_key);
         let url = self.url;
         blocking(move || {
             let save = |value, name: String| match value {

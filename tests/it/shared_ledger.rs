@@ -1,12 +1,13 @@
 //! The commands of a shared ledger, and what several machines see of each other through it.
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::peer::{Peer, closed_port, json as ok};
 use crate::postgres::{Schema, Server};
-use crate::program::{Listener, Place, send};
+use crate::program::{Listener, Place, Ran, send};
 
 const PAID: &str = r#"{"result":"ok","currency":"oPLN","amount":"249.00","state":"FINALIZED"}"#;
 
@@ -317,6 +318,40 @@ fn machines_join_a_shared_ledger_by_one_command_each() {
     let ran = second.run(&["ledger", "status", "--json"]);
     assert_eq!(ran.code, 2, "{}", ran.all());
     assert_eq!(ran.objects()[0]["seal_key_matches"], false);
+}
+
+#[test]
+#[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
+fn a_join_is_interrupted_while_it_reads_the_key_and_changes_nothing() {
+    let peer = Peer::start(vec![ok(PAID)]);
+    let schema = Schema::new();
+    let named = format!("[ledger]\nschema = \"{}\"\n", schema.name);
+    let mut place = machine(&peer, &named);
+    Schema::join(&mut place, &schema.url);
+    let before = std::fs::read_to_string(place.config_path()).unwrap();
+    let (program, reads) = (place.path().join("key.sh"), place.path().join("reads"));
+    std::fs::write(&program, ": > \"$1\"\nexec sleep 60\n").unwrap();
+    let source = format!("command:sh {} {}", program.display(), reads.display());
+    let url = ["ledger", "join", "--url", "env:TEAM_DATABASE_URL"];
+    let mut child = place
+        .command(&[&url[..], &["--seal-key", &source]].concat())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !reads.exists() {
+        assert_eq!(child.try_wait().unwrap(), None, "it reads no key");
+        std::thread::yield_now();
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let ran = Ran::ended(&[], child.wait_with_output().unwrap());
+    assert_eq!(ran.code, 130, "{}", ran.all());
+    assert!(!ran.err.contains("saving"), "{}", ran.all());
+    assert_eq!(
+        std::fs::read_to_string(place.config_path()).unwrap(),
+        before
+    );
 }
 
 /// A machine that shares the ledger of a server of its own; `None` where PostgreSQL is not installed.

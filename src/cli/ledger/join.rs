@@ -80,9 +80,10 @@ impl JoinLedger {
             given => given,
         };
         let (place, is_new) = (inert::line(&team.place).into_owned(), team.is_new);
+        let key = team.key(seal_key, configured).await?;
         // From here on Ctrl-C waits: a seal key without its config entry would be lost.
         interrupts.block();
-        let joined = team.join(seal_key, configured).await?;
+        let joined = team.join(key).await?;
         let written = inert::cut(&path.to_string_lossy(), 400);
         let object = json!({
             "place": place,
