@@ -255,7 +255,11 @@ impl Service {
         let old = std::mem::replace(&mut self.deck, fresh);
         self.closing.spawn(old.close());
         let accounts: Vec<String> = self.deck.accounts().map(|it| it.id.to_string()).collect();
-        let words = format!("accounts: {}", accounts.join(", "));
+        let restarted = match self.deck.simulator_url() {
+            Some(_) => "; the built-in simulator was restarted",
+            None => "",
+        };
+        let words = format!("accounts: {}{restarted}", accounts.join(", "));
         printing.note(Note::Words(Tone::Good, "reloaded:", words));
         Ok(())
     }

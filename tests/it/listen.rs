@@ -710,7 +710,12 @@ fn the_built_in_profile_takes_over_what_the_file_says_about_callbacks() {
     let bind = "bind = \"127.0.0.1:0\"\n";
     let trusting = format!("{bind}trusted_proxies = [\"192.0.2.1\"]\n");
     reload(&place, &listener, bind, &trusting);
-    listener.error_with("reloaded: accounts: kanga");
+    let reloaded = listener.error_with("reloaded: accounts: kanga");
+    assert!(reloaded.contains("simulator was restarted"), "{reloaded}");
+    let sent_by = "X-Forwarded-For: 203.0.113.7, 192.0.2.1\r\n";
+    listener.post("/callbacks/kanga?transactionKey=A-1", sent_by, "");
+    let line = listener.line_with("A-1");
+    assert!(line.contains(r#""from":"203.0.113.7""#), "{line}");
     reload(&place, &listener, bind, &format!("{bind}# the same\n"));
     listener.error_with("nothing that is reloaded has changed");
 }

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 
-use super::sealing::{Key, Sealing};
+use super::sealing::Key;
 use super::{CallbackService, bind_error};
 use crate::deck::Options;
 use crate::domain::Problem;
@@ -88,8 +88,7 @@ impl CallbackService {
         if sealing.is_configured_by(callbacks) {
             return Ok(sealing.usable_key());
         }
-        let (vault, ledger) = (next.vault.clone(), self.shared.queries.ledger.clone());
-        let sealing = Sealing::new(vault, callbacks.clone(), &next.environ, ledger);
+        let sealing = sealing.configured_by(callbacks.clone(), &next.environ);
         let key = sealing.key().await;
         match key.refused {
             None => Ok(Some(key)),

@@ -53,6 +53,11 @@ impl Sealing {
         }
     }
 
+    /// With other settings, whose keys are not read yet.
+    pub(super) fn configured_by(&self, config: Callbacks, environ: &Environ) -> Self {
+        Self::new(self.vault.clone(), config, environ, self.ledger.clone())
+    }
+
     pub(in crate::deck) fn with_key(self, key: Option<Key>) -> Self {
         Self {
             key: OnceCell::new_with(key),
