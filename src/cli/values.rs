@@ -58,17 +58,22 @@ pub(super) fn auth_method() -> impl TypedValueParser<Value = AuthMethod> {
 
 pub(super) fn goal() -> impl TypedValueParser<Value = Goal> {
     word(["PAID"].into_iter().chain(states()), |text| {
-        Some(match PaymentState::from_word(&text.to_ascii_uppercase()) {
-            PaymentState::Unknown(_) => Goal::Paid,
-            state => Goal::State(state),
-        })
+        match text.to_ascii_uppercase().as_str() {
+            "PAID" => Some(Goal::Paid),
+            word => known(word).map(Goal::State),
+        }
     })
 }
 
 pub(super) fn state() -> impl TypedValueParser<Value = PaymentState> {
-    word(states(), |text| {
-        Some(PaymentState::from_word(&text.to_ascii_uppercase()))
-    })
+    word(states(), |text| known(&text.to_ascii_uppercase()))
+}
+
+fn known(word: &str) -> Option<PaymentState> {
+    match PaymentState::from_word(word) {
+        PaymentState::Unknown(_) => None,
+        state => Some(state),
+    }
 }
 
 fn states() -> impl Iterator<Item = &'static str> {
