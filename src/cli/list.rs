@@ -411,3 +411,29 @@ pub fn hash(id: &PaymentId) -> u64 {
 fn unread(name: &str, error: &io::Error) -> Problem {
     usage(format!("tilldeck cannot read {name}: {error}"), "")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn ids_have_neither_columns_nor_amounts() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"id\n\n A-1 \r\nA-2;5;EMT").unwrap();
+        let csv = Source::File(file.path().to_owned());
+        let (csv, _) = List::read(csv).await.unwrap();
+        assert!(csv.lacks_amounts());
+        let ids = List {
+            format: Format::Ids,
+            ..csv
+        };
+        assert!(!ids.lacks_amounts());
+        let rows: Vec<Row> = ids.rows().map(Result::unwrap).collect();
+        let written = rows.iter().map(|row| (row.line, row.id.as_str()));
+        let all = [(1, "id"), (3, "A-1"), (4, "A-2;5;EMT")];
+        assert_eq!(written.collect::<Vec<_>>(), all);
+        for order in rows.into_iter().filter_map(|row| row.order.ok()) {
+            assert_eq!(order.sum, None, "{order:?}");
+        }
+    }
+}
