@@ -135,7 +135,8 @@ macro_rules! commands {
 }
 pub(super) use commands;
 
-/// Runs the work of a command that opens no deck, or its own, until it ends or a signal ends it.
+/// Runs a command that does not use [`Start::with_deck`]. A signal ends it with an error, unless `interrupts` says that it
+/// goes on.
 pub async fn interruptible(
     work: impl Future<Output = CommandResult>,
     interrupts: &Interrupts,

@@ -10,7 +10,7 @@ const PAGE_WHOLE: usize = 100;
 /// A selection of the rows of a log.
 pub(super) trait Query: Clone + Default {
     type Row;
-    /// What a row is.
+    /// The name of a row in messages.
     const NOUN: &'static str;
 
     fn id(row: &Self::Row) -> i64;
@@ -20,10 +20,10 @@ pub(super) trait Query: Clone + Default {
         PAGE
     }
 
-    /// The same, of the rows after this one, which are read oldest first. Without one, the newest.
+    /// With this `after` and `limit`. The rows after one are read oldest first; without one, the newest are read.
     fn within(&self, after: Option<i64>, limit: usize) -> Self;
 
-    /// The same, whenever a row was saved.
+    /// Without `since`.
     fn at_any_time(self) -> Self;
 
     /// The newest first.
