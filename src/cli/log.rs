@@ -41,6 +41,12 @@ pub struct Log {
     entries: Entries,
 }
 
+impl Log {
+    pub fn opens_console(&self) -> bool {
+        self.open.is_some() && self.entries.export.is_none()
+    }
+}
+
 impl Command for Log {
     fn execute(self, start: Start<'_>) -> CommandResult {
         match self.open {

@@ -104,7 +104,7 @@ fn run(arguments: Arguments, name: &str) -> Exit {
     };
     let done = match command {
         Some(_) if plain.is_some() => Err(plain::goes_alone(name).into()),
-        Some(command) if no_restore && !matches!(command, Commands::Open(_)) => {
+        Some(command) if no_restore && !opens_console(&command) => {
             Err(console::goes_alone(name).into())
         }
         Some(command) => command.execute(start),
@@ -120,6 +120,14 @@ fn run(arguments: Arguments, name: &str) -> Exit {
         }
     };
     ended(out.settle(done), &out)
+}
+
+fn opens_console(command: &Commands) -> bool {
+    match command {
+        Commands::Open(_) => true,
+        Commands::Log(log) => log.opens_console(),
+        _ => false,
+    }
 }
 
 /// The exit of a command even if stdout failed. A reader that closed stdout early is no error.

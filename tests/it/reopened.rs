@@ -55,9 +55,17 @@ fn the_filter_and_the_zoom_come_back_unless_they_are_not_wanted() {
     terminal.sees("A-17");
     terminal.sees("─ 1 Credentials ─");
     quit(terminal);
-    let ran = place.run(&["--no-restore", "log"]);
-    assert_eq!(ran.code, 2, "{ran:?}");
-    assert!(ran.err.contains("the command `log`"), "{ran:?}");
+    let recording = ["--no-restore", "log", "--open", "some.har"];
+    let exported = [&recording[..], &["--export", "curl"]].concat();
+    for (arguments, why) in [
+        (&recording[..2], "the command `log`"),
+        (&exported, "the command `log`"),
+        (&recording, "terminal"),
+    ] {
+        let ran = place.run(arguments);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.err.contains(why), "{ran:?}");
+    }
 }
 
 #[test]

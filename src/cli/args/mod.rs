@@ -30,7 +30,7 @@ fn exits() -> String {
 pub struct Arguments {
     #[command(flatten)]
     pub global: Global,
-    /// Open the console without the panes, filters and selection of the last run.
+    /// Open the console without the panes, filters and selection of the last run, also with `open`.
     #[arg(long)]
     pub no_restore: bool,
     /// Print one line for each event in place of the screen: for screen readers, logs and scripts. It reads no keys.
