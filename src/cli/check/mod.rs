@@ -56,7 +56,7 @@ pub struct Check {
     /// Check again until the payment is in this state. PAID waits for FINALIZED, then compares the amount.
     #[arg(long, value_parser = goal(), ignore_case = true, value_name = "STATE|PAID", conflicts_with = "from", help_heading = WAITING)]
     wait: Option<Goal>,
-    /// Stop waiting after this time (30s, 10m, 1h30m, 1d).
+    /// Stop waiting after this time (30s, 10m, 1h30m, 1d). Past it, each id is still checked once, for up to 2s.
     #[arg(long, value_parser = parse_duration, allow_negative_numbers = true, default_value = "10m", requires = "wait", value_name = "TIME", help_heading = WAITING)]
     timeout: Duration,
     /// Exit with 6 instead of waiting when the rate limit is reached.
@@ -140,7 +140,8 @@ struct Compared {
 
 impl Checker<'_> {
     async fn each(&self) -> CommandResult {
-        // One deadline for all ids: `--timeout` limits the whole command. Those that it leaves no time for are checked once.
+        // One deadline for all ids: `--timeout` limits the whole command. Ids without time left are checked once, for up
+        // to 2 s.
         let deadline = self.cx.now().mono + self.args.timeout;
         let mut exit = Exit::Done;
         let mut printer = Printer::new(self, Vec::new())?;
@@ -279,6 +280,8 @@ impl Checker<'_> {
         loop {
             let left = deadline.saturating_sub(self.cx.now().mono);
             let result = tokio::select! {
+                // An answer that arrived by the deadline counts.
+                biased;
                 result = self.query(id, false) => result,
                 () = tokio::time::sleep(left.max(QUERY_MIN)) => {
                     return Err(self.timed_out(id, goal, &seen));
@@ -302,7 +305,7 @@ impl Checker<'_> {
                 }
                 Err(_) => return result,
             };
-            // Not the text is compared, which may count down.
+            // Compare the state: the text may count down.
             let state = result.as_ref().map(|payment| payment.state.clone());
             let state = Some(state.map_err(|problem| problem.kind));
             // Each state is printed once; a change resets the interval, as the next one may follow soon.
