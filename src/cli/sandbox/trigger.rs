@@ -13,7 +13,7 @@ use crate::domain::time::parse_duration;
 /// Trigger events in a running simulator, or send one callback to a receiver.
 #[derive(Debug, Args)]
 pub struct Trigger {
-    /// The URL that `sandbox serve` prints. Required, except for `deliver`.
+    /// The URL that `sandbox serve` prints; `deliver` takes none.
     #[arg(long, global = true, value_name = "URL")]
     url: Option<String>,
     /// The event.
