@@ -231,10 +231,14 @@ impl AccountFactory {
         let published = setup.manifest.limits.iter();
         published
             .map(|limit| {
-                let requests = match (limit.counts, own) {
-                    (_, None) => limit.requests,
-                    (Counts::Reads, Some(own)) => own.reads.unwrap_or(limit.requests),
-                    (Counts::All | Counts::Writes, Some(own)) => own.requests,
+                let number = own.and_then(|own| match limit.counts {
+                    Counts::Reads => own.reads,
+                    Counts::All | Counts::Writes => Some(own.requests),
+                });
+                // The published number in another period would be another limit.
+                let (requests, period) = match (number, own) {
+                    (Some(number), Some(own)) => (number, own.period),
+                    _ => (limit.requests, limit.period),
                 };
                 let requests = if self.gate.overrides.uncoordinated {
                     // Other processes cannot be seen, so each gets a part of the limit.
@@ -258,7 +262,7 @@ impl AccountFactory {
                     endpoint: limit.endpoint,
                     counts: limit.counts,
                     requests,
-                    period: own.map_or(limit.period, |own| own.period),
+                    period,
                 }
             })
             .collect()

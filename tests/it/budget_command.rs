@@ -80,6 +80,28 @@ fn what_other_processes_used_is_told_to_people_and_scripts() {
 }
 
 #[test]
+fn a_limit_whose_number_is_not_set_keeps_its_published_period() {
+    let nowhere = "http://127.0.0.1:9";
+    for (set, reads) in [("", (4000, 60_000)), (", reads = 7", (7, 1_000))] {
+        let place = place(nowhere, nowhere);
+        let config = std::fs::read_to_string(place.config_path()).unwrap();
+        let budget = format!(
+            "budget = {{ requests = 30, period = \"1s\"{set} }}\n[profiles.test.accounts.shop]"
+        );
+        let config = config.replace("[profiles.test.accounts.shop]", &budget);
+        std::fs::write(place.config_path(), config).unwrap();
+        for (counts, (requests, period)) in [("writes", (30, 1_000)), ("reads", reads)] {
+            let gauge = gauge(&place, "keys", counts);
+            assert_eq!(
+                (&gauge["free"], &gauge["period_ms"]),
+                (&requests.into(), &period.into()),
+                "{gauge}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_429_of_somebody_elses_making_is_told() {
     let peer = Peer::start(vec![reply(
         "429 Too Many Requests",
