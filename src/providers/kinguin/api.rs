@@ -140,11 +140,12 @@ fn refusal(status: u16, body: &[u8], retry_after: Option<&str>) -> Option<ApiErr
         format!(": {}", inert::cut(&redact::body(&message), 200))
     });
     Some(match status {
-        // The gate has already tried once more with a fresh token (`docs/providers/kinguin.md#bearer`).
+        // The gate has already tried once more with a fresh token, where the call takes one
+        // (`docs/providers/kinguin.md#bearer`).
         401 => ApiError::refused(
             format!("status 401{detail}"),
-            "Kinguin also rejected a fresh access token. Check that the client still exists in the merchant panel's \
-            Developer section, and that `environment` matches it",
+            "a fresh access token did not help, or the call takes none. Check that the client still exists in the \
+            merchant panel's Developer section, and that `environment` matches it",
         ),
         403 => ApiError::failing(
             format!("forbids it (status 403{detail})"),

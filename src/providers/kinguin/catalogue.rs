@@ -63,9 +63,8 @@ pub const PRODUCT_BY_NUMBER: &str = "/kpc/api/v1/products/search/findByTypeAndEx
 /// Where webhooks are sent.
 const SUBSCRIPTION: &str = "/envoy2/api/v1/subscription";
 
-/// Calls that the API description lists without security: no token is sent with them (`docs/providers/kinguin.md#bearer`).
-const PUBLIC: [&str; 7] = [
-    WHOLESALE_PRODUCT,
+/// Calls that need no token: none is sent with them (`docs/providers/kinguin.md#bearer`).
+const PUBLIC: [&str; 6] = [
     WHOLESALE,
     WHOLESALE_TIER,
     MERCHANTS_LIKE,
@@ -356,7 +355,7 @@ pub static CATALOGUE: [Documented; 47] = [
             PRODUCT_ID,
             Param::optional("outOfStock", "include offers that are out of stock", "true"),
         ],
-        "wholesale offers of a product, from all sellers; needs no token",
+        "wholesale offers of a product, from all sellers",
     )
     .after(&[next("list wholesale offers of all sellers", &["productId"])]),
     Documented::get(
@@ -594,14 +593,10 @@ mod tests {
             "GET",
             "/library/api/v1/products/search?active=1&phrase=x"
         ));
-        assert!(is_public(
-            "GET",
-            "/sales-manager-api/api/v1/wholesale/product/5c9b/offers"
-        ));
-        assert!(!is_public(
-            "GET",
-            "/sales-manager-api/api/v1/wholesale/product/5c9b/best"
-        ));
+        for of_product in ["offers", "best"] {
+            let path = format!("/sales-manager-api/api/v1/wholesale/product/5c9b/{of_product}");
+            assert!(!is_public("GET", &path), "{path}");
+        }
         assert!(is_public(
             "GET",
             "/sales-manager-api/api/v1/products/5c9b/defaultWholesaleTier"

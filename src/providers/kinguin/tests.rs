@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{MANIFEST, settings};
+use super::{MANIFEST, catalogue, settings};
 use crate::domain::{Counts, ProblemKind};
 use crate::net::Limit;
 use crate::providers::contract::bench::{Bench, filled};
@@ -14,7 +14,7 @@ const PRICE: &str = r#"{"price":{"amount":1500,"currency":"EUR"}}"#;
 
 // docs/providers/kinguin.md#bearer
 #[tokio::test]
-async fn the_calls_that_need_no_token_are_the_same_to_client_and_simulator() {
+async fn calls_without_a_token_are_those_that_the_simulator_answers_so() {
     let bench = Bench::new(&MANIFEST).await;
     for call in MANIFEST.catalogue.iter().filter(|call| !call.writes) {
         let mut fresh = bench.second();
@@ -23,9 +23,11 @@ async fn the_calls_that_need_no_token_are_the_same_to_client_and_simulator() {
         let with_token = fresh.exchanges().await.len() == 2;
         let line = format!("{} {path}", call.method);
         let seen = bench.bare(&line).await;
+        // It is listed without security, but other clients send a token.
+        let is_tolerated = call.path == catalogue::WHOLESALE_PRODUCT;
         assert_eq!(
-            seen == 401,
             with_token,
+            seen == 401 || is_tolerated,
             "{line}: status {seen} without a token"
         );
     }
