@@ -69,6 +69,28 @@ fn each_key_is_added_once_however_often_the_file_is_uploaded_and_none_is_shown()
     assert!(!state.windows(7).any(|part| part == b"PLANTED"));
 }
 
+// docs/providers/kinguin.md#keys
+#[test]
+fn a_key_that_a_busy_offer_rejects_has_failed_and_can_be_sent_again() {
+    let simulated = Simulated::start(&[], "");
+    let file = file_of(&simulated, "PLANTED-KEY-0001\n");
+    let add = ["stock", "add", OFFER, &file, "--yes"];
+    simulated.trigger(&["set", "kinguin", "busy-stock", "on"]);
+    let ran = simulated.run(&add);
+    assert_eq!(ran.code, 5, "{ran:?}");
+    assert!(
+        ran.out.contains("line 1: failed") && ran.out.contains("status 409"),
+        "{ran:?}"
+    );
+    assert!(ran.err.contains("0 added, 1 failed"), "{ran:?}");
+    simulated.trigger(&["set", "kinguin", "busy-stock", "off"]);
+    let again = simulated.run(&add);
+    assert!(
+        again.code == 0 && again.err.contains("1 added"),
+        "{again:?}"
+    );
+}
+
 #[test]
 fn keys_that_could_not_be_sent_are_named_by_their_lines() {
     let simulated = Simulated::start(&[], "");

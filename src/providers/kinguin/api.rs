@@ -55,8 +55,9 @@ impl Client for Kinguin {
             ..Call::new("POST", settings::GATEWAY, path)
         };
         Ok(Query::new(call, |reply| {
-            // Without a reservation, the only conflict is a key that was uploaded before.
-            if reply.status == 409 {
+            // 409 is also the answer while the offer is busy (`docs/providers/kinguin.md#keys`).
+            let known = |message: String| message.to_lowercase().contains("already");
+            if reply.status == 409 && wire::error_message(&reply.body).is_some_and(known) {
                 return Ok(Uploaded::Known);
             }
             if let Some(refusal) = refusal(reply.status, &reply.body, reply.header("retry-after")) {

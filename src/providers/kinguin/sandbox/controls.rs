@@ -33,6 +33,8 @@ controls! {
             "send webhooks with a wrong or missing secret header, twice, or of an unknown kind";
         "missing-rule" missing_rule: bool = false, OFF_ON,
             "leave one product without a commission rule: its offer has commissionRule null";
+        "busy-stock" busy_stock: bool = false, OFF_ON,
+            "respond to every upload of keys with 409, as while an offer is busy";
         "plain-500" plain_500: bool = false, OFF_ON,
             "respond to every call with 500 in plain text, not in the gateway's JSON";
     }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use hyper::http::{StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::http_server::Request;
+use crate::http_server::{Request, Response};
 use crate::sandbox::reply::ok;
 use crate::sandbox::route::Answer;
 
@@ -101,6 +101,11 @@ pub fn set_availability(call: &mut Call<'_>) -> Answer {
     one(call)
 }
 
+fn busy(what: &str) -> Box<Response> {
+    let words = "is being proceeded by another action now. Please try again in few seconds";
+    error(StatusCode::CONFLICT, &format!("{what} {words}"))
+}
+
 /// The key of an upload, and the index of the sale that it is for.
 fn checked(input: &Value, inventory: &Inventory, offer: &str) -> Answer<(Key, Option<usize>)> {
     let text = |name: &str| input[name].as_str().map(str::to_owned);
@@ -137,10 +142,7 @@ fn checked(input: &Value, inventory: &Inventory, offer: &str) -> Answer<(Key, Op
             let at = sales.position(|sale| sale.id == id && sale.offer == offer);
             match at.map(|at| inventory.reservations[at].status.as_str()) {
                 Some("BOUGHT" | "OUT_OF_STOCK" | "PROCESSING_PREORDER") => at,
-                Some("BUYING") => {
-                    let message = "Reservation is being proceeded by another action now. Please try again in few seconds";
-                    return Err(error(StatusCode::CONFLICT, message));
-                }
+                Some("BUYING") => return Err(busy("Reservation")),
                 _ => {
                     let message =
                         "Invalid reservation ID (does not exist or has already been processed)";
@@ -178,6 +180,9 @@ pub fn upload_list(call: &mut Call<'_>) -> Answer {
 
 /// Adds keys and shows them. All or nothing: a list with one invalid key changes nothing.
 fn uploaded(call: &mut Call<'_>, offer: &str, input: &[Value]) -> Answer<Vec<Value>> {
+    if call.state.rules.busy_stock {
+        return Err(busy("Offer"));
+    }
     let now = call.now;
     let mut trial = call.inventory().clone();
     let (mut places, mut delivered) = (Vec::new(), Vec::new());
