@@ -12,6 +12,9 @@ use super::id::shown_as_text;
 /// The most digits an operator may type. Amounts from a provider may be longer.
 pub const TYPED_DIGITS_MAX: usize = 36;
 
+/// The most characters that the screen shows of an amount from a provider, or of a sum of such amounts.
+pub const SHOWN_MAX: usize = 80;
+
 /// Why a text is not an amount.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{AccountId, Amount, Currency, Expectation, Note, PaymentId, Reported, WallTime};
+use super::{AccountId, Amount, Currency, Expectation, Note, PaymentId, Reported, WallTime, inert};
 
 /// The state of a payment. The names are Kanga's, in Kanga's spelling (`CANCELED` with one L, `CANCELLING` with two);
 /// see `docs/providers/kanga.md`.
@@ -103,8 +103,9 @@ impl PaymentState {
 }
 
 impl fmt::Display for PaymentState {
+    /// Inert, and cut where it is too long.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&super::inert::line(self.as_str()))
+        f.pad(&inert::cut(self.as_str(), 40))
     }
 }
 
@@ -259,6 +260,13 @@ pub struct Price {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_over_long_state_is_cut_where_it_is_shown() {
+        let state = PaymentState::from_word(&format!("\u{1b}{}", "X".repeat(100)));
+        assert_eq!(state.to_string(), format!("\\u{{1b}}{}…", "X".repeat(33)));
+        assert_eq!(state.as_str().len(), 101);
+    }
 
     #[test]
     fn states_reach_only_what_lies_ahead() {

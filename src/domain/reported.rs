@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::amount::SHOWN_MAX;
 use super::{Amount, Currency, inert};
 
 /// A value as a provider reported it. An unreadable one stays as text, so that the other values beside it are not
@@ -53,7 +54,7 @@ impl<T: AsRef<str>> fmt::Display for Reported<T> {
     /// Inert, and cut where it is too long; `?` where it is empty.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Read(value) => f.pad(value.as_ref()),
+            Self::Read(value) => f.pad(&inert::cut(value.as_ref(), SHOWN_MAX)),
             Self::Unread(text) if text.is_empty() => f.pad("?"),
             Self::Unread(text) => f.pad(&inert::cut(text, 40)),
         }
@@ -62,5 +63,20 @@ impl<T: AsRef<str>> fmt::Display for Reported<T> {
 impl<T: AsRef<str>> Serialize for Reported<T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_over_long_amount_is_cut_where_it_is_shown_and_stays_exact_elsewhere() {
+        let long = format!("{}1", "0".repeat(200));
+        let amount = Reported::amount(&long);
+        assert!(amount.read().is_some());
+        assert_eq!(amount.to_string(), format!("{}…", "0".repeat(79)));
+        assert_eq!(amount.as_str(), long);
+        assert_eq!(Reported::amount("25.00").to_string(), "25.00");
     }
 }

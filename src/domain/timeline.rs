@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::time::fine;
 use super::{
     AccountId, Delivery, DeliveryId, ExchangeId, Expectation, Expected, Job, JobKind, JobState,
-    Note, Observation, Outcome, PaymentId, PaymentState, PaymentVerdict, Verdict, WallTime, inert,
+    Note, Observation, Outcome, PaymentId, PaymentState, PaymentVerdict, Verdict, WallTime,
 };
 
 /// The known history of a payment.
@@ -137,26 +137,21 @@ impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SeenBefore { state, by } => {
-                write!(f, "{} seen {} before its callback", word(state), fine(*by))
+                write!(f, "{} seen {} before its callback", state, fine(*by))
             }
             Self::SeenAfter { callback, by } => {
                 write!(f, "seen {} after callback {}", fine(*by), callback.0)
             }
-            Self::NeverReported(state) => write!(f, "no callback reported {}", word(state)),
+            Self::NeverReported(state) => write!(f, "no callback reported {state}"),
             Self::NotReported { state, waited } => {
                 // Whole minutes, so that an idle screen changes once a minute.
                 let waited = Duration::from_secs(waited.as_secs() / 60 * 60);
-                write!(f, "no callback for {} since {}", fine(waited), word(state))
+                write!(f, "no callback for {} since {}", fine(waited), state)
             }
             Self::NothingNew(callback) => write!(f, "callback {} reports nothing new", callback.0),
             Self::Unchanged(times) => write!(f, "checked {times} times without change"),
         }
     }
-}
-
-/// The word of a state, inert: it comes from the provider.
-fn word(state: &PaymentState) -> String {
-    inert::cut(state.as_str(), 40)
 }
 
 impl Delivery {

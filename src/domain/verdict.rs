@@ -231,7 +231,7 @@ impl Payment {
         };
         let word = match verdict {
             PaymentVerdict::Paid => "PAID".to_owned(),
-            _ => inert::cut(self.state.as_str(), 40),
+            _ => self.state.to_string(),
         };
         (glyph, word)
     }

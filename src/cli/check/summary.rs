@@ -1,12 +1,19 @@
 //! The summary of a list: payments by verdict, and sums by currency.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use crate::cli::output::{Out, Tone};
 use crate::cli::report::{Found, Report, counted};
+use crate::domain::amount::SHOWN_MAX;
 use crate::domain::{
-    Currency, Expectation, Expected, PaymentState, PaymentVerdict, ProblemKind, Total,
+    Currency, Expectation, Expected, PaymentState, PaymentVerdict, ProblemKind, Total, inert,
 };
+
+/// A sum, cut where a provider's amounts made it too long.
+fn shown(sum: &impl Display) -> String {
+    inert::cut(&sum.to_string(), SHOWN_MAX)
+}
 
 #[derive(Default)]
 pub struct Summary {
@@ -119,19 +126,19 @@ impl Summary {
         for (currency, money) in &self.money {
             out.say(&format!(
                 "{currency}: expected {}, received {}, difference {}",
-                money.expected,
-                money.received,
-                money.received.difference(&money.expected)
+                shown(&money.expected),
+                shown(&money.received),
+                shown(&money.received.difference(&money.expected))
             ));
             if money.uncompared != Total::default() {
                 let words = format!(
                     "{currency}: {} of this had no expected amount",
-                    money.uncompared
+                    shown(&money.uncompared)
                 );
                 out.say(&words);
             }
             if money.less > 0 {
-                let missing = money.less_received.difference(&money.less_expected);
+                let missing = shown(&money.less_received.difference(&money.less_expected));
                 let payments = counted(money.less, "underpaid payment");
                 let words = format!("{currency}: {missing} in {payments}");
                 out.warn(&words);

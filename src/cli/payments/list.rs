@@ -7,6 +7,7 @@ use super::selection;
 use crate::cli::prelude::*;
 use crate::cli::report::{COLUMNS, Found, Report};
 use crate::cli::values::{state, verdict};
+use crate::domain::amount::SHOWN_MAX;
 use crate::domain::time::parse_duration;
 use crate::domain::{Expectation, Note, Observation, PaymentState, PaymentVerdict, Watch, time};
 use crate::ledger::{PaymentKey, Unwatched};
@@ -307,12 +308,13 @@ impl Known {
             None => "none".into(),
         };
         let age = now.since(self.changed_or_added());
+        let difference = self.report.difference().unwrap_or_default();
         [
             toned(state, tone),
             toned(verdict, tone),
             plain(sum),
             toned(wanted, Tone::Dim),
-            plain(self.report.difference().unwrap_or_default()),
+            plain(inert::cut(&difference, SHOWN_MAX)),
             toned(time::coarse(age), Tone::Dim),
             whole(&self.report.id, Tone::Accent),
             toned(self.report.account.as_str(), Tone::Dim),

@@ -1,7 +1,7 @@
 //! How distances are named.
 
 use super::*;
-use crate::domain::{DeliveryId, JobId, Payment, PaymentId, Reported, Subject};
+use crate::domain::{DeliveryId, JobId, Payment, PaymentId, Reported, Subject, inert};
 use proptest::prelude::*;
 
 fn call(at: i64) -> Happening {

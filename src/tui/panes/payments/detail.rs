@@ -1,6 +1,7 @@
 //! The selected payment: its verdict, the expected and the received amount, and its states so far.
 
-use crate::domain::{Outcome, Payment, Subject, WallTime};
+use crate::domain::amount::SHOWN_MAX;
+use crate::domain::{Outcome, Payment, Subject, WallTime, inert};
 use crate::tui::overlays::alerts::handled_words;
 use crate::tui::panes::track::Track;
 use crate::tui::prelude::*;
@@ -61,7 +62,8 @@ fn sums(watched: &Watched, ctx: ViewContext<'_>) -> String {
         .filter(|apart| apart != "0")
     {
         Some(apart) => format!(
-            "difference {apart} {} · expected amount {set}",
+            "difference {} {} · expected amount {set}",
+            inert::cut(&apart, SHOWN_MAX),
             expected.sum.currency
         ),
         // The explanation above names the received amount.
