@@ -92,6 +92,8 @@ pub(super) struct Source<'a> {
     text: &'a str,
     keys: Vec<Range<usize>>,
     values: Vec<Range<usize>>,
+    /// Of tables: `[profiles.live.accounts.shop]`. They contain keys alone.
+    headers: Vec<Range<usize>>,
 }
 
 /// Parses the text. `known` are all valid key names: of a line that is not TOML, only these are shown.
@@ -105,12 +107,15 @@ pub(super) fn parse<'a>(
         text,
         keys: Vec::new(),
         values: Vec::new(),
+        headers: Vec::new(),
     };
     match DeTable::parse(text) {
         Ok(table) => {
             source.collect(table.get_ref());
-            source.keys.sort_by_key(|range| range.start);
-            source.values.sort_by_key(|range| range.start);
+            let found = [&mut source.keys, &mut source.values, &mut source.headers];
+            for ranges in found {
+                ranges.sort_by_key(|range| range.start);
+            }
             Ok((source, table))
         }
         Err(error) => Err(source.malformed(&error, known)),
@@ -135,7 +140,15 @@ impl Source<'_> {
 
     fn collect_value(&mut self, value: &Spanned<DeValue<'_>>) {
         match value.get_ref() {
-            DeValue::Table(table) => self.collect(table),
+            DeValue::Table(table) => {
+                // The keys of a table have the positions that the first header with them has; a later header is only the
+                // table's own position.
+                let span = value.span();
+                if self.text[span.clone()].starts_with('[') {
+                    self.headers.push(span);
+                }
+                self.collect(table);
+            }
             DeValue::Array(items) => items.iter().for_each(|item| self.collect_value(item)),
             _ => self.values.push(value.span()),
         }
@@ -215,9 +228,12 @@ impl Source<'_> {
                     .next()
                     .expect("`at` is before the line's end");
                 match c {
-                    '#' => break,
+                    '#' if inside(&self.headers).is_none() => break,
                     '\t' => shown.push(' '),
                     ' ' | '=' | '.' | ',' | '{' | '}' | '[' | ']' => shown.push(c),
+                    _ if inside(&self.headers).is_some() => {
+                        shown.push_str(&inert::line(c.encode_utf8(&mut [0; 4])));
+                    }
                     _ => {}
                 }
                 at + c.len_utf8()

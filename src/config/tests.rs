@@ -193,6 +193,34 @@ fn an_error_shows_the_line_and_the_way_out() {
 }
 
 #[test]
+#[test]
+fn the_header_of_any_table_is_shown_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    let rendered = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        let error = load(&locations(&path, true), SPECS).unwrap_err();
+        let render = error.render(false);
+        render.replace(path.to_str().unwrap(), "config.toml")
+    };
+    let second = "[profiles.live.accounts.keys] # planted\nprovider = \"kinguin\"\n";
+    insta::assert_snapshot!(rendered(&format!("{SHOP}{second}")), @r"
+    error: `client_id` is missing in account `keys`
+     --> config.toml:5:25
+      |
+    5 | [profiles.live.accounts.keys]
+      |                         ^^^^
+    ");
+    let budget = "[ profiles.live.\"accounts\".shop.budget ]\nperiod = \"1s\"\n";
+    insta::assert_snapshot!(rendered(&format!("{SHOP}{budget}")), @r#"
+    error: `requests` is missing in `budget` of account `shop`
+     --> config.toml:5:33
+      |
+    5 | [ profiles.live."accounts".shop.budget ]
+      |                                 ^^^^^^
+    "#);
+}
+
 fn each_mistake_is_named_with_its_place() {
     let cases = [
         ("colour = 1", "1:1", "unknown setting `colour`"),
