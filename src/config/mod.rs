@@ -54,6 +54,8 @@ pub struct ProviderSpec {
     pub environments: &'static [&'static str],
     /// The endpoints whose URL can be overridden.
     pub endpoints: &'static [&'static str],
+    /// Whether reads have a rate limit of their own: `reads` in `budget`.
+    pub counts_reads: bool,
 }
 
 /// A key of a provider's account.
@@ -76,6 +78,8 @@ pub enum KeyKind {
     Text,
     /// As a plain value: the name of an HTTP header.
     HeaderName,
+    /// As one of these words.
+    Choice(&'static [&'static str]),
     /// As the source of a secret, never the secret itself.
     Secret,
 }

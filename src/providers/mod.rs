@@ -371,6 +371,23 @@ mod tests {
     fn the_examples_comments_tell_the_defaults_and_every_key_of_every_provider() {
         // A key that is commented out begins with `#` and no space.
         let mut uncommented = String::new();
+    #[test]
+    fn a_setting_that_a_provider_cannot_use_is_an_error() {
+        let refused = |account: &str| try_load(account).unwrap_err();
+        let game =
+            "[profiles.p.accounts.game]\nprovider = \"kongregate\"\napi_key = { env = \"A\" }\n";
+        let error = refused(&format!("{game}post_encoding = \"jsno\"\n"));
+        assert!(error.message().contains("post_encoding"), "{error}");
+        assert_eq!(error.hint(), "did you mean `json`? known: form, json");
+        let error = refused(&format!(
+            "{game}budget = {{ requests = 5, period = \"1s\", reads = 5 }}\n"
+        ));
+        assert!(
+            error.message().starts_with("unknown setting `reads`"),
+            "{error}"
+        );
+    }
+
         for row in EXAMPLE.lines() {
             let key = row.starts_with('#') && !row.starts_with("# ") && row.len() > 1;
             uncommented.push_str(if key { &row[1..] } else { row });

@@ -469,17 +469,6 @@ fn every_call_carries_the_key_from_the_config_and_none_that_is_typed() {
         sent.iter().all(|seen| seen.head.contains("api_key=")),
         "{sent:?}"
     );
-    let text = std::fs::read_to_string(place.config_path()).unwrap();
-    std::fs::write(
-        place.config_path(),
-        format!("{text}post_encoding = \"xml\"\n"),
-    )
-    .unwrap();
-    let ran = run(&place, &[&post[..], &["a=1"]].concat());
-    assert!(
-        ran.code == 2 && ran.err.contains(r#"set it to "form" or "json""#),
-        "{ran:?}"
-    );
 }
 
 #[tokio::test]

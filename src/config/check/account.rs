@@ -66,7 +66,7 @@ fn account(
         texts: BTreeMap::new(),
         secrets: BTreeMap::new(),
         endpoints: endpoints(&id, spec, table)?,
-        budget: budget(&id, table)?,
+        budget: budget(&id, spec, table)?,
         timeout: table.length("timeout", TIMEOUT_MAX)?,
         id,
     };
@@ -74,7 +74,7 @@ fn account(
         match (table.get(key.name), key.kind) {
             (None, _) if key.required => return Err(missing(spec, key, table)),
             (None, _) => {}
-            (Some(_), KeyKind::Text | KeyKind::HeaderName) => {
+            (Some(_), KeyKind::Text | KeyKind::HeaderName | KeyKind::Choice(_)) => {
                 account.texts.insert(key.name, text(key, table)?);
             }
             (Some(entry), KeyKind::Secret) => {
@@ -116,7 +116,9 @@ fn environment(spec: &ProviderSpec, table: &Table<'_, '_>) -> Result<String, Con
 
 fn missing(spec: &ProviderSpec, key: &KeySpec, table: &Table<'_, '_>) -> ConfigError {
     let remedy = match key.kind {
-        KeyKind::Text | KeyKind::HeaderName => format!("add {} = \"…\"", key.name),
+        KeyKind::Text | KeyKind::HeaderName | KeyKind::Choice(_) => {
+            format!("add {} = \"…\"", key.name)
+        }
         KeyKind::Secret => format!("add {} = …, and {FOUR_WAYS}", key.name),
     };
     table.error(
@@ -142,14 +144,19 @@ fn text(key: &KeySpec, table: &Table<'_, '_>) -> Result<String, ConfigError> {
     }
     // The characters of a token, RFC 9110, 5.6.2.
     let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    if key.kind == KeyKind::HeaderName && !text.value.chars().all(token) {
-        return Err(table.error(
+    match key.kind {
+        KeyKind::HeaderName if !text.value.chars().all(token) => Err(table.error(
             text.span,
             format!("`{name}`{title} is not a header name"),
             "write only the name, such as X-Auth-Token: letters, digits and `-`",
-        ));
+        )),
+        KeyKind::Choice(words) if !words.contains(&text.value) => {
+            Err(table.unknown(name, text, words))
+        }
+        KeyKind::Text | KeyKind::HeaderName | KeyKind::Choice(_) | KeyKind::Secret => {
+            Ok(text.value.to_owned())
+        }
     }
-    Ok(text.value.to_owned())
 }
 
 pub fn secret(entry: Entry<'_, '_>, table: &Table<'_, '_>) -> Result<SecretSource, ConfigError> {
@@ -244,9 +251,18 @@ fn endpoints(
     Ok(endpoints)
 }
 
-fn budget(id: &AccountId, table: &Table<'_, '_>) -> Result<Option<BudgetOverride>, ConfigError> {
+fn budget(
+    id: &AccountId,
+    spec: &ProviderSpec,
+    table: &Table<'_, '_>,
+) -> Result<Option<BudgetOverride>, ConfigError> {
     let title = format!(" in `budget` of account `{id}`");
-    let Some(table) = table.section("budget", title, &BUDGET)? else {
+    let known = if spec.counts_reads {
+        &BUDGET[..]
+    } else {
+        &BUDGET[..2]
+    };
+    let Some(table) = table.section("budget", title, known)? else {
         return Ok(None);
     };
     let missing = |name: &str, example: &str| {

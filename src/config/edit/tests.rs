@@ -22,6 +22,7 @@ static SPECS: &[&ProviderSpec] = &[&ProviderSpec {
     ],
     environments: &["production"],
     endpoints: &["api", "pay"],
+    counts_reads: false,
 }];
 
 const BY_HAND: &str = r#"# My tills.	Tabs,   and spaces, as I like them.

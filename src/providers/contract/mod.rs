@@ -102,6 +102,15 @@ fn each_provider_has_its_documented_limits_and_kinguin_room_for_a_delayed_answer
 
 // docs/providers/kanga.md#calls, docs/providers/kinguin.md#calls, docs/providers/kongregate.md#calls,
 // docs/providers/pledg.md#calls
+#[test]
+fn reads_are_a_setting_where_they_have_a_limit_of_their_own() {
+    for manifest in REGISTRY {
+        let mut limits = manifest.limits.iter();
+        let counted = limits.any(|limit| limit.counts == Counts::Reads);
+        assert_eq!(manifest.spec.counts_reads, counted, "{}", manifest.title);
+    }
+}
+
 #[tokio::test]
 async fn every_documented_call_is_answered_as_its_examples_have_it() {
     for manifest in REGISTRY {

@@ -27,4 +27,5 @@ pub const SPEC: ProviderSpec = ProviderSpec {
     ],
     environments: &["production"],
     endpoints: &["api", "pay"],
+    counts_reads: false,
 };

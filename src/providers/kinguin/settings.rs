@@ -48,4 +48,5 @@ pub const SPEC: ProviderSpec = ProviderSpec {
     ],
     environments: &["production", "sandbox"],
     endpoints: &[GATEWAY, TOKEN],
+    counts_reads: true,
 };

@@ -61,7 +61,7 @@ impl Client for Kongregate {
 
     fn raw(&self, request: &RawRequest) -> Result<Call, ApiError> {
         check_path(&request.path)?;
-        let body = self.fields(&request.method, request.body.as_deref())?;
+        let body = fields(&request.method, request.body.as_deref())?;
         Ok(Call::raw(request, settings::API, body))
     }
 
@@ -74,55 +74,44 @@ impl Client for Kongregate {
     }
 }
 
-impl Kongregate {
-    /// Parses a body in JSON or form encoding.
-    fn fields(&self, method: &str, body: Option<&[u8]>) -> Result<Content, ApiError> {
-        let body = body.filter(|body| !body.trim_ascii().is_empty());
-        let text = body.map(|body| match (form_boundary(body), std::str::from_utf8(body)) {
-            (None, Ok(text)) => Ok(text),
-            (Some(_), _) | (None, Err(_)) => Err(ApiError::Unsupported(
-                "Kongregate accepts no files and no multipart forms; write the fields as --data 'name=value&…'".into(),
-            )),
-        });
-        let body = text.transpose()?;
-        // RFC 9110, 9.3.1: a body of a GET has no defined meaning, and the key goes into the query.
-        if matches!(method, "GET" | "HEAD") {
-            return match body {
-                None => Ok(Content::Empty),
-                Some(_) => Err(ApiError::Unsupported(format!(
-                    "a {method} to Kongregate takes no body; write the values into the path: \
-                    /user_items.json?user_id=…"
-                ))),
-            };
-        }
-        if let Some(unknown) = self.unknown_encoding() {
-            return Err(ApiError::Unsupported(format!(
-                "this account's {} is {}; set it to \"{}\" or \"{}\" in the config, or remove it",
-                settings::POST_ENCODING,
-                inert::quoted(unknown, 40),
-                settings::FORM,
-                settings::JSON
-            )));
-        }
-        let Some(body) = body else {
-            return Ok(Content::Empty);
+/// Parses a body in JSON or form encoding.
+fn fields(method: &str, body: Option<&[u8]>) -> Result<Content, ApiError> {
+    let body = body.filter(|body| !body.trim_ascii().is_empty());
+    let text = body.map(|body| match (form_boundary(body), std::str::from_utf8(body)) {
+        (None, Ok(text)) => Ok(text),
+        (Some(_), _) | (None, Err(_)) => Err(ApiError::Unsupported(
+            "Kongregate accepts no files and no multipart forms; write the fields as --data 'name=value&…'".into(),
+        )),
+    });
+    let body = text.transpose()?;
+    // RFC 9110, 9.3.1: a body of a GET has no defined meaning, and the key goes into the query.
+    if matches!(method, "GET" | "HEAD") {
+        return match body {
+            None => Ok(Content::Empty),
+            Some(_) => Err(ApiError::Unsupported(format!(
+                "a {method} to Kongregate takes no body; write the values into the path: \
+                /user_items.json?user_id=…"
+            ))),
         };
-        let fields = if body.trim_start().starts_with('{') {
-            // The error names line and column only, so it shows nothing of the body.
-            serde_json::from_str(body).map_err(|error| {
-                ApiError::Unsupported(format!(
-                    "the body is not a JSON object: {}. Nothing was sent",
-                    bad_json(&error)
-                ))
-            })?
-        } else {
-            form(body)?
-        };
-        if fields.contains_key(settings::API_KEY) {
-            return Err(key_given());
-        }
-        Ok(Content::Fields(fields))
     }
+    let Some(body) = body else {
+        return Ok(Content::Empty);
+    };
+    let fields = if body.trim_start().starts_with('{') {
+        // The error names line and column only, so it shows nothing of the body.
+        serde_json::from_str(body).map_err(|error| {
+            ApiError::Unsupported(format!(
+                "the body is not a JSON object: {}. Nothing was sent",
+                bad_json(&error)
+            ))
+        })?
+    } else {
+        form(body)?
+    };
+    if fields.contains_key(settings::API_KEY) {
+        return Err(key_given());
+    }
+    Ok(Content::Fields(fields))
 }
 
 /// Parses a form.

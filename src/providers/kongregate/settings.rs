@@ -28,11 +28,12 @@ pub const SPEC: ProviderSpec = ProviderSpec {
         },
         KeySpec {
             name: POST_ENCODING,
-            kind: KeyKind::Text,
+            kind: KeyKind::Choice(&[FORM, JSON]),
             required: false,
             about: "encoding of write requests: form (default) or json",
         },
     ],
     environments: &["production"],
     endpoints: &[API],
+    counts_reads: false,
 };

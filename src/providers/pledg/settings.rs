@@ -59,4 +59,5 @@ pub const SPEC: ProviderSpec = ProviderSpec {
     ],
     environments: &["production", "sandbox"],
     endpoints: &[API, FRONT],
+    counts_reads: false,
 };
