@@ -96,8 +96,8 @@ fn failure(fields: &Fields) -> ApiError {
             its address",
         ),
         ("404", _) => ApiError::not_found(
-            format!("this player ({reason})"),
-            "check the number or the name; a player's number stays, a name may change",
+            format!("the requested resource ({reason})"),
+            "check the ids and names sent; a player's number stays, a name may change",
         ),
         _ => ApiError::failing(
             format!("rejected the request ({reason})"),
@@ -213,7 +213,7 @@ mod tests {
                 200,
                 r#"{"error":404,"error_description":"x\u001b[2J"}"#,
                 ProblemKind::NotFound,
-                "404: x\\u{1b}[2J",
+                "does not know the requested resource (404: x\\u{1b}[2J)",
             ),
             (200, r#"{"success":1}"#, ProblemKind::Failing, "rejected"),
             (
