@@ -59,6 +59,7 @@ impl Bench {
                 .map(|(key, text)| (*key, (*text).to_owned()))
                 .collect(),
             read_secret: Arc::new(|_| Box::pin(async { Ok(Secret::new("a-secret-of-a-test")) })),
+            secrets: std::collections::BTreeMap::new(),
             endpoints,
             ledger,
             nonces: NonceRules::default(),

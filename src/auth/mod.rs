@@ -135,7 +135,7 @@ impl Tokens {
             .ok_or(NetError::Unprepared("the access token"))?;
         // With each request: tokens of other accounts must not push out one that is in use.
         redact::learn_passing(&token, "access_token");
-        // The token goes along: a 401 must drop this one, not a newer one (`SignedRequest::token`).
+        // The token goes along: a 401 must drop this one, not a newer one (`SignedRequest::credential`).
         let value = Secret::new(format!("Bearer {}", token.expose()));
         Ok((("authorization", HeaderText::Secret(value)), token))
     }

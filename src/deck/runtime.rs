@@ -172,11 +172,12 @@ impl AccountFactory {
             &manifest.spec,
             setup.texts.clone(),
             read_secret.clone(),
-            setup.secrets,
+            setup.secrets.clone(),
         );
         let mut credentials = Credentials {
             texts: setup.texts,
             read_secret,
+            secrets: setup.secrets,
             endpoints: setup.endpoints,
             ledger: self.ledger.clone(),
             nonces: NonceRules {

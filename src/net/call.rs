@@ -138,8 +138,9 @@ pub struct SignedRequest {
     pub body: Bytes,
     /// Held until the response was seen: a place in a queue, a lock.
     pub key_lock: Option<Box<dyn Any + Send>>,
-    /// The access token it carries: a 401 then drops this token, not a newer one.
-    pub token: Option<Secret>,
+    /// The access token that it carries, or the secret that it is authorised with: a rejection then replaces this one, not
+    /// a newer one.
+    pub credential: Option<Secret>,
     /// When its nonce was given out, by the monotonic clock: after [`NONCE_SENT_WITHIN`] other machines may have gone on
     /// with a later one.
     pub nonce_at: Option<Duration>,

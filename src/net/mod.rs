@@ -63,10 +63,15 @@ pub trait Authorise: Send + Sync {
     /// [`Authorise::prepare`] has expired meanwhile.
     fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>>;
 
-    /// Whether this response rejects an outdated nonce or token, so that one more attempt with a fresh one is
-    /// worthwhile. The provider did not carry out the call then. `token` is the access token of the attempt.
-    fn is_stale(&self, _reply: &Reply, _token: Option<&Secret>) -> bool {
-        false
+    /// Whether this response rejects an outdated nonce, token or secret, so that one more attempt with a fresh one is
+    /// worthwhile. The provider did not carry out the call then. `credential` is that of the attempt
+    /// ([`SignedRequest::credential`]).
+    fn is_stale<'a>(
+        &'a self,
+        _reply: &'a Reply,
+        _credential: Option<&'a Secret>,
+    ) -> BoxFuture<'a, bool> {
+        Box::pin(async { false })
     }
 
     /// Called with the provider's time from a response seen at `seen`.
@@ -329,13 +334,13 @@ impl Session {
             attempt += 1;
             let Attempt {
                 result: tried,
-                token,
+                credential,
                 held,
             } = self.attempt(&outbound, attempt).await?;
             if let Ok(reply) = &tried {
                 // At once and only once: the fresh nonce or token needs no wait, and a second rejection has another
                 // cause.
-                if !renewed && authorise.is_stale(reply, token.as_ref()) {
+                if !renewed && authorise.is_stale(reply, credential.as_ref()).await {
                     renewed = true;
                     continue;
                 }
@@ -527,7 +532,7 @@ impl Session {
         gate.ledger.keep_up().await;
         Ok(Attempt {
             result: tried.result,
-            token: signed.token,
+            credential: signed.credential,
             held,
         })
     }
@@ -669,7 +674,7 @@ struct Outbound<'a> {
 
 struct Attempt {
     result: Result<Reply, NetError>,
-    token: Option<Secret>,
+    credential: Option<Secret>,
     /// How long the provider wants no further request.
     held: Option<Duration>,
 }

@@ -1,5 +1,6 @@
 //! The providers, all of one shape. To add one: `mod x;` here and `&x::MANIFEST` in [`REGISTRY`].
 
+mod cached_secret;
 pub mod error;
 mod inbound;
 pub mod kanga;
@@ -15,6 +16,7 @@ mod contract;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+pub use cached_secret::reread_pause;
 pub use error::ApiError;
 
 use crate::auth::{FetchToken, Tokens};
@@ -137,6 +139,8 @@ pub struct Credentials {
     pub texts: std::collections::BTreeMap<&'static str, String>,
     /// Reads a secret by its key.
     pub read_secret: ReadSecret,
+    /// The keys of the secrets that are set, and whether reading them may take long or prompt.
+    pub secrets: std::collections::BTreeMap<&'static str, bool>,
     /// Where the payer's page is: the base of links.
     pub endpoints: Vec<(&'static str, reqwest::Url)>,
     /// Stores the nonces.
@@ -368,10 +372,6 @@ mod tests {
     }
 
     #[test]
-    fn the_examples_comments_tell_the_defaults_and_every_key_of_every_provider() {
-        // A key that is commented out begins with `#` and no space.
-        let mut uncommented = String::new();
-    #[test]
     fn a_setting_that_a_provider_cannot_use_is_an_error() {
         let refused = |account: &str| try_load(account).unwrap_err();
         let game =
@@ -388,6 +388,10 @@ mod tests {
         );
     }
 
+    #[test]
+    fn the_examples_comments_tell_the_defaults_and_every_key_of_every_provider() {
+        // A key that is commented out begins with `#` and no space.
+        let mut uncommented = String::new();
         for row in EXAMPLE.lines() {
             let key = row.starts_with('#') && !row.starts_with("# ") && row.len() > 1;
             uncommented.push_str(if key { &row[1..] } else { row });

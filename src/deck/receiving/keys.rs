@@ -7,13 +7,8 @@ use std::time::Duration;
 use crate::callbacks::CallbackSecrets;
 use crate::config::KeyKind;
 use crate::domain::Problem;
-use crate::providers::ReadSecret;
+use crate::providers::{ReadSecret, reread_pause};
 
-/// After a rejected callback its secret's source is read again at most this often: the secret may have changed.
-const READ_RETRY: Duration = Duration::from_secs(1);
-/// The same for sources that are slow or prompt (a password manager, a keyring). Anyone can send a callback that is
-/// rejected.
-const PROMPT_RETRY: Duration = Duration::from_secs(30);
 /// A source that failed is not read again before this time.
 const FAILED_FOR: Duration = Duration::from_secs(5);
 
@@ -107,10 +102,10 @@ impl Keys {
                 return Ok(Some(held));
             }
             let is_slow = secrets.iter().any(|key| self.set.get(key) == Some(&true));
-            let pause = match (&known.failed, is_slow) {
-                (Some(_), _) => FAILED_FOR,
-                (None, true) => PROMPT_RETRY,
-                (None, false) => READ_RETRY,
+            // Anyone can send a callback that is rejected.
+            let pause = match &known.failed {
+                Some(_) => FAILED_FOR,
+                None => reread_pause(is_slow),
             };
             if known.asked.is_some_and(|at| now.saturating_sub(at) < pause) {
                 return known.failed.clone().map_or(Ok(None), Err);

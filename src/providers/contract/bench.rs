@@ -143,6 +143,7 @@ impl Bench {
                     move || Problem::new(ProblemKind::Config, format!("{key} is not set"), "");
                 Box::pin(async move { found.ok_or_else(missing) })
             }),
+            secrets: BTreeMap::new(),
             endpoints,
             ledger: ledger.clone(),
             nonces: NonceRules::default(),

@@ -3,6 +3,7 @@
 pub mod bench;
 mod callbacks;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bench::{AT, Bench, filled};
@@ -16,6 +17,7 @@ use crate::domain::{
     PlayerToken, ProblemKind, Secret,
 };
 use crate::net::retry;
+use crate::providers::reread_pause;
 
 // docs/providers/kanga.md#hosts, docs/providers/kinguin.md#hosts, docs/providers/kongregate.md#hosts,
 // docs/providers/pledg.md#environments
@@ -100,8 +102,6 @@ fn each_provider_has_its_documented_limits_and_kinguin_room_for_a_delayed_answer
     assert_eq!(limits.collect::<Vec<_>>(), documented);
 }
 
-// docs/providers/kanga.md#calls, docs/providers/kinguin.md#calls, docs/providers/kongregate.md#calls,
-// docs/providers/pledg.md#calls
 #[test]
 fn reads_are_a_setting_where_they_have_a_limit_of_their_own() {
     for manifest in REGISTRY {
@@ -111,6 +111,8 @@ fn reads_are_a_setting_where_they_have_a_limit_of_their_own() {
     }
 }
 
+// docs/providers/kanga.md#calls, docs/providers/kinguin.md#calls, docs/providers/kongregate.md#calls,
+// docs/providers/pledg.md#calls
 #[tokio::test]
 async fn every_documented_call_is_answered_as_its_examples_have_it() {
     for manifest in REGISTRY {
@@ -214,6 +216,27 @@ async fn wrong_credentials_are_refused_and_called_so() {
         .await;
         let refused = bench.verify().await;
         assert_eq!(refused, Err(ProblemKind::Refused), "{}", manifest.title);
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_was_replaced_is_read_again_after_a_refusal() {
+    for manifest in REGISTRY {
+        let mut valid = BTreeMap::new();
+        let bench = Bench::with(manifest, |setup| {
+            let keys = manifest.spec.keys.iter();
+            for key in keys.filter(|key| key.kind == KeyKind::Secret) {
+                let wrong = "another-secret-altogether".to_owned();
+                valid.extend(setup.keys.insert(key.name, wrong).map(|it| (key.name, it)));
+            }
+        })
+        .await;
+        let refused = bench.verify().await;
+        assert_eq!(refused, Err(ProblemKind::Refused), "{}", manifest.title);
+        bench.keys.lock().unwrap().extend(valid);
+        // Longer than tokens and callbacks wait after a rejection, too.
+        bench.manual_clock.advance(reread_pause(true));
+        assert_eq!(bench.verify().await, Ok(()), "{}", manifest.title);
     }
 }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
-use tokio::sync::OnceCell;
 
 use super::{settings, wire};
 use crate::auth::sign;
@@ -15,6 +14,7 @@ use crate::net::{
     Authorise, BoxFuture, Call, Content, HeaderText, NetError, Reply, SignedRequest, redact,
 };
 use crate::providers::Credentials;
+use crate::providers::cached_secret::CachedSecret;
 
 /// The API key and secret of the TEST call, published by Kanga.
 const TEST_KEY: &str = "TEST";
@@ -36,7 +36,7 @@ pub const INVALID_CREDENTIALS: &str = "9000";
 pub struct Kanga {
     api_key: Secret,
     nonces: KeyHash,
-    secret: OnceCell<Secret>,
+    secret: CachedSecret,
     pub credentials: Credentials,
 }
 
@@ -58,7 +58,7 @@ impl Kanga {
         Self {
             api_key,
             nonces,
-            secret: OnceCell::new(),
+            secret: CachedSecret::new(credentials.clone(), settings::API_SECRET),
             credentials,
         }
     }
@@ -66,13 +66,6 @@ impl Kanga {
     /// The API key.
     pub fn api_key(&self) -> &str {
         self.api_key.expose()
-    }
-
-    async fn secret(&self) -> Result<&Secret, NetError> {
-        self.secret
-            .get_or_try_init(|| (self.credentials.read_secret)(settings::API_SECRET))
-            .await
-            .map_err(NetError::Unauthorised)
     }
 
     async fn seal(&self, call: &Call) -> Result<SignedRequest, NetError> {
@@ -99,7 +92,8 @@ impl Kanga {
             fields.entry("nonce").or_insert_with(|| now.into());
             return Ok(sealed(&fields, Some(&Secret::new(TEST_SECRET))));
         }
-        let secret = self.secret().await?;
+        let secret = self.secret.get().await;
+        let secret = secret.map_err(NetError::Unauthorised)?;
         // Held until the response: a nonce that is overtaken on the way is rejected
         // (`docs/providers/kanga.md#nonce`).
         let mut key_lock = self
@@ -119,7 +113,8 @@ impl Kanga {
             key_lock: Some(Box::new(key_lock)),
             nonce_at: Some(at),
             nonce_ahead: nonce.ahead,
-            ..sealed(&fields, Some(secret))
+            credential: Some(secret.clone()),
+            ..sealed(&fields, Some(&secret))
         })
     }
 }
@@ -197,11 +192,18 @@ impl Authorise for Kanga {
         Box::pin(self.seal(call))
     }
 
-    fn is_stale(&self, reply: &Reply, _token: Option<&Secret>) -> bool {
-        serde_json::from_slice::<wire::Flat>(&reply.body).is_ok_and(|answer| {
+    fn is_stale<'a>(&'a self, reply: &'a Reply, secret: Option<&'a Secret>) -> BoxFuture<'a, bool> {
+        Box::pin(async move {
+            let answer = serde_json::from_slice::<wire::Flat>(&reply.body);
             // 9000 also means wrong credentials; one more try with a fresh nonce distinguishes the two.
-            answer.get("result") == Some(&wire::Field::Text("fail".into()))
-                && answer.get("code") == Some(&wire::Field::Number(INVALID_CREDENTIALS.into()))
+            let is_stale = answer.is_ok_and(|answer| {
+                answer.get("result") == Some(&wire::Field::Text("fail".into()))
+                    && answer.get("code") == Some(&wire::Field::Number(INVALID_CREDENTIALS.into()))
+            });
+            if let Some(secret) = secret.filter(|_| is_stale) {
+                self.secret.reread(secret).await;
+            }
+            is_stale
         })
     }
 

@@ -109,22 +109,22 @@ impl Authorise for Kinguin {
                     Bytes::from(bytes.clone())
                 }
             };
-            let mut token = None;
+            let mut credential = None;
             if !catalogue::is_public(&call.method, &call.path) {
                 let (header, bearer) = self.tokens.bearer()?;
                 headers.push(header);
-                token = Some(bearer);
+                credential = Some(bearer);
             }
             Ok(SignedRequest {
-                token,
+                credential,
                 hidden: catalogue::hidden_fields(&call.path),
                 ..SignedRequest::new(headers, body)
             })
         })
     }
 
-    fn is_stale(&self, reply: &Reply, token: Option<&Secret>) -> bool {
-        self.tokens.is_stale(reply, token)
+    fn is_stale<'a>(&'a self, reply: &'a Reply, token: Option<&'a Secret>) -> BoxFuture<'a, bool> {
+        Box::pin(async move { self.tokens.is_stale(reply, token) })
     }
 }
 

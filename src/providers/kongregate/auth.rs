@@ -3,18 +3,17 @@
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
-use tokio::sync::OnceCell;
 
-use super::settings;
+use super::{settings, wire};
 use crate::domain::Secret;
-use crate::net::{Authorise, BoxFuture, Call, Content, HeaderText, NetError, SignedRequest};
+use crate::net::{Authorise, BoxFuture, Call, Content, HeaderText, NetError, Reply, SignedRequest};
 use crate::providers::Credentials;
+use crate::providers::cached_secret::CachedSecret;
 
 /// One game at Kongregate; it adds the game's key to its calls.
 pub struct Kongregate {
-    key: OnceCell<Secret>,
+    key: CachedSecret,
     json: bool,
-    credentials: Credentials,
 }
 
 impl Kongregate {
@@ -22,33 +21,19 @@ impl Kongregate {
     pub fn new(credentials: Credentials) -> Self {
         let encoding = credentials.texts.get(settings::POST_ENCODING);
         Self {
-            key: OnceCell::new(),
             json: encoding.is_some_and(|encoding| encoding == settings::JSON),
-            credentials,
+            key: CachedSecret::new(credentials, settings::API_KEY),
         }
     }
 
-    /// The configured `post_encoding`, where it is not a known one.
-    pub fn unknown_encoding(&self) -> Option<&str> {
-        let encoding = self.credentials.texts.get(settings::POST_ENCODING)?;
-        let known = [settings::FORM, settings::JSON].contains(&encoding.as_str());
-        (!known).then_some(encoding.as_str())
-    }
-
-    async fn key(&self) -> Result<Secret, NetError> {
-        let key = self
-            .key
-            // Read once: a keyring or password manager may prompt.
-            .get_or_try_init(|| (self.credentials.read_secret)(settings::API_KEY));
-        key.await.cloned().map_err(NetError::Unauthorised)
-    }
-
     async fn seal(&self, call: &Call) -> Result<SignedRequest, NetError> {
-        let key = self.key().await?;
+        let key = self.key.get().await.map_err(NetError::Unauthorised)?;
+        let credential = Some(key.clone());
         if matches!(call.method.as_str(), "GET" | "HEAD") {
             return Ok(SignedRequest {
                 // A GET takes it in the query (`docs/providers/kongregate.md#api-key`); the redactor hides it there.
                 query: vec![(settings::API_KEY, HeaderText::Secret(key))],
+                credential,
                 ..SignedRequest::new(Vec::new(), Bytes::new())
             });
         }
@@ -66,7 +51,10 @@ impl Kongregate {
             ("application/x-www-form-urlencoded", form)
         };
         let headers = vec![("content-type", HeaderText::Open(kind.into()))];
-        Ok(SignedRequest::new(headers, body.into()))
+        Ok(SignedRequest {
+            credential,
+            ..SignedRequest::new(headers, body.into())
+        })
     }
 }
 
@@ -81,5 +69,14 @@ fn as_text(value: &Value) -> String {
 impl Authorise for Kongregate {
     fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         Box::pin(self.seal(call))
+    }
+
+    fn is_stale<'a>(&'a self, reply: &'a Reply, key: Option<&'a Secret>) -> BoxFuture<'a, bool> {
+        Box::pin(async move {
+            match key.filter(|_| wire::may_reject_key(&reply.body)) {
+                Some(key) => self.key.reread(key).await,
+                None => false,
+            }
+        })
     }
 }

@@ -14,6 +14,12 @@ pub type Fields = Map<String, Value>;
 /// end of a guild are documented so.
 const EXPECTED: [&str; 4] = ["kongpanions", "guild_identifier", "items", "users"];
 
+/// The code for a key, a player's number and a player's token that do not belong together.
+const FORBIDDEN: &str = "403";
+/// The code and description that public clients see for a missing or unknown key
+/// (`docs/providers/kongregate.md#failures`).
+const NO_GAME: (&str, Option<&str>) = ("400", Some("Required: game_id"));
+
 /// The fields of a successful answer.
 ///
 /// # Errors
@@ -68,13 +74,27 @@ fn success(fields: &Fields) -> Option<bool> {
     }
 }
 
-/// The error for `success: false`. Kongregate publishes no list of codes; the meaning of these three is known.
-fn failure(fields: &Fields) -> ApiError {
-    let code = match fields.get("error") {
+/// Whether an answer may reject the game's key; it may also mean the player's token.
+pub fn may_reject_key(body: &[u8]) -> bool {
+    let fields = serde_json::from_slice::<Fields>(body);
+    fields.is_ok_and(|fields| {
+        let words = fields.get("error_description").and_then(Value::as_str);
+        success(&fields) != Some(true)
+            && (code(&fields) == FORBIDDEN || (code(&fields).as_str(), words) == NO_GAME)
+    })
+}
+
+fn code(fields: &Fields) -> String {
+    match fields.get("error") {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Null) | None => String::new(),
         Some(other) => other.to_string(),
-    };
+    }
+}
+
+/// The error for `success: false`. Kongregate publishes no list of codes; the meaning of these three is known.
+fn failure(fields: &Fields) -> ApiError {
+    let code = code(fields);
     let words = fields.get("error_description").and_then(Value::as_str);
     let excerpt = |text: &str| inert::cut(&redact::body(text), 200);
     let reason = match (code.is_empty(), words.filter(|words| !words.is_empty())) {
@@ -84,13 +104,12 @@ fn failure(fields: &Fields) -> ApiError {
         (true, None) => "without a reason".into(),
     };
     match (code.as_str(), words) {
-        ("403", _) => ApiError::refused(
+        (FORBIDDEN, _) => ApiError::refused(
             reason,
             "the game's key, the player's number and the player's game_auth_token must match; the token changes with \
             the player's password. `tilldeck account verify` checks the key alone",
         ),
-        // Public clients see this for a missing or unknown key (`docs/providers/kongregate.md#failures`).
-        ("400", Some("Required: game_id")) => ApiError::refused(
+        NO_GAME => ApiError::refused(
             reason,
             "Kongregate finds no game by this key: compare api_key with the one at the game's page with /api added to \
             its address",

@@ -93,7 +93,7 @@ impl Pledg {
                 let mut sealed = as_json(call);
                 sealed.headers.push(header);
                 // So that a 401 drops this token, not a newer one.
-                sealed.token = Some(token);
+                sealed.credential = Some(token);
                 Ok(sealed)
             }
             Scheme::Dashboard => {
@@ -164,8 +164,8 @@ impl Authorise for Pledg {
         Box::pin(self.seal(call))
     }
 
-    fn is_stale(&self, reply: &Reply, token: Option<&Secret>) -> bool {
-        self.tokens().is_stale(reply, token)
+    fn is_stale<'a>(&'a self, reply: &'a Reply, token: Option<&'a Secret>) -> BoxFuture<'a, bool> {
+        Box::pin(async move { self.tokens().is_stale(reply, token) })
     }
 }
 

@@ -383,6 +383,7 @@ fn connect(
             .map(|(key, text)| (*key, (*text).to_owned()))
             .collect(),
         read_secret: Arc::new(|_| Box::pin(async { Ok(Secret::new("planted-secret-of-a-day")) })),
+        secrets: BTreeMap::new(),
         endpoints,
         ledger: ledger.clone(),
         nonces: NonceRules::default(),
