@@ -33,7 +33,7 @@ pub const PAYMENT_ID_MAX: usize = 256;
 /// The longest account name that is accepted, in characters.
 pub const ACCOUNT_ID_MAX: usize = 64;
 
-/// Why a text is not an identifier.
+/// Why a text is not an identifier, or not a note.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
     /// Nothing was given.
@@ -71,18 +71,18 @@ pub enum IdError {
     Dots(String),
 }
 
-/// The texts that are identifiers of one kind.
-struct Rule {
+/// The texts that are accepted as one kind of value.
+pub(super) struct Rule {
     /// The kind, for errors.
-    what: &'static str,
-    max: usize,
-    accepts: fn(char) -> bool,
+    pub(super) what: &'static str,
+    pub(super) max: usize,
+    pub(super) accepts: fn(char) -> bool,
     /// The same as a clause, for errors.
-    accepted: &'static str,
+    pub(super) accepted: &'static str,
 }
 
 impl Rule {
-    fn check(&self, text: &str) -> Result<(), IdError> {
+    pub(super) fn check(&self, text: &str) -> Result<(), IdError> {
         let Self { what, max, .. } = *self;
         if text.is_empty() {
             return Err(IdError::Empty { what });

@@ -1,5 +1,6 @@
 //! What operators note about payments.
 
+use super::id::{IdError, Rule};
 use super::{WallTime, inert};
 
 /// A note on a payment. It is never changed; a later one follows it.
@@ -17,24 +18,30 @@ pub struct Note {
 const LONGEST: usize = 500;
 
 impl Note {
-    /// The text of a new note, without spaces around it.
+    const RULE: Rule = Rule {
+        what: "the note",
+        max: LONGEST,
+        // A form shows this one in place of a character that it cannot show.
+        accepts: |c| !inert::is_hostile(c) && c != char::REPLACEMENT_CHARACTER,
+        accepted: "one line without control or invisible characters is accepted",
+    };
+
+    /// The text of a new note, without spaces around it, and as [`Note::pasted`].
     ///
     /// # Errors
-    /// Why it cannot be saved: it is empty, too long, or has control characters.
-    pub fn typed(text: &str) -> Result<String, String> {
+    /// If it is empty, too long, or has a control character or an invisible one.
+    pub fn typed(text: &str) -> Result<String, IdError> {
+        let text = Self::pasted(text);
         let text = text.trim();
-        let length = text.chars().count();
-        if text.is_empty() {
-            Err("a note needs a text".to_owned())
-        } else if length > LONGEST {
-            Err(format!(
-                "a note has at most {LONGEST} characters; this one has {length}"
-            ))
-        } else if text.chars().any(inert::is_hostile) {
-            Err("a note is one line of plain text, without control characters".to_owned())
-        } else {
-            Ok(text.to_owned())
-        }
+        Self::RULE.check(text)?;
+        Ok(text.to_owned())
+    }
+
+    /// A text without the invisible characters that choose between the emoji and the text form of the one before them:
+    /// keyboards add them unseen.
+    #[must_use]
+    pub fn pasted(text: &str) -> String {
+        text.replace(['\u{fe0e}', '\u{fe0f}'], "")
     }
 
     /// Text and author: "refunded by hand (anna)".
@@ -58,14 +65,24 @@ mod tests {
             Note::typed("  refunded, ślad #12 "),
             Ok("refunded, ślad #12".to_owned())
         );
+        assert_eq!(
+            Note::typed("refunded ❤\u{fe0f}"),
+            Ok("refunded ❤".to_owned())
+        );
         for (text, why) in [
-            (" ", "needs a text"),
-            ("a\nb", "control characters"),
-            ("a\u{1b}[2Jb", "control characters"),
-            ("a\u{202e}b", "control characters"),
-            (&"x".repeat(501), "this one has 501"),
+            (" ", "the note is empty"),
+            ("\u{fe0f}", "the note is empty"),
+            ("a\nb", "the note has U+000A at position 2"),
+            ("a\u{1b}[2Jb", "the note has U+001B at position 2"),
+            ("a\u{202e}b", "the note has U+202E at position 2"),
+            ("👨\u{200d}👧", "the note has U+200D at position 2"),
+            ("👨\u{fffd}👧", "the note has U+FFFD at position 2"),
+            (
+                &"x".repeat(501),
+                "the note has 501 characters; at most 500 are accepted",
+            ),
         ] {
-            let refused = Note::typed(text).unwrap_err();
+            let refused = Note::typed(text).unwrap_err().to_string();
             assert!(refused.contains(why), "{text:?}: {refused}");
         }
     }

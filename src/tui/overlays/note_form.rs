@@ -16,7 +16,7 @@ const TEXT: usize = 0;
 
 impl State {
     pub fn of(payment: WatchKey) -> Self {
-        let text = Field::text("Note", "like: refunded by hand, ticket 4711", "");
+        let text = Field::prose("Note", "like: refunded by hand, ticket 4711");
         Self::new(Form::new(vec![text]), NotedPayment { payment })
     }
 }

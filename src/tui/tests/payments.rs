@@ -1060,9 +1060,14 @@ fn a_note_is_saved_listed_searched_and_on_the_receipt() {
     press(&mut model, "3N", now);
     assert!(screen(&model, now, 120, 40).contains("Note on LIVE-1"));
     assert_eq!(press(&mut model, "<enter>", now), [], "it needs a text");
-    assert!(screen(&model, now, 120, 40).contains("a note needs a text"));
-    let saved = Effect::Note((shop(), id("LIVE-1")), "asked for the rest".to_owned());
-    assert_eq!(press(&mut model, "asked for the rest<enter>", now), [saved]);
+    assert!(screen(&model, now, 120, 40).contains("the note is empty"));
+    update(&mut model, now, Msg::Paste("❤\u{fe0f}".into()));
+    let text = "❤ asked for the rest".to_owned();
+    let saved = Effect::Note((shop(), id("LIVE-1")), text);
+    assert_eq!(
+        press(&mut model, " asked for the rest<enter>", now),
+        [saved]
+    );
     // The ledger's list has it, with who wrote it.
     let noted = Watch {
         note: Some(note("asked for the rest", now.wall)),

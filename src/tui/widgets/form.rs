@@ -9,7 +9,7 @@ use tui_input::{Input, InputRequest};
 
 use super::input::{TYPED_MAX, UNTYPEABLE, draw_input, edit, paste, request, typeable};
 use super::text::{Pen, below, cells, paragraph, widest, wrap};
-use crate::domain::{AccountId, Secret, secret};
+use crate::domain::{AccountId, Note, Secret, secret};
 use crate::tui::component::ViewContext;
 use crate::tui::hits::Hit;
 use crate::tui::theme::{Theme, Tone};
@@ -82,6 +82,8 @@ pub struct Field {
     /// Shown in an empty field, or after a switch.
     pub hint: String,
     pub value: Value,
+    /// Whether it takes prose, in which a pasted emoji is no character that cannot be typed.
+    is_prose: bool,
     /// Whether the whole text is selected: typed or pasted text replaces it.
     selected: bool,
     pub error: Option<String>,
@@ -98,6 +100,7 @@ impl Field {
             label,
             hint: hint.into(),
             value,
+            is_prose: false,
             selected: false,
             error: None,
         }
@@ -106,6 +109,13 @@ impl Field {
     pub fn text(label: &'static str, hint: &str, value: &str) -> Self {
         let input = Input::new(typeable(value, TYPED_MAX));
         Self::new(label, hint, Value::Text(input))
+    }
+
+    pub fn prose(label: &'static str, hint: &str) -> Self {
+        Self {
+            is_prose: true,
+            ..Self::text(label, hint, "")
+        }
     }
 
     /// A text field whose text is selected at first: typing replaces it, moving the cursor does not.
@@ -357,6 +367,7 @@ impl Form {
         };
         field.unselect(true);
         match &mut field.value {
+            Value::Text(input) if field.is_prose => paste(input, &Note::pasted(text)),
             Value::Text(input) => paste(input, text),
             // The pasted text is a secret: its copy is wiped too.
             Value::Hidden(hidden) => hidden.add(&Zeroizing::new(typeable(text, TYPED_MAX))),
