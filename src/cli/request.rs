@@ -12,7 +12,7 @@ use super::prelude::*;
 use super::prompt::{self, can_ask};
 use super::values::{auth_method, method, timeout};
 use crate::domain::raw_path::{self, HasFragment};
-use crate::domain::{Account, AuthMethod, RawReply, RawRequest, charset};
+use crate::domain::{Account, AuthMethod, RawReply, RawRequest, cents, charset};
 pub(super) use body::{Body, SIZE_MAX, from};
 
 const PAGES_MAX: usize = 1000;
@@ -157,7 +157,10 @@ impl Request {
         if writes && !self.yes {
             // An invalid path fails before the prompt, not after it.
             deck.could_send(&account.id, &request.path)?;
-            confirm(&format!("{} {}", self.method, request.path), &account).await?;
+            let call = inert::cut(&format!("{} {}", self.method, request.path), CALL_SHOWN_MAX);
+            let amounts = request.body.as_deref().and_then(cents::described);
+            let amounts = amounts.map_or_else(String::new, |amounts| format!(" ({amounts})"));
+            confirm(&format!("{call}{amounts}"), &account).await?;
         }
         Ok((account, request))
     }
@@ -187,10 +190,12 @@ impl Request {
     }
 }
 
-/// Confirms a write at a terminal; elsewhere it needs `--yes`.
+/// The most that the confirmation shows of method and path.
+const CALL_SHOWN_MAX: usize = 130;
+
+/// Confirms a write at a terminal; elsewhere it needs `--yes`. `call` is inert.
 pub(super) async fn confirm(call: &str, account: &Account) -> Result<(), Problem> {
     let id = &account.id;
-    let call = inert::cut(call, 130);
     if !can_ask() {
         let message = format!(
             "account {id}: {call} may write; not a terminal, so tilldeck cannot ask for confirmation"

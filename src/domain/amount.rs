@@ -274,6 +274,17 @@ impl Cents {
     pub fn euros(self) -> String {
         format!("{self} EUR")
     }
+
+    /// The same in a provider's currency, inert: `12.34 EUR`. Only of the euro are hundredths known; not every currency
+    /// has them, so others are not divided.
+    #[must_use]
+    pub fn of(self, currency: &str) -> String {
+        if currency == "EUR" {
+            return self.euros();
+        }
+        let currency = super::inert::cut(currency, CURRENCY_MAX);
+        format!("{} of the smallest unit of {currency}", self.0)
+    }
 }
 impl fmt::Display for Cents {
     /// In the currency's unit, without its name: `12.34`, `-0.05`.

@@ -6,12 +6,18 @@ use super::amount::Cents;
 
 const MOST: usize = 4;
 
-/// The amounts of a body that are in cents: an integer named `…_cents` (Pledg), or an integer `amount` beside a `currency`
-/// (Kinguin); each as in "19.99 EUR". Of many, the first ones and `…`.
+/// The amounts of a body that are in cents, for its confirmation: "amount 19.99 EUR", inert. Of many, the first ones and `…`.
+/// `None` where there are none.
 #[must_use]
-pub fn amounts(body: &str) -> Vec<String> {
+pub fn described(body: &[u8]) -> Option<String> {
+    let amounts = amounts(body);
+    (!amounts.is_empty()).then(|| format!("amount {}", amounts.join(", ")))
+}
+
+/// Each integer named `…_cents` or `…Cents` (Pledg), `maxBid`, or `amount` beside a `currency` (Kinguin).
+fn amounts(body: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
-    if let Ok(value) = serde_json::from_str(body) {
+    if let Ok(value) = serde_json::from_slice(body) {
         collect(&value, &mut found);
     }
     if found.len() > MOST {
@@ -25,18 +31,18 @@ fn collect(value: &Value, found: &mut Vec<String>) {
         Value::Object(fields) => {
             let currency = fields.get("currency").and_then(Value::as_str);
             for (name, field) in fields {
-                let unit = match currency {
-                    Some(currency) if name == "amount" => format!(" {currency}"),
-                    _ if name.ends_with("_cents") => String::new(),
-                    _ => {
-                        collect(field, found);
-                        continue;
-                    }
-                };
-                if let Some(cents) = field.as_i64()
+                let currency = currency.filter(|_| name == "amount");
+                let is_cents =
+                    name.ends_with("_cents") || name.ends_with("Cents") || name == "maxBid";
+                if !is_cents && currency.is_none() {
+                    collect(field, found);
+                } else if let Some(cents) = field.as_i64()
                     && found.len() <= MOST
                 {
-                    found.push(format!("{}{unit}", Cents(cents)));
+                    found.push(match currency {
+                        None => Cents(cents).to_string(),
+                        Some(currency) => Cents(cents).of(currency),
+                    });
                 }
             }
         }
@@ -65,13 +71,19 @@ mod tests {
                 r#"[{"amount_cents": 1}, {"amount_cents": 2}, {"amount_cents": 3}, {"amount_cents": 4}, {"amount_cents": 5}]"#,
                 &["0.01", "0.02", "0.03", "0.04", "…"],
             ),
+            (r#"{"data": {"amountCents": 20000}}"#, &["200.00"]),
+            (r#"{"maxBid": 25, "salesBoosterRenewal": false}"#, &["0.25"]),
+            (
+                r#"{"amount": 1999, "currency": "JPY"}"#,
+                &["1999 of the smallest unit of JPY"],
+            ),
             (r#"{"amount": "19.50", "currency": "EUR"}"#, &[]),
             (r#"{"amount": 19.5, "currency": "EUR"}"#, &[]),
             (r#"{"amount": 19}"#, &[]),
             ("{", &[]),
             ("", &[]),
         ] {
-            assert_eq!(amounts(body), wanted, "{body}");
+            assert_eq!(amounts(body.as_bytes()), wanted, "{body}");
         }
     }
 }

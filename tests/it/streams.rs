@@ -401,8 +401,16 @@ fn a_yes_is_taken_in_any_case_and_a_no_has_its_own_exit() {
     let peer = Peer::start(vec![json(r#"{"result":"ok"}"#)]);
     for (answer, code, sent) in [("Yes", 0, 1), (" y ", 0, 2), ("no", 8, 2), ("", 8, 2)] {
         let place = Place::with_shop(&peer.url);
-        let write = ["request", "shop", "POST", "/api/v2/tpg/create/payment"];
-        let mut terminal = Terminal::start(&place.command(&write), (120, 20));
+        let data = r#"--data={"amount_cents":1999}"#;
+        let write = [
+            "request",
+            "shop",
+            "POST",
+            "/api/v2/tpg/create/payment",
+            data,
+        ];
+        let mut terminal = Terminal::start(&place.command(&write), (160, 20));
+        terminal.sees("payment (amount 19.99) may write at account shop");
         terminal.sees("Send it? [y/N]");
         terminal.send(&format!("{answer}\r"));
         assert_eq!(terminal.ended(), code, "{answer:?}");

@@ -30,12 +30,7 @@ impl fmt::Display for Money {
     /// `12.34 EUR`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let currency = self.currency.as_deref().unwrap_or("EUR");
-        // Only the euro is documented. Not every currency has hundredths, so others are not divided.
-        if currency == "EUR" {
-            f.write_str(&self.amount.euros())
-        } else {
-            write!(f, "{} of the smallest unit of {currency}", self.amount.0)
-        }
+        f.write_str(&self.amount.of(currency))
     }
 }
 

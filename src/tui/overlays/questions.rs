@@ -130,8 +130,7 @@ pub fn send(known: &AccountState, call: RawCall, about: &str) -> Ask {
         Some(body) => format!("body of {} bytes", body.len()),
     };
     let mut text = vec![(tone, account)];
-    let amounts = cents::amounts(body).join(", ");
-    let amounts = (!amounts.is_empty()).then(|| format!("amount {amounts}"));
+    let amounts = cents::described(body.as_bytes());
     text.extend(amounts.map(|text| (Tone::Warn, text)));
     text.push((Tone::Warn, path));
     text.push((Tone::Plain, about.to_owned()));
