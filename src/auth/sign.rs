@@ -1,6 +1,5 @@
 //! Signatures over final bytes: HMAC in hex, and JWTs signed with HS256 (RFC 7515, RFC 7519).
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -9,7 +8,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
 use sha2::{Sha256, Sha512};
 
-use crate::domain::{Secret, WallTime, inert};
+use crate::domain::{Secret, WallTime, hex, inert};
 
 /// HMAC-SHA512 of `message` under the secret's own bytes (ASCII, not hex-decoded), in lower-case hex.
 #[must_use]
@@ -17,11 +16,7 @@ pub fn hmac_sha512_hex(secret: &Secret, message: &[u8]) -> String {
     let mut mac = Hmac::<Sha512>::new_from_slice(secret.expose().as_bytes())
         .expect("HMAC takes a key of any length");
     mac.update(message);
-    let mut hex = String::with_capacity(128);
-    for byte in mac.finalize().into_bytes() {
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    hex(&mac.finalize().into_bytes())
 }
 
 /// HMAC-SHA256 of `message` under the secret's own bytes.
@@ -200,14 +195,10 @@ mod tests {
                 "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b",
             ),
         ];
-        for (key, message, hex) in table {
+        for (key, message, wanted) in table {
             let key = Secret::new(key);
             let mac = hmac_sha256(&key, message);
-            let mut seen = String::new();
-            for byte in mac {
-                let _ = write!(seen, "{byte:02x}");
-            }
-            assert_eq!(seen, hex);
+            assert_eq!(hex(&mac), wanted);
             assert!(hmac_sha256_is(&key, message, &mac));
             assert!(!hmac_sha256_is(&key, message, &mac[..31]));
             assert!(!hmac_sha256_is(&key, &[message, b"."].concat(), &mac));

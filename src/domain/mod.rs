@@ -18,6 +18,7 @@ pub mod explore;
 pub mod fill;
 pub mod finding;
 pub mod follow_up;
+mod hex;
 pub mod hook;
 pub mod host;
 pub mod id;
@@ -58,6 +59,7 @@ pub use expectation::{Expectation, Expected, ExpectedBy, NewExpectation, Replace
 pub use explore::{Column, Digest, Explored, Holds, RawCall};
 pub use finding::{Finding, Health, Tally};
 pub use follow_up::RowIds;
+pub use hex::hex;
 pub use hook::{HookEvent, PaymentReport, is_about_hook, notice_alert};
 pub use id::{AccountId, PAYMENT_ID_MAX, PaymentId, RequestId};
 pub use job::{CheckedPayment, Job, JobId, JobKind, JobState, LoadedInventory};

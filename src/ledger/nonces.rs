@@ -2,7 +2,7 @@
 //! since a provider rejects a nonce that is lower than the last.
 
 use std::collections::HashMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OwnedMutexGuard;
 
-use crate::domain::{Now, WallTime};
+use crate::domain::{Now, WallTime, hex};
 
 use super::error::LedgerError;
 use super::status::Persistence;
@@ -32,11 +32,7 @@ impl KeyHash {
         hash.update((provider.len() as u64).to_be_bytes());
         hash.update(provider);
         hash.update(key);
-        let mut text = String::with_capacity(64);
-        for byte in hash.finalize() {
-            let _ = write!(text, "{byte:02x}");
-        }
-        Self(text)
+        Self(hex(&hash.finalize()))
     }
 
     /// 64 hexadecimal digits.

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::{PoisonError, RwLock};
 
@@ -11,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::escapes::{self, Layer};
-use crate::domain::Secret;
+use crate::domain::{Secret, hex};
 
 /// Shorter values are redacted by field name only: replacing them everywhere would garble other text.
 pub(super) const KNOWN_MIN: usize = 4;
@@ -363,7 +362,7 @@ fn forms(text: &str) -> Vec<(Secret, bool)> {
     let mut forms: Vec<_> = forms
         .into_iter()
         .map(|form| (form.len() >= CASELESS_MIN, form))
-        .chain([(true, hex(text))])
+        .chain([(true, hex(text.as_bytes()))])
         .map(|(caseless, form)| (Secret::new(form), caseless))
         .filter(|(form, _)| form.expose().len() >= KNOWN_MIN)
         .collect();
@@ -381,13 +380,6 @@ fn within_base64(text: &str, before: usize) -> String {
     let from = (before * 8).div_ceil(6);
     let limiter = padded.len() * 8 / 6;
     encoded[from..limiter].to_owned()
-}
-
-fn hex(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 /// `text` with every known value replaced, in any of its forms.
@@ -432,6 +424,8 @@ pub(super) fn placeholder(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
     use super::*;
@@ -467,8 +461,8 @@ mod tests {
             each(value, |unit| format!("&#{unit};")),
             each(value, |unit| format!("&#x{unit:X};")),
             each(value, |unit| format!("&#X{unit:05x};")),
-            hex(value),
-            hex(value).to_uppercase(),
+            hex(value.as_bytes()),
+            hex(value.as_bytes()).to_uppercase(),
             // Some characters escaped and others not, each in a way of its own.
             r#"Pl4nted/S%2bc\u003Cr&amp;t&apos;\"01 %C5%bc\u00F3"#.to_owned(),
             r"\x50l4nted%252FS%2Bc&lt;r\\u0026t&#39;&quot;01+żó".to_owned(),

@@ -3,15 +3,15 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::auth::{ESTIMATE, ESTIMATE_ALSO, INVALID_CREDENTIALS, Kanga, TEST};
 use super::wire::{Field, Flat};
+use crate::domain::fill::encoded;
 use crate::domain::payment::Price;
 use crate::domain::{
     Amount, Currency, Estimate, EstimateRequest, LinkRequest, Payment, PaymentId, PaymentLink,
-    PaymentState, RawReply, RawRequest, Reported, Secret, WallTime, bad_json, inert,
+    PaymentState, RawReply, RawRequest, Reported, Secret, WallTime, bad_json, hex, inert,
 };
 use crate::net::{Call, Content, Repeat, Reply, redact};
 use crate::providers::{ApiError, Client, Credentials, Queried, Query};
@@ -28,14 +28,6 @@ fn is_also(path: &str) -> bool {
 /// Transaction id not found.
 const NOT_FOUND: &str = "9001";
 
-/// The unreserved characters (RFC 3986, 2.3); all else is percent-encoded in a link. A shop's id may hold spaces, slashes
-/// and national letters (`docs/providers/kanga.md#payment-page`).
-const LINK_VALUE: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
-
 /// Makes the client of one account.
 pub fn connect(credentials: Credentials) -> Arc<dyn Client> {
     Arc::new(Kanga::new(credentials))
@@ -45,7 +37,7 @@ impl Client for Kanga {
     fn verify(&self) -> Queried<()> {
         let call = post(CHECK, &[("id", &probe()?)], "verify credentials");
         Ok(Query::new(call, |reply| {
-            match outcome(&read(&reply)?, &reply, "the payment") {
+            match outcome(&read(&reply)?, Head::of(&reply), "the payment") {
                 // 9001 answers only a call whose key, signature and nonce were right, so a random id verifies an account
                 // (`docs/providers/kanga.md#calls`).
                 Ok(()) | Err(ApiError::NotFound { .. }) => Ok(()),
@@ -56,7 +48,7 @@ impl Client for Kanga {
 
     fn test_signature(&self) -> Queried<()> {
         Ok(Query::new(post(TEST, &[], "test signature"), |reply| {
-            outcome(&read(&reply)?, &reply, "this call")
+            outcome(&read(&reply)?, Head::of(&reply), "this call")
         }))
     }
 
@@ -65,7 +57,7 @@ impl Client for Kanga {
         let id = id.clone();
         Ok(Query::new(call, move |reply| {
             let answer = read(&reply)?;
-            outcome(&answer, &reply, &format!("payment {id}"))?;
+            outcome(&answer, Head::of(&reply), &format!("payment {id}"))?;
             payment(&id, &answer)
         }))
     }
@@ -81,7 +73,8 @@ impl Client for Kanga {
                 return estimate(&token, &quantity, &answer, reply.at);
             }
             let named = format!("the currency {token}");
-            outcome(&answer, &reply, &named).map_err(|error| check_currency(error, &token))?;
+            outcome(&answer, Head::of(&reply), &named)
+                .map_err(|error| check_currency(error, &token))?;
             Err(ApiError::unexpected("it has a `result` but no prices"))
         }))
     }
@@ -94,7 +87,7 @@ impl Client for Kanga {
         };
         Ok(Query::new(call, |reply| {
             let answer = read(&reply)?;
-            outcome(&answer, &reply, "this call")?;
+            outcome(&answer, Head::of(&reply), "this call")?;
             let token = Secret::new(text(&answer, "paymentToken")?);
             // Before anything shows the link: with the token in it, its payer's address counts as verified.
             redact::learn_passing(&token, "paymentToken");
@@ -111,22 +104,16 @@ impl Client for Kanga {
     }
 
     fn judge(&self, raw: &RawReply) -> Result<(), ApiError> {
-        let reply = Reply {
+        let head = Head {
             status: raw.status,
-            version: "HTTP/1.1",
-            headers: Vec::new(),
-            body: raw.body.clone().into(),
-            wire: None,
-            to_head: std::time::Duration::ZERO,
-            took: std::time::Duration::ZERO,
-            at: WallTime(0),
+            retry_after: None,
         };
-        match serde_json::from_slice::<Flat>(&reply.body) {
+        match serde_json::from_slice::<Flat>(&raw.body) {
             // A response without `result` may be an estimate, which is an object of prices.
             Ok(answer) if answer.get("result").is_some() => {
-                outcome(&answer, &reply, "the requested resource")
+                outcome(&answer, head, "the requested resource")
             }
-            Ok(_) | Err(_) if reply.status >= 400 => Err(failing(reply.status, &reply)),
+            Ok(_) | Err(_) if raw.status >= 400 => Err(failing(head)),
             Ok(_) | Err(_) => Ok(()),
         }
     }
@@ -135,13 +122,14 @@ impl Client for Kanga {
         let mut url = format!(
             "{}/tpg/payment/{}?",
             self.credentials.endpoint("pay"),
-            encode(self.api_key())
+            encoded(self.api_key())
         );
+        // A shop's id may hold spaces, slashes and national letters (`docs/providers/kanga.md#payment-page`).
         let mut add = |name: &str, value: &str| {
             if !url.ends_with('?') {
                 url.push('&');
             }
-            let _ = write!(url, "{name}={}", encode(value));
+            let _ = write!(url, "{name}={}", encoded(value));
         };
         add("currency", link.currency.as_str());
         add("amount", link.amount.as_str());
@@ -156,7 +144,7 @@ impl Client for Kanga {
         }
         let mut shown = url.clone();
         if let Some(token) = token {
-            let _ = write!(url, "&paymentToken={}", encode(token.expose()));
+            let _ = write!(url, "&paymentToken={}", encoded(token.expose()));
             // The token stands for a verified address, so the shown link leaves it out.
             shown.push_str("&paymentToken=…");
         }
@@ -179,10 +167,6 @@ fn post(path: &str, fields: &[(&str, &str)], about: &str) -> Call {
     }
 }
 
-fn encode(value: &str) -> String {
-    utf8_percent_encode(value, LINK_VALUE).to_string()
-}
-
 /// A random id that no shop uses for a payment.
 fn probe() -> Result<String, ApiError> {
     // 96 random bits: no shop's id is the same by chance.
@@ -190,12 +174,7 @@ fn probe() -> Result<String, ApiError> {
     getrandom::fill(&mut bytes).map_err(|error| {
         ApiError::Unsupported(format!("this machine provides no random numbers: {error}"))
     })?;
-    Ok(bytes
-        .iter()
-        .fold("tilldeck-verify-".to_owned(), |mut id, byte| {
-            let _ = write!(id, "{byte:02x}");
-            id
-        }))
+    Ok(format!("tilldeck-verify-{}", hex(&bytes)))
 }
 
 /// The answer as an object. Kanga does not document the HTTP status of a failure, so `result` decides, and the status counts
@@ -204,7 +183,7 @@ fn read(reply: &Reply) -> Result<Flat, ApiError> {
     let status = reply.status;
     match serde_json::from_slice::<Flat>(&reply.body) {
         Ok(answer) if status < 400 || answer.get("result").is_some() => Ok(answer),
-        Ok(_) | Err(_) if status >= 400 => Err(failing(status, reply)),
+        Ok(_) | Err(_) if status >= 400 => Err(failing(Head::of(reply))),
         Ok(_) => Err(ApiError::unexpected(format!("status {status}"))),
         Err(_) if status == 204 => Err(ApiError::unreadable(status, &[], "")),
         Err(error) => {
@@ -218,7 +197,24 @@ fn read(reply: &Reply) -> Result<Flat, ApiError> {
     }
 }
 
-fn failing(status: u16, reply: &Reply) -> ApiError {
+/// What an error says of a reply besides its body.
+#[derive(Clone, Copy)]
+struct Head<'a> {
+    status: u16,
+    retry_after: Option<&'a str>,
+}
+
+impl<'a> Head<'a> {
+    fn of(reply: &'a Reply) -> Self {
+        Self {
+            status: reply.status,
+            retry_after: reply.header("retry-after"),
+        }
+    }
+}
+
+fn failing(head: Head<'_>) -> ApiError {
+    let status = head.status;
     match status {
         401 | 403 => ApiError::refused(
             format!("status {status}"),
@@ -228,10 +224,7 @@ fn failing(status: u16, reply: &Reply) -> ApiError {
             "this path (status 404)",
             "check `endpoints` of the account in the config",
         ),
-        429 => {
-            let after = reply.header("retry-after").map(redact::scrub);
-            ApiError::too_many(after.as_deref(), "key")
-        }
+        429 => ApiError::too_many(head.retry_after.map(redact::scrub).as_deref(), "key"),
         500.. => ApiError::failing(format!("is failing (status {status})"), "try again later"),
         _ => ApiError::failing(
             format!("rejected the request (status {status})"),
@@ -251,11 +244,11 @@ fn text<'a>(answer: &'a Flat, name: &str) -> Result<&'a str, ApiError> {
 }
 
 /// Reads `result` and, where it is not "ok", `code`.
-fn outcome(answer: &Flat, reply: &Reply, requested: &str) -> Result<(), ApiError> {
+fn outcome(answer: &Flat, head: Head<'_>, requested: &str) -> Result<(), ApiError> {
     match text(answer, "result")? {
-        "ok" if reply.status < 400 => Ok(()),
+        "ok" if head.status < 400 => Ok(()),
         // Something between Kanga and here has failed: money must not count on such an `ok`.
-        "ok" => Err(failing(reply.status, reply)),
+        "ok" => Err(failing(head)),
         "fail" => Err(match answer.get("code") {
             // Only after `Authorise::is_stale` has caused a second try with a fresh nonce.
             Some(Field::Number(code)) if code == INVALID_CREDENTIALS => ApiError::refused(

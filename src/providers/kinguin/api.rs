@@ -1,6 +1,5 @@
 //! Kinguin's calls: operation to call, response to answer. No I/O.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -10,7 +9,7 @@ use super::auth::Kinguin;
 use super::{catalogue, digest, settings, wire};
 use crate::domain::catalogue::find;
 use crate::domain::stock::{NewKey, Uploaded};
-use crate::domain::{Digest, RawCall, RawReply, RawRequest, bad_json, fill, inert};
+use crate::domain::{Digest, RawCall, RawReply, RawRequest, bad_json, fill, hex, inert};
 use crate::net::{Call, Content, redact};
 use crate::providers::{ApiError, Client, Credentials, Queried, Query};
 
@@ -101,11 +100,7 @@ fn upload_id(new: &NewKey) -> String {
     // No id has it, so no two pairs have the same bytes.
     hash.update([0]);
     hash.update(new.key.expose().as_bytes());
-    let mut id = String::new();
-    for byte in &hash.finalize()[..UPLOAD_ID_BYTES] {
-        let _ = write!(id, "{byte:02x}");
-    }
-    id
+    hex(&hash.finalize()[..UPLOAD_ID_BYTES])
 }
 
 /// A body that is documented as JSON must be JSON: Kinguin does not document how it reads anything else.

@@ -2,13 +2,11 @@
 //! between them (`docs/providers/pledg.md#back-mode`). All other signatures of Pledg's are JWTs, in
 //! [`crate::auth::sign`].
 
-use std::fmt::Write as _;
-
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::facts::SIGNED;
-use crate::domain::Secret;
+use crate::domain::{Secret, hex};
 
 /// The signature of a notice, in upper-case hex; `None` where one of the fields is missing or no plain value.
 pub fn back_mode(secret: &Secret, notice: &Map<String, Value>) -> Option<String> {
@@ -30,10 +28,7 @@ pub fn joined<'a>(secret: &Secret, fields: impl Iterator<Item = (&'a str, &'a st
         hash.update("=");
         hash.update(value);
     }
-    hash.finalize().iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02X}");
-        hex
-    })
+    hex(&hash.finalize()).to_uppercase()
 }
 
 /// A field as it is signed: booleans as `true` and `false`, not as PHP's `1`, which one of Pledg's plug-ins hashes.
