@@ -22,7 +22,6 @@ pub struct Webhook {
     /// The body of a POST; `None` is a GET.
     pub body: Option<String>,
     /// The time to wait for an answer; `None` is the default.
-    #[serde(alias = "patience")]
     pub answer_timeout: Option<Duration>,
     pub tries: usize,
     pub next: WallTime,

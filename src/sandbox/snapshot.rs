@@ -21,7 +21,6 @@ pub struct Snapshot {
     /// The simulated time at saving.
     pub now: WallTime,
     /// Each provider's saved state, by its short name.
-    #[serde(alias = "dialects")]
     pub providers: Map<String, Value>,
 }
 
@@ -76,16 +75,6 @@ pub fn resume<T: Default + DeserializeOwned>(saved: Option<Value>) -> Result<T, 
         || Ok(T::default()),
         |saved| serde_json::from_value(saved).map_err(|error| bad_json(&error)),
     )
-}
-
-/// Splits a list that an earlier version saved in one of the provider's fields into fields of these names.
-pub fn split(mut saved: Value, field: &str, list: &str, names: [&str; 2]) -> Value {
-    if let Some(Value::Object(fields)) = saved.get_mut(field)
-        && let Some(Value::Array(values)) = fields.remove(list)
-    {
-        fields.extend(names.map(str::to_owned).into_iter().zip(values));
-    }
-    saved
 }
 
 /// Writes the file, one writer at a time.

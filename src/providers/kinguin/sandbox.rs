@@ -147,11 +147,7 @@ impl SimulatedProvider for Kinguin {
     }
 
     fn begin(&mut self, simulator: &Simulator, saved: Saved) -> Result<(), String> {
-        let limits = ["limit_writes", "limit_reads"];
-        let state = saved
-            .state
-            .map(|state| snapshot::split(state, "rules", "limits", limits));
-        let mut new: Self = snapshot::resume(state)?;
+        let mut new: Self = snapshot::resume(saved.state)?;
         new.documented = self.documented;
         new.production = self.production;
         new.products = products::all(simulator.seed());

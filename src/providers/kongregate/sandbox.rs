@@ -62,11 +62,9 @@ const ROUTES: &[Route<Kongregate, CallResult>] = &[
 /// The simulated provider. Tokens are not saved: each follows from the number of password changes.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Kongregate {
-    #[serde(alias = "cast")]
     game_data: GameData,
     community: Community,
     scores: Scores,
-    #[serde(alias = "post")]
     webhooks: Webhooks,
     rules: Rules,
     /// The number of answered calls; it seeds the random extra fields.

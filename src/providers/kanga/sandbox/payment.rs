@@ -97,7 +97,6 @@ pub(super) struct Payment {
     pub(super) seeded: bool,
     /// The number of state changes that need no further callback: reported, or without a callback URL.
     pub(super) reported: usize,
-    #[serde(alias = "deeds")]
     pub(super) scheduled_acts: Vec<ScheduledAct>,
 }
 

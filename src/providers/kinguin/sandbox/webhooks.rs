@@ -72,7 +72,6 @@ struct Subscription {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Sent {
     pub number: u64,
-    #[serde(alias = "whose")]
     pub seller: usize,
     /// The event whose endpoint gets it.
     pub event: String,

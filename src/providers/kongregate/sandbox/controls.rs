@@ -67,7 +67,6 @@ controls! {
             "send callbacks with a wrong key, a bad signature or encoding, or twice";
         "inventory-events" inventory: InventoryEvents = InventoryEvents::Plain, InventoryEvents::WORDS,
             "send inventory callbacks as plain fields, signed or both";
-        #[serde(alias = "patience")]
         "patience" answer_timeout: Wait = webhooks::ANSWER_TIMEOUT, ["5000ms", "500ms", "30000ms"],
             "time that Kongregate waits for the response to a callback";
         "downtime" down: bool = false, OFF_ON,

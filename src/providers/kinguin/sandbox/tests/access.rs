@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::sandbox::controls::Controls as _;
-use crate::sandbox::snapshot::Persistent as _;
 
 // docs/providers/kinguin.md#token
 #[tokio::test]
@@ -372,24 +371,4 @@ fn a_delayed_call_is_answered_once_the_window_has_room() {
         Some(Duration::from_secs(105)),
         "behind the first that waits"
     );
-}
-
-#[test]
-fn the_limits_in_a_snapshot_of_an_earlier_version_stay() {
-    let (clock, _) = Clock::by_hand(WallTime(1_795_316_066_000));
-    let simulator = Simulator::new(&Options::new(clock), None);
-    let mut state = Kinguin::default().snapshot();
-    state["rules"] = json!({"limits": [3, 50]});
-    let saved = Saved {
-        state: Some(state),
-        same_seed: true,
-    };
-    let mut kinguin = Kinguin::default();
-    kinguin.begin(&simulator, saved).unwrap();
-    let Rules {
-        limit_writes,
-        limit_reads,
-        ..
-    } = kinguin.rules;
-    assert_eq!((limit_writes, limit_reads), (3, 50));
 }
