@@ -54,10 +54,8 @@ impl Client for Kinguin {
             ..Call::new("POST", settings::GATEWAY, path)
         };
         Ok(Query::new(call, |reply| {
-            // 409 is also the answer while the offer is busy (`docs/providers/kinguin.md#keys`).
-            let known = |message: String| message.to_lowercase().contains("already");
-            if reply.status == 409 && wire::error_message(&reply.body).is_some_and(known) {
-                return Ok(Uploaded::Known);
+            if reply.status == 409 {
+                return conflict(&reply.body);
             }
             if let Some(refusal) = refusal(reply.status, &reply.body, reply.header("retry-after")) {
                 return Err(refusal);
@@ -103,6 +101,19 @@ fn upload_id(new: &NewKey) -> String {
     hex(&hash.finalize()[..UPLOAD_ID_BYTES])
 }
 
+/// What a 409 to an upload means: the key is there, or the offer is busy (`docs/providers/kinguin.md#keys`).
+fn conflict(body: &[u8]) -> Result<Uploaded, ApiError> {
+    let message = wire::error_message(body).unwrap_or_default();
+    // A busy offer may be "already being processed", and the key was not added then.
+    if message.to_lowercase().contains("already uploaded") {
+        return Ok(Uploaded::Known);
+    }
+    Err(ApiError::failing(
+        format!("rejected the request (status 409{})", detail(body)),
+        "try again later; a repeat adds no key twice",
+    ))
+}
+
 /// A body that is documented as JSON must be JSON: Kinguin does not document how it reads anything else.
 fn check_body(method: &str, path: &str, body: &[u8]) -> Result<(), ApiError> {
     let documented = find(&catalogue::CATALOGUE, method, path);
@@ -131,10 +142,7 @@ fn refusal(status: u16, body: &[u8], retry_after: Option<&str>) -> Option<ApiErr
     if status < 400 {
         return None;
     }
-    // The provider's own words, in whichever field they are (`docs/providers/kinguin.md#failures`).
-    let detail = wire::error_message(body).map_or_else(String::new, |message| {
-        format!(": {}", inert::cut(&redact::body(&message), 200))
-    });
+    let detail = detail(body);
     Some(match status {
         // The gate has already tried once more with a fresh token, where the call takes one
         // (`docs/providers/kinguin.md#bearer`).
@@ -161,5 +169,12 @@ fn refusal(status: u16, body: &[u8], retry_after: Option<&str>) -> Option<ApiErr
             format!("rejected the request (status {status}{detail})"),
             "check the values sent; `tilldeck log` shows the request and the response",
         ),
+    })
+}
+
+/// The provider's own words after a colon, in whichever field they are (`docs/providers/kinguin.md#failures`).
+fn detail(body: &[u8]) -> String {
+    wire::error_message(body).map_or_else(String::new, |message| {
+        format!(": {}", inert::cut(&redact::body(&message), 200))
     })
 }

@@ -102,7 +102,7 @@ pub fn set_availability(call: &mut Call<'_>) -> Answer {
 }
 
 fn busy(what: &str) -> Box<Response> {
-    let words = "is being proceeded by another action now. Please try again in few seconds";
+    let words = "is already being processed by another action. Please try again in few seconds";
     error(StatusCode::CONFLICT, &format!("{what} {words}"))
 }
 
