@@ -65,11 +65,15 @@ pub trait Authorise: Send + Sync {
 
     /// Whether this response rejects an outdated nonce, token or secret, so that one more attempt with a fresh one is
     /// worthwhile. The provider did not carry out the call then. `credential` is that of the attempt
-    /// ([`SignedRequest::credential`]).
+    /// ([`SignedRequest::credential`]). May read the source of a secret, which takes seconds where that is a password
+    /// manager.
+    ///
+    /// `renewed` says that this response is to such an attempt already: the call is not sent again, whatever this returns.
     fn is_stale<'a>(
         &'a self,
         _reply: &'a Reply,
         _credential: Option<&'a Secret>,
+        _renewed: bool,
     ) -> BoxFuture<'a, bool> {
         Box::pin(async { false })
     }
@@ -338,9 +342,10 @@ impl Session {
                 held,
             } = self.attempt(&outbound, attempt).await?;
             if let Ok(reply) = &tried {
-                // At once and only once: the fresh nonce or token needs no wait, and a second rejection has another
-                // cause.
-                if !renewed && authorise.is_stale(reply, credential.as_ref()).await {
+                // At once and only once: the fresh nonce, token or secret needs no wait, and a second rejection has
+                // another cause.
+                let is_stale = authorise.is_stale(reply, credential.as_ref(), renewed);
+                if is_stale.await && !renewed {
                     renewed = true;
                     continue;
                 }

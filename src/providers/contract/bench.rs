@@ -1,6 +1,7 @@
 //! A provider's real client on its real simulator, over loopback HTTP, with a manual clock.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::net::TcpListener;
@@ -40,6 +41,8 @@ pub struct Setup {
     pub keys: BTreeMap<&'static str, String>,
     /// The account's rate limits; none at first.
     pub limits: Vec<Limit>,
+    /// Whether reading its secrets is slow, as from a password manager.
+    pub is_slow: bool,
     /// Where the simulator sends its callbacks.
     pub callback_url: Option<String>,
     clock: Clock,
@@ -52,6 +55,8 @@ pub struct Bench {
     pub session: Session,
     pub tokens: Option<Tokens>,
     pub keys: Keys,
+    /// How often a secret was read.
+    pub reads: Arc<AtomicU32>,
     pub sandbox: Arc<Sandbox>,
     pub manual_clock: ManualClock,
     pub ledger: Ledger,
@@ -72,6 +77,7 @@ impl Bench {
                 .map(|(name, value)| (*name, (*value).to_owned()))
                 .collect(),
             limits: Vec::new(),
+            is_slow: false,
             callback_url: None,
             clock,
             manual_clock,
@@ -100,6 +106,7 @@ impl Bench {
         let setup = Setup {
             keys: self.keys.lock().unwrap().clone(),
             limits: Vec::new(),
+            is_slow: false,
             callback_url: None,
             clock,
             manual_clock,
@@ -134,16 +141,20 @@ impl Bench {
         let session = Session::new(Arc::new(gate), account, endpoints.clone(), setup.limits);
         let texts = setup.keys.clone();
         let keys: Keys = Arc::new(Mutex::new(setup.keys));
-        let read = keys.clone();
+        let reads = Arc::new(AtomicU32::new(0));
+        let (read, counted) = (keys.clone(), reads.clone());
+        let secrets = manifest.spec.keys.iter();
+        let secrets = secrets.filter(|key| key.kind == KeyKind::Secret);
         let mut credentials = Credentials {
             texts,
             read_secret: Arc::new(move |key| {
+                counted.fetch_add(1, Ordering::Relaxed);
                 let found = read.lock().unwrap().get(key).map(Secret::new);
                 let missing =
                     move || Problem::new(ProblemKind::Config, format!("{key} is not set"), "");
                 Box::pin(async move { found.ok_or_else(missing) })
             }),
-            secrets: BTreeMap::new(),
+            secrets: secrets.map(|key| (key.name, setup.is_slow)).collect(),
             endpoints,
             ledger: ledger.clone(),
             nonces: NonceRules::default(),
@@ -159,6 +170,7 @@ impl Bench {
             client: (manifest.connect)(credentials),
             session,
             keys,
+            reads,
             sandbox: sandbox.clone(),
             manual_clock: setup.manual_clock,
             ledger,

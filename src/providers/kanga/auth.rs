@@ -192,7 +192,12 @@ impl Authorise for Kanga {
         Box::pin(self.seal(call))
     }
 
-    fn is_stale<'a>(&'a self, reply: &'a Reply, secret: Option<&'a Secret>) -> BoxFuture<'a, bool> {
+    fn is_stale<'a>(
+        &'a self,
+        reply: &'a Reply,
+        secret: Option<&'a Secret>,
+        renewed: bool,
+    ) -> BoxFuture<'a, bool> {
         Box::pin(async move {
             let answer = serde_json::from_slice::<wire::Flat>(&reply.body);
             // 9000 also means wrong credentials; one more try with a fresh nonce distinguishes the two.
@@ -200,7 +205,8 @@ impl Authorise for Kanga {
                 answer.get("result") == Some(&wire::Field::Text("fail".into()))
                     && answer.get("code") == Some(&wire::Field::Number(INVALID_CREDENTIALS.into()))
             });
-            if let Some(secret) = secret.filter(|_| is_stale) {
+            // For the next call.
+            if let Some(secret) = secret.filter(|_| is_stale && renewed) {
                 self.secret.reread(secret).await;
             }
             is_stale

@@ -1,5 +1,6 @@
 //! Kanga's client at Kanga's simulator.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{MANIFEST, sandbox, settings};
@@ -11,6 +12,7 @@ use crate::domain::{
     Amount, Currency, EstimateRequest, Payment, PaymentId, PaymentState, Problem, ProblemKind,
 };
 use crate::providers::contract::bench::Bench;
+use crate::providers::reread_pause;
 
 fn id(id: &str) -> PaymentId {
     PaymentId::new(id).unwrap()
@@ -89,6 +91,24 @@ async fn a_nonce_that_another_program_used_is_retried_once_and_one_from_the_futu
     assert_eq!(tries, 2, "once more, and no oftener");
     bench.manual_clock.advance(Duration::from_hours(1));
     assert_eq!(bench.create().await, Ok(()), "that time has come");
+}
+
+// docs/providers/kanga.md#failures
+#[tokio::test]
+async fn the_secret_is_read_again_after_a_second_rejection_not_after_a_late_nonce() {
+    let bench = Bench::new(&MANIFEST).await;
+    let other = bench.second();
+    let reads = || bench.reads.load(Ordering::Relaxed);
+    assert_eq!((bench.create().await, reads()), (Ok(()), 1));
+    for clock in [&bench.manual_clock, &other.manual_clock] {
+        clock.advance(reread_pause(true));
+    }
+    assert_eq!(other.create().await, Ok(()));
+    assert_eq!((bench.create().await, reads()), (Ok(()), 1), "a late nonce");
+    other.manual_clock.advance(Duration::from_hours(1));
+    assert_eq!(other.create().await, Ok(()));
+    assert!(bench.create().await.is_err());
+    assert_eq!(reads(), 2);
 }
 
 // docs/providers/kanga.md#failures, docs/providers/kanga.md#authentication

@@ -71,9 +71,14 @@ impl Authorise for Kongregate {
         Box::pin(self.seal(call))
     }
 
-    fn is_stale<'a>(&'a self, reply: &'a Reply, key: Option<&'a Secret>) -> BoxFuture<'a, bool> {
+    fn is_stale<'a>(
+        &'a self,
+        reply: &'a Reply,
+        key: Option<&'a Secret>,
+        renewed: bool,
+    ) -> BoxFuture<'a, bool> {
         Box::pin(async move {
-            match key.filter(|_| wire::may_reject_key(&reply.body)) {
+            match key.filter(|_| !renewed && wire::may_reject_key(&reply.body)) {
                 Some(key) => self.key.reread(key).await,
                 None => false,
             }

@@ -164,8 +164,13 @@ impl Authorise for Pledg {
         Box::pin(self.seal(call))
     }
 
-    fn is_stale<'a>(&'a self, reply: &'a Reply, token: Option<&'a Secret>) -> BoxFuture<'a, bool> {
-        Box::pin(async move { self.tokens().is_stale(reply, token) })
+    fn is_stale<'a>(
+        &'a self,
+        reply: &'a Reply,
+        token: Option<&'a Secret>,
+        renewed: bool,
+    ) -> BoxFuture<'a, bool> {
+        Box::pin(async move { !renewed && self.tokens().is_stale(reply, token) })
     }
 }
 
