@@ -30,6 +30,7 @@ async fn calls_without_a_token_are_those_that_the_simulator_answers_so() {
             seen == 401 || is_tolerated,
             "{line}: status {seen} without a token"
         );
+        assert!(!is_tolerated || seen != 401, "{line}");
     }
 }
 

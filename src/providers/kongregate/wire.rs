@@ -76,12 +76,12 @@ fn success(fields: &Fields) -> Option<bool> {
 
 /// Whether an answer may reject the game's key; it may also mean the player's token.
 pub fn may_reject_key(body: &[u8]) -> bool {
-    let fields = serde_json::from_slice::<Fields>(body);
-    fields.is_ok_and(|fields| {
-        let words = fields.get("error_description").and_then(Value::as_str);
-        success(&fields) != Some(true)
-            && (code(&fields) == FORBIDDEN || (code(&fields).as_str(), words) == NO_GAME)
-    })
+    let Ok(fields) = serde_json::from_slice::<Fields>(body) else {
+        return false;
+    };
+    let code = code(&fields);
+    let words = fields.get("error_description").and_then(Value::as_str);
+    success(&fields) != Some(true) && (code == FORBIDDEN || (code.as_str(), words) == NO_GAME)
 }
 
 fn code(fields: &Fields) -> String {
@@ -184,6 +184,29 @@ mod tests {
             let problem = error.problem(&account, "Kongregate");
             (problem.kind, problem.message)
         })
+    }
+
+    // docs/providers/kongregate.md#failures
+    #[test]
+    fn a_key_may_be_rejected_by_403_and_by_a_missing_game() {
+        for (body, may_reject) in [
+            (r#"{"success":false,"error":403}"#, true),
+            (r#"{"success":false,"error":"403"}"#, true),
+            (r#"{"error":403}"#, true),
+            (
+                r#"{"success":false,"error":400,"error_description":"Required: game_id"}"#,
+                true,
+            ),
+            (
+                r#"{"success":false,"error":400,"error_description":"Required: id"}"#,
+                false,
+            ),
+            (r#"{"success":true,"error":403}"#, false),
+            (r#"{"success":false,"error":404}"#, false),
+            ("<html>403</html>", false),
+        ] {
+            assert_eq!(may_reject_key(body.as_bytes()), may_reject, "{body}");
+        }
     }
 
     // docs/providers/kongregate.md#answers, docs/providers/kongregate.md#contradictions
