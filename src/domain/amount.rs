@@ -275,15 +275,15 @@ impl Cents {
         format!("{self} EUR")
     }
 
-    /// The same in a provider's currency, inert: `12.34 EUR`. Only of the euro are hundredths known; not every currency
-    /// has them, so others are not divided.
+    /// The same in a provider's currency, inert: `12.34 EUR`. Only of the euro is it known that the number is in cents:
+    /// beside another currency it is shown as it is.
     #[must_use]
     pub fn of(self, currency: &str) -> String {
         if currency == "EUR" {
             return self.euros();
         }
         let currency = super::inert::cut(currency, CURRENCY_MAX);
-        format!("{} of the smallest unit of {currency}", self.0)
+        format!("{} {currency}, as written", self.0)
     }
 }
 impl fmt::Display for Cents {

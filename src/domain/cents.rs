@@ -21,7 +21,8 @@ fn amounts(body: &[u8]) -> Vec<String> {
         collect(&value, &mut found);
     }
     if found.len() > MOST {
-        "…".clone_into(&mut found[MOST]);
+        found.truncate(MOST);
+        found.push("…".to_owned());
     }
     found
 }
@@ -34,15 +35,14 @@ fn collect(value: &Value, found: &mut Vec<String>) {
                 let currency = currency.filter(|_| name == "amount");
                 let is_cents =
                     name.ends_with("_cents") || name.ends_with("Cents") || name == "maxBid";
-                if !is_cents && currency.is_none() {
-                    collect(field, found);
-                } else if let Some(cents) = field.as_i64()
-                    && found.len() <= MOST
-                {
-                    found.push(match currency {
-                        None => Cents(cents).to_string(),
-                        Some(currency) => Cents(cents).of(currency),
-                    });
+                match field.as_i64().map(Cents) {
+                    Some(cents) if is_cents || currency.is_some() => {
+                        found.push(match currency {
+                            None => cents.to_string(),
+                            Some(currency) => cents.of(currency),
+                        });
+                    }
+                    _ => collect(field, found),
                 }
             }
         }
@@ -74,9 +74,14 @@ mod tests {
             (r#"{"data": {"amountCents": 20000}}"#, &["200.00"]),
             (r#"{"maxBid": 25, "salesBoosterRenewal": false}"#, &["0.25"]),
             (
-                r#"{"amount": 1999, "currency": "JPY"}"#,
-                &["1999 of the smallest unit of JPY"],
+                r#"{"amount": 25, "currency": "EMT"}"#,
+                &["25 EMT, as written"],
             ),
+            (
+                r#"{"maxBid": {"amount": 25, "currency": "EUR"}}"#,
+                &["0.25 EUR"],
+            ),
+            (r#"{"bidCents": [{"amount_cents": 25}]}"#, &["0.25"]),
             (r#"{"amount": "19.50", "currency": "EUR"}"#, &[]),
             (r#"{"amount": 19.5, "currency": "EUR"}"#, &[]),
             (r#"{"amount": 19}"#, &[]),

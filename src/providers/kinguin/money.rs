@@ -53,7 +53,7 @@ mod tests {
         assert_eq!(read(r#"{"amount":1660}"#).as_deref(), Some("16.60 EUR"));
         assert_eq!(
             read(r#"{"amount":1660,"currency":"JPY"}"#).as_deref(),
-            Some("1660 of the smallest unit of JPY")
+            Some("1660 JPY, as written")
         );
         for not_money in [
             r#"{"amount":16.5}"#,
