@@ -21,8 +21,7 @@ impl Note {
     const RULE: Rule = Rule {
         what: "the note",
         max: LONGEST,
-        // A form shows this one in place of a character that it cannot show.
-        accepts: |c| !inert::is_hostile(c) && c != char::REPLACEMENT_CHARACTER,
+        accepts: |c| !inert::is_hostile(c),
         accepted: "one line without control or invisible characters is accepted",
     };
 
@@ -69,6 +68,7 @@ mod tests {
             Note::typed("refunded ❤\u{fe0f}"),
             Ok("refunded ❤".to_owned())
         );
+        assert_eq!(Note::typed("a\u{fffd}b"), Ok("a\u{fffd}b".to_owned()));
         for (text, why) in [
             (" ", "the note is empty"),
             ("\u{fe0f}", "the note is empty"),
@@ -76,7 +76,6 @@ mod tests {
             ("a\u{1b}[2Jb", "the note has U+001B at position 2"),
             ("a\u{202e}b", "the note has U+202E at position 2"),
             ("👨\u{200d}👧", "the note has U+200D at position 2"),
-            ("👨\u{fffd}👧", "the note has U+FFFD at position 2"),
             (
                 &"x".repeat(501),
                 "the note has 501 characters; at most 500 are accepted",

@@ -1,7 +1,6 @@
 //! The form that adds a note to a watched payment.
 
 use super::form_window::{FormState, FormWindow, WindowText};
-use crate::domain::Note;
 use crate::tui::msg::WatchKey;
 use crate::tui::prelude::*;
 
@@ -33,7 +32,7 @@ impl FormWindow for State {
     }
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
-        let text = self.form.read(TEXT, Note::typed);
+        let text = self.form.read(TEXT, super::typed::note);
         if self.form.find_error() {
             return;
         }

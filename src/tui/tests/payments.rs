@@ -1061,6 +1061,14 @@ fn a_note_is_saved_listed_searched_and_on_the_receipt() {
     assert!(screen(&model, now, 120, 40).contains("Note on LIVE-1"));
     assert_eq!(press(&mut model, "<enter>", now), [], "it needs a text");
     assert!(screen(&model, now, 120, 40).contains("the note is empty"));
+    update(&mut model, now, Msg::Paste("👨\u{200d}👧".into()));
+    press(&mut model, "<enter>", now);
+    let shown = screen(&model, now, 120, 40);
+    assert!(
+        shown.contains("a character that cannot be shown, at position 2"),
+        "{shown}"
+    );
+    press(&mut model, "<esc>N", now);
     update(&mut model, now, Msg::Paste("❤\u{fe0f}".into()));
     let text = "❤ asked for the rest".to_owned();
     let saved = Effect::Note((shop(), id("LIVE-1")), text);
