@@ -15,9 +15,8 @@ use crate::sandbox::controls::{self, Life, OFF_ON, controls};
 
 controls! {
     Kinguin:
-    /// The settings with their current values. Snapshots of earlier versions lack some.
+    /// The settings with their current values.
     #[derive(Debug, Clone, Serialize, Deserialize)]
-    #[serde(default)]
     settings Rules {
         "token-life" token_life: Life = Life(Duration::from_hours(1)), ["5s", "20s", "300s", "3600s"],
             "lifetime of new access tokens";

@@ -59,9 +59,8 @@ pub(super) fn is_prefix(text: &str) -> Result<(), String> {
 
 controls! {
     Kongregate:
-    /// The settings with their current values. Snapshots of earlier versions lack some.
+    /// The settings with their current values.
     #[derive(Debug, Clone, Serialize, Deserialize)]
-    #[serde(default)]
     settings Rules {
         "callback-fault" fault: Fault = Fault::None, Fault::WORDS,
             "send callbacks with a wrong key, a bad signature or encoding, or twice";
