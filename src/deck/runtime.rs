@@ -168,12 +168,6 @@ impl AccountFactory {
         // A secret that was rotated in this run wins over a variable that still has the old one.
         let read_secret = setup.read_secret;
         let read_secret = self.secret_overrides.before(&account.id, read_secret);
-        let keys = Keys::new(
-            &manifest.spec,
-            setup.texts.clone(),
-            read_secret.clone(),
-            setup.secrets.clone(),
-        );
         let mut credentials = Credentials {
             texts: setup.texts,
             read_secret,
@@ -188,6 +182,7 @@ impl AccountFactory {
             clock: self.clock.clone(),
             tokens: None,
         };
+        let keys = Keys::new(&manifest.spec, &credentials);
         // Fetching tokens needs the credentials without tokens.
         let tokens = self.tokens(manifest, &session, &credentials);
         credentials.tokens.clone_from(&tokens);

@@ -1,4 +1,5 @@
-//! A secret that requests are signed with: read for the first of them, and again after the provider has rejected it.
+//! A secret of an account: read when it is first needed, and again after the provider rejected it, or a callback did not
+//! fit it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,6 +12,8 @@ use crate::domain::{Problem, Secret};
 const READ_RETRY: Duration = Duration::from_secs(1);
 /// The same for sources that are slow or prompt (a password manager, a keyring).
 const PROMPT_RETRY: Duration = Duration::from_secs(30);
+/// A source that failed is not read again before this time.
+const FAILED_FOR: Duration = Duration::from_secs(5);
 
 /// How long after a read the source of a rejected secret is not read again.
 #[must_use]
@@ -24,93 +27,108 @@ pub struct CachedSecret {
     read_secret: ReadSecret,
     clock: Clock,
     pause: Duration,
-    cached: Mutex<Option<Cached>>,
-    /// One read at a time, so that requests at the same time cause one prompt.
+    known: Mutex<Known>,
+    /// One read at a time, so that callers at the same time cause one prompt.
     reading: tokio::sync::Mutex<()>,
 }
 
-struct Cached {
-    secret: Secret,
-    /// By the monotonic clock; also of a read that failed.
-    read_at: Duration,
+#[derive(Default)]
+struct Known {
+    secret: Option<Secret>,
+    /// When the source was last read, by the monotonic clock.
+    read_at: Option<Duration>,
+    /// Why that failed.
+    failed: Option<Problem>,
 }
 
 impl CachedSecret {
     /// Reads nothing yet.
+    #[must_use]
     pub fn new(credentials: Credentials, key: &'static str) -> Self {
         Self {
             key,
             pause: reread_pause(credentials.secrets.get(key) == Some(&true)),
             read_secret: credentials.read_secret,
             clock: credentials.clock,
-            cached: Mutex::default(),
+            known: Mutex::default(),
             reading: tokio::sync::Mutex::default(),
         }
     }
 
-    fn cached(&self) -> MutexGuard<'_, Option<Cached>> {
-        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn current(&self) -> Option<Secret> {
-        self.cached().as_ref().map(|cached| cached.secret.clone())
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The current secret, read now if there is none yet. One that is there is returned at once, also while another call
     /// reads it again.
     ///
     /// # Errors
-    /// If its source cannot be read.
+    /// If its source cannot be read, or just before could not.
     pub async fn get(&self) -> Result<Secret, Problem> {
-        if let Some(secret) = self.current() {
-            return Ok(secret);
+        if let Some(secret) = &self.known().secret {
+            return Ok(secret.clone());
         }
         let _reading = self.reading.lock().await;
-        if let Some(secret) = self.current() {
-            return Ok(secret);
+        {
+            let known = self.known();
+            if let Some(secret) = &known.secret {
+                return Ok(secret.clone());
+            }
+            if let Some(problem) = &known.failed
+                && self.was_read_within(&known, FAILED_FOR)
+            {
+                return Err(problem.clone());
+            }
         }
-        let secret = (self.read_secret)(self.key).await?;
-        *self.cached() = Some(Cached {
-            secret: secret.clone(),
-            read_at: self.clock.now().mono,
-        });
-        Ok(secret)
+        self.read().await
     }
 
-    /// Whether there is another secret than the one that the provider has rejected; reads the source again, unless it
-    /// was read just before.
-    pub async fn reread(&self, rejected: &Secret) -> bool {
+    /// Whether there is another secret than the rejected one; reads the source again, unless it was read just before.
+    ///
+    /// # Errors
+    /// If the source cannot be read, or just before could not. The old secret stays in use.
+    pub async fn reread(&self, rejected: &Secret) -> Result<bool, Problem> {
+        // A caller that waited here for another's read uses what that one found.
         let _reading = self.reading.lock().await;
-        let now = self.clock.now().mono;
         {
-            let mut cached = self.cached();
-            let Some(cached) = &mut *cached else {
-                return false;
+            let known = self.known();
+            if known.secret.as_ref() != Some(rejected) {
+                return Ok(known.secret.is_some());
+            }
+            let pause = match &known.failed {
+                Some(_) => FAILED_FOR,
+                None => self.pause,
             };
-            if cached.secret != *rejected {
-                return true;
-            }
-            if now.saturating_sub(cached.read_at) < self.pause {
-                return false;
-            }
-            cached.read_at = now;
-        }
-        match (self.read_secret)(self.key).await {
-            Ok(secret) => {
-                let is_other = secret != *rejected;
-                *self.cached() = Some(Cached {
-                    secret,
-                    read_at: now,
-                });
-                is_other
-            }
-            // The old one stays in use: a rejection can have another cause.
-            Err(problem) => {
-                let (key, why) = (self.key, problem.message);
-                tracing::warn!(key, why, "a rejected secret cannot be read again");
-                false
+            if self.was_read_within(&known, pause) {
+                return known.failed.clone().map_or(Ok(false), Err);
             }
         }
+        let read = self.read().await;
+        if let Err(problem) = &read {
+            let (key, why) = (self.key, &problem.message);
+            tracing::warn!(key, why, "a rejected secret cannot be read again");
+        }
+        read.map(|secret| secret != *rejected)
+    }
+
+    fn was_read_within(&self, known: &Known, pause: Duration) -> bool {
+        let now = self.clock.now().mono;
+        known
+            .read_at
+            .is_some_and(|at| now.saturating_sub(at) < pause)
+    }
+
+    async fn read(&self) -> Result<Secret, Problem> {
+        // Now too: a read that is cancelled counts.
+        self.known().read_at = Some(self.clock.now().mono);
+        let read = (self.read_secret)(self.key).await;
+        let mut known = self.known();
+        known.read_at = Some(self.clock.now().mono);
+        known.failed = read.as_ref().err().cloned();
+        if let Ok(secret) = &read {
+            known.secret = Some(secret.clone());
+        }
+        read
     }
 }
 
@@ -131,7 +149,7 @@ mod tests {
             read_secret,
             clock,
             pause: reread_pause(is_slow),
-            cached: Mutex::default(),
+            known: Mutex::default(),
             reading: tokio::sync::Mutex::default(),
         };
         (secret, manual_clock)
@@ -155,20 +173,20 @@ mod tests {
             source.lock().unwrap().0 = Some("new");
             manual_clock.advance(second * (pause - 1));
             assert!(
-                !secret.reread(&old).await,
+                !secret.reread(&old).await.unwrap(),
                 "{pause}: it was read just before"
             );
             manual_clock.advance(second);
             let both = tokio::join!(secret.reread(&old), secret.reread(&old));
-            assert_eq!((both, reads()), ((true, true), 2), "{pause}");
+            assert_eq!((both, reads()), ((Ok(true), Ok(true)), 2), "{pause}");
             let new = secret.get().await.unwrap();
             assert_eq!(new.expose(), "new");
             source.lock().unwrap().0 = None;
-            for _ in 0..2 {
-                manual_clock.advance(second * pause);
-                assert!(!secret.reread(&new).await);
+            for (waits, read) in [(pause, 3), (4, 3), (1, 4)] {
+                manual_clock.advance(second * waits);
+                assert!(secret.reread(&new).await.is_err());
+                assert_eq!(reads(), read, "one that fails is spared");
             }
-            assert_eq!(reads(), 4);
             assert_eq!(secret.get().await.unwrap().expose(), "new");
         }
     }
@@ -194,7 +212,7 @@ mod tests {
         };
         let both = tokio::time::timeout(Duration::from_secs(5), both);
         let (is_other, meanwhile) = both.await.unwrap();
-        assert_eq!((is_other, meanwhile.expose()), (true, "old"));
+        assert_eq!((is_other, meanwhile.expose()), (Ok(true), "old"));
         assert_eq!(secret.get().await.unwrap().expose(), "new");
     }
 }

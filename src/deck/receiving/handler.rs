@@ -57,8 +57,7 @@ impl Shared {
     ) -> Result<ParsedCallback, Refusal> {
         let spec = runtime.manifest.callbacks;
         let keys = &runtime.keys;
-        let now = self.queries.clock.now().mono;
-        let held = keys.held(spec.secrets, now).await;
+        let held = keys.held(spec.secrets).await;
         let held = held.map_err(Refusal::Unable)?;
         let judged = (spec.read)(inbound, &held);
         // Only a failed check can become a passed one by another secret.
@@ -66,7 +65,7 @@ impl Shared {
             return judged;
         }
         // The secret may have changed while its source cannot be read, so the provider is to send the callback again.
-        match keys.reread(&held, spec.secrets, now).await {
+        match keys.reread(&held, spec.secrets).await {
             Ok(Some(held)) => (spec.read)(inbound, &held),
             Ok(None) => judged,
             Err(problem) => Err(Refusal::Unable(problem)),

@@ -1,160 +1,87 @@
-//! The secrets that an account's callbacks are verified with: when their sources are read, and read again.
+//! The secrets that an account's callbacks are verified with.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use crate::callbacks::CallbackSecrets;
-use crate::config::KeyKind;
+use crate::config::{KeyKind, ProviderSpec};
 use crate::domain::Problem;
-use crate::providers::{ReadSecret, reread_pause};
-
-/// A source that failed is not read again before this time.
-const FAILED_FOR: Duration = Duration::from_secs(5);
+use crate::providers::{CachedSecret, Credentials};
 
 /// The texts and secrets that callbacks of an account are verified with; read at the first callback.
 pub(in crate::deck) struct Keys {
     texts: BTreeMap<&'static str, String>,
-    read_secret: ReadSecret,
-    /// The keys that are set, and whether reading one is slow.
-    set: BTreeMap<&'static str, bool>,
-    known: Mutex<SecretCache>,
-    /// One read at a time: a source may be a password manager that takes seconds.
-    reading: tokio::sync::Mutex<()>,
-}
-
-#[derive(Default)]
-struct SecretCache {
-    held: Option<Arc<CallbackSecrets>>,
-    /// When the sources were last read, by the monotonic clock.
-    asked: Option<Duration>,
-    failed: Option<Problem>,
+    /// Those that are set.
+    secrets: BTreeMap<&'static str, CachedSecret>,
 }
 
 impl Keys {
-    /// `set` names the keys that are set, and whether reading one is slow: a command or a keyring.
-    pub(in crate::deck) fn new(
-        spec: &crate::config::ProviderSpec,
-        mut texts: BTreeMap<&'static str, String>,
-        read_secret: ReadSecret,
-        set: BTreeMap<&'static str, bool>,
-    ) -> Self {
+    /// Reads nothing yet.
+    pub(in crate::deck) fn new(spec: &ProviderSpec, credentials: &Credentials) -> Self {
         // The simulator's account has its secrets among its texts.
-        let secret = |name: &str| {
+        let is_secret = |name: &str| {
             let mut keys = spec.keys.iter();
             keys.any(|key| key.name == name && key.kind == KeyKind::Secret)
         };
-        texts.retain(|name, _| !secret(name));
+        let mut texts = credentials.texts.clone();
+        texts.retain(|name, _| !is_secret(name));
+        let set = credentials.secrets.keys();
+        let secrets = set.map(|key| (*key, CachedSecret::new(credentials.clone(), key)));
         Self {
             texts,
-            read_secret,
-            set,
-            known: Mutex::default(),
-            reading: tokio::sync::Mutex::default(),
+            secrets: secrets.collect(),
         }
-    }
-
-    fn known(&self) -> std::sync::MutexGuard<'_, SecretCache> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The current secrets, read now if there are none yet.
-    pub(super) async fn held(
-        &self,
-        secrets: &[&'static str],
-        now: Duration,
-    ) -> Result<Arc<CallbackSecrets>, Problem> {
-        if let Some(held) = &self.known().held {
-            return Ok(held.clone());
-        }
-        // Callers that come together wait for one read: each may open a password manager's prompt.
-        let _reading = self.reading.lock().await;
-        {
-            let known = self.known();
-            if let Some(held) = &known.held {
-                return Ok(held.clone());
-            }
-            let lately = known
-                .asked
-                .is_some_and(|at| now.saturating_sub(at) < FAILED_FOR);
-            if let (Some(problem), true) = (&known.failed, lately) {
-                return Err(problem.clone());
-            }
-        }
-        self.read(secrets, now).await
-    }
-
-    /// Newer secrets than `judged_by`, after a callback was rejected with those. One caller at a time reads the sources
-    /// again, at the intervals above. `None` if there are no newer ones.
-    pub(super) async fn reread(
-        &self,
-        judged_by: &CallbackSecrets,
-        secrets: &[&'static str],
-        now: Duration,
-    ) -> Result<Option<Arc<CallbackSecrets>>, Problem> {
-        // A caller that waited here for another's read uses what that one found.
-        let _reading = self.reading.lock().await;
-        let other =
-            |held: Arc<CallbackSecrets>| (held.secrets != judged_by.secrets).then_some(held);
-        {
-            let known = self.known();
-            if let Some(held) = known.held.clone().and_then(other) {
-                return Ok(Some(held));
-            }
-            let is_slow = secrets.iter().any(|key| self.set.get(key) == Some(&true));
-            // Anyone can send a callback that is rejected.
-            let pause = match &known.failed {
-                Some(_) => FAILED_FOR,
-                None => reread_pause(is_slow),
-            };
-            if known.asked.is_some_and(|at| now.saturating_sub(at) < pause) {
-                return known.failed.clone().map_or(Ok(None), Err);
-            }
-        }
-        self.read(secrets, now).await.map(other)
-    }
-
-    async fn read(
-        &self,
-        keys: &[&'static str],
-        now: Duration,
-    ) -> Result<Arc<CallbackSecrets>, Problem> {
+    pub(super) async fn held(&self, keys: &[&'static str]) -> Result<CallbackSecrets, Problem> {
         let mut held = CallbackSecrets {
             texts: self.texts.clone(),
             ..CallbackSecrets::default()
         };
-        let mut failed = None;
-        for key in keys.iter().filter(|key| self.set.contains_key(*key)) {
-            match (self.read_secret)(key).await {
-                Ok(secret) => drop(held.secrets.insert(key, secret)),
-                Err(problem) => failed = Some(problem),
+        for key in keys {
+            if let Some(secret) = self.secrets.get(key) {
+                held.secrets.insert(key, secret.get().await?);
             }
         }
-        let mut known = self.known();
-        known.asked = Some(now);
-        known.failed.clone_from(&failed);
-        // A secret that failed leaves the old ones in use.
-        match failed {
-            Some(problem) => Err(problem),
-            None => Ok(known.held.insert(Arc::new(held)).clone()),
+        Ok(held)
+    }
+
+    /// Newer secrets than `judged_by`, after a callback was rejected with those; `None` if there are none. Reads their
+    /// sources again, unless that was done just before: anyone can send a callback that is rejected.
+    pub(super) async fn reread(
+        &self,
+        judged_by: &CallbackSecrets,
+        keys: &[&'static str],
+    ) -> Result<Option<CallbackSecrets>, Problem> {
+        for (key, rejected) in &judged_by.secrets {
+            if let Some(secret) = self.secrets.get(key) {
+                secret.reread(rejected).await?;
+            }
         }
+        let held = self.held(keys).await?;
+        Ok((held.secrets != judged_by.secrets).then_some(held))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
 
     use super::*;
-    use crate::domain::Secret;
+    use crate::clock::{Clock, ManualClock};
+    use crate::domain::{Secret, WallTime};
+    use crate::ledger::{Ledger, NonceRules};
+    use crate::providers::ReadSecret;
 
     const KEY: &str = "webhook_secret";
 
-    /// Keys whose source says what is in the lock, or fails, and counts how often it was asked.
-    fn keys(source: &Arc<Mutex<Option<&'static str>>>, is_slow: bool) -> (Keys, Arc<AtomicU32>) {
-        let asked = Arc::new(AtomicU32::new(0));
-        let (source, counted) = (source.clone(), asked.clone());
-        let read: ReadSecret = Arc::new(move |_| {
+    /// Keys whose source says what is in the lock, or fails, and counts how often it was read.
+    fn keys(source: &Arc<Mutex<Option<&'static str>>>) -> (Keys, Arc<AtomicU32>, ManualClock) {
+        let reads = Arc::new(AtomicU32::new(0));
+        let (source, counted) = (source.clone(), reads.clone());
+        let read_secret: ReadSecret = Arc::new(move |_| {
             let (source, counted) = (source.clone(), counted.clone());
             Box::pin(async move {
                 counted.fetch_add(1, Ordering::SeqCst);
@@ -164,9 +91,22 @@ mod tests {
                     .ok_or_else(|| Problem::config("locked", ""))
             })
         });
+        let (clock, manual_clock) = Clock::by_hand(WallTime(0));
+        let credentials = Credentials {
+            texts: BTreeMap::from([
+                (KEY, "the simulator's".to_owned()),
+                ("client_id", "1".into()),
+            ]),
+            read_secret,
+            secrets: BTreeMap::from([(KEY, false)]),
+            endpoints: Vec::new(),
+            ledger: Ledger::in_memory(clock.clone()),
+            nonces: NonceRules::default(),
+            clock,
+            tokens: None,
+        };
         let spec = &crate::providers::by_name("kinguin").unwrap().spec;
-        let set = BTreeMap::from([(KEY, is_slow)]);
-        (Keys::new(spec, BTreeMap::new(), read, set), asked)
+        (Keys::new(spec, &credentials), reads, manual_clock)
     }
 
     fn secret(held: &CallbackSecrets) -> &str {
@@ -174,45 +114,32 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_of_a_burst_are_judged_by_the_new_secret_and_one_of_them_asks_for_it() {
+    async fn all_of_a_burst_are_judged_by_the_new_secret_and_one_of_them_reads_it() {
         let source = Arc::new(Mutex::new(Some("old")));
-        let (keys, asked) = keys(&source, false);
-        let at = Duration::from_secs;
-        let old = keys.held(&[KEY], at(0)).await.unwrap();
+        let (keys, reads, manual_clock) = keys(&source);
+        let second = Duration::from_secs(1);
+        let old = keys.held(&[KEY]).await.unwrap();
         assert_eq!(secret(&old), "old");
+        assert_eq!(old.texts.keys().collect::<Vec<_>>(), [&"client_id"]);
         *source.lock().unwrap() = Some("new");
-        let too_soon = keys.reread(&old, &[KEY], at(0)).await.unwrap();
+        let too_soon = keys.reread(&old, &[KEY]).await.unwrap();
         assert!(too_soon.is_none());
-        let one = || keys.reread(&old, &[KEY], at(1));
+        manual_clock.advance(second);
+        let one = || keys.reread(&old, &[KEY]);
         for found in <[_; 3]>::from(tokio::join!(one(), one(), one())) {
             assert_eq!(secret(&found.unwrap().unwrap()), "new");
         }
-        assert_eq!(asked.load(Ordering::SeqCst), 2);
+        assert_eq!(reads.load(Ordering::SeqCst), 2);
+        manual_clock.advance(second);
         // A forged one finds nothing new.
-        let new = keys.held(&[KEY], at(2)).await.unwrap();
-        assert!(keys.reread(&new, &[KEY], at(2)).await.unwrap().is_none());
+        let new = keys.held(&[KEY]).await.unwrap();
+        assert!(keys.reread(&new, &[KEY]).await.unwrap().is_none());
         *source.lock().unwrap() = None;
-        for second in [3, 4] {
-            assert!(keys.reread(&new, &[KEY], at(second)).await.is_err());
+        for _ in 0..2 {
+            manual_clock.advance(second);
+            assert!(keys.reread(&new, &[KEY]).await.is_err());
         }
-        assert_eq!(asked.load(Ordering::SeqCst), 4, "one that fails is spared");
-        assert_eq!(secret(&keys.held(&[KEY], at(4)).await.unwrap()), "new");
-    }
-
-    #[tokio::test]
-    async fn a_program_or_a_keyring_is_not_asked_at_each_forged_callback() {
-        let source = Arc::new(Mutex::new(Some("same")));
-        let (keys, asked) = keys(&source, true);
-        let at = Duration::from_secs;
-        let held = keys.held(&[KEY], at(0)).await.unwrap();
-        for second in 1..=31 {
-            assert!(
-                keys.reread(&held, &[KEY], at(second))
-                    .await
-                    .unwrap()
-                    .is_none()
-            );
-        }
-        assert_eq!(asked.load(Ordering::SeqCst), 2);
+        assert_eq!(reads.load(Ordering::SeqCst), 4, "one that fails is spared");
+        assert_eq!(secret(&keys.held(&[KEY]).await.unwrap()), "new");
     }
 }

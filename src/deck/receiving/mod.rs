@@ -126,10 +126,7 @@ impl Shared {
     async fn know_secrets(&self, account: &AccountId) {
         if let Some(runtime) = self.queries.registry.find(account) {
             let secrets = runtime.manifest.callbacks.secrets;
-            let _ = runtime
-                .keys
-                .held(secrets, self.queries.clock.now().mono)
-                .await;
+            let _ = runtime.keys.held(secrets).await;
         }
     }
 

@@ -18,7 +18,7 @@ use crate::domain::{
     PlayerToken, ProblemKind, Secret,
 };
 use crate::net::retry;
-use crate::providers::reread_pause;
+use crate::providers::cached_secret::reread_pause;
 
 // docs/providers/kanga.md#hosts, docs/providers/kinguin.md#hosts, docs/providers/kongregate.md#hosts,
 // docs/providers/pledg.md#environments

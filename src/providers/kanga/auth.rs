@@ -207,7 +207,7 @@ impl Authorise for Kanga {
             });
             // For the next call.
             if let Some(secret) = secret.filter(|_| is_stale && renewed) {
-                self.secret.reread(secret).await;
+                drop(self.secret.reread(secret).await);
             }
             is_stale
         })

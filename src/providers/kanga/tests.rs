@@ -11,8 +11,8 @@ use crate::domain::simulate::{Command, Fault, PayerAct};
 use crate::domain::{
     Amount, Currency, EstimateRequest, Payment, PaymentId, PaymentState, Problem, ProblemKind,
 };
+use crate::providers::cached_secret::reread_pause;
 use crate::providers::contract::bench::Bench;
-use crate::providers::reread_pause;
 
 fn id(id: &str) -> PaymentId {
     PaymentId::new(id).unwrap()

@@ -79,7 +79,7 @@ impl Authorise for Kongregate {
     ) -> BoxFuture<'a, bool> {
         Box::pin(async move {
             match key.filter(|_| !renewed && wire::may_reject_key(&reply.body)) {
-                Some(key) => self.key.reread(key).await,
+                Some(key) => self.key.reread(key).await.unwrap_or(false),
                 None => false,
             }
         })
