@@ -79,7 +79,9 @@ fn a_key_that_a_busy_offer_rejects_has_failed_and_can_be_sent_again() {
     let ran = simulated.run(&add);
     assert_eq!(ran.code, 5, "{ran:?}");
     assert!(
-        ran.out.contains("line 1: failed") && ran.out.contains("is already being processed"),
+        ran.out.contains("line 1: failed")
+            && ran.out.contains("is already being processed")
+            && ran.out.contains("a repeat adds no key twice"),
         "{ran:?}"
     );
     assert!(ran.err.contains("0 added, 1 failed"), "{ran:?}");
