@@ -396,7 +396,8 @@ impl Shared {
                 return AttemptOutcome::without_answer(problem.message, end);
             }
         };
-        if !raw.is_whole() {
+        // A body is discarded only of a callback that is rejected.
+        if !delivery.is_genuine() && !raw.is_whole() {
             return AttemptOutcome::hopeless(
                 "its body was not received whole, so it cannot be forwarded",
             );

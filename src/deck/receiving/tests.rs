@@ -374,6 +374,35 @@ async fn a_callback_is_handed_on_byte_for_byte_until_it_is_taken() {
 }
 
 #[tokio::test]
+async fn an_accepted_callback_with_an_empty_chunked_body_is_forwarded() {
+    let folder = tempfile::tempdir().unwrap();
+    let shop = Peer::start(&[(200, "yes")]).await;
+    let mut bench = open(folder.path(), &shop.url, Some(WORKING)).await;
+    let raw = Raw {
+        headers: vec![("transfer-encoding".into(), b"chunked".to_vec())],
+        body: bytes::Bytes::new(),
+        ..raw()
+    };
+    let jobs = [(JobKind::Forward, shop.url.as_str())];
+    let delivery = bench.receive("shop", &jobs, &raw).await;
+    let job = bench.tried(1).await;
+    assert_eq!((job.state, &*job.summary), (JobState::Done, "HTTP 200"));
+    let seen = shop.seen.lock().unwrap()[0].clone();
+    assert_eq!(seen.headers()["content-length"], "0");
+    assert!(!seen.headers().contains_key("transfer-encoding"));
+
+    // One that was rejected may have had a body that was not read.
+    let mut new = bench.new_delivery("shop", &jobs, &raw).await;
+    new.verdict = Verdict::Unreadable;
+    new.dedup_key = None;
+    let unread = bench.deck.ledger.deliver(new).await.unwrap();
+    assert!(unread.id > delivery.id);
+    let job = bench.tried(1).await;
+    assert_eq!(job.state, JobState::GivenUp);
+    assert!(job.summary.contains("whole"), "{}", job.summary);
+}
+
+#[tokio::test]
 async fn whatever_the_shops_server_answers_but_2xx_is_tried_again() {
     let folder = tempfile::tempdir().unwrap();
     let shop = Peer::start(&[(404, "no"), (302, "no"), (403, "no"), (201, "yes")]).await;
