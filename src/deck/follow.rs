@@ -102,11 +102,14 @@ impl Follower {
         };
         news.requests = deck.ledger.log(after).await.ok()?;
         if news.requests.len() == BATCH {
+            let newest = deck.ledger.log(newest).await.ok()?;
+            let gap =
+                newest.last().map(|oldest| oldest.id) > news.requests.last().map(|next| next.id);
             // Before the first read there is no gap.
-            if self.request != ExchangeId(0) {
+            if gap && self.request != ExchangeId(0) {
                 deck.gate.emit(Event::Missed);
             }
-            news.requests = deck.ledger.log(newest).await.ok()?;
+            news.requests = newest;
         }
         // Nothing fails from here on: what is read counts as seen.
         self.observation = Some(last);

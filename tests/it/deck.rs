@@ -10,6 +10,7 @@ use tilldeck::domain::{
     AccountId, Amount, BudgetGauge, Currency, EstimateRequest, LinkRequest, Payment, PaymentId,
     PaymentLink, PaymentState, Problem, ProblemKind, RequestId, WallTime,
 };
+use tilldeck::ledger::LogQuery;
 use tilldeck::net::{Event, RequestOptions, Timeouts};
 use tilldeck::providers::SPECS;
 
@@ -713,4 +714,37 @@ async fn the_request_of_another_program_is_found_if_an_account_of_this_profile_s
         .map(|(account, seen)| (account.as_str(), seen.payment.id.as_str()))
         .collect();
     assert_eq!(found, [("shop", "A-17")]);
+}
+
+#[tokio::test]
+async fn new_requests_that_fit_one_batch_are_not_reported_as_missed() {
+    const BATCH: usize = 200;
+    let peer = Peer::start(vec![json(ACTIVE)]);
+    let place = Place::with_shop(&peer.url);
+    let mut bench = open(&place, Timeouts::default()).await;
+    let other = open(&place, Timeouts::default()).await;
+    let mut follower = Follower::new(&bench.deck).await;
+    check(&other, "A-17").await.unwrap();
+    let news = follower.next(&bench.deck).await;
+    let request = news.requests[0].clone();
+    let mut saved = 1;
+    for (new, missed) in [(BATCH, false), (BATCH + 1, true)] {
+        let ledger = other.deck.ledger();
+        for _ in 0..new {
+            ledger.record_later(request.clone(), Box::new(|_| {}));
+        }
+        saved += new;
+        let all = || LogQuery {
+            limit: 2 * saved,
+            ..LogQuery::default()
+        };
+        while ledger.count_exchanges(all()).await.unwrap() < saved {
+            tokio::task::yield_now().await;
+        }
+        let news = follower.next(&bench.deck).await;
+        assert_eq!(news.requests.len(), BATCH);
+        let mut events = std::iter::from_fn(|| bench.events.try_recv());
+        let is_reported = events.any(|event| event == Event::Missed);
+        assert_eq!(is_reported, missed, "of {new}");
+    }
 }

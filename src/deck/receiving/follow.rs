@@ -173,7 +173,7 @@ impl Follower<'_> {
             let Ok(newest) = ledger.deliveries(newest).await else {
                 return false;
             };
-            let gap = newest.last().map(|oldest| oldest.id) > page.first().map(|next| next.id);
+            let gap = newest.last().map(|oldest| oldest.id) > page.last().map(|next| next.id);
             if gap {
                 self.shared.gate.emit(Event::Missed);
             }
