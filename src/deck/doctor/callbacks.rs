@@ -124,7 +124,9 @@ pub(super) fn outside(deck: &Arc<Deck>, subject: &Subject) -> Vec<Findings> {
 /// address of another account.
 fn address(base: &Url, account: &str) -> Option<Url> {
     let path = base.path().trim_end_matches('/');
-    let path = match Address::of(path) {
+    // A web server may add a path of its own before `/callbacks`.
+    let mut ends = path.rmatch_indices('/').map(|(at, _)| &path[at..]);
+    let path = match ends.find_map(Address::of) {
         None => format!("{path}/callbacks/{account}"),
         Some(address) if address.account.is_empty() => format!("{path}/{account}"),
         Some(address) if address.account == account => path.to_owned(),
@@ -232,6 +234,15 @@ mod tests {
                 Some("https://h.example/callbacks/shop"),
             ),
             ("https://h.example/callbacks/keys", None),
+            (
+                "https://h.example/hooks/callbacks/",
+                Some("https://h.example/hooks/callbacks/shop"),
+            ),
+            (
+                "https://h.example/hooks/callbacks/shop",
+                Some("https://h.example/hooks/callbacks/shop"),
+            ),
+            ("https://h.example/hooks/callbacks/keys", None),
         ] {
             let found = address(&Url::parse(base).unwrap(), "shop");
             assert_eq!(found.as_ref().map(Url::as_str), wanted, "{base}");
