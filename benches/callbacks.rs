@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tilldeck::callbacks::seal::Sealer;
 use tilldeck::callbacks::{
     Answer, CallbackHandler, CallbackHandlers, Dedup, Inbound, Limits, ParsedCallback, Receiver,
@@ -14,7 +15,7 @@ use tilldeck::callbacks::{
 };
 use tilldeck::clock::Clock;
 use tilldeck::domain::{Delivery, PaymentId, Secret, Subject};
-use tilldeck::http_server::{Outcome, Response, Server, text};
+use tilldeck::http_server::{Outcome, Server, text};
 use tilldeck::ledger::{DatabaseSettings, Ledger, Retention};
 use tilldeck::net::BoxFuture;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -65,7 +66,7 @@ impl CallbackHandler for All {
         None
     }
 
-    fn relay<'a>(&'a self, _: &'a Inbound, _: &'a Delivery) -> BoxFuture<'a, Option<Response>> {
+    fn relay<'a>(&'a self, _: &'a Inbound, _: &'a Delivery) -> BoxFuture<'a, Option<Bytes>> {
         Box::pin(async { None })
     }
 }

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use hyper::http::StatusCode;
 
 use crate::domain::{Delivery, Problem, Secret, Subject, WallTime};
-use crate::http_server::{Request, Response};
+use crate::http_server::Request;
 use crate::net::BoxFuture;
 
 pub use address::Address;
@@ -86,8 +86,9 @@ pub enum Dedup {
 pub enum Answer {
     /// 200 with a body that the provider ignores.
     Plain,
-    /// The provider waits for the shop's answer: its server is called while the connection is open. Without a server,
-    /// or if it fails or is too slow, the answer is this JSON, which charges no player.
+    /// The provider waits for the shop's answer: its server is called while the connection is open. Its answer is
+    /// returned with status 200, as JSON. Without a server, or if it fails or is too slow, the answer is this JSON, which
+    /// charges no player.
     Relayed {
         /// The answer without the shop.
         otherwise: &'static str,
@@ -162,13 +163,14 @@ pub trait CallbackHandler: Send + Sync {
     fn read<'a>(&'a self, inbound: &'a Inbound) -> BoxFuture<'a, Result<ParsedCallback, Refusal>>;
     /// The forward target of its callbacks.
     fn forward_to(&self) -> Option<String>;
-    /// Calls the shop's server while the provider waits, and saves the result; `None` if no answer arrived. The job's
-    /// lease is [`crate::domain::job::LEASE`]. The future is dropped after [`Limits::relay`].
+    /// Calls the shop's server while the provider waits, and saves the result. The body of its answer, as it was saved;
+    /// `None` if none arrived that can be returned. The job's lease is [`crate::domain::job::LEASE`]. The future is
+    /// dropped after [`Limits::relay`].
     fn relay<'a>(
         &'a self,
         inbound: &'a Inbound,
         delivery: &'a Delivery,
-    ) -> BoxFuture<'a, Option<Response>>;
+    ) -> BoxFuture<'a, Option<Bytes>>;
 }
 
 /// A request as received, for saving and forwarding.

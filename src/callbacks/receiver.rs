@@ -360,7 +360,7 @@ impl Shared {
         let answer = match parsed.answer {
             Answer::Plain => text(StatusCode::OK, "ok"),
             Answer::Relayed { otherwise } => {
-                let shop_response = match delivery.verdict {
+                let body = match delivery.verdict {
                     // Only the first delivery calls the shop; a repeat gets the same answer, or an order would be
                     // delivered twice.
                     Verdict::Accepted => match self.relay(handler, inbound, &delivery).await {
@@ -369,7 +369,7 @@ impl Shared {
                     },
                     _ => self.first_answer(dedup_key).await,
                 };
-                shop_response.unwrap_or_else(|| json(Bytes::from_static(otherwise.as_bytes())))
+                json(body.unwrap_or_else(|| Bytes::from_static(otherwise.as_bytes())))
             }
         };
         (answer, Some(delivery))

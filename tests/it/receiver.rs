@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tilldeck::callbacks::seal::Sealer;
@@ -18,7 +19,6 @@ use tilldeck::domain::job::{AttemptOutcome, Disposition, JobResult, LEASE, Lease
 use tilldeck::domain::{
     Delivery, JobKind, JobState, Listening, Problem, ProblemKind, Secret, Verdict, WallTime,
 };
-use tilldeck::http_server::{Response, respond};
 use tilldeck::ledger::{DeliveryQuery, JobFilter, Ledger, Retention};
 use tilldeck::net::{BoxFuture, redact};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -127,7 +127,7 @@ impl CallbackHandler for Seat {
         &'a self,
         inbound: &'a Inbound,
         delivery: &'a Delivery,
-    ) -> BoxFuture<'a, Option<Response>> {
+    ) -> BoxFuture<'a, Option<Bytes>> {
         Box::pin(async move {
             let number = self.hall.relayed.fetch_add(1, Ordering::Relaxed);
             if inbound.request.body().starts_with(b"slow") {
@@ -151,11 +151,7 @@ impl CallbackHandler for Seat {
             let held = inbound.at.plus(LEASE);
             let kept = self.hall.ledger.finish_attempt(job, held, tried).await;
             kept.unwrap();
-            Some(respond(
-                hyper::http::StatusCode::OK,
-                "application/json",
-                said,
-            ))
+            Some(said.into())
         })
     }
 }

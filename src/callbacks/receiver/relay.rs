@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Shared, json};
+use bytes::Bytes;
+
+use super::Shared;
 use crate::callbacks::{CallbackHandler, Inbound};
 use crate::domain::job::{AttemptOutcome, JobResult, LEASE};
 use crate::domain::{Delivery, JobKind, JobState};
-use crate::http_server::Response;
 use crate::ledger::DedupKey;
 
 /// The interval of checks for the shop's answer to the first of several equal orders.
@@ -22,7 +23,7 @@ impl Shared {
         handler: &dyn CallbackHandler,
         inbound: &Inbound,
         delivery: &Delivery,
-    ) -> Result<Option<Response>, TimedOut> {
+    ) -> Result<Option<Bytes>, TimedOut> {
         let mut jobs = delivery.jobs.iter();
         let Some(job) = jobs.find(|job| job.kind == JobKind::Relay) else {
             return Ok(None);
@@ -50,13 +51,13 @@ impl Shared {
 
     /// The answer of the shop after a timeout. One that was saved at the last moment wins, so that a repeat of the
     /// order gets the same one.
-    pub(super) async fn saved_answer(&self, dedup_key: DedupKey) -> Option<Response> {
+    pub(super) async fn saved_answer(&self, dedup_key: DedupKey) -> Option<Bytes> {
         self.open(self.setup.ledger.first_reply(dedup_key).await.ok()?.sealed)
     }
 
     /// The answer to the first of these equal orders. While the shop is still being called, this waits: two answers to
     /// one order must not differ.
-    pub(super) async fn first_answer(&self, dedup_key: DedupKey) -> Option<Response> {
+    pub(super) async fn first_answer(&self, dedup_key: DedupKey) -> Option<Bytes> {
         let answered = async {
             loop {
                 let first = self.setup.ledger.first_reply(dedup_key).await.ok()?;
@@ -71,8 +72,7 @@ impl Shared {
         self.open(sealed.ok()?)
     }
 
-    fn open(&self, sealed: Option<Vec<u8>>) -> Option<Response> {
-        let body = self.setup.sealer.open_reply(&sealed?)?;
-        Some(json(body.into()))
+    fn open(&self, sealed: Option<Vec<u8>>) -> Option<Bytes> {
+        self.setup.sealer.open_reply(&sealed?).map(Bytes::from)
     }
 }

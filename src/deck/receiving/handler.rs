@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use reqwest::Url;
 
 use super::super::runtime::AccountRuntime;
 use super::Shared;
 use crate::callbacks::{CallbackHandler, CallbackHandlers, Inbound, ParsedCallback, Refusal};
 use crate::domain::{AccountId, Delivery, JobKind, Problem, Verdict, inert};
-use crate::http_server::Response;
 use crate::net::{BoxFuture, Event, redact};
 
 pub(super) struct CallbackRouter(pub(super) Arc<Shared>);
@@ -95,7 +95,7 @@ impl CallbackHandler for AccountHandler {
         &'a self,
         inbound: &'a Inbound,
         delivery: &'a Delivery,
-    ) -> BoxFuture<'a, Option<Response>> {
+    ) -> BoxFuture<'a, Option<Bytes>> {
         let job = delivery.jobs.iter().find(|job| job.kind == JobKind::Relay);
         match job {
             Some(job) => Box::pin(self.shared.relay(inbound, delivery, job)),

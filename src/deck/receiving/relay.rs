@@ -2,16 +2,14 @@
 //! is no automatic retry, because an order could be delivered twice (`docs/providers/kongregate.md`).
 
 use bytes::Bytes;
-use hyper::http::{HeaderValue, StatusCode, header};
 
 use super::Shared;
-use super::forward::{self, Destination, ForwardResult};
+use super::forward::{self, Destination, ForwardResult, REPLY_KEPT_MAX};
 use super::jobs::ClaimedJob;
 use crate::callbacks::{Inbound, Raw};
-use crate::domain::job::LEASE;
+use crate::domain::job::{Disposition, LEASE};
 use crate::domain::{Delivery, Job};
-use crate::http_server::{self, Response};
-use crate::net::NetError;
+use crate::net::{NetError, Reply};
 
 impl Shared {
     /// Calls the shop's server; `None` if no answer came that can be returned to the provider. The receiver sets the
@@ -21,7 +19,7 @@ impl Shared {
         inbound: &Inbound,
         delivery: &Delivery,
         job: &Job,
-    ) -> Option<Response> {
+    ) -> Option<Bytes> {
         let began = self.queries.clock.now();
         let raw = Raw::of(&inbound.request);
         let result = match forward::target(&job.target) {
@@ -34,31 +32,26 @@ impl Shared {
             }
             Err(problem) => ForwardResult(Err(NetError::Unauthorised(problem))),
         };
+        let reply = result.0.as_ref().ok().filter(|_| result.taken());
+        let unfit = reply.and_then(unfit);
+        let answer = reply.filter(|_| unfit.is_none());
         // A repeat gets the same answer, so it is saved before it is returned. Only a successful one counts.
-        let saved = if result.taken() {
-            self.sealed_reply(&result).await
-        } else {
-            None
+        let saved = match answer {
+            Some(_) => self.sealed_reply(&result).await,
+            None => None,
         };
         let lease_end = inbound.at.plus(LEASE);
         let taken = ClaimedJob::leased(delivery.clone(), job.id, lease_end);
-        let outcome = result.outcome(saved);
+        let mut outcome = result.outcome(saved);
+        if let Some(why) = unfit {
+            outcome.summary += ", not returned to the provider: ";
+            outcome.summary += why;
+            outcome.next = Disposition::Hopeless;
+        }
         if let Some(delivery) = self.finish(&taken, began, outcome).await {
             self.publish(delivery);
         }
-        let reply = result
-            .0
-            .ok()
-            .filter(|reply| (200..300).contains(&reply.status))?;
-        let mut response = answer(reply.body.clone());
-        // The provider gets the shop's own answer: status, type and body.
-        *response.status_mut() = StatusCode::from_u16(reply.status).ok()?;
-        if let Some(kind) = reply.header("content-type")
-            && let Ok(kind) = HeaderValue::from_str(kind)
-        {
-            response.headers_mut().insert(header::CONTENT_TYPE, kind);
-        }
-        Some(response)
+        answer.map(|reply| reply.body.clone())
     }
 
     pub(super) async fn sealed_reply(&self, result: &ForwardResult) -> Option<Vec<u8>> {
@@ -67,6 +60,14 @@ impl Shared {
     }
 }
 
-fn answer(body: Bytes) -> Response {
-    http_server::respond(StatusCode::OK, "application/json", body)
+/// Why a response is not returned to the provider. Only the saved body is left for a repeat of the order, and two answers
+/// to one order must not differ.
+fn unfit(reply: &Reply) -> Option<&'static str> {
+    if reply.status != 200 {
+        Some("only HTTP 200 answers an order")
+    } else if reply.body.len() > REPLY_KEPT_MAX {
+        Some("the response is larger than 64 KiB")
+    } else {
+        None
+    }
 }

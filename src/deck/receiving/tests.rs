@@ -684,7 +684,10 @@ async fn after_an_absence_all_since_the_start_are_reported_and_none_from_before(
 #[tokio::test]
 async fn a_provider_that_waits_is_told_what_the_shop_says_and_the_shop_is_asked_once() {
     let folder = tempfile::tempdir().unwrap();
-    let shop = Peer::start(&[(200, r#"{"paid":true}"#), (500, "no")]).await;
+    let (fits, too_long) = ("x".repeat(64 * 1024), "x".repeat(64 * 1024 + 1));
+    let (fits, too_long) = (&*fits.leak(), &*too_long.leak());
+    let answers = [(200, fits), (200, too_long), (201, "{}"), (500, "no")];
+    let shop = Peer::start(&answers).await;
     let bench = open(folder.path(), &shop.url, None).await;
     let shared = &bench.deck.callbacks.shared;
     let inbound = crate::callbacks::Inbound {
@@ -692,29 +695,39 @@ async fn a_provider_that_waits_is_told_what_the_shop_says_and_the_shop_is_asked_
         from: Some(std::net::Ipv4Addr::LOCALHOST.into()),
         at: START,
     };
-    for (told, state, said) in [
-        ("HTTP 200", JobState::Done, Some(r#"{"paid":true}"#)),
+    for (summary, state, returned) in [
+        ("HTTP 200", JobState::Done, Some(fits)),
+        (
+            "HTTP 200, not returned to the provider: the response is larger than 64 KiB",
+            JobState::GivenUp,
+            None,
+        ),
+        (
+            "HTTP 201, not returned to the provider: only HTTP 200 answers an order",
+            JobState::GivenUp,
+            None,
+        ),
         ("HTTP 500", JobState::GivenUp, None),
     ] {
         let order = bench
             .receive("shop", &[(JobKind::Relay, &shop.url)], &raw())
             .await;
         let answer = shared.relay(&inbound, &order, &order.jobs[0]).await;
-        assert_eq!(
-            answer.map(crate::http_server::Response::into_body),
-            said.map(bytes::Bytes::from)
-        );
+        assert_eq!(answer, returned.map(bytes::Bytes::from), "{summary}");
         let after = bench.deck.delivery(order.id).await.unwrap();
         assert_eq!(after.jobs[0].state, state);
-        assert_eq!(after.jobs[0].summary, told);
+        assert_eq!(after.jobs[0].summary, summary);
         let parts = shared.parts_of(order.id).await.unwrap();
+        let key = shared.sealing.key().await;
+        let mut saved = parts.replies.iter();
+        let saved = saved.find_map(|(_, reply)| key.sealer.open_reply(reply));
         assert_eq!(
-            parts.replies.is_empty(),
-            said.is_none(),
-            "a repeat is told what counts"
+            saved.as_deref(),
+            returned.map(str::as_bytes),
+            "a repeat gets the same answer"
         );
     }
-    assert_eq!(shop.asked(), 2);
+    assert_eq!(shop.asked(), answers.len());
 }
 
 #[tokio::test]
