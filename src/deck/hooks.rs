@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::config::{self, Profile, child};
 use crate::domain::{
-    AccountId, Expected, HookEvent, Observation, PaymentReport, Problem, WallTime, inert,
+    AccountId, Expected, HookEvent, Observation, PaymentId, PaymentReport, Problem, WallTime, inert,
 };
 use crate::ledger::{HookRun, Ledger};
 use crate::net::{Event, EventSender, Observer, redact};
@@ -123,6 +123,20 @@ impl Hooks {
         // An error would mean that the semaphore is closed, which it never is.
         if let Ok(place) = inner.places.clone().acquire_owned().await {
             inner.spawn(task, place);
+        }
+    }
+
+    /// Reports that the hook of a payment does not run, if one is configured: the ledger cannot say which.
+    pub(super) fn payment_unread(&self, account: &AccountId, id: &PaymentId, why: &str) {
+        const OF_PAYMENTS: [HookEvent; 3] =
+            [HookEvent::Paid, HookEvent::Underpaid, HookEvent::Failed];
+        if let Some(inner) = &self.0
+            && OF_PAYMENTS
+                .iter()
+                .any(|event| inner.parts.programs.contains_key(event))
+        {
+            let about = format!("hook of {id} ({account})");
+            inner.warn(about, &format!(" not run: {why}"));
         }
     }
 
@@ -261,7 +275,11 @@ impl Inner {
         // By payment: each must be looked after by itself.
         let of = task.run.as_ref();
         let about = task.event.about(of.map(|run| (&run.account, &run.payment)));
-        let text = inert_words(&format!("{about}: {why}"));
+        self.warn(about, &format!(": {why}"));
+    }
+
+    fn warn(&self, about: String, what: &str) {
+        let text = inert_words(&format!("{about}{what}"));
         tracing::warn!(about, text, "warning");
         if let Some(events) = &self.parts.events {
             events.send(Event::Warning { about, text });

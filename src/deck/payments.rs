@@ -189,9 +189,16 @@ impl Deck {
         // A final payment may be paid only now.
         if let Ok(Ok(before)) = &set
             && before.as_ref().is_none_or(|before| before.sum != wanted)
-            && let Ok(Some(seen)) = self.last_observation(account, id).await
         {
-            self.queries.report_change(account, &seen).await;
+            let key = self.queries.key(account, id);
+            match self.queries.payments.last_observation(key).await {
+                Ok(Some(seen)) => self.queries.report_change(account, &seen).await,
+                Ok(None) => {}
+                Err(error) => {
+                    let why = format!("its last state cannot be read: {error}");
+                    self.queries.hooks.payment_unread(account, id, &why);
+                }
+            }
         }
         set
     }

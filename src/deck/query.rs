@@ -59,10 +59,18 @@ impl QueryService {
 
     /// Reports to the hooks that a payment, or what is expected of it, has changed.
     pub(super) async fn report_change(&self, account: &AccountId, seen: &Observation) {
-        // Without its expected amount nothing can be said about it.
-        if let Ok(expected) = self.expectation(account, &seen.payment.id).await {
-            let expected = expected.map(|expectation| expectation.sum);
-            self.hooks.payment(account, seen, expected.as_ref()).await;
+        let id = &seen.payment.id;
+        match self.expectation(account, id).await {
+            Ok(expected) => {
+                let expected = expected.map(|expectation| expectation.sum);
+                self.hooks.payment(account, seen, expected.as_ref()).await;
+            }
+            Err(error) if seen.payment.state.is_final() => {
+                let why = format!("the expected amount cannot be read: {error}");
+                self.hooks.payment_unread(account, id, &why);
+            }
+            // Its hook runs once it is final.
+            Err(_) => {}
         }
     }
 

@@ -16,12 +16,13 @@ use crate::config::{self, Environ, Locations, Vault};
 use crate::deck::{Deck, Handover, Options};
 use crate::domain::job::{LEASE, NewJob};
 use crate::domain::{
-    AccountId, CheckedPayment, Delivery, DeliveryId, Job, JobKind, JobState, Listening, PaymentId,
-    PaymentState, ProblemKind, Search, Subject, Verdict, WallTime, What,
+    AccountId, Amount, CheckedPayment, Currency, Delivery, DeliveryId, Expected, ExpectedBy,
+    HookEvent, Job, JobKind, JobState, Listening, NewExpectation, PaymentId, PaymentState,
+    ProblemKind, Replaced, Search, Subject, Verdict, WallTime, What,
 };
 use crate::http_server::{Limits, Outcome, Request, Server, respond};
 use crate::ledger::{DedupKey, JobFilter, NewDelivery};
-use crate::net::{Event, Timeouts};
+use crate::net::{Event, RequestOptions, Timeouts};
 use crate::providers::SPECS;
 
 const START: WallTime = WallTime(1_795_316_066_000);
@@ -74,15 +75,15 @@ struct Bench {
 
 /// A deck whose Kanga account "shop" is at `url`.
 async fn open(folder: &std::path::Path, url: &str, receive: Option<Receive>) -> Bench {
-    open_sealed(folder, url, receive, config::Callbacks::default()).await
+    let change = |options| Options { receive, ..options };
+    open_with(folder, url, change).await
 }
 
-/// The same, with these keys that seal callbacks.
-async fn open_sealed(
+/// The same, with other options.
+async fn open_with(
     folder: &std::path::Path,
     url: &str,
-    receive: Option<Receive>,
-    callbacks: config::Callbacks,
+    change: impl FnOnce(Options) -> Options,
 ) -> Bench {
     let file = folder.join("config.toml");
     let text = format!(
@@ -117,15 +118,15 @@ async fn open_sealed(
         config: None,
         vault: Vault::files(folder.join("state").join("vault")),
         overrides: crate::net::Overrides::default(),
-        receive,
+        receive: None,
         ledger: config::LedgerConfig::default(),
-        callbacks,
+        callbacks: config::Callbacks::default(),
         hooks: config::Hooks::default(),
         handover: Handover::default(),
         recording: None,
     };
     Bench {
-        deck: Deck::open(config.profile(None).unwrap(), options)
+        deck: Deck::open(config.profile(None).unwrap(), change(options))
             .await
             .unwrap(),
         hand,
@@ -206,6 +207,15 @@ impl Bench {
     async fn event(&mut self) -> Event {
         let event = tokio::time::timeout(LIMIT, self.events.recv()).await;
         event.expect("nothing is told").unwrap()
+    }
+
+    /// The text of the next warning.
+    async fn warning(&mut self) -> String {
+        loop {
+            if let Event::Warning { text, .. } = self.event().await {
+                return text;
+            }
+        }
     }
 
     /// The next delivery whose job was tried once.
@@ -747,11 +757,57 @@ async fn a_receiver_that_does_not_start_leaves_its_port_free() {
         }),
         ..config::Callbacks::default()
     };
-    let url = "http://127.0.0.1:9";
-    let mut bench = open_sealed(folder.path(), url, Some(receive), unreadable).await;
+    let change = |options| Options {
+        receive: Some(receive),
+        callbacks: unreadable,
+        ..options
+    };
+    let mut bench = open_with(folder.path(), "http://127.0.0.1:9", change).await;
     let Event::Listening(Listening::Down { address, why, .. }) = bench.event().await else {
         panic!("it starts");
     };
     assert!(why.contains("NO_SEAL_KEY"), "{why}");
     TcpListener::bind(&address).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_payment_hook_that_cannot_run_because_the_ledger_cannot_be_read_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let peer = Peer::start(&[(200, FINALIZED)]).await;
+    let hooks = config::Hooks::from([(HookEvent::Paid, vec!["true".to_owned()])]);
+    let change = |options| Options { hooks, ..options };
+    let mut bench = open_with(folder.path(), &peer.url, change).await;
+    let shop = AccountId::new("shop").unwrap();
+    let expected = bench.deck.expectation(&shop, &order()).await;
+    assert_eq!(expected.unwrap(), None);
+    let path = folder.path().join("state").join("ledger.db");
+    let database = rusqlite::Connection::open(path).unwrap();
+    let rename = |from: &str, to: &str| {
+        let statement = format!("ALTER TABLE {from} RENAME TO {to}");
+        database.execute_batch(&statement).unwrap();
+    };
+
+    rename("expectations", "away");
+    let options = RequestOptions::default();
+    let payment = bench.deck.check_payment(&shop, &order(), options).await;
+    assert_eq!(payment.unwrap().state, PaymentState::Finalized);
+    let warning = bench.warning().await;
+    let begins = "hook of ORDER 1 (shop) not run: the expected amount cannot be read: ";
+    assert!(warning.starts_with(begins), "{warning}");
+    rename("away", "expectations");
+
+    rename("observations", "away");
+    let new = NewExpectation {
+        sum: Expected {
+            amount: Amount::typed("0.01").unwrap(),
+            currency: Currency::new("BTC").unwrap(),
+        },
+        by: ExpectedBy::Command,
+        replaced: Replaced::Never,
+    };
+    let set = bench.deck.expect(&shop, &order(), new).await.unwrap();
+    assert_eq!(set, Ok(None));
+    let warning = bench.warning().await;
+    let begins = "hook of ORDER 1 (shop) not run: its last state cannot be read: ";
+    assert!(warning.starts_with(begins), "{warning}");
 }
