@@ -33,6 +33,7 @@ pub mod payment;
 pub mod player;
 pub mod problem;
 pub mod raw_path;
+mod recent;
 pub mod reported;
 pub mod search;
 pub mod secret;
@@ -69,6 +70,7 @@ pub use op::{Answer, AuthMethod, EstimateRequest, Op, PlayerToken, RawReply, Raw
 pub use payment::{Estimate, Handled, Mark, Observation, Payment, PaymentState, Watch, Watchlist};
 pub use player::{Inventory, Item, Player, PlayerClaim, PlayerId};
 pub use problem::{Problem, ProblemKind};
+pub use recent::Recent;
 pub use reported::Reported;
 pub use search::{Search, StatusFilter};
 pub use secret::Secret;

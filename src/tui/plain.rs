@@ -4,7 +4,7 @@
 mod facts;
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -16,15 +16,15 @@ use super::theme::badge;
 use super::watched::Watched;
 use super::{Effect, Model, Msg, deliveries, update};
 use crate::domain::{
-    AccountId, Delivery, Environment, Exchange, Job, JobId, JobState, Now, Outcome, Problem, inert,
-    notice_alert,
+    AccountId, Delivery, DeliveryId, Environment, Exchange, Job, JobId, JobState, Now, Outcome,
+    Problem, Recent, inert, notice_alert,
 };
 use facts::{Fact, Reported, facts, is_since};
 use words::without_signs;
 
 /// The most characters of a line: a reader must come to its end.
 const LINE_MAX: usize = 600;
-/// The requests and jobs that are remembered as failing; of more, an old one may be reported again.
+/// The requests and jobs that are remembered; of more that fail, an old one may be reported again.
 const FAILING_MAX: usize = 2_000;
 /// The callbacks that are remembered as reported.
 const REPORTED_MAX: usize = 4_000;
@@ -55,12 +55,12 @@ pub struct Plain {
     /// The lines that are not taken yet, without their times.
     lines: Vec<String>,
     facts: Reported,
-    /// The requests whose last attempt failed, and how.
-    failing: BTreeMap<String, String>,
+    /// The requests whose last attempt failed, and how; the last failure comes last.
+    failing: VecDeque<(String, String)>,
     /// The callbacks of this run that were reported.
-    reported: BTreeSet<i64>,
-    /// The state and the attempts of jobs that have failed before.
-    jobs: BTreeMap<JobId, (JobState, u32)>,
+    reported: Recent<DeliveryId, ()>,
+    /// The state and the attempts of the jobs that were tried in this run.
+    jobs: Recent<JobId, (JobState, u32)>,
 }
 
 impl Plain {
@@ -80,9 +80,9 @@ impl Plain {
             has_been_ready: false,
             lines: Vec::new(),
             facts: Reported::default(),
-            failing: BTreeMap::new(),
-            reported: BTreeSet::new(),
-            jobs: BTreeMap::new(),
+            failing: VecDeque::new(),
+            reported: Recent::new(REPORTED_MAX),
+            jobs: Recent::new(FAILING_MAX),
         };
         plain.lines.push(plain.first_line());
         plain
@@ -243,19 +243,22 @@ impl Plain {
     }
 
     /// A request that fails, in another way than before, or no longer; with [`Detail::All`] each.
-    fn on_exchange(&mut self, exchange: &Exchange) {
+    pub(super) fn on_exchange(&mut self, exchange: &Exchange) {
         let path = exchange.path();
         let path = path.split(['?', '#']).next().unwrap_or(path);
         let what = words::request(&exchange.method, path, &exchange.about);
         let result = words::outcome(&exchange.outcome);
         let key = format!("{} {what}", exchange.account);
+        let before = self.failing.iter().position(|(it, _)| *it == key);
+        let before = before.and_then(|at| self.failing.remove(at));
         let is_news = if is_failure(&exchange.outcome) {
-            self.failing.insert(key, result.clone()).as_ref() != Some(&result)
+            self.failing.push_back((key, result.clone()));
+            before.is_none_or(|(_, before)| before != result)
         } else {
-            self.failing.remove(&key).is_some()
+            before.is_some()
         };
         if self.failing.len() > FAILING_MAX {
-            self.failing.pop_first();
+            self.failing.pop_front();
         }
         if is_news || self.detail == Detail::All {
             let attempt = match exchange.attempt {
@@ -273,13 +276,10 @@ impl Plain {
     }
 
     /// A new callback; a job of one that fails, is given up, or succeeds after all.
-    fn on_delivery(&mut self, delivery: &Delivery, now: Now) {
+    pub(super) fn on_delivery(&mut self, delivery: &Delivery, now: Now) {
         let is_of_this_run = is_since(delivery.received_at, self.started, now);
-        let is_new = is_of_this_run && self.reported.insert(delivery.id.0);
-        if self.reported.len() > REPORTED_MAX {
-            self.reported.pop_first();
-        }
-        if is_new {
+        if is_of_this_run && self.reported.is_new(delivery.id) {
+            self.reported.insert(delivery.id, (), |()| true);
             let text = words::callback(delivery);
             self.about(&delivery.account, &text);
         }
@@ -301,16 +301,14 @@ impl Plain {
     fn is_news(&mut self, job: &Job, now: Now) -> bool {
         let tried_at = job.tried_at;
         let is_of_this_run = tried_at.is_some_and(|at| is_since(at, self.started, now));
-        let before = self.jobs.get(&job.id).copied();
+        let before = self.jobs.get(job.id).copied();
         if !is_of_this_run || before == Some((job.state, job.tries)) {
             return false;
         }
         let failed_before = before.is_some_and(|(state, _)| state != JobState::Done);
         let is_failing = job.has_failed();
-        self.jobs.insert(job.id, (job.state, job.tries));
-        if self.jobs.len() > FAILING_MAX {
-            self.jobs.pop_first();
-        }
+        let is_done = |(state, _): &(JobState, u32)| *state == JobState::Done;
+        self.jobs.insert(job.id, (job.state, job.tries), is_done);
         match job.state {
             _ if self.detail == Detail::All => true,
             JobState::GivenUp => true,

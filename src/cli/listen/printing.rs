@@ -1,6 +1,6 @@
 //! Prints what the receiver does: its greeting, callbacks, and the state of their jobs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -12,7 +12,7 @@ use super::forwards::Forwards;
 use crate::cli::deliveries;
 use crate::cli::prelude::*;
 use crate::deck::metrics::Metrics;
-use crate::domain::{Delivery, DeliveryId, Job, JobId};
+use crate::domain::{Delivery, DeliveryId, Job, JobId, JobState, Recent};
 use crate::net::{Event, EventReceiver};
 use crate::runtime;
 
@@ -66,7 +66,7 @@ impl Printing {
             zone: crate::clock::time_zone(),
             since,
             metrics,
-            reported: BTreeMap::new(),
+            reported: Recent::new(REPORTED_MAX),
             events,
             unread: false,
             forwards: Forwards::default(),
@@ -110,8 +110,8 @@ struct Printer {
     /// Deliveries after this one are new.
     since: WallTime,
     metrics: Option<Arc<Metrics>>,
-    /// The newest printed deliveries, with the last reported attempt of each job.
-    reported: BTreeMap<DeliveryId, Vec<(JobId, Option<WallTime>)>>,
+    /// The printed deliveries, with the last reported attempt and state of each job.
+    reported: Recent<DeliveryId, Vec<(JobId, Option<WallTime>, JobState)>>,
     events: EventReceiver,
     /// Whether stdout has failed.
     unread: bool,
@@ -210,25 +210,27 @@ impl Printer {
 
     /// Prints and counts a new delivery, or one whose jobs changed. For those of earlier runs, only changes.
     fn delivery(&mut self, delivery: &Delivery) -> Result<(), OutputError> {
-        let reported = self.reported.remove(&delivery.id);
-        let is_new = reported.is_none() && delivery.received_at >= self.since;
-        let reported = reported.unwrap_or_default();
+        let is_new = self.reported.is_new(delivery.id) && delivery.received_at >= self.since;
+        let reported = self.reported.get(delivery.id);
+        let reported = reported.map_or(&[][..], Vec::as_slice);
         let attempted: Vec<&Job> = delivery
             .jobs
             .iter()
             .filter(|job| {
-                let before = reported.iter().find(|(id, _)| *id == job.id);
+                let before = reported.iter().find(|(id, ..)| *id == job.id);
                 // Not by the number of attempts: it starts again when a job is retried.
-                job.tried_at > before.and_then(|(_, at)| *at)
+                job.tried_at > before.and_then(|(_, at, _)| *at)
                     && job.tried_at.is_some_and(|at| at >= self.since)
             })
             .collect();
         let attempts = delivery.jobs.iter();
-        let attempts = attempts.map(|job| (job.id, job.tried_at)).collect();
-        self.reported.insert(delivery.id, attempts);
-        if self.reported.len() > REPORTED_MAX {
-            self.reported.pop_first();
-        }
+        let attempts = attempts.map(|job| (job.id, job.tried_at, job.state));
+        let has_ended = |attempts: &Vec<(_, _, JobState)>| {
+            let is_due = |state: &JobState| matches!(state, JobState::Due { .. });
+            !attempts.iter().any(|(.., state)| is_due(state))
+        };
+        let attempts = attempts.collect();
+        self.reported.insert(delivery.id, attempts, has_ended);
         if let Some(metrics) = &self.metrics {
             if is_new {
                 metrics.received(delivery);

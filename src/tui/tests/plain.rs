@@ -472,6 +472,48 @@ fn a_callback_gives_a_line_and_its_forward_when_it_fails_and_when_it_succeeds_af
 }
 
 #[test]
+fn what_fails_for_long_is_not_reported_again_whatever_else_was_reported_since() {
+    const MANY: i64 = 4_001;
+    let due = |tries| Job {
+        tries,
+        ..forwarded(1, 503, JobState::Due { at: wall(90) })
+    };
+    let callback = |id, jobs| {
+        Msg::Delivery(Arc::new(Delivery {
+            jobs,
+            ..delivery(id, 1, "ORDER-1")
+        }))
+    };
+    let mut plain = quiet(Detail::Changes);
+    assert_eq!(said(&mut plain, 2, callback(1, vec![due(1)])).len(), 2);
+    let done = |id| forwarded(id, 200, JobState::Done);
+    let others = 2..=MANY;
+    let jobs = others.clone().map(done).collect();
+    assert_eq!(said(&mut plain, 2, callback(2, jobs)).len(), 1);
+    for id in others.skip(1) {
+        plain.on_delivery(&delivery(id, 1, "ORDER-1"), second(2));
+    }
+    lines(&mut plain, second(2));
+    assert_eq!(said(&mut plain, 3, callback(1, vec![due(2)])), [""; 0]);
+    assert_eq!(
+        said(&mut plain, 4, callback(1, vec![done(1)])),
+        ["kanga: callback 1 to http://127.0.0.1:3000/kanga: forwarded: HTTP 200 4 ms"]
+    );
+
+    let fails = |about: &str| Exchange {
+        about: about.into(),
+        ..(*exchange(5, "/check", Outcome::Status(503))).clone()
+    };
+    for number in 1..=2_000 {
+        plain.on_exchange(&fails(&format!("ORDER-{number}")));
+    }
+    plain.on_exchange(&fails("A"));
+    lines(&mut plain, second(5));
+    let failing = Msg::Exchange(Arc::new(fails("A")));
+    assert_eq!(said(&mut plain, 6, failing), [""; 0]);
+}
+
+#[test]
 fn an_access_token_is_received_renewed_or_cannot_be_renewed() {
     let account = || AccountId::new("kinguin").unwrap();
     let failure = TokenFailure {
