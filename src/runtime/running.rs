@@ -308,6 +308,7 @@ async fn saved(deck: &Deck) -> Result<Saved, Problem> {
         credentials: deck.remembered_credentials().await?,
         deliveries: deliveries.rows,
         failed_callbacks: deck.failed_deliveries(LOG_FIRST).await?,
+        awaited: deck.awaited_deliveries().await?,
         failed_hooks: failed.into_iter().map(message::failed_hook).collect(),
     })
 }

@@ -1,9 +1,13 @@
 //! The callbacks that the operator must answer in time.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::rows::Rows;
-use crate::domain::{Deadline, Delivery, Now, ProviderId, WallTime};
+use crate::domain::{Deadline, Delivery, DeliveryId, Now, ProviderId, WallTime};
+
+/// The most callbacks that are remembered at once.
+const AWAITED_MAX: usize = 1_000;
 
 /// The callbacks of each provider that must be answered in time.
 pub type Deadlines = Vec<(ProviderId, &'static [Deadline])>;
@@ -16,28 +20,66 @@ pub struct Due {
     pub until: WallTime,
 }
 
-/// The loaded callbacks whose time runs: a later event about the same subject shows that it was answered.
-pub fn all(deliveries: &Rows<Delivery>, deadlines: &Deadlines, now: Now) -> Vec<Due> {
-    let mut answered = Vec::new();
-    let mut due = Vec::new();
-    for delivery in deliveries.iter().filter(|one| one.is_genuine()) {
-        let about = (&delivery.account, &delivery.subject);
+/// The callbacks that must be answered in time, whatever else has arrived since.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Awaited(BTreeMap<DeliveryId, Entry>);
+
+#[derive(Debug, Clone, PartialEq)]
+struct Entry {
+    due: Due,
+    is_answered: bool,
+}
+
+impl Awaited {
+    /// Notes a callback that must be answered, or one that shows that an earlier one was.
+    pub fn note(
+        &mut self,
+        delivery: &Arc<Delivery>,
+        loaded: &Rows<Delivery>,
+        deadlines: &Deadlines,
+    ) {
+        if !delivery.is_genuine() {
+            return;
+        }
         let Some(deadline) = deadline(delivery, deadlines) else {
-            answered.push(about);
-            continue;
+            for entry in self.0.values_mut() {
+                entry.is_answered |= is_later(delivery, &entry.due.delivery);
+            }
+            return;
         };
-        let until = delivery.received_at.plus(deadline.within);
-        let is_answered = delivery.subject.is_some() && answered.contains(&about);
         let is_repeat = delivery.attempt > 1;
-        if until > now.wall && !is_answered && !is_repeat {
-            due.push(Due {
-                delivery: delivery.clone(),
-                deadline,
-                until,
-            });
+        if is_repeat || self.0.contains_key(&delivery.id) {
+            return;
+        }
+        // A page of older callbacks may be loaded after those that arrived later.
+        let mut later = loaded.iter().filter(|other| is_later(other, delivery));
+        let is_answered =
+            later.any(|other| other.is_genuine() && self::deadline(other, deadlines).is_none());
+        let due = Due {
+            delivery: delivery.clone(),
+            deadline,
+            until: delivery.received_at.plus(deadline.within),
+        };
+        self.0.insert(delivery.id, Entry { due, is_answered });
+        // Ids grow with time, so the first one is the oldest.
+        if self.0.len() > AWAITED_MAX {
+            self.0.pop_first();
         }
     }
-    due
+
+    /// Those whose time runs, the newest first. The others are forgotten once it has passed.
+    pub fn due(&mut self, now: Now) -> Vec<Due> {
+        self.0.retain(|_, entry| entry.due.until > now.wall);
+        let open = self.0.values().rev().filter(|entry| !entry.is_answered);
+        open.map(|entry| entry.due.clone()).collect()
+    }
+}
+
+/// Whether a callback came after another one about the same subject.
+fn is_later(delivery: &Delivery, earlier: &Delivery) -> bool {
+    delivery.id > earlier.id
+        && delivery.subject.is_some()
+        && (&delivery.account, &delivery.subject) == (&earlier.account, &earlier.subject)
 }
 
 fn deadline(delivery: &Delivery, deadlines: &Deadlines) -> Option<Deadline> {

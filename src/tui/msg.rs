@@ -159,6 +159,8 @@ pub struct Saved {
     pub deliveries: Vec<Arc<Delivery>>,
     /// The latest callbacks with a job that failed for good, newest first, however many have arrived since.
     pub failed_callbacks: Vec<Arc<Delivery>>,
+    /// The callbacks that may still have to be answered in time, and their later ones, oldest first.
+    pub awaited: Vec<Arc<Delivery>>,
     /// The hooks that failed.
     pub failed_hooks: Vec<FailedHook>,
 }

@@ -5,6 +5,7 @@ mod polls;
 mod requests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -18,7 +19,7 @@ use crate::domain::{
 };
 
 use super::Effect;
-use super::due::{self, Deadlines, Due};
+use super::due::{Awaited, Deadlines, Due};
 use super::jobs::{self, Tally};
 use super::msg::{FailedHook, Level, Notice, WatchKey};
 use super::rows::Rows;
@@ -101,6 +102,7 @@ pub struct Store {
     pub failed_hooks: Vec<FailedHook>,
     /// The callbacks with a job that failed for good.
     pub failed_callbacks: BTreeMap<DeliveryId, Delivery>,
+    awaited: Awaited,
     /// When each notice first appeared.
     raised: BTreeMap<String, WallTime>,
     /// The alerts that an operator marked as handled, by their stable names.
@@ -147,6 +149,7 @@ impl Store {
             notices: Vec::new(),
             failed_hooks: Vec::new(),
             failed_callbacks: BTreeMap::new(),
+            awaited: Awaited::default(),
             raised: BTreeMap::new(),
             handled: BTreeMap::new(),
             flash: None,
@@ -364,7 +367,7 @@ impl Store {
         for known in &mut self.accounts {
             changed |= known.review(now);
         }
-        let due = due::all(&self.deliveries, &self.deadlines, now);
+        let due = self.awaited.due(now);
         changed |= self.due != due;
         self.due = due;
         changed
@@ -425,6 +428,12 @@ impl Store {
         if self.failed_callbacks.len() > FAILED_MAX {
             self.failed_callbacks.pop_first();
         }
+    }
+
+    /// Notes a callback that must be answered in time, or that shows that one was.
+    pub fn on_awaited(&mut self, delivery: &Arc<Delivery>) {
+        let (loaded, deadlines) = (&self.deliveries, &self.deadlines);
+        self.awaited.note(delivery, loaded, deadlines);
     }
 
     pub fn dismiss(&mut self, about: &str) {

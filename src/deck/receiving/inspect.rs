@@ -11,10 +11,14 @@ use crate::domain::{
     AccountId, Delivery, DeliveryId, JobKind, Problem, ProblemKind, Received, RowIds, Search,
     Verdict,
 };
-use crate::ledger::{OpenJobs, SealedParts};
+use crate::ledger::{DeliveryQuery, OpenJobs, SealedParts};
 use crate::net::{record, redact};
 
 const HEADERS_SHOWN_MAX: usize = 100;
+/// How many callbacks are read at once.
+const PAGE: usize = 512;
+/// About how many callbacks are listed that may have to be answered in time.
+const AWAITED_MAX: usize = 4_096;
 
 impl Shared {
     pub(super) async fn parts_of(&self, id: DeliveryId) -> Result<SealedParts, Problem> {
@@ -55,6 +59,42 @@ impl Deck {
         let failed = self.ledger.failed_deliveries(account_key, limit).await;
         let failed = failed.map_err(|error| unread("callbacks", &error))?;
         Ok(failed.into_iter().map(Arc::new).collect())
+    }
+
+    /// The valid callbacks of the time in which one must be answered, the oldest first, whatever came after them. None if
+    /// no account's provider sets a time.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read.
+    pub async fn awaited_deliveries(&self) -> Result<Vec<Arc<Delivery>>, Problem> {
+        let shared = &self.callbacks.shared;
+        let accounts = shared.queries.registry.all();
+        let deadlines = accounts.iter().flat_map(|it| it.manifest.deadlines);
+        let Some(longest) = deadlines.map(|deadline| deadline.within).max() else {
+            return Ok(Vec::new());
+        };
+        let now = self.clock.now().wall;
+        let is_recent = |delivery: &Delivery| now.since(delivery.received_at) < longest;
+        let mut query = DeliveryQuery {
+            account_key: Some(shared.account_key.to_string()),
+            limit: PAGE,
+            ..DeliveryQuery::default()
+        };
+        let mut found = Vec::new();
+        // In pages: anyone can send callbacks that are rejected, and each has a row.
+        loop {
+            let page = self.ledger.deliveries(query.clone()).await;
+            let page = page.map_err(|error| unread("callbacks", &error))?;
+            query.before = page.last().filter(|it| is_recent(it)).map(|it| it.id);
+            found.extend(
+                page.into_iter()
+                    .filter(|it| it.is_genuine() && is_recent(it)),
+            );
+            if query.before.is_none() || found.len() > AWAITED_MAX {
+                break;
+            }
+        }
+        Ok(found.into_iter().rev().map(Arc::new).collect())
     }
 
     /// The bytes of a callback, redacted.

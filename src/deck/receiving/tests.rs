@@ -811,3 +811,38 @@ async fn a_payment_hook_that_cannot_run_because_the_ledger_cannot_be_read_is_rep
     let begins = "hook of ORDER 1 (shop) not run: its last state cannot be read: ";
     assert!(warning.starts_with(begins), "{warning}");
 }
+
+#[tokio::test]
+async fn callbacks_that_must_be_answered_in_time_are_found_behind_any_number_of_newer_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let bench = open(folder.path(), "http://127.0.0.1:9", None).await;
+    let new = NewDelivery {
+        provider: "kinguin".into(),
+        kind: "OUT_OF_STOCK".into(),
+        dedup_key: None,
+        ..bench.new_delivery("keys", &[], &raw()).await
+    };
+    let refused = NewDelivery {
+        verdict: Verdict::Refused,
+        ..new.clone()
+    };
+    let deliver = async |new: &NewDelivery, ago: u64| {
+        let received_at = WallTime(START.0 - i64::try_from(ago * 60_000).unwrap());
+        let new = NewDelivery {
+            received_at,
+            ..new.clone()
+        };
+        bench.deck.ledger.deliver(new).await.unwrap().id
+    };
+    deliver(&new, 15).await;
+    let (first, second) = (deliver(&new, 14).await, deliver(&new, 1).await);
+    let mut flood = tokio::task::JoinSet::new();
+    for _ in 0..1_100 {
+        let (ledger, new) = (bench.deck.ledger.clone(), refused.clone());
+        flood.spawn(async move { ledger.deliver(new).await.unwrap() });
+    }
+    flood.join_all().await;
+    let found = bench.deck.awaited_deliveries().await.unwrap();
+    let found: Vec<_> = found.iter().map(|delivery| delivery.id).collect();
+    assert_eq!(found, [first, second]);
+}

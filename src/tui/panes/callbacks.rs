@@ -90,8 +90,9 @@ impl LogRow for Delivery {
         }
     }
 
-    fn arrives(&self, store: &mut Store) {
+    fn arrives(self: &Arc<Self>, store: &mut Store) {
         store.on_jobs(self);
+        store.on_awaited(self);
     }
 }
 
@@ -327,6 +328,9 @@ impl Component for State {
         match event {
             Event::Message(Msg::Ready(Ready { saved, .. }) | Msg::Saved(saved), _) => {
                 Self::show_failed(&saved.failed_callbacks, ctx.store);
+                for delivery in &saved.awaited {
+                    ctx.store.on_awaited(delivery);
+                }
                 self.log.add(&saved.deliveries, ctx.store);
             }
             Event::Message(Msg::Delivery(delivery), _) => {

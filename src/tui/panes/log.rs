@@ -40,7 +40,7 @@ pub trait LogRow: Numbered + Sized {
     fn load(before: Option<Self::Id>, search: Search) -> Effect;
 
     /// Called for every row before it is added.
-    fn arrives(&self, _store: &mut Store) {}
+    fn arrives(self: &Arc<Self>, _store: &mut Store) {}
 }
 
 /// Whether the ledger was searched for the current filter.

@@ -312,6 +312,58 @@ fn an_event_that_must_be_answered_counts_down_and_is_an_alert() {
 }
 
 #[test]
+fn an_event_that_must_be_answered_is_an_alert_however_many_callbacks_arrive() {
+    let mut model = awaited();
+    // More than are in memory. Anyone can send them.
+    for number in 2..=600 {
+        let refused = Delivery {
+            verdict: Verdict::Unreadable,
+            ..delivery(number, 1, "65b0-A")
+        };
+        update(&mut model, second(1), Msg::Delivery(Arc::new(refused)));
+    }
+    assert_eq!(alerts::count(&model.store), 1);
+    arrives(&mut model, 601, "DELIVERED", 2);
+    assert_eq!(alerts::count(&model.store), 0, "it was answered");
+    // Its forward is tried again.
+    arrives(&mut model, 1, "OUT_OF_STOCK", 0);
+    assert_eq!(alerts::count(&model.store), 0);
+}
+
+#[test]
+fn events_of_an_earlier_run_must_be_answered_too() {
+    let at = |number, kind: &str, about| {
+        let kind = kind.to_owned();
+        let jobs = Vec::new();
+        Arc::new(Delivery {
+            kind,
+            jobs,
+            ..delivery(number, number, about)
+        })
+    };
+    let mut model = awaited();
+    let mut saved = msg::Saved {
+        awaited: vec![
+            at(2, "OUT_OF_STOCK", "65b0-B"),
+            at(3, "OUT_OF_STOCK", "65b0-C"),
+            at(4, "DELIVERED", "65b0-B"),
+        ],
+        ..msg::Saved::default()
+    };
+    update(&mut model, second(5), Msg::Saved(saved.clone()));
+    assert_eq!(alerts::count(&model.store), 2, "the one before, and 65b0-C");
+    // The newest come first.
+    saved.awaited.clear();
+    saved.deliveries = vec![
+        at(7, "DELIVERED", "65b0-C"),
+        at(6, "OUT_OF_STOCK", "65b0-C"),
+        at(5, "OUT_OF_STOCK", "65b0-D"),
+    ];
+    update(&mut model, second(7), Msg::Saved(saved));
+    assert_eq!(alerts::count(&model.store), 2, "the one before, and 65b0-D");
+}
+
+#[test]
 fn a_callback_leads_to_the_calls_that_take_its_ids() {
     let now = second(2);
     let mut model = awaited();
