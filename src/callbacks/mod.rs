@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::http::StatusCode;
+use hyper::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 
 use crate::domain::{Delivery, Problem, Secret, Subject, WallTime};
 use crate::http_server::Request;
@@ -37,6 +38,46 @@ pub struct Inbound {
     pub from: Option<IpAddr>,
     /// When its last byte was received.
     pub at: WallTime,
+}
+
+/// No provider's callbacks are larger when decompressed.
+const READABLE_MAX: usize = 1024 * 1024;
+
+impl Inbound {
+    /// A request as it is saved: without its sender and its time.
+    pub(crate) fn saved(request: Request) -> Self {
+        Self {
+            request,
+            from: None,
+            at: WallTime(0),
+        }
+    }
+
+    /// Path and query.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        let target = self.request.uri().path_and_query();
+        target.map_or("/", |target| target.as_str())
+    }
+
+    /// The request with its body decoded as its provider's rules read it; `None` if it cannot be decoded.
+    #[must_use]
+    pub fn readable(&self) -> Option<Self> {
+        let readable = content::readable(self, READABLE_MAX).ok()?;
+        Some(readable.into_owned())
+    }
+
+    /// Whether the body is what its headers announce. That of a request that was too large, too slow or cut off was
+    /// never received.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let (headers, body) = (self.request.headers(), self.request.body());
+        if headers.contains_key(TRANSFER_ENCODING) {
+            return !body.is_empty();
+        }
+        let length = headers.get(CONTENT_LENGTH);
+        length.is_none_or(|length| *length == body.len().to_string())
+    }
 }
 
 /// Leaves out what may be a secret: headers, query and body.
@@ -173,88 +214,9 @@ pub trait CallbackHandler: Send + Sync {
     ) -> BoxFuture<'a, Option<Bytes>>;
 }
 
-/// A request as received, for saving and forwarding.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Raw {
-    /// `GET`, `POST`, …
-    pub method: String,
-    /// Path and query.
-    pub target: String,
-    /// In the order received.
-    pub headers: Vec<(String, Vec<u8>)>,
-    /// Its body.
-    pub body: Bytes,
-}
-
-/// No provider's callbacks are larger when decompressed.
-const READABLE_MAX: usize = 1024 * 1024;
-
-impl Raw {
-    /// The request with its body decoded as its provider's rules read it; `None` if it cannot be decoded.
-    #[must_use]
-    pub fn readable(&self) -> Option<Inbound> {
-        let request = hyper::http::Request::builder()
-            .method(self.method.as_str())
-            .uri(&self.target);
-        let request = self.headers.iter().fold(request, |request, (name, value)| {
-            request.header(name, value.as_slice())
-        });
-        let inbound = Inbound {
-            request: request.body(self.body.clone()).ok()?,
-            from: None,
-            at: WallTime(0),
-        };
-        let readable = content::readable(&inbound, READABLE_MAX).ok()?;
-        Some(readable.into_owned())
-    }
-
-    /// Whether the body is what its headers announce. That of a request that was too large, too slow or cut off was
-    /// never received.
-    #[must_use]
-    pub fn is_whole(&self) -> bool {
-        let mut headers = self.headers.iter();
-        let announced = headers.find_map(|(name, value)| match name.as_str() {
-            "content-length" => Some(value.as_slice() == self.body.len().to_string().as_bytes()),
-            "transfer-encoding" => Some(!self.body.is_empty()),
-            _ => None,
-        });
-        announced.unwrap_or(true)
-    }
-}
-
-/// Leaves out what may be a secret: headers, query and body.
-impl fmt::Debug for Raw {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Raw")
-            .field("method", &self.method)
-            .field("path", &self.target.split('?').next())
-            .field("headers", &self.headers.len())
-            .field("body", &self.body.len())
-            .finish()
-    }
-}
-
-impl Raw {
-    /// Copies a received request.
-    #[must_use]
-    pub fn of(request: &Request) -> Self {
-        let target = request.uri().path_and_query();
-        Self {
-            method: request.method().to_string(),
-            target: target.map_or("/", |target| target.as_str()).to_owned(),
-            headers: request
-                .headers()
-                .iter()
-                .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
-                .collect(),
-            body: request.body().clone(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::Raw;
+    use super::{Inbound, Request};
 
     #[test]
     fn a_callback_is_whole_where_its_body_is_what_its_headers_announce() {
@@ -266,14 +228,12 @@ mod tests {
             (Some(("transfer-encoding", "chunked")), "paid", true),
             (Some(("transfer-encoding", "chunked")), "", false),
         ] {
-            let headers = header.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
-            let raw = Raw {
-                method: "POST".into(),
-                target: "/callbacks/shop".into(),
-                headers: headers.into_iter().collect(),
-                body: body.into(),
-            };
-            assert_eq!(raw.is_whole(), is_whole, "{header:?} {body:?}");
+            let mut request = Request::new(body.into());
+            if let Some((name, value)) = header {
+                request.headers_mut().insert(name, value.parse().unwrap());
+            }
+            let inbound = Inbound::saved(request);
+            assert_eq!(inbound.is_whole(), is_whole, "{header:?} {body:?}");
         }
     }
 }

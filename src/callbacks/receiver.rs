@@ -27,8 +27,7 @@ use super::probe::CHALLENGE;
 use super::rate::{Rates, Sender, sender};
 use super::seal::Sealer;
 use super::{
-    Address, Answer, CallbackHandler, CallbackHandlers, Dedup, Inbound, ParsedCallback, Raw,
-    Refusal,
+    Address, Answer, CallbackHandler, CallbackHandlers, Dedup, Inbound, ParsedCallback, Refusal,
 };
 use crate::clock::Clock;
 use crate::domain::job::{LEASE, NewJob};
@@ -403,7 +402,7 @@ impl Shared {
         let (name, verdict) = (new.account.clone(), new.verdict);
         let new = NewDelivery {
             // Sealed as received, so that a forward sends the same bytes.
-            sealed: self.setup.sealer.seal(&Raw::of(&inbound.request)),
+            sealed: self.setup.sealer.seal(inbound),
             ..new
         };
         match self.setup.ledger.deliver(new).await {

@@ -6,10 +6,11 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use hyper::http::Request;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hmac::{self, HMAC_SHA256};
 
-use super::Raw;
+use super::Inbound;
 
 /// The layout version: this byte, the nonce, then the ciphertext with its tag.
 const VERSION: u8 = 1;
@@ -102,47 +103,39 @@ impl Sealer {
 
     /// Seals a request.
     #[must_use]
-    pub fn seal(&self, raw: &Raw) -> Vec<u8> {
-        let fields: usize = raw
-            .headers
-            .iter()
-            .map(|(name, value)| 8 + name.len() + value.len())
-            .sum();
-        let length = 16 + raw.method.len() + raw.target.len() + fields + raw.body.len();
+    pub fn seal(&self, inbound: &Inbound) -> Vec<u8> {
+        let (method, target) = (inbound.request.method().as_str(), inbound.target());
+        let (headers, body) = (inbound.request.headers(), inbound.request.body());
+        let fields = headers.iter();
+        let fields = fields.map(|(name, value)| 8 + name.as_str().len() + value.len());
+        let length = 16 + method.len() + target.len() + fields.sum::<usize>() + body.len();
         self.close(What::Request, length, |plain| {
-            put(plain, raw.method.as_bytes());
-            put(plain, raw.target.as_bytes());
+            put(plain, method.as_bytes());
+            put(plain, target.as_bytes());
             // Length before content: nothing in a header can look like the end of a field.
-            put_length(plain, raw.headers.len());
-            for (name, value) in &raw.headers {
-                put(plain, name.as_bytes());
-                put(plain, value);
+            put_length(plain, headers.len());
+            for (name, value) in headers {
+                put(plain, name.as_str().as_bytes());
+                put(plain, value.as_bytes());
             }
-            put(plain, &raw.body);
+            put(plain, body);
         })
     }
 
     /// Opens a request; `None` if it was sealed with another key or changed.
     #[must_use]
-    pub fn open(&self, sealed: &[u8]) -> Option<Raw> {
+    pub fn open(&self, sealed: &[u8]) -> Option<Inbound> {
         let plain = self.disclose(What::Request, sealed)?;
         let mut rest = &plain[..];
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
-        let method = text(take(&mut rest)?)?;
-        let target = text(take(&mut rest)?)?;
-        let count = take_length(&mut rest)?;
-        // No capacity from `count`: the number could be wrong, and each header is checked as it is read.
-        let mut headers = Vec::new();
-        for _ in 0..count {
-            headers.push((text(take(&mut rest)?)?, take(&mut rest)?.to_vec()));
+        let method = take(&mut rest)?;
+        let mut request = Request::builder().method(method).uri(take(&mut rest)?);
+        // Each header is checked as it is read: the number could be wrong.
+        for _ in 0..take_length(&mut rest)? {
+            request = request.header(take(&mut rest)?, take(&mut rest)?);
         }
         let body = Bytes::copy_from_slice(take(&mut rest)?);
-        rest.is_empty().then_some(Raw {
-            method,
-            target,
-            headers,
-            body,
-        })
+        let request = request.body(body).ok()?;
+        rest.is_empty().then(|| Inbound::saved(request))
     }
 
     /// Seals the body of an answer.
@@ -242,26 +235,43 @@ fn take<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
 mod tests {
     use super::*;
 
-    fn raw() -> Raw {
-        Raw {
-            method: "POST".into(),
-            target: "/callbacks/mygame?x=%00".into(),
-            headers: vec![
-                ("x-api-key".into(), b"SANDBOX-KEY".to_vec()),
-                ("x-bytes".into(), vec![0xff, 0x80]),
-            ],
-            body: Bytes::from_static(b"api_key=SANDBOX-KEY\0\xff"),
-        }
+    /// The layout of saved rows, which must not change.
+    const LAYOUT: &[u8] = b"\0\0\0\x04POST\0\0\0\x1a/callbacks/mygame?x=%00'\xc5\xbc\0\0\0\x02\
+        \0\0\0\x09x-api-key\0\0\0\x0bSANDBOX-KEY\0\0\0\x07x-bytes\0\0\0\x02\xff\x80\
+        \0\0\0\x15api_key=SANDBOX-KEY\0\xff";
+
+    fn inbound() -> Inbound {
+        let request = Request::builder()
+            .method("POST")
+            .uri("/callbacks/mygame?x=%00'ż")
+            .header("x-api-key", "SANDBOX-KEY")
+            .header("x-bytes", &[0xff, 0x80][..])
+            .body(Bytes::from_static(b"api_key=SANDBOX-KEY\0\xff"));
+        Inbound::saved(request.unwrap())
+    }
+
+    /// All of a request that is opened.
+    fn opened(with: &Sealer, sealed: &[u8]) -> Option<String> {
+        let inbound = with.open(sealed)?;
+        Some(format!("{:?}", inbound.request))
+    }
+
+    #[test]
+    fn a_row_has_the_layout_of_all_versions() {
+        let with = Sealer::new([7; 32]);
+        let plain = with.disclose(What::Request, &with.seal(&inbound()));
+        assert_eq!(plain.as_deref(), Some(LAYOUT));
     }
 
     #[test]
     fn what_is_sealed_comes_back_with_the_same_key_alone() {
         let with = Sealer::new([7; 32]);
-        let sealed = with.seal(&raw());
-        assert_eq!(with.open(&sealed), Some(raw()));
-        assert_eq!(with.clone().open(&sealed), Some(raw()));
-        assert_eq!(Sealer::new([8; 32]).open(&sealed), None);
-        assert_ne!(with.seal(&raw()), sealed, "with another nonce");
+        let sealed = with.seal(&inbound());
+        let sent = format!("{:?}", inbound().request);
+        assert_eq!(opened(&with, &sealed).as_ref(), Some(&sent));
+        assert_eq!(opened(&with.clone(), &sealed).as_ref(), Some(&sent));
+        assert_eq!(opened(&Sealer::new([8; 32]), &sealed), None);
+        assert_ne!(with.seal(&inbound()), sealed, "with another nonce");
         let shown = String::from_utf8_lossy(&sealed);
         assert!(!shown.contains("SANDBOX"), "{shown}");
         assert_eq!(format!("{with:?}"), "Sealer(…)");
@@ -271,26 +281,30 @@ mod tests {
             b"{\"state\":\"completed\"}"
         );
         assert_eq!(with.open_reply(&sealed), None, "it is no reply");
-        assert_eq!(with.open(&reply), None, "nor the other way");
+        assert_eq!(opened(&with, &reply), None, "nor the other way");
     }
 
     #[test]
     fn whatever_was_changed_or_cut_is_not_opened() {
         let with = Sealer::new([7; 32]);
-        let sealed = with.seal(&raw());
+        let sealed = with.seal(&inbound());
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
-            assert_eq!(with.open(&changed), None, "byte {at}");
-            assert_eq!(with.open(&sealed[..at]), None, "cut at {at}");
+            assert_eq!(opened(&with, &changed), None, "byte {at}");
+            assert_eq!(opened(&with, &sealed[..at]), None, "cut at {at}");
         }
         for nonsense in [
             &b"\xff\xff\xff\xff"[..],
             b"",
             b"\0\0\0\0\0\0\0\0\xff\xff\xff\xff",
+            b"\0\0\0\x03P T\0\0\0\x01/\0\0\0\0\0\0\0\0",
+            b"\0\0\0\x03PUT\0\0\0\x02/ \0\0\0\0\0\0\0\0",
+            b"\0\0\0\x03PUT\0\0\0\x01/\0\0\0\x01\0\0\0\x01:\0\0\0\0\0\0\0\0",
+            &[LAYOUT, b"x"].concat(),
         ] {
             let odd = with.close(What::Request, 0, |plain| plain.extend_from_slice(nonsense));
-            assert_eq!(with.open(&odd), None);
+            assert_eq!(opened(&with, &odd), None);
         }
     }
 }

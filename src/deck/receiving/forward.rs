@@ -1,13 +1,14 @@
 //! Forwards a callback byte for byte to the shop's own server. The request goes through the gate, so it is recorded and
 //! redacted.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use reqwest::Url;
-use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 
 use super::Shared;
-use crate::callbacks::{Address, Raw};
+use crate::callbacks::{Address, Inbound};
 use crate::domain::job::{AttemptOutcome, Disposition};
 use crate::domain::{Account, AccountId, Delivery, Environment, Problem, ProviderId, inert, time};
 use crate::net::{
@@ -178,7 +179,7 @@ impl Shared {
     pub(super) async fn forward(
         &self,
         delivery: &Delivery,
-        raw: &Raw,
+        inbound: &Inbound,
         destination: &Destination,
     ) -> ForwardResult {
         let to = &destination.url;
@@ -189,7 +190,7 @@ impl Shared {
         };
         self.know_secrets(&account.id).await;
         // Joined as text: a URL library would re-encode parts of the path.
-        let target = joined(to, &raw.target);
+        let target = joined(to, inbound.target());
         let mut url = to.clone();
         let (path, query) = match target.split_once('?') {
             Some((path, query)) => (path, Some(query)),
@@ -208,15 +209,15 @@ impl Shared {
             about: about(delivery),
             // A retry is a new attempt of the job, with its own row and after its own wait.
             repeat: Repeat::Never,
-            ..Call::new(&raw.method, "forward", "/")
+            ..Call::new(inbound.request.method().as_str(), "forward", "/")
         };
         let as_received = AsReceived {
             verbatim: Verbatim {
-                headers: forwarded_headers(raw),
+                headers: forwarded_headers(inbound),
                 target,
                 status_decides: destination.status_decides,
             },
-            body: raw.body.clone(),
+            body: inbound.request.body().clone(),
         };
         ForwardResult(session.send(&call, &as_received, options).await)
     }
@@ -273,36 +274,30 @@ fn unnamed() -> AccountId {
     AccountId::new("callbacks").expect("a plain word is a fine name")
 }
 
-fn forwarded_headers(raw: &Raw) -> HeaderMap {
-    let named_by_connection: Vec<String> = raw
-        .headers
+fn forwarded_headers(inbound: &Inbound) -> HeaderMap {
+    let received = inbound.request.headers();
+    // RFC 9110, 7.6.1: headers that `Connection` names belong to that connection alone.
+    let named: Vec<String> = received
+        .get_all(CONNECTION)
         .iter()
-        // RFC 9110, 7.6.1: headers that `Connection` names belong to that connection alone.
-        .filter(|(name, _)| name.eq_ignore_ascii_case("connection"))
-        .flat_map(|(_, value)| {
-            let value = String::from_utf8_lossy(value).to_ascii_lowercase();
-            let names = value.split(',').map(|name| name.trim().to_owned());
-            names.collect::<Vec<_>>()
-        })
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase())
         .collect();
+    let named = named
+        .iter()
+        .flat_map(|names| names.split(',').map(str::trim));
+    let left_out: HashSet<&str> = named.chain(OWN_HEADERS).collect();
     let mut map = HeaderMap::new();
-    for (name, value) in &raw.headers {
-        let plain = name.to_ascii_lowercase();
-        if OWN_HEADERS.contains(&plain.as_str()) || named_by_connection.contains(&plain) {
-            continue;
-        }
-        if let (Ok(name), Ok(value)) = (plain.parse::<HeaderName>(), HeaderValue::from_bytes(value))
-        {
-            map.append(name, value);
+    for (name, value) in received {
+        if !left_out.contains(name.as_str()) {
+            map.append(name, value.clone());
         }
     }
     // An empty body needs a Content-Length where the sender had one, and where the method expects one (RFC 9110 8.6).
-    let has = |wanted: &str| {
-        let mut names = raw.headers.iter();
-        names.any(|(name, _)| name.eq_ignore_ascii_case(wanted))
-    };
-    let expected = matches!(raw.method.as_str(), "POST" | "PUT" | "PATCH");
-    if raw.body.is_empty() && (expected || has("content-length") || has("transfer-encoding")) {
+    let expected = matches!(inbound.request.method().as_str(), "POST" | "PUT" | "PATCH");
+    let announced = [CONTENT_LENGTH, TRANSFER_ENCODING];
+    if inbound.request.body().is_empty()
+        && (expected || announced.iter().any(|name| received.contains_key(name)))
+    {
         map.insert(CONTENT_LENGTH, HeaderValue::from(0));
     }
     map
@@ -418,17 +413,12 @@ mod tests {
             ("X-Twice", "b"),
             ("X-Twice", "a"),
         ];
-        let raw = Raw {
-            method: "POST".into(),
-            target: "/".into(),
-            headers: headers
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
-                .chain([("X-Latin".to_owned(), vec![0xe9])])
-                .collect(),
-            body: "{}".into(),
-        };
-        let on = forwarded_headers(&raw);
+        let request = headers.iter().fold(
+            hyper::http::Request::builder().method("POST"),
+            |request, (name, value)| request.header(*name, *value),
+        );
+        let request = request.header("X-Latin", &[0xe9][..]).body("{}".into());
+        let on = forwarded_headers(&Inbound::saved(request.unwrap()));
         let on: Vec<(&str, &[u8])> = on
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_bytes()))

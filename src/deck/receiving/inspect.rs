@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use hyper::http::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
+
 use super::jobs::ClaimedJob;
 use super::sealing::sealed_by_another;
 use super::{Shared, forward, unread};
@@ -106,48 +108,44 @@ impl Deck {
         let known = self.delivery(delivery).await?;
         let parts = shared.parts_of(delivery).await?;
         let sealer = shared.sealing.key().await.sealer;
-        let raw = sealer
+        let inbound = sealer
             .open(&parts.request)
             .ok_or_else(|| sealed_by_another(delivery))?;
-        let inbound = raw.readable();
+        let readable = inbound.readable();
         let mut ids = RowIds::default();
         if let Ok(account) = AccountId::new(known.account) {
             // The sender may repeat the account's secrets in any header or field.
             shared.know_secrets(&account).await;
             if let Some(runtime) = shared.queries.registry.find(&account)
-                && let Some(inbound) = &inbound
+                && let Some(readable) = &readable
                 && matches!(known.verdict, Verdict::Accepted | Verdict::Repeat)
             {
-                ids = (runtime.manifest.callback_ids)(inbound);
+                ids = (runtime.manifest.callback_ids)(readable);
             }
         }
         for (_, id) in &mut ids.ids {
             *id = redact::scrub(id).into_owned();
         }
-        let header = |name: &str, value: &[u8]| {
-            let value = record::foreign_header(name, &String::from_utf8_lossy(value));
-            (redact::body(name), value)
+        let header = |(name, value): (&HeaderName, &HeaderValue)| {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            let value = record::foreign_header(name.as_str(), &value);
+            (redact::body(name.as_str()), value)
         };
         let replies = parts.replies.iter().filter_map(|(job, sealed)| {
             let reply = sealer.open_reply(sealed)?;
             Some((*job, record::body(&reply)))
         });
-        let is_coding = |name: &str| name.eq_ignore_ascii_case("content-encoding");
         // Only a decoded body can be redacted.
-        let body = match inbound {
-            Some(inbound) => record::body(inbound.request.body()),
-            None => record::withheld(&raw.body),
+        let body = match readable {
+            Some(readable) => record::body(readable.request.body()),
+            None => record::withheld(inbound.request.body()),
         };
+        // The body is shown decoded.
+        let headers = inbound.request.headers().iter();
+        let headers = headers.filter(|(name, _)| **name != CONTENT_ENCODING);
         Ok(Received {
-            target: redact::body(&raw.target),
-            headers: raw
-                .headers
-                .iter()
-                // The body is shown decoded.
-                .filter(|(name, _)| !is_coding(name))
-                .take(HEADERS_SHOWN_MAX)
-                .map(|(name, value)| header(name, value))
-                .collect(),
+            target: redact::body(inbound.target()),
+            headers: headers.take(HEADERS_SHOWN_MAX).map(header).collect(),
             body,
             replies: replies.collect(),
             ids,

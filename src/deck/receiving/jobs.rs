@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::forward::Destination;
 use super::{Shared, forward, log_lines};
-use crate::callbacks::Raw;
+use crate::callbacks::Inbound;
 use crate::domain::job::{
     ATTEMPT_MAX, AttemptOutcome, Circumstances, DAY, Disposition, JobResult, LEASE, Lease,
 };
@@ -384,8 +384,8 @@ impl Shared {
             Ok(to) => to,
             Err(problem) => return AttemptOutcome::hopeless(problem.message),
         };
-        let raw = match self.bytes_of(delivery.id).await {
-            Ok(raw) => raw,
+        let inbound = match self.bytes_of(delivery.id).await {
+            Ok(inbound) => inbound,
             Err(problem) => {
                 let end = match problem.kind {
                     // The ledger may be readable later, and another machine may have the right key.
@@ -397,7 +397,7 @@ impl Shared {
             }
         };
         // A body is discarded only of a callback that is rejected.
-        if !delivery.is_genuine() && !raw.is_whole() {
+        if !delivery.is_genuine() && !inbound.is_whole() {
             return AttemptOutcome::hopeless(
                 "its body was not received whole, so it cannot be forwarded",
             );
@@ -406,7 +406,7 @@ impl Shared {
             url: to,
             status_decides: true,
         };
-        let result = self.forward(delivery, &raw, &shop).await;
+        let result = self.forward(delivery, &inbound, &shop).await;
         let mut outcome = result.outcome(self.sealed_reply(&result).await);
         let now = self.queries.clock.now().wall;
         let left = DAY.saturating_sub(now.since(delivery.received_at));
@@ -419,7 +419,7 @@ impl Shared {
         outcome
     }
 
-    pub(super) async fn bytes_of(&self, delivery: DeliveryId) -> Result<Raw, Problem> {
+    pub(super) async fn bytes_of(&self, delivery: DeliveryId) -> Result<Inbound, Problem> {
         let parts = self.parts_of(delivery).await?;
         let key = self.sealing.key().await;
         key.sealer

@@ -24,8 +24,8 @@ impl Shared {
         if !matches!(delivery.verdict, Verdict::Accepted | Verdict::Repeat) {
             return None;
         }
-        let raw = self.bytes_of(delivery.id).await.ok()?;
-        read(&raw.readable()?)
+        let inbound = self.bytes_of(delivery.id).await.ok()?;
+        read(&inbound.readable()?)
     }
 }
 

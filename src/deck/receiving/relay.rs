@@ -6,7 +6,7 @@ use bytes::Bytes;
 use super::Shared;
 use super::forward::{self, Destination, ForwardResult, REPLY_KEPT_MAX};
 use super::jobs::ClaimedJob;
-use crate::callbacks::{Inbound, Raw};
+use crate::callbacks::Inbound;
 use crate::domain::job::{Disposition, LEASE};
 use crate::domain::{Delivery, Job};
 use crate::net::{NetError, Reply};
@@ -21,14 +21,13 @@ impl Shared {
         job: &Job,
     ) -> Option<Bytes> {
         let began = self.queries.clock.now();
-        let raw = Raw::of(&inbound.request);
         let result = match forward::target(&job.target) {
             Ok(url) => {
                 let shop = Destination {
                     url,
                     status_decides: false,
                 };
-                self.forward(delivery, &raw, &shop).await
+                self.forward(delivery, inbound, &shop).await
             }
             Err(problem) => ForwardResult(Err(NetError::Unauthorised(problem))),
         };

@@ -10,7 +10,7 @@ use hyper::http::{HeaderValue, StatusCode};
 use tokio::net::TcpListener;
 
 use super::{Pace, Receive};
-use crate::callbacks::Raw;
+use crate::callbacks::Inbound;
 use crate::clock::{Clock, ManualClock};
 use crate::config::{self, Environ, Locations, Vault};
 use crate::deck::{Deck, Handover, Options};
@@ -134,19 +134,17 @@ async fn open_with(
     }
 }
 
-fn raw() -> Raw {
-    Raw {
-        method: "POST".into(),
-        target: "/callbacks/shop?transactionKey=ORDER%201&x=%zz".into(),
-        headers: vec![
-            ("host".into(), b"shop.example".to_vec()),
-            ("content-length".into(), b"4".to_vec()),
-            ("content-type".into(), b"text/x-odd".to_vec()),
-            ("x-shop".into(), b"planted-header-value".to_vec()),
-            ("x-forwarded-for".into(), b"192.0.2.7".to_vec()),
-        ],
-        body: bytes::Bytes::from_static(b"a\x00\xff\x1b"),
-    }
+fn inbound() -> Inbound {
+    let request = hyper::http::Request::builder()
+        .method("POST")
+        .uri("/callbacks/shop?transactionKey=ORDER%201&x=%zz")
+        .header("host", "shop.example")
+        .header("content-length", "4")
+        .header("content-type", "text/x-odd")
+        .header("x-shop", "planted-header-value")
+        .header("x-forwarded-for", "192.0.2.7")
+        .body(bytes::Bytes::from_static(b"a\x00\xff\x1b"));
+    Inbound::saved(request.unwrap())
 }
 
 fn order() -> PaymentId {
@@ -155,8 +153,13 @@ fn order() -> PaymentId {
 
 impl Bench {
     /// Puts a callback into the ledger as the receiver does.
-    async fn receive(&self, account: &str, jobs: &[(JobKind, &str)], raw: &Raw) -> Delivery {
-        let new = self.new_delivery(account, jobs, raw).await;
+    async fn receive(
+        &self,
+        account: &str,
+        jobs: &[(JobKind, &str)],
+        inbound: &Inbound,
+    ) -> Delivery {
+        let new = self.new_delivery(account, jobs, inbound).await;
         let delivery = self.deck.ledger.deliver(new).await.unwrap();
         self.deck.callbacks.shared.saved.notify_one();
         self.deck.callbacks.shared.due.notify_waiters();
@@ -167,17 +170,17 @@ impl Bench {
         &self,
         account: &str,
         jobs: &[(JobKind, &str)],
-        raw: &Raw,
+        inbound: &Inbound,
     ) -> NewDelivery {
         let shared = &self.deck.callbacks.shared;
-        let sealed = shared.sealing.key().await.sealer.seal(raw);
+        let sealed = shared.sealing.key().await.sealer.seal(inbound);
         NewDelivery {
             account_key: shared.account_key.to_string(),
             account: account.into(),
             provider: "kanga".into(),
             received_at: self.deck.clock.now().wall,
             from: "127.0.0.1".into(),
-            method: raw.method.clone(),
+            method: inbound.request.method().to_string(),
             verdict: Verdict::Accepted,
             why: "a hint".into(),
             kind: "payment changed".into(),
@@ -259,7 +262,9 @@ async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_i
     let folder = tempfile::tempdir().unwrap();
     let peer = Peer::start(&[(500, "{}"), (500, "{}"), (200, FINALIZED)]).await;
     let mut bench = open(folder.path(), &peer.url, Some(WORKING)).await;
-    let delivery = bench.receive("shop", &[(JobKind::Ask, "")], &raw()).await;
+    let delivery = bench
+        .receive("shop", &[(JobKind::Ask, "")], &inbound())
+        .await;
     let first = bench.tried(1).await;
     assert_eq!(
         first.state,
@@ -300,7 +305,9 @@ async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_i
     assert_eq!(account.as_str(), "shop");
     assert_eq!(id, order());
     assert_eq!(result.unwrap().state, PaymentState::Finalized);
-    let again = bench.receive("shop", &[(JobKind::Ask, "")], &raw()).await;
+    let again = bench
+        .receive("shop", &[(JobKind::Ask, "")], &inbound())
+        .await;
     assert_eq!((again.verdict, again.attempt), (Verdict::Repeat, 2));
 
     let shop = AccountId::new("shop").unwrap();
@@ -354,7 +361,7 @@ async fn a_callback_is_handed_on_byte_for_byte_until_it_is_taken() {
     let mut bench = open(folder.path(), &shop.url, Some(WORKING)).await;
     let to = format!("{}/hook?own=1", shop.url);
     let delivery = bench
-        .receive("shop", &[(JobKind::Forward, &to)], &raw())
+        .receive("shop", &[(JobKind::Forward, &to)], &inbound())
         .await;
     assert_eq!(bench.tried(1).await.status, Some(500));
     bench.advance(1);
@@ -367,7 +374,7 @@ async fn a_callback_is_handed_on_byte_for_byte_until_it_is_taken() {
     for request in seen {
         assert_eq!(request.method(), "POST");
         assert_eq!(request.uri(), "/hook?own=1&transactionKey=ORDER%201&x=%zz");
-        assert_eq!(request.body(), &raw().body);
+        assert_eq!(request.body(), inbound().request.body());
         let header = |name: &str| request.headers().get(name).map(HeaderValue::as_bytes);
         assert_eq!(header("content-type"), Some(&b"text/x-odd"[..]));
         assert_eq!(header("x-forwarded-for"), Some(&b"192.0.2.7"[..]));
@@ -376,11 +383,15 @@ async fn a_callback_is_handed_on_byte_for_byte_until_it_is_taken() {
         assert_ne!(header("host"), Some(&b"shop.example"[..]));
     }
     let received = bench.deck.received(delivery.id).await.unwrap();
-    assert_eq!(received.target, raw().target);
+    assert_eq!(received.target, inbound().target());
     assert_eq!(received.replies.len(), 1);
     assert_eq!(received.replies[0].1.text, r#"{"got":"it"}"#);
     assert_eq!(received.body.bytes, 4);
-    assert_eq!(*received.body.raw(), raw().body[..], "byte for byte");
+    assert_eq!(
+        *received.body.raw(),
+        inbound().request.body()[..],
+        "byte for byte"
+    );
 }
 
 #[tokio::test]
@@ -388,13 +399,13 @@ async fn an_accepted_callback_with_an_empty_chunked_body_is_forwarded() {
     let folder = tempfile::tempdir().unwrap();
     let shop = Peer::start(&[(200, "yes")]).await;
     let mut bench = open(folder.path(), &shop.url, Some(WORKING)).await;
-    let raw = Raw {
-        headers: vec![("transfer-encoding".into(), b"chunked".to_vec())],
-        body: bytes::Bytes::new(),
-        ..raw()
-    };
+    let mut inbound = inbound();
+    inbound.request.body_mut().clear();
+    let headers = inbound.request.headers_mut();
+    headers.remove("content-length");
+    headers.insert("transfer-encoding", HeaderValue::from_static("chunked"));
     let jobs = [(JobKind::Forward, shop.url.as_str())];
-    let delivery = bench.receive("shop", &jobs, &raw).await;
+    let delivery = bench.receive("shop", &jobs, &inbound).await;
     let job = bench.tried(1).await;
     assert_eq!((job.state, &*job.summary), (JobState::Done, "HTTP 200"));
     let seen = shop.seen.lock().unwrap()[0].clone();
@@ -402,7 +413,7 @@ async fn an_accepted_callback_with_an_empty_chunked_body_is_forwarded() {
     assert!(!seen.headers().contains_key("transfer-encoding"));
 
     // One that was rejected may have had a body that was not read.
-    let mut new = bench.new_delivery("shop", &jobs, &raw).await;
+    let mut new = bench.new_delivery("shop", &jobs, &inbound).await;
     new.verdict = Verdict::Unreadable;
     new.dedup_key = None;
     let unread = bench.deck.ledger.deliver(new).await.unwrap();
@@ -418,7 +429,7 @@ async fn whatever_the_shops_server_answers_but_2xx_is_tried_again() {
     let shop = Peer::start(&[(404, "no"), (302, "no"), (403, "no"), (201, "yes")]).await;
     let mut bench = open(folder.path(), &shop.url, Some(WORKING)).await;
     bench
-        .receive("shop", &[(JobKind::Forward, &shop.url)], &raw())
+        .receive("shop", &[(JobKind::Forward, &shop.url)], &inbound())
         .await;
     for (tries, status, wait) in [(1, 404, 1), (2, 302, 5), (3, 403, 30)] {
         let job = bench.tried(tries).await;
@@ -436,13 +447,15 @@ async fn what_another_process_had_in_hand_when_it_died_is_done_once_its_lease_is
     let peer = Peer::start(&[(200, FINALIZED)]).await;
     let mut bench = open(folder.path(), &peer.url, Some(WORKING)).await;
     // The worker has no other job, and waits.
-    bench.receive("shop", &[(JobKind::Ask, "")], &raw()).await;
+    bench
+        .receive("shop", &[(JobKind::Ask, "")], &inbound())
+        .await;
     bench.tried(1).await;
     let other = open(folder.path(), &peer.url, None).await;
     let mut saved = Vec::new();
     for leased_until in [Some(START.plus(LEASE)), None] {
         let jobs = [(JobKind::Ask, "")];
-        let mut new = other.new_delivery("shop", &jobs, &raw()).await;
+        let mut new = other.new_delivery("shop", &jobs, &inbound()).await;
         new.dedup_key = None;
         new.jobs[0].leased_until = leased_until;
         saved.push(other.deck.ledger.deliver(new).await.unwrap().id);
@@ -463,11 +476,13 @@ async fn a_shop_that_hangs_keeps_no_payment_from_being_checked_and_what_hangs_is
     let mut bench = open(folder.path(), &peer.url, Some(WORKING)).await;
     for _ in 0..20 {
         let jobs = [(JobKind::Forward, to.as_str())];
-        let mut new = bench.new_delivery("gone", &jobs, &raw()).await;
+        let mut new = bench.new_delivery("gone", &jobs, &inbound()).await;
         new.dedup_key = None;
         bench.deck.ledger.deliver(new).await.unwrap();
     }
-    let checked = bench.receive("shop", &[(JobKind::Ask, "")], &raw()).await;
+    let checked = bench
+        .receive("shop", &[(JobKind::Ask, "")], &inbound())
+        .await;
     assert_eq!(bench.tried(1).await.summary, "FINALIZED");
     bench.deck.stop_receiving().await;
 
@@ -499,7 +514,9 @@ async fn a_payment_that_the_provider_does_not_come_to_know_is_asked_for_no_more(
     let folder = tempfile::tempdir().unwrap();
     let peer = Peer::start(&[(200, r#"{"result":"fail","code":9001}"#)]).await;
     let mut bench = open(folder.path(), &peer.url, Some(WORKING)).await;
-    bench.receive("shop", &[(JobKind::Ask, "")], &raw()).await;
+    bench
+        .receive("shop", &[(JobKind::Ask, "")], &inbound())
+        .await;
     for (tries, wait) in [(1, 1), (2, 5), (3, 30), (4, 120)] {
         let job = bench.tried(tries).await;
         assert!(matches!(job.state, JobState::Due { .. }), "{tries}");
@@ -525,7 +542,7 @@ async fn what_cannot_be_done_is_given_up_at_once() {
         // Kinguin cannot be asked what became of a payment.
         ("keys", (JobKind::Ask, ""), "keys"),
     ] {
-        let new = bench.receive(account, &[job], &raw()).await;
+        let new = bench.receive(account, &[job], &inbound()).await;
         if job.0 == JobKind::Relay {
             bench.advance(LEASE.as_secs() + 1);
         }
@@ -545,7 +562,7 @@ async fn a_kept_callback_is_handed_on_by_hand_where_nothing_runs_and_once_only()
     let folder = tempfile::tempdir().unwrap();
     let shop = Peer::start(&[(500, "no"), (200, "yes")]).await;
     let bench = open(folder.path(), &shop.url, None).await;
-    let delivery = bench.receive("shop", &[], &raw()).await;
+    let delivery = bench.receive("shop", &[], &inbound()).await;
     let first = bench.deck.replay(delivery.id, &shop.url).await;
     let first = &first.unwrap().jobs[0];
     assert_eq!(
@@ -556,7 +573,10 @@ async fn a_kept_callback_is_handed_on_by_hand_where_nothing_runs_and_once_only()
     let second = second.unwrap();
     assert_eq!(second.jobs.len(), 2);
     assert_eq!(second.jobs[1].state, JobState::Done);
-    assert_eq!(shop.seen.lock().unwrap()[1].body(), &raw().body);
+    assert_eq!(
+        shop.seen.lock().unwrap()[1].body(),
+        inbound().request.body()
+    );
     let unknown = DeliveryId(99);
     let unknown = bench.deck.replay(unknown, &shop.url).await;
     assert_eq!(unknown.unwrap_err().kind, ProblemKind::NotFound);
@@ -569,7 +589,7 @@ async fn where_a_worker_runs_it_hands_on_what_is_replayed() {
     let folder = tempfile::tempdir().unwrap();
     let shop = Peer::start(&[(200, "yes")]).await;
     let mut bench = open(folder.path(), &shop.url, Some(WORKING)).await;
-    let delivery = bench.receive("shop", &[], &raw()).await;
+    let delivery = bench.receive("shop", &[], &inbound()).await;
     let added = bench.deck.replay(delivery.id, &shop.url).await.unwrap();
     assert!(matches!(added.jobs[0].state, JobState::Due { .. }));
     assert_eq!(bench.tried(1).await.state, JobState::Done);
@@ -582,17 +602,17 @@ async fn secrets_of_a_callback_are_shown_nowhere_and_the_request_log_has_none() 
     let said = "thanks for SANDBOX-webhook-0123456789 in an-ordinary-word";
     let shop = Peer::start(&[(200, said)]).await;
     let bench = open(folder.path(), &shop.url, None).await;
-    let mut raw = Raw {
-        target: "/callbacks/keys?api_key=planted-query-key&a=b".into(),
-        body: r#"{"game_auth_token":"planted-player-token","kind":"\u001b[2J"}"#.into(),
-        ..raw()
-    };
-    raw.headers.retain(|(name, _)| name != "content-length");
-    raw.headers
-        .push(("x-poison".into(), b"an-ordinary-word".to_vec()));
+    let mut inbound = inbound();
+    let target = "/callbacks/keys?api_key=planted-query-key&a=b";
+    *inbound.request.uri_mut() = target.parse().unwrap();
+    *inbound.request.body_mut() =
+        r#"{"game_auth_token":"planted-player-token","kind":"\u001b[2J"}"#.into();
+    let headers = inbound.request.headers_mut();
+    headers.remove("content-length");
+    headers.insert("x-poison", HeaderValue::from_static("an-ordinary-word"));
     // The header's name is of the account as it is configured now; the others have another one, or are gone.
     for account in ["keys", "shop", "gone"] {
-        let mut new = bench.new_delivery(account, &[], &raw).await;
+        let mut new = bench.new_delivery(account, &[], &inbound).await;
         new.verdict = Verdict::Refused;
         let delivery = bench.deck.ledger.deliver(new).await.unwrap();
         let replayed = bench.deck.replay(delivery.id, &shop.url).await;
@@ -639,7 +659,7 @@ async fn a_flood_is_reported_by_its_newest_and_the_rest_is_hinted_at() {
     // Reported from here on.
     let all = bench.deck.deliveries(None, Search::default(), 1).await;
     assert_eq!(all.unwrap().rows, []);
-    let new = bench.new_delivery("shop", &[], &raw()).await;
+    let new = bench.new_delivery("shop", &[], &inbound()).await;
     for flood in [ROOM, ROOM + 100, 3 * ROOM] {
         let mut all = tokio::task::JoinSet::new();
         for _ in 0..flood {
@@ -674,7 +694,7 @@ async fn after_an_absence_all_since_the_start_are_reported_and_none_from_before(
     let shared = &bench.deck.callbacks.shared;
     let begin = async |was_away| super::follow::begin(shared, was_away).await.unwrap().1;
     assert_eq!(begin(true).await, DeliveryId(0));
-    let new = bench.new_delivery("shop", &[], &raw()).await;
+    let new = bench.new_delivery("shop", &[], &inbound()).await;
     let earlier = NewDelivery {
         received_at: WallTime(START.0 - 1),
         ..new.clone()
@@ -700,10 +720,9 @@ async fn a_provider_that_waits_is_told_what_the_shop_says_and_the_shop_is_asked_
     let shop = Peer::start(&answers).await;
     let bench = open(folder.path(), &shop.url, None).await;
     let shared = &bench.deck.callbacks.shared;
-    let inbound = crate::callbacks::Inbound {
-        request: Request::new("order".into()),
-        from: Some(std::net::Ipv4Addr::LOCALHOST.into()),
+    let sent = Inbound {
         at: START,
+        ..Inbound::saved(Request::new("order".into()))
     };
     for (summary, state, returned) in [
         ("HTTP 200", JobState::Done, Some(fits)),
@@ -720,9 +739,9 @@ async fn a_provider_that_waits_is_told_what_the_shop_says_and_the_shop_is_asked_
         ("HTTP 500", JobState::GivenUp, None),
     ] {
         let order = bench
-            .receive("shop", &[(JobKind::Relay, &shop.url)], &raw())
+            .receive("shop", &[(JobKind::Relay, &shop.url)], &inbound())
             .await;
-        let answer = shared.relay(&inbound, &order, &order.jobs[0]).await;
+        let answer = shared.relay(&sent, &order, &order.jobs[0]).await;
         assert_eq!(answer, returned.map(bytes::Bytes::from), "{summary}");
         let after = bench.deck.delivery(order.id).await.unwrap();
         assert_eq!(after.jobs[0].state, state);
@@ -820,7 +839,7 @@ async fn callbacks_that_must_be_answered_in_time_are_found_behind_any_number_of_
         provider: "kinguin".into(),
         kind: "OUT_OF_STOCK".into(),
         dedup_key: None,
-        ..bench.new_delivery("keys", &[], &raw()).await
+        ..bench.new_delivery("keys", &[], &inbound()).await
     };
     let refused = NewDelivery {
         verdict: Verdict::Refused,

@@ -9,7 +9,7 @@ async fn a_failed_job_is_retried_by_this_process_or_another_and_on_a_fresh_sched
     let shop = Peer::start(&[(410, "no"), (500, "no"), (410, "no"), (200, "yes")]).await;
     let mut bench = open(folder.path(), &shop.url, Some(WORKING)).await;
     let jobs = [(JobKind::Forward, shop.url.as_str())];
-    let delivery = bench.receive("shop", &jobs, &raw()).await;
+    let delivery = bench.receive("shop", &jobs, &inbound()).await;
     assert_eq!(bench.tried(1).await.state, JobState::GivenUp);
 
     let queued = bench.deck.retry(delivery.id).await.unwrap();
@@ -47,7 +47,7 @@ async fn a_retry_is_refused_with_its_reason() {
         (3, None, JobState::Done, "it has none"),
     ] {
         let jobs: Vec<_> = kind.iter().map(|kind| (*kind, to)).collect();
-        let mut new = bench.new_delivery("shop", &jobs, &raw()).await;
+        let mut new = bench.new_delivery("shop", &jobs, &inbound()).await;
         new.dedup_key = Some(DedupKey::Subject([number; 32]));
         let held_until = START.plus(LEASE);
         new.jobs
@@ -78,7 +78,7 @@ async fn a_retry_is_refused_with_its_reason() {
         assert!(refused.message.contains(why), "{}", refused.message);
     }
     let mut foreign = bench
-        .new_delivery("shop", &[(JobKind::Ask, "")], &raw())
+        .new_delivery("shop", &[(JobKind::Ask, "")], &inbound())
         .await;
     foreign.account_key = "another".into();
     let foreign = bench.deck.ledger.deliver(foreign).await.unwrap();
@@ -102,7 +102,9 @@ async fn a_retry_delivers_no_goods_twice() {
     let save = async |number, kind| {
         // As the URL of the config is saved.
         let to = format!("{}/", replays.url);
-        let mut new = bench.new_delivery("shop", &[(kind, &*to)], &raw()).await;
+        let mut new = bench
+            .new_delivery("shop", &[(kind, &*to)], &inbound())
+            .await;
         new.dedup_key = Some(DedupKey::Subject([number; 32]));
         let held_until = START.plus(LEASE);
         new.jobs[0].leased_until = Some(held_until);
@@ -135,7 +137,7 @@ async fn a_retry_delivers_no_goods_twice() {
     assert_eq!(replays.asked(), 3);
 
     // A callback whose only jobs are replays.
-    let mut junk = bench.new_delivery("shop", &[], &raw()).await;
+    let mut junk = bench.new_delivery("shop", &[], &inbound()).await;
     (junk.dedup_key, junk.verdict) = (None, Verdict::Refused);
     let junk = bench.deck.ledger.deliver(junk).await.unwrap().id;
     for _ in 0..2 {
