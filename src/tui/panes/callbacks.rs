@@ -281,8 +281,11 @@ impl Component for State {
 
     fn on_intent(&mut self, intent: Intent, ctx: &mut UpdateContext<'_>) {
         let id = match intent {
-            Intent::OpenCallback(id) => id,
-            Intent::ShowCallback(id) => return self.log.show(id, ctx.store),
+            Intent::ShowCallback(id) if ctx.store.deliveries.known(id).is_some() => {
+                return self.log.show(id, ctx.store);
+            }
+            // An alert may be about one whose row is not loaded.
+            Intent::OpenCallback(id) | Intent::ShowCallback(id) => id,
             _ => return,
         };
         self.log.select_name(&id.to_string(), ctx.store);

@@ -8,7 +8,7 @@ use super::explorer::{
     copied, explored, explored_result, exploring, offers_digest, send, sent, shots,
 };
 use super::*;
-use crate::domain::Deadline;
+use crate::domain::{Deadline, DeliveryId};
 use crate::tui::testing::received::delivery;
 
 const OFFER: &str = "65a0c0de0000000000000001";
@@ -323,6 +323,9 @@ fn an_event_that_must_be_answered_is_an_alert_however_many_callbacks_arrive() {
         update(&mut model, second(1), Msg::Delivery(Arc::new(refused)));
     }
     assert_eq!(alerts::count(&model.store), 1);
+    let effects = press(&mut model, "!<enter>", second(1));
+    let opens = |effect: &Effect| matches!(effect, Effect::FindDelivery(_, DeliveryId(1)));
+    assert!(effects.iter().any(opens), "{effects:?}");
     arrives(&mut model, 601, "DELIVERED", 2);
     assert_eq!(alerts::count(&model.store), 0, "it was answered");
     // Its forward is tried again.
