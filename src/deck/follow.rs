@@ -8,7 +8,7 @@ use crate::ledger::{FailedHook, LogQuery};
 use crate::net::Event;
 
 /// How often that is looked for.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// The most rows of each kind in one batch.
 const BATCH: usize = 200;

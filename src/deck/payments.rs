@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Deck;
+use super::follow::LOOK_EVERY;
 use crate::clock::Clock;
 use crate::domain::{
     AccountId, Expectation, Expected, ExpectedBy, LinkRequest, Mark, NewExpectation, Note,
@@ -17,9 +18,6 @@ use crate::domain::{
 };
 use crate::ledger::{FailedHook, Ledger, LedgerError, PaymentKey, Unwatched};
 use crate::net::RequestOptions;
-
-/// How often changes by other processes are looked for.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Changes within this time are read together.
 const COALESCE: Duration = Duration::from_millis(50);
