@@ -13,13 +13,13 @@ use crate::domain::{
     AccountId, Delivery, DeliveryId, JobKind, Problem, ProblemKind, Received, RowIds, Search,
     Verdict,
 };
-use crate::ledger::{DeliveryQuery, OpenJobs, SealedParts};
+use crate::ledger::{DeliveryQuery, LedgerError, OpenJobs, SealedParts};
 use crate::net::{record, redact};
 
 const HEADERS_SHOWN_MAX: usize = 100;
 /// How many callbacks are read at once.
 const PAGE: usize = 512;
-/// About how many callbacks are listed that may have to be answered in time.
+/// About how many callbacks of an account are listed that may have to be answered in time.
 const AWAITED_MAX: usize = 4_096;
 
 impl Shared {
@@ -63,40 +63,53 @@ impl Deck {
         Ok(failed.into_iter().map(Arc::new).collect())
     }
 
-    /// The valid callbacks of the time in which one must be answered, the oldest first, whatever came after them. None if
-    /// no account's provider sets a time.
+    /// The valid callbacks of the accounts whose provider sets a time to answer some, as far as that time still runs: the
+    /// oldest first, whatever came after them.
     ///
     /// # Errors
     /// If the ledger cannot be read.
     pub async fn awaited_deliveries(&self) -> Result<Vec<Arc<Delivery>>, Problem> {
         let shared = &self.callbacks.shared;
-        let accounts = shared.queries.registry.all();
-        let deadlines = accounts.iter().flat_map(|it| it.manifest.deadlines);
-        let Some(longest) = deadlines.map(|deadline| deadline.within).max() else {
-            return Ok(Vec::new());
-        };
         let now = self.clock.now().wall;
-        let is_recent = |delivery: &Delivery| now.since(delivery.received_at) < longest;
-        let mut query = DeliveryQuery {
-            account_key: Some(shared.account_key.to_string()),
-            limit: PAGE,
-            ..DeliveryQuery::default()
-        };
         let mut found = Vec::new();
-        // In pages: anyone can send callbacks that are rejected, and each has a row.
+        for runtime in shared.queries.registry.all() {
+            let deadlines = runtime.manifest.deadlines.iter();
+            let Some(longest) = deadlines.map(|deadline| deadline.within).max() else {
+                continue;
+            };
+            let query = DeliveryQuery {
+                account_key: Some(shared.account_key.to_string()),
+                since: Some(now.minus(longest)),
+                search: Search {
+                    account: Some(runtime.account.id.to_string()),
+                    ..Search::default()
+                },
+                limit: PAGE,
+                ..DeliveryQuery::default()
+            };
+            let genuine = self.genuine_deliveries(query).await;
+            found.extend(genuine.map_err(|error| unread("callbacks", &error))?);
+        }
+        found.sort_by_key(|delivery| delivery.id);
+        Ok(found)
+    }
+
+    /// The newest valid callbacks that a query finds, read in pages: anyone can send callbacks that are rejected, and each
+    /// has a row.
+    async fn genuine_deliveries(
+        &self,
+        mut query: DeliveryQuery,
+    ) -> Result<Vec<Arc<Delivery>>, LedgerError> {
+        let mut found = Vec::new();
         loop {
-            let page = self.ledger.deliveries(query.clone()).await;
-            let page = page.map_err(|error| unread("callbacks", &error))?;
-            query.before = page.last().filter(|it| is_recent(it)).map(|it| it.id);
-            found.extend(
-                page.into_iter()
-                    .filter(|it| it.is_genuine() && is_recent(it)),
-            );
-            if query.before.is_none() || found.len() > AWAITED_MAX {
-                break;
+            let page = self.ledger.deliveries(query.clone()).await?;
+            let is_last = page.len() < query.limit;
+            query.before = page.last().map(|oldest| oldest.id);
+            found.extend(page.into_iter().filter(Delivery::is_genuine).map(Arc::new));
+            if is_last || found.len() >= AWAITED_MAX {
+                return Ok(found);
             }
         }
-        Ok(found.into_iter().rev().map(Arc::new).collect())
     }
 
     /// The bytes of a callback, redacted.

@@ -845,6 +845,11 @@ async fn callbacks_that_must_be_answered_in_time_are_found_behind_any_number_of_
         verdict: Verdict::Refused,
         ..new.clone()
     };
+    // Its provider sets no time.
+    let other = NewDelivery {
+        account: "shop".into(),
+        ..new.clone()
+    };
     let deliver = async |new: &NewDelivery, ago: u64| {
         let received_at = WallTime(START.0 - i64::try_from(ago * 60_000).unwrap());
         let new = NewDelivery {
@@ -853,12 +858,14 @@ async fn callbacks_that_must_be_answered_in_time_are_found_behind_any_number_of_
         };
         bench.deck.ledger.deliver(new).await.unwrap().id
     };
-    deliver(&new, 15).await;
+    deliver(&new, 16).await;
     let (first, second) = (deliver(&new, 14).await, deliver(&new, 1).await);
     let mut flood = tokio::task::JoinSet::new();
-    for _ in 0..1_100 {
-        let (ledger, new) = (bench.deck.ledger.clone(), refused.clone());
-        flood.spawn(async move { ledger.deliver(new).await.unwrap() });
+    for (many, new) in [(1_100, refused), (4_100, other)] {
+        for _ in 0..many {
+            let (ledger, new) = (bench.deck.ledger.clone(), new.clone());
+            flood.spawn(async move { ledger.deliver(new).await.unwrap() });
+        }
     }
     flood.join_all().await;
     let found = bench.deck.awaited_deliveries().await.unwrap();
