@@ -1,10 +1,10 @@
 //! A profile at work in the console: its deck, its tasks, and the messages from both.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -19,7 +19,7 @@ use crate::domain::{
     Account, AccountId, Environment, ExchangeId, PaymentId, Problem, Search, Watchlist,
 };
 use crate::ledger::Status;
-use crate::net::{self, EventReceiver};
+use crate::net::{self, Event, EventReceiver};
 use crate::tui::msg::{LEDGER, Level, Notice, Ready, Saved};
 use crate::tui::{Effect, Msg};
 
@@ -204,8 +204,9 @@ async fn open(
     };
     match Deck::open(profile, options).await {
         Ok(deck) => {
-            tokio::spawn(relay(events, messages.clone()));
-            Some(Arc::new(deck))
+            let deck = Arc::new(deck);
+            tokio::spawn(relay(events, Arc::downgrade(&deck), messages.clone()));
+            Some(deck)
         }
         Err(problem) => {
             tracing::error!(why = problem.message, "the profile cannot be opened");
@@ -313,9 +314,40 @@ async fn saved(deck: &Deck) -> Result<Saved, Problem> {
     })
 }
 
-async fn relay(mut events: EventReceiver, messages: mpsc::Sender<Msg>) {
-    while let Some(event) = events.recv().await {
-        if messages.send(message::message_of(event)).await.is_err() {
+/// Sends the events of a deck, until it is gone or messages have no receiver.
+async fn relay(mut events: EventReceiver, deck: Weak<Deck>, messages: mpsc::Sender<Msg>) {
+    let missed = Notify::new();
+    let relayed = async {
+        while let Some(event) = events.recv().await {
+            if event == Event::Missed {
+                missed.notify_one();
+            }
+            if messages.send(message::message_of(event)).await.is_err() {
+                return;
+            }
+        }
+    };
+    // Beside the events: during a flood, those that wait for a read would be missed, too.
+    tokio::select! {
+        () = relayed => {}
+        () = read_missed(&missed, deck, &messages) => {}
+    }
+}
+
+/// After each gap in the events, sends the callbacks that must be answered in time: one of them may not have been sent.
+async fn read_missed(missed: &Notify, deck: Weak<Deck>, messages: &mpsc::Sender<Msg>) {
+    loop {
+        missed.notified().await;
+        let Some(deck) = deck.upgrade() else { return };
+        let awaited = deck.awaited_deliveries().await;
+        // While this waits, it does not hold the deck open.
+        drop(deck);
+        let Ok(awaited) = awaited else {
+            tokio::time::sleep(READ_AGAIN).await;
+            missed.notify_one();
+            continue;
+        };
+        if messages.send(Msg::Awaited(awaited)).await.is_err() {
             return;
         }
     }
@@ -434,14 +466,14 @@ async fn follow_ledger(ledger: crate::ledger::Ledger, messages: mpsc::Sender<Msg
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::net::SocketAddr;
     use std::path::Path;
     use std::pin::pin;
 
     use super::*;
     use crate::clock::Clock;
-    use crate::config::{self, Environ, Vault};
+    use crate::config::{self, AccountConfig, Environ, Vault};
     use crate::deck::Receive;
     use crate::domain::{HookEvent, Listening, Verdict, Watch};
     use crate::ledger::{HookRun, Ledger, NewDelivery, Retention};
@@ -498,6 +530,28 @@ mod tests {
         failed.await.unwrap();
     }
 
+    /// A callback that must be answered in time if it is valid.
+    fn out_of_stock(verdict: Verdict) -> NewDelivery {
+        NewDelivery {
+            account_key: "live".into(),
+            account: "shop".into(),
+            provider: "kinguin".into(),
+            received_at: Clock::system().now().wall,
+            from: "203.0.113.7".into(),
+            method: "POST".into(),
+            verdict,
+            why: "a signature".into(),
+            kind: "OUT_OF_STOCK".into(),
+            subject: None,
+            proved: true,
+            dedup_key: None,
+            status: 200,
+            bytes: 12,
+            sealed: b"sealed".to_vec(),
+            jobs: Vec::new(),
+        }
+    }
+
     async fn next(running: &mut Running) -> Msg {
         let next = tokio::time::timeout(Duration::from_secs(20), running.inbox.recv());
         next.await.expect("no message comes").unwrap()
@@ -513,25 +567,10 @@ mod tests {
         let watch = Watch::new(AccountId::new("shop").unwrap(), payment, now);
         ledger.watch("live", &watch).await.unwrap();
         fail_hook(&ledger, "A-17").await;
-        let new = NewDelivery {
-            account_key: "live".into(),
-            account: "shop".into(),
-            provider: "kinguin".into(),
-            received_at: now,
-            from: "203.0.113.7".into(),
-            method: "POST".into(),
-            verdict: Verdict::Accepted,
-            why: "a signature".into(),
-            kind: "OUT_OF_STOCK".into(),
-            subject: None,
-            proved: true,
-            dedup_key: None,
-            status: 200,
-            bytes: 12,
-            sealed: b"sealed".to_vec(),
-            jobs: Vec::new(),
-        };
-        ledger.deliver(new).await.unwrap();
+        ledger
+            .deliver(out_of_stock(Verdict::Accepted))
+            .await
+            .unwrap();
         let database = rusqlite::Connection::open(state.join("ledger.db")).unwrap();
         database
             .execute_batch(
@@ -572,6 +611,53 @@ mod tests {
             found,
             ["A-17", "A-18"].map(|id| format!("hook on_paid of {id} (shop)"))
         );
+        running.end().await;
+    }
+
+    #[tokio::test]
+    async fn a_callback_that_must_be_answered_is_sent_although_a_flood_hides_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        let ledger = Ledger::start(state.clone(), Clock::system(), Retention::default());
+        ledger
+            .deliver(out_of_stock(Verdict::Refused))
+            .await
+            .unwrap();
+        let mut start = start(folder.path());
+        start.profile.accounts = vec![AccountConfig {
+            id: AccountId::new("shop").unwrap(),
+            provider: "kinguin",
+            environment: "sandbox".into(),
+            texts: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
+            budget: None,
+            timeout: None,
+        }];
+        let receive = start.options.receive.as_mut().unwrap();
+        receive.pace.others = Duration::from_millis(20);
+        let mut running = Running::start(start);
+        while !matches!(next(&mut running).await, Msg::Ready(_)) {}
+        // At once: the console must not read a part of them.
+        let mut flood = "BEGIN; CREATE TEMP TABLE new AS SELECT * FROM deliveries;
+            UPDATE new SET id = 2, verdict = 'accepted'; INSERT INTO deliveries SELECT * FROM new;
+            UPDATE new SET verdict = 'refused';"
+            .to_owned();
+        for _ in 0..3 * net::events::ROOM {
+            flood += "UPDATE new SET id = id + 1; INSERT INTO deliveries SELECT * FROM new;";
+        }
+        flood += "COMMIT";
+        let database = rusqlite::Connection::open(state.join("ledger.db")).unwrap();
+        database.execute_batch(&flood).unwrap();
+        let awaited = loop {
+            match next(&mut running).await {
+                Msg::Awaited(awaited) => break awaited,
+                Msg::Delivery(delivery) => assert_ne!(delivery.id.0, 2, "it is hidden"),
+                _ => {}
+            }
+        };
+        let awaited: Vec<_> = awaited.iter().map(|delivery| delivery.id.0).collect();
+        assert_eq!(awaited, [2]);
         running.end().await;
     }
 

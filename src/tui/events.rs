@@ -61,6 +61,7 @@ impl Store {
             | Msg::TokenToCopy(..)
             | Msg::Log(_)
             | Msg::Delivery(_)
+            | Msg::Awaited(_)
             | Msg::Deliveries(_)
             | Msg::Checked(_)
             | Msg::PlayerItems(_)

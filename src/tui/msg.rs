@@ -68,6 +68,8 @@ pub enum Msg {
     Log(Result<Found<Exchange>, Problem>),
     /// A new callback, or the new state of its jobs; it replaces the earlier one of the same number.
     Delivery(Arc<Delivery>),
+    /// As [`Saved::awaited`], read again: events about callbacks were missed.
+    Awaited(Vec<Arc<Delivery>>),
     /// The result of [`super::Effect::LoadDeliveries`].
     Deliveries(Result<Found<Delivery>, Problem>),
     /// The state of the callback listener.

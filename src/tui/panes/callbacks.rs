@@ -176,6 +176,12 @@ impl State {
         }
     }
 
+    fn note_awaited(awaited: &[Arc<Delivery>], store: &mut Store) {
+        for delivery in awaited {
+            store.on_awaited(delivery);
+        }
+    }
+
     /// Shows a notice about a callback's job that failed for good.
     fn notice_failed(delivery: &Delivery, began: WallTime, store: &mut Store) {
         let (what, id) = (alerts::gave_up(delivery), delivery.id.0);
@@ -331,15 +337,14 @@ impl Component for State {
         match event {
             Event::Message(Msg::Ready(Ready { saved, .. }) | Msg::Saved(saved), _) => {
                 Self::show_failed(&saved.failed_callbacks, ctx.store);
-                for delivery in &saved.awaited {
-                    ctx.store.on_awaited(delivery);
-                }
+                Self::note_awaited(&saved.awaited, ctx.store);
                 self.log.add(&saved.deliveries, ctx.store);
             }
             Event::Message(Msg::Delivery(delivery), _) => {
                 Self::report_given_up(delivery, ctx);
                 self.log.push(delivery, ctx.store);
             }
+            Event::Message(Msg::Awaited(awaited), _) => Self::note_awaited(awaited, ctx.store),
             Event::Message(Msg::Deliveries(result), _) => self.log.answered(result, ctx),
             Event::Message(Msg::DeliveryFound(request, result), _)
                 if self.opening == Some(*request) =>

@@ -355,6 +355,12 @@ fn events_of_an_earlier_run_must_be_answered_too() {
     };
     update(&mut model, second(5), Msg::Saved(saved.clone()));
     assert_eq!(alerts::count(&model.store), 2, "the one before, and 65b0-C");
+    let missed = vec![
+        at(8, "DELIVERED", "65b0-C"),
+        at(9, "OUT_OF_STOCK", "65b0-E"),
+    ];
+    update(&mut model, second(6), Msg::Awaited(missed));
+    assert_eq!(alerts::count(&model.store), 2, "the one before, and 65b0-E");
     // The newest come first.
     saved.awaited.clear();
     saved.deliveries = vec![
@@ -363,7 +369,11 @@ fn events_of_an_earlier_run_must_be_answered_too() {
         at(5, "OUT_OF_STOCK", "65b0-D"),
     ];
     update(&mut model, second(7), Msg::Saved(saved));
-    assert_eq!(alerts::count(&model.store), 2, "the one before, and 65b0-D");
+    assert_eq!(
+        alerts::count(&model.store),
+        3,
+        "the one before, 65b0-D and 65b0-E"
+    );
 }
 
 #[test]
