@@ -135,7 +135,7 @@ impl Hooks {
                 .iter()
                 .any(|event| inner.parts.programs.contains_key(event))
         {
-            let about = format!("hook of {id} ({account})");
+            let about = HookEvent::about_any(account, id);
             inner.warn(about, &format!(" not run: {why}"));
         }
     }

@@ -72,6 +72,12 @@ impl HookEvent {
         )
     }
 
+    /// The subject of notices about the hook of a payment, where it is not known which one that is.
+    #[must_use]
+    pub fn about_any(account: &AccountId, id: &PaymentId) -> String {
+        format!("{HOOK}of {id} ({account})")
+    }
+
     /// The name of the alert that the hook of a payment has failed.
     #[must_use]
     pub fn failure_alert(self, account: &AccountId, id: &PaymentId) -> String {
