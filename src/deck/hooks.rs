@@ -126,14 +126,12 @@ impl Hooks {
         }
     }
 
-    /// Reports that the hook of a payment does not run, if one is configured: the ledger cannot say which.
+    /// Reports that the hook of a payment that may be paid does not run, if one is configured: the ledger cannot say which.
     pub(super) fn payment_unread(&self, account: &AccountId, id: &PaymentId, why: &str) {
-        const OF_PAYMENTS: [HookEvent; 3] =
-            [HookEvent::Paid, HookEvent::Underpaid, HookEvent::Failed];
+        let is_configured =
+            |inner: &Inner, event: HookEvent| inner.parts.programs.contains_key(&event);
         if let Some(inner) = &self.0
-            && OF_PAYMENTS
-                .iter()
-                .any(|event| inner.parts.programs.contains_key(event))
+            && (is_configured(inner, HookEvent::Paid) || is_configured(inner, HookEvent::Underpaid))
         {
             let about = HookEvent::about_any(account, id);
             inner.warn(about, &format!(" not run: {why}"));

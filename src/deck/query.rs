@@ -7,7 +7,8 @@ use super::hooks::Hooks;
 use super::runtime::{AccountRegistry, AccountRuntime};
 use crate::clock::Clock;
 use crate::domain::{
-    AccountId, CredentialStatus, Environment, Expectation, Observation, Payment, PaymentId, Problem,
+    AccountId, CredentialStatus, Environment, Expectation, Observation, Payment, PaymentId,
+    PaymentState, Problem,
 };
 use crate::ledger::{Ledger, LedgerError, PaymentKey};
 use crate::net::RequestOptions;
@@ -65,12 +66,16 @@ impl QueryService {
                 let expected = expected.map(|expectation| expectation.sum);
                 self.hooks.payment(account, seen, expected.as_ref()).await;
             }
-            Err(error) if seen.payment.state.is_final() => {
-                let why = format!("the expected amount cannot be read: {error}");
-                self.hooks.payment_unread(account, id, &why);
-            }
-            // Its hook runs once it is final.
-            Err(_) => {}
+            Err(error) => match seen.payment.state {
+                PaymentState::Finalized => {
+                    let why = format!("the expected amount cannot be read: {error}");
+                    self.hooks.payment_unread(account, id, &why);
+                }
+                // It has failed whatever is expected.
+                PaymentState::Failed => self.hooks.payment(account, seen, None).await,
+                // No hook runs for it as it is now.
+                _ => {}
+            },
         }
     }
 

@@ -18,7 +18,7 @@ use crate::domain::job::{LEASE, NewJob};
 use crate::domain::{
     AccountId, Amount, CheckedPayment, Currency, Delivery, DeliveryId, Expected, ExpectedBy,
     HookEvent, Job, JobKind, JobState, Listening, NewExpectation, PaymentId, PaymentState,
-    ProblemKind, Replaced, Search, Subject, Verdict, WallTime, What,
+    ProblemKind, Replaced, Search, Subject, Verdict, WallTime, What, is_about_hook,
 };
 use crate::http_server::{Limits, Outcome, Request, Server, respond};
 use crate::ledger::{DedupKey, JobFilter, NewDelivery};
@@ -789,33 +789,70 @@ async fn a_receiver_that_does_not_start_leaves_its_port_free() {
     TcpListener::bind(&address).await.unwrap();
 }
 
+/// Renames a table of the ledger, so that it cannot be read.
+fn rename_table(folder: &std::path::Path, from: &str, to: &str) {
+    let path = folder.join("state").join("ledger.db");
+    let database = rusqlite::Connection::open(path).unwrap();
+    let statement = format!("ALTER TABLE {from} RENAME TO {to}");
+    database.execute_batch(&statement).unwrap();
+}
+
 #[tokio::test]
-async fn a_payment_hook_that_cannot_run_because_the_ledger_cannot_be_read_is_reported() {
+async fn a_payment_hook_that_may_have_to_run_is_reported_if_the_expected_amount_cannot_be_read() {
+    let unread = "hook of ORDER 1 (shop)";
+    for (state, configured, wanted) in [
+        ("FINALIZED", HookEvent::Paid, Some(unread)),
+        ("FINALIZED", HookEvent::Underpaid, Some(unread)),
+        ("FINALIZED", HookEvent::Failed, None),
+        ("CANCELED", HookEvent::Paid, None),
+        ("CANCELED", HookEvent::Failed, None),
+        ("FAILED", HookEvent::Paid, None),
+        // It runs, and fails.
+        (
+            "FAILED",
+            HookEvent::Failed,
+            Some("hook on_failed of ORDER 1 (shop)"),
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let peer = Peer::start(&[(200, FINALIZED.replace("FINALIZED", state).leak())]).await;
+        let hooks = config::Hooks::from([(configured, vec!["false".to_owned()])]);
+        let change = |options| Options { hooks, ..options };
+        let mut bench = open_with(folder.path(), &peer.url, change).await;
+        let shop = AccountId::new("shop").unwrap();
+        let expected = bench.deck.expectation(&shop, &order()).await;
+        assert_eq!(expected.unwrap(), None);
+        rename_table(folder.path(), "expectations", "away");
+        let options = RequestOptions::default();
+        let payment = bench.deck.check_payment(&shop, &order(), options).await;
+        assert_eq!(payment.unwrap().state.as_str(), state);
+        bench.deck.end_hooks().await;
+        let events = std::iter::from_fn(|| bench.events.try_recv());
+        let warnings: Vec<_> = events
+            .filter_map(|event| match event {
+                Event::Warning { about, text } if is_about_hook(&about) => Some((about, text)),
+                _ => None,
+            })
+            .collect();
+        let found: Vec<_> = warnings.iter().map(|(about, _)| about.as_str()).collect();
+        assert_eq!(found, Vec::from_iter(wanted), "{state}, {configured:?}");
+        if wanted == Some(unread) {
+            let begins = format!("{unread} not run: the expected amount cannot be read: ");
+            assert!(warnings[0].1.starts_with(&begins), "{warnings:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_payment_hook_that_may_have_to_run_is_reported_if_the_payments_state_cannot_be_read() {
     let folder = tempfile::tempdir().unwrap();
-    let peer = Peer::start(&[(200, FINALIZED)]).await;
     let hooks = config::Hooks::from([(HookEvent::Paid, vec!["true".to_owned()])]);
     let change = |options| Options { hooks, ..options };
-    let mut bench = open_with(folder.path(), &peer.url, change).await;
+    let mut bench = open_with(folder.path(), "http://127.0.0.1:9", change).await;
     let shop = AccountId::new("shop").unwrap();
     let expected = bench.deck.expectation(&shop, &order()).await;
     assert_eq!(expected.unwrap(), None);
-    let path = folder.path().join("state").join("ledger.db");
-    let database = rusqlite::Connection::open(path).unwrap();
-    let rename = |from: &str, to: &str| {
-        let statement = format!("ALTER TABLE {from} RENAME TO {to}");
-        database.execute_batch(&statement).unwrap();
-    };
-
-    rename("expectations", "away");
-    let options = RequestOptions::default();
-    let payment = bench.deck.check_payment(&shop, &order(), options).await;
-    assert_eq!(payment.unwrap().state, PaymentState::Finalized);
-    let warning = bench.warning().await;
-    let begins = "hook of ORDER 1 (shop) not run: the expected amount cannot be read: ";
-    assert!(warning.starts_with(begins), "{warning}");
-    rename("away", "expectations");
-
-    rename("observations", "away");
+    rename_table(folder.path(), "observations", "away");
     let new = NewExpectation {
         sum: Expected {
             amount: Amount::typed("0.01").unwrap(),
