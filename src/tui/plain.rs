@@ -243,7 +243,7 @@ impl Plain {
     }
 
     /// A request that fails, in another way than before, or no longer; with [`Detail::All`] each.
-    pub(super) fn on_exchange(&mut self, exchange: &Exchange) {
+    fn on_exchange(&mut self, exchange: &Exchange) {
         let path = exchange.path();
         let path = path.split(['?', '#']).next().unwrap_or(path);
         let what = words::request(&exchange.method, path, &exchange.about);
@@ -276,10 +276,9 @@ impl Plain {
     }
 
     /// A new callback; a job of one that fails, is given up, or succeeds after all.
-    pub(super) fn on_delivery(&mut self, delivery: &Delivery, now: Now) {
+    fn on_delivery(&mut self, delivery: &Delivery, now: Now) {
         let is_of_this_run = is_since(delivery.received_at, self.started, now);
-        if is_of_this_run && self.reported.is_new(delivery.id) {
-            self.reported.insert(delivery.id, (), |()| true);
+        if is_of_this_run && self.reported.remember(delivery.id) {
             let text = words::callback(delivery);
             self.about(&delivery.account, &text);
         }

@@ -67,6 +67,7 @@ impl Printing {
             since,
             metrics,
             reported: Recent::new(REPORTED_MAX),
+            attempts: Recent::new(REPORTED_MAX),
             events,
             unread: false,
             forwards: Forwards::default(),
@@ -110,8 +111,10 @@ struct Printer {
     /// Deliveries after this one are new.
     since: WallTime,
     metrics: Option<Arc<Metrics>>,
-    /// The printed deliveries, with the last reported attempt and state of each job.
-    reported: Recent<DeliveryId, Vec<(JobId, Option<WallTime>, JobState)>>,
+    /// The printed deliveries.
+    reported: Recent<DeliveryId, ()>,
+    /// The last reported attempt and state of each of their jobs.
+    attempts: Recent<DeliveryId, Vec<(JobId, Option<WallTime>, JobState)>>,
     events: EventReceiver,
     /// Whether stdout has failed.
     unread: bool,
@@ -210,8 +213,8 @@ impl Printer {
 
     /// Prints and counts a new delivery, or one whose jobs changed. For those of earlier runs, only changes.
     fn delivery(&mut self, delivery: &Delivery) -> Result<(), OutputError> {
-        let is_new = self.reported.is_new(delivery.id) && delivery.received_at >= self.since;
-        let reported = self.reported.get(delivery.id);
+        let is_new = self.reported.remember(delivery.id) && delivery.received_at >= self.since;
+        let reported = self.attempts.get(delivery.id);
         let reported = reported.map_or(&[][..], Vec::as_slice);
         let attempted: Vec<&Job> = delivery
             .jobs
@@ -230,7 +233,7 @@ impl Printer {
             !attempts.iter().any(|(.., state)| is_due(state))
         };
         let attempts = attempts.collect();
-        self.reported.insert(delivery.id, attempts, has_ended);
+        self.attempts.insert(delivery.id, attempts, has_ended);
         if let Some(metrics) = &self.metrics {
             if is_new {
                 metrics.received(delivery);

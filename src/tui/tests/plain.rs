@@ -491,7 +491,7 @@ fn what_fails_for_long_is_not_reported_again_whatever_else_was_reported_since() 
     let jobs = others.clone().map(done).collect();
     assert_eq!(said(&mut plain, 2, callback(2, jobs)).len(), 1);
     for id in others.skip(1) {
-        plain.on_delivery(&delivery(id, 1, "ORDER-1"), second(2));
+        plain.update(second(2), callback(id, Vec::new()));
     }
     lines(&mut plain, second(2));
     assert_eq!(said(&mut plain, 3, callback(1, vec![due(2)])), [""; 0]);
@@ -500,17 +500,18 @@ fn what_fails_for_long_is_not_reported_again_whatever_else_was_reported_since() 
         ["kanga: callback 1 to http://127.0.0.1:3000/kanga: forwarded: HTTP 200 4 ms"]
     );
 
-    let fails = |about: &str| Exchange {
-        about: about.into(),
-        ..(*exchange(5, "/check", Outcome::Status(503))).clone()
+    let fails = |about: &str| {
+        Msg::Exchange(Arc::new(Exchange {
+            about: about.into(),
+            ..(*exchange(5, "/check", Outcome::Status(503))).clone()
+        }))
     };
     for number in 1..=2_000 {
-        plain.on_exchange(&fails(&format!("ORDER-{number}")));
+        plain.update(second(5), fails(&format!("ORDER-{number}")));
     }
-    plain.on_exchange(&fails("A"));
+    plain.update(second(5), fails("A"));
     lines(&mut plain, second(5));
-    let failing = Msg::Exchange(Arc::new(fails("A")));
-    assert_eq!(said(&mut plain, 6, failing), [""; 0]);
+    assert_eq!(said(&mut plain, 6, fails("A")), [""; 0]);
 }
 
 #[test]
