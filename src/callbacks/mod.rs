@@ -204,8 +204,8 @@ pub trait CallbackHandler: Send + Sync {
     fn read<'a>(&'a self, inbound: &'a Inbound) -> BoxFuture<'a, Result<ParsedCallback, Refusal>>;
     /// The forward target of its callbacks.
     fn forward_to(&self) -> Option<String>;
-    /// Calls the shop's server while the provider waits, and saves the result. The body of its answer, as it was saved;
-    /// `None` if none arrived that can be returned. The job's lease is [`crate::domain::job::LEASE`]. The future is
+    /// Calls the shop's server while the provider waits, and saves the result. The body of its answer, also where the
+    /// ledger could not save it; `None` if none arrived that can be returned. The job's lease is [`crate::domain::job::LEASE`]. The future is
     /// dropped after [`Limits::relay`].
     fn relay<'a>(
         &'a self,

@@ -34,7 +34,8 @@ impl Shared {
         let reply = result.0.as_ref().ok().filter(|_| result.taken());
         let unfit = reply.and_then(unfit);
         let answer = reply.filter(|_| unfit.is_none());
-        // A repeat gets the same answer, so it is saved before it is returned. Only a successful one counts.
+        // A repeat gets the same answer, so it is saved before it is returned. It is returned even if the ledger cannot
+        // save it: the shop has delivered. Only a successful one counts.
         let saved = match answer {
             Some(_) => self.sealed_reply(&result).await,
             None => None,
