@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hyper::http::Request;
+use hyper::http::uri::PathAndQuery;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hmac::{self, HMAC_SHA256};
 
@@ -128,7 +129,9 @@ impl Sealer {
         let plain = self.disclose(What::Request, sealed)?;
         let mut rest = &plain[..];
         let method = take(&mut rest)?;
-        let mut request = Request::builder().method(method).uri(take(&mut rest)?);
+        // Not parsed as a URI: of `http://host?x=1`, only `?x=1` is saved.
+        let target = PathAndQuery::try_from(take(&mut rest)?).ok()?;
+        let mut request = Request::builder().method(method).uri(target);
         // Each header is checked as it is read: the number could be wrong.
         for _ in 0..take_length(&mut rest)? {
             request = request.header(take(&mut rest)?, take(&mut rest)?);
@@ -282,6 +285,23 @@ mod tests {
         );
         assert_eq!(with.open_reply(&sealed), None, "it is no reply");
         assert_eq!(opened(&with, &reply), None, "nor the other way");
+    }
+
+    #[test]
+    fn a_target_is_opened_in_every_form_in_which_it_is_received() {
+        let with = Sealer::new([7; 32]);
+        for (uri, target) in [
+            ("http://host?x=1", "?x=1"),
+            ("http://host/a?x=1", "/a?x=1"),
+            ("//a?x=1", "//a?x=1"),
+            ("*", "*"),
+            ("host:443", "/"),
+        ] {
+            let request = Request::builder().uri(uri).body(Bytes::new());
+            let sealed = with.seal(&Inbound::saved(request.unwrap()));
+            let opened = with.open(&sealed);
+            assert_eq!(opened.as_ref().map(Inbound::target), Some(target), "{uri}");
+        }
     }
 
     #[test]
