@@ -125,7 +125,7 @@ pub(super) fn outside(deck: &Arc<Deck>, subject: &Subject) -> Vec<Findings> {
 fn address(base: &Url, account: &str) -> Option<Url> {
     let path = base.path().trim_end_matches('/');
     // A web server may add a path of its own before `/callbacks`.
-    let mut ends = path.rmatch_indices('/').map(|(at, _)| &path[at..]);
+    let mut ends = path.match_indices('/').map(|(at, _)| &path[at..]);
     let path = match ends.find_map(Address::of) {
         None => format!("{path}/callbacks/{account}"),
         Some(address) if address.account.is_empty() => format!("{path}/{account}"),
@@ -243,10 +243,19 @@ mod tests {
                 Some("https://h.example/hooks/callbacks/shop"),
             ),
             ("https://h.example/hooks/callbacks/keys", None),
+            // The receiver takes the first `callbacks` for its own.
+            (
+                "https://h.example/callbacks/shop/callbacks",
+                Some("https://h.example/callbacks/shop/callbacks"),
+            ),
+            ("https://h.example/callbacks/callbacks", None),
         ] {
             let found = address(&Url::parse(base).unwrap(), "shop");
             assert_eq!(found.as_ref().map(Url::as_str), wanted, "{base}");
         }
+        let base = "https://h.example/callbacks/callbacks";
+        let found = address(&Url::parse(base).unwrap(), "callbacks");
+        assert_eq!(found.as_ref().map(Url::as_str), Some(base));
     }
 
     #[test]
