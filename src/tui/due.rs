@@ -61,9 +61,13 @@ impl Awaited {
             until: delivery.received_at.plus(deadline.within),
         };
         self.0.insert(delivery.id, Entry { due, is_answered });
-        // Ids grow with time, so the first one is the oldest.
         if self.0.len() > AWAITED_MAX {
-            self.0.pop_first();
+            // Ids grow with time, so the first one is the oldest.
+            let mut answered = self.0.iter().filter(|(_, entry)| entry.is_answered);
+            let oldest = answered.next().or_else(|| self.0.first_key_value());
+            if let Some((&id, _)) = oldest {
+                self.0.remove(&id);
+            }
         }
     }
 

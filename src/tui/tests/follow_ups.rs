@@ -334,6 +334,23 @@ fn an_event_that_must_be_answered_is_an_alert_however_many_callbacks_arrive() {
 }
 
 #[test]
+fn an_event_that_must_be_answered_is_an_alert_however_many_others_were_answered() {
+    let mut model = awaited();
+    for number in 1..=1_000 {
+        let at = |id, kind: &str| {
+            Arc::new(Delivery {
+                kind: kind.into(),
+                ..delivery(id, 1, &format!("65b0-B{number}"))
+            })
+        };
+        model.store.on_awaited(&at(2 * number, "OUT_OF_STOCK"));
+        model.store.on_awaited(&at(2 * number + 1, "DELIVERED"));
+    }
+    update(&mut model, second(1), Msg::Woke);
+    assert_eq!(alerts::count(&model.store), 1);
+}
+
+#[test]
 fn events_of_an_earlier_run_must_be_answered_too() {
     let at = |number, kind: &str, about| {
         let kind = kind.to_owned();
