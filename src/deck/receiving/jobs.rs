@@ -396,7 +396,7 @@ impl Shared {
                 return AttemptOutcome::without_answer(problem.message, end);
             }
         };
-        // A body is discarded only of a callback that is rejected.
+        // Only the body of a rejected callback can be missing.
         if !delivery.is_genuine() && !inbound.is_whole() {
             return AttemptOutcome::hopeless(
                 "its body was not received whole, so it cannot be forwarded",

@@ -712,7 +712,7 @@ async fn after_an_absence_all_since_the_start_are_reported_and_none_from_before(
 }
 
 #[tokio::test]
-async fn a_provider_that_waits_is_told_what_the_shop_says_and_the_shop_is_asked_once() {
+async fn a_provider_that_waits_gets_the_shops_response_and_the_shop_is_called_once() {
     let folder = tempfile::tempdir().unwrap();
     let (fits, too_long) = ("x".repeat(64 * 1024), "x".repeat(64 * 1024 + 1));
     let (fits, too_long) = (&*fits.leak(), &*too_long.leak());
