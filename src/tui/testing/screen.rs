@@ -50,6 +50,8 @@ pub fn press(model: &mut Model, keys: &str, now: Now) -> Vec<Effect> {
                     "ctrl-s" => (KeyCode::Char('s'), KeyModifiers::CONTROL),
                     "ctrl-y" => (KeyCode::Char('y'), KeyModifiers::CONTROL),
                     "ctrl-c" => (KeyCode::Char('c'), KeyModifiers::CONTROL),
+                    "backspace" => (KeyCode::Backspace, KeyModifiers::NONE),
+                    "pgup" => (KeyCode::PageUp, KeyModifiers::NONE),
                     "pgdn" => (KeyCode::PageDown, KeyModifiers::NONE),
                     "end" => (KeyCode::End, KeyModifiers::NONE),
                     "home" => (KeyCode::Home, KeyModifiers::NONE),

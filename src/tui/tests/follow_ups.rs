@@ -250,6 +250,41 @@ fn rows_without_an_id_are_copied_whole() {
     assert!(flash.contains("no documented call takes"), "{flash}");
 }
 
+/// The answer with one row, whose id no parameter of its call has.
+fn one_row() -> Explored {
+    let mut answer = explored("{}");
+    answer.digest = Some(Digest {
+        columns: vec![Column::id("key", "stockId")],
+        rows: vec![vec!["77ab".into()]],
+        has_more: true,
+        ..Digest::default()
+    });
+    answer
+}
+
+#[test]
+fn what_is_typed_after_a_call_was_sent_is_none_of_its_values() {
+    let now = second(2);
+    let to_response = panes::explorer::Action::ToResponse;
+    let edited = |find: &str, typed: &str| {
+        let mut model = exploring(sandbox_setup());
+        let (request, ..) = send(&mut model, find, second(1));
+        press(&mut model, &format!("e{typed}"), second(1));
+        explored_result(&mut model, now, request, Ok(one_row()));
+        act(&mut model, to_response.into(), now);
+        model
+    };
+    let path = |effects: &[Effect]| sent(effects).expect("a call was sent").2.path;
+    let mut model = edited("one offer", "B");
+    let next = press(&mut model, "<enter>G<enter>", now);
+    assert_eq!(path(&next), "/v1/offers/5f9e2c", "the row's next call");
+    let mut model = edited("one offer", "B");
+    press(&mut model, "H<enter>", now);
+    assert_eq!(path(&press(&mut model, "r", now)), "/v1/offers/5f9e2c");
+    let mut model = edited("page by page", "7");
+    assert_eq!(path(&press(&mut model, "n", now)), "/v1/offers?page=1");
+}
+
 /// The Callbacks pane of a provider whose event must be answered within 15 minutes; one came at second 0.
 fn awaited() -> Model {
     const DEADLINES: &[Deadline] = &[Deadline {

@@ -37,6 +37,8 @@ pub struct BodyError {
 pub struct InFlight {
     pub request: RequestId,
     pub call: RawCall,
+    /// The parameters that it was sent with. Those of the draft may be edited meanwhile.
+    pub values: Vec<String>,
     /// Whether it may change something at the provider.
     pub writes: bool,
     /// When it was sent, on the monotonic clock.

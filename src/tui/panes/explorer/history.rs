@@ -18,6 +18,7 @@ pub struct PastCall {
     pub account: AccountId,
     /// `None` for a free call.
     pub documented: Option<&'static Documented>,
+    /// The parameters that it was sent with.
     pub values: Vec<String>,
     pub call: RawCall,
     /// Whether it may change something at the provider.

@@ -85,6 +85,7 @@ impl State {
             draft.in_flight = Some(InFlight {
                 request,
                 call,
+                values: draft.values().into_iter().map(str::to_owned).collect(),
                 writes,
                 since: ctx.now.mono,
                 exchange: None,
@@ -147,7 +148,7 @@ impl State {
                 at: now.wall,
                 account: draft.account.clone(),
                 documented: draft.call,
-                values: draft.values().into_iter().map(str::to_owned).collect(),
+                values: in_flight.values,
                 call: in_flight.call,
                 writes: in_flight.writes,
                 outcome: result,
