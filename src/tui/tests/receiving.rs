@@ -900,3 +900,24 @@ fn an_open_callback_counts_down_where_its_row_is_not_seen() {
         "its text counts seconds"
     );
 }
+
+#[test]
+fn the_alert_of_a_failed_callback_behind_all_loaded_ones_opens_that_callback() {
+    let mut old = delivery(2, -9_000, "ORDER-1043");
+    old.jobs = vec![forwarded(2, 410, JobState::GivenUp)];
+    let old = Arc::new(old);
+    let newer = (300..500).rev();
+    let newer = newer.map(|n| delivery(n, 3, "ORDER-9").into());
+    let (mut model, now) = (sized(sandbox_setup(), 120, 40), second(4));
+    let mut ready = readiness(Vec::new(), Vec::new());
+    ready.saved.failed_callbacks = vec![old.clone()];
+    ready.saved.deliveries = newer.collect();
+    update(&mut model, now, Msg::Ready(ready));
+    let effects = press(&mut model, "!<enter>", now);
+    let [Effect::FindDelivery(request, DeliveryId(2))] = effects[..] else {
+        panic!("{effects:?}");
+    };
+    update(&mut model, now, Msg::DeliveryFound(request, Ok(old)));
+    let shown = screen(&model, now, 120, 40);
+    assert!(shown.contains("about ORDER-1043"), "{shown}");
+}
