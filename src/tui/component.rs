@@ -341,16 +341,11 @@ pub trait Component: Any + fmt::Debug + Send {
     /// Handles a click, or the wheel over the component before it scrolls.
     fn point(&mut self, _at: Position, _is_click: bool, _ctx: &mut UpdateContext<'_>) {}
 
-    /// Handles a click on a row or field that `view` noted.
+    /// Handles a click on a row or field that `view` noted, and the scroll bar, which picks a row.
     fn pick(&mut self, row: usize, _ctx: &mut UpdateContext<'_>) {
         if let Some(list) = self.list() {
             list.selected = row;
         }
-    }
-
-    /// Handles the scroll bar: selects a row.
-    fn scroll_to(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
-        self.pick(row, ctx);
     }
 
     /// Handles a click on a column's title: the keys resize this column from now on, and a list that can be sorted by it is.

@@ -85,7 +85,7 @@ impl Model {
                 };
                 let down = at.y.saturating_sub(area.y).min(area.height - 1);
                 let row = usize::from(down) * (len - 1) / usize::from(area.height - 1);
-                self.call(top, io, |it, ctx| it.scroll_to(row, ctx));
+                self.call(top, io, |it, ctx| it.pick(row, ctx));
             }
             Hit::Act(_) | Hit::Focus(_) | Hit::Row(_) | Hit::Heading(_) => return,
         }

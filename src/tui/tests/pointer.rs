@@ -280,3 +280,50 @@ fn too_small_or_failed_only_quits() {
     }
     assert_eq!(format!("{:?}", (&model.overlays, model.focus)), before);
 }
+
+#[test]
+fn the_call_at_the_scroll_bar_is_the_one_that_keys_act_on() {
+    let mut model = explorer::exploring(live_setup());
+    resized_screen(&mut model, second(4), 60, 15);
+    let shown = screen(&model, second(4), 60, 15);
+    let lines: Vec<&str> = shown.lines().collect();
+    let top = lines.iter().position(|line| line.contains('█')).unwrap();
+    let x = lines[top].chars().position(|c| c == '█').unwrap();
+    let x = u16::try_from(x).unwrap();
+    let command = |model: &mut Model| {
+        let effects = press(model, "y", second(4));
+        explorer::copied(&effects).to_owned()
+    };
+    assert!(command(&mut model).contains("request shop GET"));
+    drag(&mut model, (x, u16::try_from(top).unwrap()), (x, 14));
+    let shown = screen(&model, second(4), 60, 15);
+    let selected = shown.lines().find(|line| line.contains('▸'));
+    let selected = selected.expect(&shown).to_owned();
+    assert!(selected.contains("any other call"), "{shown}");
+    let copied = command(&mut model);
+    assert!(copied.ends_with("request trial GET /"), "{copied}");
+}
+
+#[test]
+fn a_click_on_a_field_of_the_explorer_goes_there_below_wrapped_errors() {
+    let mut model = explorer::exploring(sandbox_setup());
+    let now = second(4);
+    press(&mut model, "/take a key<enter><enter>", now);
+    press(&mut model, &"<backspace>".repeat(6), now);
+    assert_eq!(press(&mut model, "<ctrl-s>", now), []);
+    for (field, typed, path) in [
+        ("stockId  ", "B", "/v1/offers/{offerId}/stock/77abB"),
+        ("offerId  ", "A", "/v1/offers/A/stock/77abB"),
+    ] {
+        let (x, y) = place_of(&model, field);
+        // The error of the first one is below it.
+        mouse(
+            &mut model,
+            MouseEventKind::Down(MouseButton::Left),
+            (x + 3, y),
+        );
+        press(&mut model, typed, now);
+        let shown = screen(&model, now, 120, 40);
+        assert!(shown.contains(path), "{field}: {shown}");
+    }
+}

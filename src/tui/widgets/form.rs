@@ -416,6 +416,13 @@ impl Form {
         })
     }
 
+    /// The field that is drawn at a position of the form's area.
+    pub fn at(&self, area: Rect, at: Position) -> Option<usize> {
+        let mut places = self.places(area);
+        let (field, _) = places.find(|(_, place)| place.contains(at))?;
+        Some(field)
+    }
+
     /// Notes what a click on each field does.
     pub fn note(&self, ctx: ViewContext<'_>, area: Rect) {
         for (at, place) in self.places(area) {

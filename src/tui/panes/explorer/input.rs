@@ -53,6 +53,9 @@ impl State {
         let Some((part, _)) = part else {
             return;
         };
+        // As they are drawn: the focused part gets more room.
+        let Split { body, fields, .. } = view::request_areas(self.area, self);
+        let response = view::response_area(self.area, self);
         // Without a draft, request and response are empty. The wheel does not move the focus into the fields.
         let may = part == Part::Calls || self.draft().is_some();
         if may && (click || part != Part::Request) {
@@ -64,21 +67,18 @@ impl State {
         }
         match part {
             Part::Request => {
-                let Split { body, fields, .. } = view::request_areas(self.area, self);
-                let row = usize::from(at.y.saturating_sub(fields.y));
                 if let Some(draft) = self.draft_mut() {
                     if body.contains(at) && draft.body.is_some() {
                         draft.in_body = true;
-                    } else if fields.contains(at) && row < draft.form.fields.len() {
+                    } else if let Some(field) = draft.form.at(fields, at) {
                         draft.in_body = false;
-                        draft.form.at = row;
+                        draft.form.at = field;
                     }
                 }
             }
             Part::Response => {
-                let inside = view::response_area(self.area, self);
                 let shown = self.past().zip(self.response.as_ref());
-                let row = shown.and_then(|(past, response)| response.row_at(at, past, inside));
+                let row = shown.and_then(|(past, shown)| shown.row_at(at, past, response));
                 if let Some(row) = row {
                     self.with_response(|response| response.select(row));
                 }

@@ -477,17 +477,11 @@ impl Component for State {
     }
 
     fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
-        self.scroll_to(row, ctx);
-        if self.list.selected == row {
-            self.open_selected(ctx.store);
-        }
-    }
-
-    fn scroll_to(&mut self, row: usize, _ctx: &mut UpdateContext<'_>) {
         self.part = Part::Calls;
         self.filter.keep();
         if self.rows.get(row).is_some_and(|row| !row.is_heading()) {
             self.list.selected = row;
+            self.open_selected(ctx.store);
         }
     }
 
