@@ -46,7 +46,8 @@ fn is_pressed(gauge: &BudgetGauge) -> bool {
     gauge.used >= gauge.limit || gauge.waiting > 0 || gauge.held.is_some()
 }
 
-pub fn draw_budgets(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+/// Draws them. `key` ends a pause, where it works.
+pub fn draw_budgets(ctx: ViewContext<'_>, key: Option<&str>, area: Rect, buf: &mut Buffer) {
     let changes = ctx.store.accounts.iter();
     let changes = changes.filter_map(|known| known.budget_changes_in(ctx.now));
     let traffic = ctx.store.traffic.changes_in(ctx.now, ctx.still);
@@ -89,7 +90,7 @@ pub fn draw_budgets(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
             };
             let mut pen = Pen::new(buf, place, 0);
             pen.cell(&name(account, gauge), names, ctx.theme.style(Tone::Plain));
-            draw_gauge(gauge, ctx, pen.skip(1));
+            draw_gauge(gauge, key, ctx, pen.skip(1));
         }
     }
 }
@@ -143,7 +144,7 @@ fn draw_traffic(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     pen.text(&words, theme.style(Tone::Plain));
 }
 
-fn draw_gauge(gauge: &BudgetGauge, ctx: ViewContext<'_>, pen: &mut Pen<'_>) {
+fn draw_gauge(gauge: &BudgetGauge, key: Option<&str>, ctx: ViewContext<'_>, pen: &mut Pen<'_>) {
     let (theme, dim) = (ctx.theme, ctx.theme.style(Tone::Dim));
     let full = gauge.used >= gauge.limit;
     // Nearly full from 90 %: 5 % are reserved for the operator, so background checks stop soon after.
@@ -158,17 +159,14 @@ fn draw_gauge(gauge: &BudgetGauge, ctx: ViewContext<'_>, pen: &mut Pen<'_>) {
     };
     if let Some(left) = gauge.held {
         let when = when(left, ctx);
-        // What the key does otherwise.
-        let lift = if ctx.store.waiting.is_empty() {
-            "; x ends the pause"
-        } else {
-            ""
-        };
+        // While a request waits, the key cancels that one.
+        let key = key.filter(|_| ctx.store.waiting.is_empty());
+        let ends = key.map_or_else(String::new, |key| format!("; {key} ends the pause"));
         let words = [
             format!(
-                "rate limit (429): next request {when}{waiting}{lift}; another program may be using this key"
+                "rate limit (429): next request {when}{waiting}{ends}; another program may be using this key"
             ),
-            format!("rate limit (429): next request {when}{waiting}{lift}"),
+            format!("rate limit (429): next request {when}{waiting}{ends}"),
             format!("rate limit (429): next request {when}{waiting}"),
             format!("429: next {when}"),
         ];

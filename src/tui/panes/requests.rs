@@ -256,7 +256,8 @@ impl Component for State {
         let cursor = self.log.filter.draw(ctx.theme, area, buf);
         let parts = parts(area, ctx.store);
         if cursor.is_none() {
-            draw_budgets(ctx, parts.budgets, buf);
+            let key = ctx.focused.then(|| ctx.key(Action::CancelWaiting));
+            draw_budgets(ctx, key.as_deref(), parts.budgets, buf);
         }
         self.draw_waits(ctx, parts.waiting, buf);
         if self.log.shown(ctx.store).is_empty() {

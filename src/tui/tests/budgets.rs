@@ -145,6 +145,30 @@ fn a_hold_after_a_429_is_lifted_where_no_request_waits() {
 }
 
 #[test]
+fn the_key_that_ends_a_pause_is_named_where_it_works() {
+    let mut setup = three_setup();
+    setup
+        .ui
+        .keys
+        .insert("cancel-waiting".into(), vec!["W".into()]);
+    let mut model = sized(setup, 160, 50);
+    let ready = readiness(Vec::new(), Vec::new());
+    update(&mut model, second(0), Msg::Ready(ready));
+    let held = BudgetGauge {
+        held: Some(Duration::from_secs(42)),
+        ..gauge(Counts::Writes, 17, 2000)
+    };
+    report(&mut model, 0, "kinguin", held);
+    for (pane, named) in [("5", true), ("3", false)] {
+        press(&mut model, pane, second(0));
+        let text = screen(&model, second(0), 160, 50);
+        assert!(text.contains("next request in 42 s"), "{text}");
+        assert_eq!(text.contains("W ends the pause"), named, "{text}");
+        assert_eq!(text.contains("ends the pause"), named, "{text}");
+    }
+}
+
+#[test]
 fn the_last_minute_moves_on_by_itself_and_then_rests() {
     let mut model = calm();
     press(&mut model, "f", second(0));
