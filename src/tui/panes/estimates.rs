@@ -230,6 +230,7 @@ impl Component for State {
         match action {
             Action::Quote => self.open_form(ctx),
             Action::Refresh => self.refresh(false, ctx),
+            Action::AutoRefresh if self.question.is_none() => {}
             Action::AutoRefresh => {
                 self.auto = match self.auto {
                     None => Some(ctx.now.mono + AUTO_EVERY),

@@ -264,7 +264,7 @@ impl<T: LogRow> Log<T> {
 
     /// Loads older rows; the selection stays where it is.
     pub fn load_older(&mut self, ctx: &mut UpdateContext<'_>) {
-        if self.selected(ctx.store).is_some() {
+        if self.can_load(ctx.store) && self.selected(ctx.store).is_some() {
             self.paused.get_or_insert(0);
         }
         self.query_older(ctx);

@@ -167,6 +167,7 @@ impl Component for State {
             return;
         }
         match action {
+            Action::FilterPayments if ctx.store.payments.is_empty() => {}
             Action::FilterPayments => self.filter.open("id, state, verdict, account or note"),
             Action::AddWatch => open_form("", ctx),
             Action::PaymentTimeline => {

@@ -635,3 +635,22 @@ fn no_request_is_sent_before_the_console_is_ready() {
     }
     assert_eq!(next_wake(&model, second(0)), None);
 }
+
+#[test]
+fn nothing_is_repeated_without_an_amount() {
+    let (mut model, now) = (super::live(), second(4));
+    press(&mut model, "4t", now);
+    let flash = model.store.flash.clone().unwrap().text;
+    assert!(flash.starts_with("cannot repeat every 30 s"), "{flash}");
+    let effects = press(&mut model, "e3000<tab>EMT<enter>", now);
+    let [Effect::Ask { request, .. }] = effects[..] else {
+        panic!("{effects:?}");
+    };
+    let quote = Answer::Estimate(Ok(quote(4, &[("BTC", "1")])));
+    answer(&mut model, now, request, quote);
+    let shown = screen(&model, now, 120, 40);
+    assert!(
+        shown.contains("3000 EMT") && !shown.contains("next in"),
+        "{shown}"
+    );
+}

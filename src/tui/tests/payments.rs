@@ -1207,3 +1207,18 @@ fn of_a_team_one_console_checks_a_payment() {
     );
     assert_eq!(waits(&model, 17), before);
 }
+
+#[test]
+fn no_filter_opens_without_payments_and_a_typed_one_is_drawn_when_the_last_one_goes() {
+    let mut model = sized(sandbox_setup(), 120, 40);
+    let ready = readiness(vec![(watch("A-1", None), Vec::new())], Vec::new());
+    update(&mut model, second(0), Msg::Ready(ready));
+    press(&mut model, "/A-", second(1));
+    model.store.payments.clear();
+    let shown = screen(&model, second(1), 120, 40);
+    assert!(shown.contains("filter / A-"), "{shown}");
+    press(&mut model, "<esc>/", second(1));
+    assert_eq!(model.scope().title, "Payments");
+    let flash = model.store.flash.clone().unwrap().text;
+    assert!(flash.starts_with("cannot filter"), "{flash}");
+}

@@ -97,8 +97,10 @@ impl State {
     pub fn draw(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let payments = &ctx.store.payments;
         if payments.is_empty() {
-            draw_empty(ctx, area, buf);
-            return None;
+            // The last payment may go while a filter is typed.
+            let cursor = self.filter.draw(ctx.theme, area, buf);
+            draw_empty(ctx, below(area, u16::from(cursor.is_some())), buf);
+            return cursor;
         }
         let rows = self.rows(ctx.store);
         let parts = self.parts(area, rows.len());
