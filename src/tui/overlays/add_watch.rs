@@ -41,6 +41,9 @@ impl State {
                 .zip(currency)
                 .map(|(amount, currency)| Expected { amount, currency })
         } else {
+            for at in [AMOUNT, CURRENCY] {
+                self.form.fields[at].error = None;
+            }
             None
         };
         if self.form.find_error() {

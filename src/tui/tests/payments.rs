@@ -1222,3 +1222,16 @@ fn no_filter_opens_without_payments_and_a_typed_one_is_drawn_when_the_last_one_g
     let flash = model.store.flash.clone().unwrap().text;
     assert!(flash.starts_with("cannot filter"), "{flash}");
 }
+
+#[test]
+fn an_amount_that_is_deleted_again_leaves_no_error() {
+    let mut model = busy();
+    let submitted = press(&mut model, "aNEW-1<tab>25<enter>", second(1));
+    assert_eq!(submitted, [], "the currency is missing");
+    press(&mut model, "<up>", second(1));
+    let submitted = press(&mut model, "<backspace><backspace><enter>", second(1));
+    assert!(
+        matches!(&submitted[..], [Effect::Watch(new), ..] if new.expected.is_none()),
+        "{submitted:?}"
+    );
+}
