@@ -87,6 +87,26 @@ impl State {
         let selected = self.log.selected(store);
         selected.filter(|_| self.waiting_at.is_none())
     }
+
+    /// Rate limits on top, in at most a third; then waiting requests, in at most half of the rest; then the log.
+    fn parts(&self, area: Rect, store: &Store) -> Parts {
+        let most = (area.height / 3).max(1);
+        let budgets = budget_rows(store, area.width).min(most);
+        // The filter is typed in their first row. A recording has none.
+        let budgets = budgets.max(u16::from(self.log.filter.is_typed()));
+        let budgets = budgets.min(area.height);
+        let waiting = cells(store.waiting.len()).min((area.height - budgets) / 2);
+        let head = u16::from(area.width >= RESPONSE_FROM && area.height >= 12);
+        let rows = [budgets, waiting, head].map(Length);
+        let [budgets, waiting, head, list] =
+            area.layout(&Layout::vertical(rows.into_iter().chain([Fill(1)])));
+        Parts {
+            budgets,
+            waiting,
+            head,
+            list,
+        }
+    }
 }
 
 impl Component for State {
@@ -194,7 +214,7 @@ impl Component for State {
     }
 
     fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
-        let height = parts(ctx.area, ctx.store).list.height;
+        let height = self.parts(ctx.area, ctx.store).list.height;
         self.log.fit(height, ctx);
     }
 
@@ -254,7 +274,7 @@ impl Component for State {
     fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let dim = ctx.theme.style(Tone::Dim);
         let cursor = self.log.filter.draw(ctx.theme, area, buf);
-        let parts = parts(area, ctx.store);
+        let parts = self.parts(area, ctx.store);
         if cursor.is_none() {
             let key = ctx.focused.then(|| ctx.key(Action::CancelWaiting));
             draw_budgets(ctx, key.as_deref(), parts.budgets, buf);
@@ -280,21 +300,4 @@ pub struct Parts {
     /// The titles of the columns, in a large pane.
     pub head: Rect,
     pub list: Rect,
-}
-
-/// Rate limits on top, in at most a third; then waiting requests, in at most half of the rest; then the log.
-pub fn parts(area: Rect, store: &Store) -> Parts {
-    let most = (area.height / 3).max(1);
-    let budgets = budget_rows(store, area.width).min(most).min(area.height);
-    let waiting = cells(store.waiting.len()).min((area.height - budgets) / 2);
-    let head = u16::from(area.width >= RESPONSE_FROM && area.height >= 12);
-    let rows = [budgets, waiting, head].map(Length);
-    let [budgets, waiting, head, list] =
-        area.layout(&Layout::vertical(rows.into_iter().chain([Fill(1)])));
-    Parts {
-        budgets,
-        waiting,
-        head,
-        list,
-    }
 }

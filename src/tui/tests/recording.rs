@@ -86,3 +86,18 @@ fn the_command_of_a_recording_opens_it() {
     let what = "the tilldeck command";
     assert_eq!(copied, [Effect::Copy { text, what }]);
 }
+
+#[test]
+fn the_filter_of_a_recording_hides_no_row_while_it_is_typed() {
+    for (width, height) in [(160, 40), (80, 24), (60, 15)] {
+        let mut model = recorded(width, height);
+        let before = screen(&model, second(1), width, height);
+        press(&mut model, "/api", second(1));
+        let text = screen(&model, second(1), width, height);
+        assert!(text.contains("filter / api"), "{text}");
+        for word in ["/api/pay", "status"] {
+            let count = |text: &str| text.matches(word).count();
+            assert_eq!(count(&text), count(&before), "{word}: {text}");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! The waiting requests, as rows above the log: which one is selected, and how they are drawn.
 
-use super::{State, parts};
+use super::State;
 #[cfg(test)]
 use crate::domain::RequestId;
 use crate::domain::time;
@@ -30,7 +30,7 @@ impl State {
 
     /// Moves among the waiting rows, and from them into the log; returns whether the step is done.
     pub(super) fn step_waiting(&mut self, step: Step, ctx: &mut UpdateContext<'_>) -> bool {
-        let height = parts(ctx.area, ctx.store).waiting.height;
+        let height = self.parts(ctx.area, ctx.store).waiting.height;
         let store = &mut *ctx.store;
         let len = store.waiting.len();
         let to_top = matches!(step, Step::Up(_) | Step::Top | Step::PageUp);
@@ -68,7 +68,7 @@ impl State {
 
     /// Selects the waiting request drawn at a position, if there is one.
     pub(super) fn point_waiting(&mut self, at: Position, ctx: &mut UpdateContext<'_>) {
-        let area = parts(ctx.area, ctx.store).waiting;
+        let area = self.parts(ctx.area, ctx.store).waiting;
         let waiting = &ctx.store.waiting;
         if let Some(row) = self.waits.at(at, area, waiting.len()) {
             self.waits.selected = row;
