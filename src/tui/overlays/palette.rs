@@ -134,8 +134,13 @@ impl State {
         cells(self.offered.len()).clamp(1, most)
     }
 
+    /// Where the entries are drawn: below the text field.
+    fn list_area(&self, screen: Rect) -> Rect {
+        below(inside(screen, self.size(screen)), 2)
+    }
+
     fn go(&mut self, step: Step, ctx: &UpdateContext<'_>) {
-        let height = self.rows(ctx.area);
+        let height = self.list_area(ctx.area).height;
         self.list.step(step, self.found.len(), height);
     }
 
@@ -216,7 +221,7 @@ impl Component for State {
         pen.text("› ", theme.bold(Tone::Accent));
         let hint = "an action, account, payment, call, theme or help";
         let x = draw_input(&mut pen, &self.input, hint, theme);
-        let area = below(inner, 2);
+        let area = self.list_area(screen);
         if self.found.is_empty() {
             Pen::new(buf, area, 0).text("nothing matches", theme.style(Tone::Dim));
         }

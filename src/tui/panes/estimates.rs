@@ -129,6 +129,24 @@ impl State {
         }
     }
 
+    /// What went wrong last.
+    fn trouble(&self) -> Option<String> {
+        let problem = self.last_error.as_ref()?.describe();
+        let account = self.question.as_ref().map(|it| it.account.as_str());
+        Some(without_account(&problem, account.unwrap_or_default()).to_owned())
+    }
+
+    /// Below the question: what went wrong, and the prices.
+    fn parts(&self, area: Rect) -> [Rect; 2] {
+        let left = below(area, 1);
+        let most = if left.height > 6 { 3 } else { 1 };
+        let rows = self
+            .trouble()
+            .map_or(0, |words| wrap(&words, left.width).len());
+        let [trouble, left] = split_rows(left, cells(rows.min(most)));
+        [trouble, below(left, u16::from(left.height > 7))]
+    }
+
     fn draw_question(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         let Some(question) = &self.question else {
             return;
@@ -260,7 +278,8 @@ impl Component for State {
 
     fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
         let len = self.quotes.back().map_or(0, |quote| quote.prices.len());
-        self.list.fit(len, ctx.area.height);
+        let [_, prices] = self.parts(ctx.area);
+        self.list.fit(len, prices.height);
         if self.due().is_some_and(|due| due <= ctx.now.mono) {
             self.refresh(true, ctx);
         }
@@ -299,7 +318,7 @@ impl Component for State {
     }
 
     fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
-        let Some(question) = &self.question else {
+        if self.question.is_none() {
             if ctx.store.phase == Phase::Opening {
                 Pen::new(buf, area, 0).text("Opening…", ctx.theme.style(Tone::Dim));
                 return None;
@@ -315,15 +334,11 @@ impl Component for State {
             };
             parts::draw_empty([&first, &then], ctx, area, buf);
             return None;
-        };
+        }
         self.draw_question(ctx, area, buf);
-        let mut left = below(area, 1);
-        if let Some(problem) = &self.last_error {
-            let [room, _] = split_rows(left, if left.height > 6 { 3 } else { 1 });
-            let words = problem.describe();
-            let words = without_account(&words, question.account.as_str());
-            let rest = paragraph(buf, room, words, ctx.theme.style(Tone::Bad));
-            left = below(left, room.height - rest.height);
+        let [trouble, left] = self.parts(area);
+        if let Some(words) = self.trouble() {
+            paragraph(buf, trouble, &words, ctx.theme.style(Tone::Bad));
         }
         let Some(quote) = self.quotes.back() else {
             if self.last_error.is_none() {
@@ -332,13 +347,10 @@ impl Component for State {
                     None if self.request.is_some() => "requesting…".into(),
                     None => "not requested yet".into(),
                 };
-                Pen::new(buf, left, 0).text(&word, ctx.theme.style(Tone::Dim));
+                Pen::new(buf, below(area, 1), 0).text(&word, ctx.theme.style(Tone::Dim));
             }
             return None;
         };
-        if left.height > 7 {
-            left = below(left, 1);
-        }
         let prices = quote.prices.iter().collect();
         let columns = self.widths.apply(self.columns(ctx));
         let grid = Grid::new(columns, prices, self.list, left);

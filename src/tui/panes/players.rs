@@ -57,6 +57,8 @@ pub struct State {
     pub players: Vec<PlayerState>,
     /// The first visible item of the inventory.
     scroll: usize,
+    /// Whether the wheel, which steps next, is over the inventory.
+    is_over_items: bool,
     /// A player to try in the sandbox.
     pub example: Option<Example>,
 }
@@ -224,22 +226,25 @@ impl Component for State {
         }
     }
 
-    /// Moves among the players; page keys scroll the inventory.
+    /// Moves among the players; page keys scroll the inventory, and so does the wheel over it.
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
-        match step {
-            Step::PageUp | Step::PageDown => {
-                let parts = view::parts(ctx.area);
-                let items = self.selected().map_or(0, PlayerState::len);
-                self.scroll = step.scroll(self.scroll, items, view::item_rows(parts.items));
+        let is_page = matches!(step, Step::PageUp | Step::PageDown);
+        if std::mem::take(&mut self.is_over_items) || is_page {
+            if let Some(player) = self.selected() {
+                let rows = view::item_rows(player, view::parts(ctx.area).items);
+                self.scroll = step.scroll(self.scroll, player.len(), rows);
             }
-            step => {
-                let before = self.list.selected;
-                self.list.go(step);
-                if before != self.list.selected {
-                    self.scroll = 0;
-                }
-            }
+            return;
         }
+        let before = self.list.selected;
+        self.list.go(step);
+        if before != self.list.selected {
+            self.scroll = 0;
+        }
+    }
+
+    fn point(&mut self, at: Position, is_click: bool, ctx: &mut UpdateContext<'_>) {
+        self.is_over_items = !is_click && view::parts(ctx.area).items.contains(at);
     }
 
     fn pick(&mut self, row: usize, _ctx: &mut UpdateContext<'_>) {
@@ -328,6 +333,15 @@ impl PlayerState {
     /// The request that loads its inventory.
     fn request(&self, store: &Store) -> Option<RequestId> {
         store.request_for(&self.account, &Purpose::Items(self.id))
+    }
+
+    /// What is wrong: with its token, and with the last request.
+    fn problems(&self) -> impl Iterator<Item = &Problem> {
+        let refusal = match &self.proof {
+            Proof::Refused(problem) => Some(problem),
+            Proof::None | Proof::Proved(_) => None,
+        };
+        refusal.into_iter().chain(&self.last_error)
     }
 
     fn len(&self) -> usize {

@@ -654,3 +654,33 @@ fn nothing_is_repeated_without_an_amount() {
         "{shown}"
     );
 }
+
+#[test]
+fn a_page_of_prices_skips_none() {
+    let codes: Vec<String> = (0..60).map(|n| format!("C{n:02}")).collect();
+    let prices: Vec<(&str, &str)> = codes.iter().map(|code| (code.as_str(), "1")).collect();
+    let (mut model, now) = (busy(), second(4));
+    let refresh = |model: &mut Model, answered: Option<Answer>| {
+        let mut effects = press(model, "4r", now);
+        let Some(Effect::Ask { request, op, .. }) = effects.pop() else {
+            panic!("{effects:?}");
+        };
+        let problem = Problem::new(ProblemKind::Unreachable, "kanga cannot be reached", "");
+        let result = answered.unwrap_or_else(|| op.failed(problem));
+        answer(model, now, request, result);
+    };
+    refresh(&mut model, Some(Answer::Estimate(Ok(quote(4, &prices)))));
+    refresh(&mut model, None);
+    press(&mut model, "f", now);
+    for (width, height) in [(120, 40), (80, 24), (60, 15)] {
+        update(&mut model, now, Msg::Resized { width, height });
+        press(&mut model, "<home>", now);
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..codes.len() {
+            let shown = screen(&model, now, width, height);
+            seen.extend(codes.iter().filter(|code| shown.contains(*code)));
+            press(&mut model, "<pgdn>", now);
+        }
+        assert_eq!(seen.len(), codes.len(), "{width}x{height}: {seen:?}");
+    }
+}

@@ -1,6 +1,6 @@
 //! Players and inventories: whole screens, and keys and events in, effects out.
 
-use ratatui::crossterm::event::KeyEvent;
+use ratatui::crossterm::event::{KeyEvent, KeyModifiers, MouseEvent};
 
 use super::receiving::{SIZES, press};
 use super::*;
@@ -332,4 +332,46 @@ pub fn hostile_player(bad: &str) -> Model {
     });
     update(&mut model, second(4), message);
     model
+}
+
+#[test]
+fn a_page_of_items_skips_none_below_an_error_and_the_wheel_scrolls_them() {
+    let (mut model, now) = (playing(), second(4));
+    let items = |many: u64| (0..many).map(|at| item(9000 + at, "Arrow", None)).collect();
+    for player in [766, 765] {
+        let message = Msg::PlayerItems(LoadedInventory {
+            account: game(),
+            player: PlayerId(player),
+            result: Ok(inventory(items(60))),
+        });
+        update(&mut model, now, message);
+    }
+    press(&mut model, "<home>", now);
+    let (request, _) = asked_of(&press(&mut model, "r", now));
+    let why = "mygame cannot be reached: no route to its host, ".repeat(6);
+    let problem = Problem::new(ProblemKind::Unreachable, why, "check the network");
+    answer(&mut model, now, request, Answer::Inventory(Err(problem)));
+    let first = |shown: &str| (9000..9060).find(|at| shown.contains(&at.to_string()));
+    for (width, height) in SIZES {
+        update(&mut model, now, Msg::Resized { width, height });
+        press(&mut model, "<home>", now);
+        press(&mut model, &"<pgup>".repeat(60), now);
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..60 {
+            let shown = screen(&model, now, width, height);
+            seen.extend((9000..9060).filter(|at| shown.contains(&at.to_string())));
+            press(&mut model, "<pgdn>", now);
+        }
+        assert_eq!(seen.len(), 60, "{width}x{height}: {seen:?}");
+        let wheel = |kind| MouseEvent {
+            kind,
+            column: width - 4,
+            row: height - 4,
+            modifiers: KeyModifiers::NONE,
+        };
+        let before = first(&screen(&model, now, width, height)).unwrap();
+        update(&mut model, now, Msg::Mouse(wheel(MouseEventKind::ScrollUp)));
+        let shown = screen(&model, now, width, height);
+        assert_eq!(first(&shown), Some(before - 3), "{shown}");
+    }
 }

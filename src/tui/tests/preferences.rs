@@ -319,6 +319,26 @@ fn the_palette_scrolls_by_pages_and_says_where_it_is() {
 }
 
 #[test]
+fn a_page_of_the_palette_skips_no_entry_on_a_small_screen() {
+    let (mut model, now) = (busy(), second(4));
+    resized_screen(&mut model, now, 44, 11);
+    let place = |model: &Model| {
+        let text = screen(model, now, 44, 11);
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let place = words.windows(2).find(|pair| pair[1] == "of").unwrap()[0];
+        let (first, last) = place.split_once('-').unwrap();
+        (first.parse::<u16>().unwrap(), last.parse::<u16>().unwrap())
+    };
+    press(&mut model, ":", now);
+    for _ in 0..5 {
+        let before = place(&model);
+        press(&mut model, "<pgdn>", now);
+        let after = place(&model);
+        assert!(after.0 <= before.1 + 1, "{before:?} {after:?}");
+    }
+}
+
+#[test]
 fn the_palette_opens_the_help_about_a_topic_and_the_guide_of_a_provider() {
     for (keys, title, text) in [
         (

@@ -6,7 +6,7 @@ use ratatui::widgets::{Block, Borders, Widget as _};
 
 use super::changes::{name, uses};
 use super::{Action, PlayerState, Proof, State};
-use crate::domain::{Environment, Item};
+use crate::domain::{Environment, Item, Problem};
 use crate::tui::ages::JUST_NOW;
 use crate::tui::keys::NavAction;
 use crate::tui::panes::parts;
@@ -17,6 +17,8 @@ use crate::tui::widgets::text::counted;
 const WHOLE: u16 = 90;
 /// Columns of the players beside an inventory.
 const SIDE: u16 = 40;
+/// Rows of a problem above the items.
+const PROBLEM_ROWS: u16 = 4;
 
 pub struct Parts {
     pub list: Rect,
@@ -37,8 +39,29 @@ pub fn parts(area: Rect) -> Parts {
 }
 
 /// Rows of items that fit the inventory's area.
-pub fn item_rows(items: Rect) -> u16 {
-    items.height.saturating_sub(4)
+pub fn item_rows(player: &PlayerState, area: Rect) -> u16 {
+    table(player, area).height.saturating_sub(1)
+}
+
+/// Where a player's items are drawn, with their titles: below the player, and what is wrong.
+fn table(player: &PlayerState, area: Rect) -> Rect {
+    let mut left = below(area, 2);
+    for problem in player.problems() {
+        left = below(left, problem_area(player, problem, left).height);
+    }
+    below(left, u16::from(left.height > 4))
+}
+
+/// The first rows of what is left, as many as a problem needs, so that some items stay on screen.
+fn problem_area(player: &PlayerState, problem: &Problem, left: Rect) -> Rect {
+    let most = if player.len() > 0 {
+        PROBLEM_ROWS.min(left.height / 2)
+    } else {
+        PROBLEM_ROWS
+    };
+    let rows = cells(wrap(&problem.describe(), left.width).len());
+    let [area, _] = split_rows(left, rows.min(most));
+    area
 }
 
 impl State {
@@ -150,19 +173,15 @@ impl State {
         let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
         let mut left = below(area, 2);
-        let refusal = match &player.proof {
-            Proof::Refused(problem) => Some(problem),
-            _ => None,
-        };
-        for problem in refusal.into_iter().chain(&player.last_error) {
-            let [words, _] = split_rows(left, 4);
-            let rest = paragraph(buf, words, &problem.describe(), theme.style(Tone::Bad));
-            left = below(left, words.height - rest.height);
+        for problem in player.problems() {
+            let words = problem_area(player, problem, left);
+            paragraph(buf, words, &problem.describe(), theme.style(Tone::Bad));
+            left = below(left, words.height);
         }
         let Some((inventory, _)) = &player.inventory else {
             return;
         };
-        left = below(left, u16::from(left.height > 4));
+        let left = table(player, area);
         if inventory.items.is_empty() {
             Pen::new(buf, left, 0).text("The inventory is empty.", dim);
             return;
