@@ -209,6 +209,16 @@ impl UpdateContext<'_> {
         self.out.push(Effect::Copy { text, what });
     }
 
+    /// Copies a body, or as much of it as was stored.
+    pub fn copy_body(&mut self, text: impl Into<String>, is_cut: bool) {
+        let what = if is_cut {
+            "the first part of the body"
+        } else {
+            "the body"
+        };
+        self.copy(Secret::new(text), what);
+    }
+
     pub fn flash(&mut self, level: Level, text: impl Into<String>) {
         self.store.flash(level, text);
     }
@@ -290,8 +300,8 @@ pub trait Component: Any + fmt::Debug + Send {
     where
         Self: Sized;
 
-    /// Why an action is not available, where that depends on the selection.
-    fn why_not(&self, _action: Self::Action) -> Option<&'static str>
+    /// Why an action is not available, where that depends on the selection or on the store.
+    fn why_not(&self, _action: Self::Action, _ctx: ViewContext<'_>) -> Option<&'static str>
     where
         Self: Sized,
     {
@@ -451,7 +461,7 @@ pub trait AnyComponent: Component {
     /// `None`: the action is another component's.
     fn can_any(&self, action: Action, ctx: ViewContext<'_>) -> Option<bool>;
     fn act_any(&mut self, action: Action, ctx: &mut UpdateContext<'_>);
-    fn why_not_any(&self, action: Action) -> &'static str;
+    fn why_not_any(&self, action: Action, ctx: ViewContext<'_>) -> &'static str;
     fn word_any(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str>;
 }
 
@@ -488,9 +498,9 @@ impl<C: Component + Clone> AnyComponent for C {
         }
     }
 
-    fn why_not_any(&self, action: Action) -> &'static str {
+    fn why_not_any(&self, action: Action, ctx: ViewContext<'_>) -> &'static str {
         C::Action::of(action).map_or("it works in another pane", |own| {
-            self.why_not(own).unwrap_or(action.why_not())
+            self.why_not(own, ctx).unwrap_or(action.why_not())
         })
     }
 

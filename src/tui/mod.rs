@@ -415,7 +415,8 @@ impl Model {
             let is_silent =
                 self.store.flash.is_none() && before == (io.out.len(), self.overlays.len());
             if !can && is_silent {
-                let why = self.component(self.top()).why_not_any(action);
+                let ctx = self.ctx(io.now, true);
+                let why = self.component(self.top()).why_not_any(action, ctx);
                 // A help text may say more, as in "cancel a waiting request; end a pause".
                 let what = action.0.help.split([';', '(']).next().unwrap_or_default();
                 let text = format!("cannot {}: {why}", what.trim_end());

@@ -11,7 +11,7 @@ use crate::tui::prelude::*;
 keys! {
     Action:
     ALERTS "Alerts" keys [NAV, READER, OVERLAY] {
-        GoToAlert "go-to-alert" ["enter"] "go there" "go to the payment or account";
+        GoToAlert "go-to-alert" ["enter"] "go there" "go to the payment or account" else "the alert has no place to go to";
         MarkHandled "mark-handled" ["m"] "handled" "mark as handled, or unmark";
     }
 }
@@ -56,8 +56,12 @@ impl State {
 impl Component for State {
     type Action = Action;
 
-    fn can(&self, _action: Action, ctx: ViewContext<'_>) -> bool {
-        ctx.store.is_ready() && !alerts::all(ctx.store).is_empty()
+    fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
+        let chosen = self.chosen(ctx.store).filter(|_| ctx.store.is_ready());
+        chosen.is_some_and(|alert| match action {
+            Action::GoToAlert => !matches!(alert.target, Target::Notice(_)),
+            Action::MarkHandled => true,
+        })
     }
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
@@ -140,8 +144,11 @@ impl Component for State {
             Some(_) => "marks it as not handled",
             None => "marks it as handled",
         };
-        let (go, mark) = (ctx.key(Action::GoToAlert), ctx.key(Action::MarkHandled));
-        let text = format!("{go} goes to it, {mark} {verb}.");
+        let mark = format!("{} {verb}.", ctx.key(Action::MarkHandled));
+        let text = match alerts[selected].target {
+            Target::Notice(_) => mark,
+            _ => format!("{} goes to it, {mark}", ctx.key(Action::GoToAlert)),
+        };
         Pen::new(buf, keys, 0).text(&text, theme.style(Tone::Dim));
         None
     }

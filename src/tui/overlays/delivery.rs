@@ -20,7 +20,7 @@ keys! {
         ReplayDelivery "replay-delivery" ["r"] "replay" "replay, after confirmation";
         RetryDelivery "retry-delivery" ["R"] "retry" "retry failed checks and forwards";
         CopyDelivery "copy-delivery" ["y"] "copy as curl" "copy as curl, without secrets";
-        CopyDeliveryBody "copy-delivery-body" ["b"] "copy body" "copy the body, without secrets";
+        CopyDeliveryBody "copy-delivery-body" ["b"] "copy body" "copy the body, without secrets" else "there is no body";
     }
 }
 
@@ -59,11 +59,14 @@ impl State {
     }
 
     fn received(&self, ctx: &mut UpdateContext<'_>) -> Option<&Received> {
-        if let Bytes::Read(received) = &self.bytes {
-            return Some(received);
+        match &self.bytes {
+            Bytes::Read(received) => return Some(received),
+            Bytes::Asked(_) => {
+                let text = "still loading the callback; try again in a moment";
+                ctx.flash(Level::Info, text);
+            }
+            Bytes::Failed(problem) => ctx.flash(Level::Error, problem.describe()),
         }
-        let text = "still loading the callback; try again in a moment";
-        ctx.flash(Level::Info, text);
         None
     }
 
@@ -86,7 +89,11 @@ impl Component for State {
             Action::ReplayDelivery => ctx.store.is_ready(),
             Action::FollowDelivery => ctx.store.has_follow_ups(&self.delivery.account),
             Action::RetryDelivery => ctx.store.is_ready() && can_retry(&self.delivery),
-            Action::CopyDelivery | Action::CopyDeliveryBody => true,
+            Action::CopyDelivery => true,
+            Action::CopyDeliveryBody => match &self.bytes {
+                Bytes::Read(received) => !received.body.text.is_empty(),
+                Bytes::Asked(_) | Bytes::Failed(_) => true,
+            },
         }
     }
 
@@ -113,8 +120,10 @@ impl Component for State {
                 }
             }
             Action::CopyDeliveryBody => {
-                if let Some(received) = self.received(ctx) {
-                    ctx.copy(Secret::new(received.body.readable()), "the body");
+                if let Some(Received { body, .. }) = self.received(ctx)
+                    && !body.text.is_empty()
+                {
+                    ctx.copy_body(body.readable(), body.cut);
                 }
             }
         }

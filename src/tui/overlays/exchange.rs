@@ -1,12 +1,11 @@
 //! The details of one request and its response. They arrive redacted; control characters are made inert when they are
 //! drawn.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use crate::domain::{Environment, Exchange, Outcome, Secret, curl};
+use crate::domain::{Body, Environment, Exchange, Outcome, Secret, curl};
 use crate::tui::prelude::*;
 use crate::tui::widgets::sheet::{Kind, Sheet, add_body, add_headers, window_size};
 
@@ -15,7 +14,7 @@ keys! {
     EXCHANGE "Request" keys [NAV, READER, OVERLAY] {
         ExchangeTimeline "exchange-timeline" ["enter" "t"] "timeline" "show the payment's timeline";
         CopyCurl "copy-curl" ["y"] "copy as curl" "copy as curl, without secrets";
-        CopyBody "copy-body" ["b"] "copy body" "copy the response (or request) body";
+        CopyBody "copy-body" ["b"] "copy body" "copy the response (or request) body" else "there is no body";
     }
 }
 
@@ -32,11 +31,9 @@ impl State {
     }
 
     /// The response body, or the request body if there is none.
-    fn body(&self) -> Cow<'_, str> {
-        match self.exchange.response_body.readable() {
-            body if body.is_empty() => self.exchange.request_body.readable(),
-            body => body,
-        }
+    fn body(&self) -> Option<&Body> {
+        let bodies = [&self.exchange.response_body, &self.exchange.request_body];
+        bodies.into_iter().find(|body| !body.text.is_empty())
     }
 }
 
@@ -48,7 +45,8 @@ impl Component for State {
             Action::ExchangeTimeline => {
                 ctx.store.is_ready() && ctx.store.payment_of(&self.exchange).is_some()
             }
-            Action::CopyCurl | Action::CopyBody => true,
+            Action::CopyCurl => true,
+            Action::CopyBody => self.body().is_some(),
         }
     }
 
@@ -59,7 +57,11 @@ impl Component for State {
                 let text = Secret::new(curl::command(&self.exchange));
                 ctx.copy(text, "the request as a curl command");
             }
-            Action::CopyBody => ctx.copy(Secret::new(self.body()), "the body"),
+            Action::CopyBody => {
+                if let Some(body) = self.body() {
+                    ctx.copy_body(body.readable(), body.cut);
+                }
+            }
         }
     }
 

@@ -98,6 +98,13 @@ impl Component for State {
         self.list.step(step, rows.len(), list.height);
     }
 
+    /// There are fewer rows once the arming ends.
+    fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
+        let (rows, hidden) = self.rows(ctx.store, ctx.now);
+        let [_, list, _] = areas(ctx.area, rows.len(), hidden);
+        self.list.fit(rows.len(), list.height);
+    }
+
     fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
         if row == self.list.selected {
             return self.act(Action::Follow, ctx);

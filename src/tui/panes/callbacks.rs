@@ -226,6 +226,11 @@ impl Component for State {
         }
     }
 
+    fn why_not(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str> {
+        let full = self.log.why_not_older(ctx.store);
+        full.filter(|_| action == Action::OlderCallbacks)
+    }
+
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         if action != Action::FilterCallbacks && !ctx.is_ready() {
             return;

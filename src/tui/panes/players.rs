@@ -205,7 +205,7 @@ impl Component for State {
         Some(ctx.own_command(["player", "items", "--account", account, &player]))
     }
 
-    fn why_not(&self, action: Action) -> Option<&'static str> {
+    fn why_not(&self, action: Action, _ctx: ViewContext<'_>) -> Option<&'static str> {
         let is_loading = action == Action::RefreshItems && self.selected().is_some();
         is_loading.then_some("a request is in progress")
     }

@@ -137,6 +137,11 @@ impl Component for State {
         }
     }
 
+    fn why_not(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str> {
+        let full = self.log.why_not_older(ctx.store);
+        full.filter(|_| action == Action::LoadOlder)
+    }
+
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         let needs_start = !matches!(action, Action::OpenExchange | Action::Filter);
         if needs_start && !ctx.is_ready() {

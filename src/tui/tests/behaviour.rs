@@ -684,3 +684,79 @@ fn a_page_of_prices_skips_none() {
         assert_eq!(seen.len(), codes.len(), "{width}x{height}: {seen:?}");
     }
 }
+
+#[test]
+fn a_body_is_copied_if_there_is_one_and_a_cut_one_is_called_that() {
+    let now = second(4);
+    let body = |text: &str, cut| Body {
+        text: text.into(),
+        bytes: u64::try_from(text.len()).unwrap(),
+        cut,
+        ..Body::default()
+    };
+    let flash = |model: &Model| model.store.flash.clone().unwrap().text;
+    let cases = [
+        ("", "", None),
+        ("asked", "", Some(("asked", false))),
+        ("asked", "answered", Some(("answered", false))),
+        ("asked", "answered", Some(("answered", true))),
+    ];
+    for (request, response, copied) in cases {
+        let cut = copied.is_some_and(|(_, cut)| cut);
+        let (mut model, _) = ready(Vec::new());
+        let mut one = (*exchange(1, "/x", Outcome::Status(200))).clone();
+        (one.request_body, one.response_body) = (body(request, false), body(response, cut));
+        update(&mut model, now, Msg::Exchange(one.into()));
+        press(&mut model, "5<enter>", now);
+        let effects = press(&mut model, "b", now);
+        match copied {
+            Some((text, cut)) => {
+                let (text, what) = (Secret::new(text), whole_or_first(cut));
+                assert_eq!(effects, [Effect::Copy { text, what }]);
+            }
+            None => assert_eq!(
+                (effects, flash(&model).as_str()),
+                (Vec::new(), "cannot copy the response: there is no body")
+            ),
+        }
+    }
+    for (text, cut) in [("", false), ("{}", false), ("{}", true)] {
+        let mut model = super::explorer::exploring(sandbox_setup());
+        let (request, ..) = super::explorer::send(&mut model, "one offer", now);
+        let mut answer = super::explorer::explored(text);
+        answer.cut = cut;
+        super::explorer::explored_result(&mut model, now, request, Ok(answer));
+        let effects = press(&mut model, "b", now);
+        if text.is_empty() {
+            let text = "cannot copy the response body: there is no body";
+            assert_eq!((effects, flash(&model).as_str()), (Vec::new(), text));
+        } else {
+            let (text, what) = (Secret::new(text), whole_or_first(cut));
+            assert_eq!(effects, [Effect::Copy { text, what }]);
+        }
+        let mut model = received::receiving();
+        let effects = super::receiving::press(&mut model, "i", now);
+        let [Effect::OpenDelivery(request, _)] = effects[..] else {
+            panic!("{effects:?}");
+        };
+        let mut received = received::received();
+        received.body = body(text, cut);
+        update(&mut model, now, Msg::Received(request, Ok(received)));
+        let effects = press(&mut model, "b", now);
+        if text.is_empty() {
+            let text = "cannot copy the body, without secrets: there is no body";
+            assert_eq!((effects, flash(&model).as_str()), (Vec::new(), text));
+        } else {
+            let (text, what) = (Secret::new(text), whole_or_first(cut));
+            assert_eq!(effects, [Effect::Copy { text, what }]);
+        }
+    }
+}
+
+fn whole_or_first(cut: bool) -> &'static str {
+    if cut {
+        "the first part of the body"
+    } else {
+        "the body"
+    }
+}

@@ -161,6 +161,19 @@ fn write_calls_of_a_live_account_are_offered_once_it_is_armed() {
 }
 
 #[test]
+fn a_list_of_next_calls_that_shrinks_keeps_a_selected_one() {
+    let now = second(2);
+    let mut model = listed(live_setup());
+    press(&mut model, "<enter>Ashop<enter><end>", now);
+    // The arming ends, and with it the write calls.
+    update(&mut model, second(603), Msg::Woke);
+    let shown = screen(&model, second(603), 120, 40);
+    assert!(shown.contains("2 write calls hidden"), "{shown}");
+    let effects = press(&mut model, "<enter>", second(603));
+    assert_eq!(sent(&effects).expect("the read is sent").2.method, "GET");
+}
+
+#[test]
 fn pages_are_turned_as_far_as_there_are_some() {
     let now = second(2);
     let mut model = listed(sandbox_setup());

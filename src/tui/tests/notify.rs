@@ -301,3 +301,18 @@ fn a_warning_among_the_alerts_says_that_it_is_one() {
         assert!(shown.contains("warning: disk is wrong"), "{shown}");
     }
 }
+
+#[test]
+fn a_notice_has_no_place_to_go_to() {
+    let mut model = quiet();
+    warn(&mut model, 1, "disk");
+    press(&mut model, "!", second(2));
+    let shown = screen(&model, second(2), 120, 40);
+    assert!(
+        shown.contains("m marks it as handled.") && !shown.contains("goes to it"),
+        "{shown}"
+    );
+    press(&mut model, "<enter>", second(2));
+    let flash = model.store.flash.clone().unwrap().text;
+    assert!(flash.starts_with("cannot go to "), "{flash}");
+}

@@ -921,3 +921,53 @@ fn the_alert_of_a_failed_callback_behind_all_loaded_ones_opens_that_callback() {
     let shown = screen(&model, now, 120, 40);
     assert!(shown.contains("about ORDER-1043"), "{shown}");
 }
+
+#[test]
+fn a_callback_that_could_not_be_loaded_says_why_it_is_not_copied() {
+    let (mut model, now) = (receiving(), second(4));
+    let effects = press(&mut model, "i", now);
+    let [Effect::OpenDelivery(request, _)] = effects[..] else {
+        panic!("{effects:?}");
+    };
+    let flash = |model: &mut Model, keys: &str| {
+        assert_eq!(press(model, keys, now), []);
+        model.store.flash.clone().unwrap().text
+    };
+    for key in ["y", "b"] {
+        let text = flash(&mut model, key);
+        assert!(text.starts_with("still loading"), "{text}");
+    }
+    let problem = Problem::new(ProblemKind::Unreachable, "the seal does not fit", "");
+    update(&mut model, now, Msg::Received(request, Err(problem)));
+    for key in ["y", "b"] {
+        let text = flash(&mut model, key);
+        assert!(text.contains("the seal does not fit"), "{text}");
+    }
+}
+
+#[test]
+fn at_most_two_thousand_rows_are_loaded_and_the_key_says_so() {
+    let (mut model, now) = (sized(sandbox_setup(), 120, 40), second(4));
+    let mut ready = readiness(Vec::new(), Vec::new());
+    let all = (0..2_000).rev();
+    let all = all.map(|n| delivery(n, 3, "ORDER-9").into());
+    ready.saved.deliveries = all.collect();
+    ready.log = (0..2_000)
+        .rev()
+        .map(|n| exchange(n, "/x", Outcome::Status(200)))
+        .collect();
+    update(&mut model, now, Msg::Ready(ready));
+    for pane in ["7", "5"] {
+        assert_eq!(press(&mut model, &format!("{pane}o"), now), []);
+        let text = model.store.flash.clone().unwrap().text;
+        assert!(
+            text.ends_with("2,000 rows are loaded; filter to find older ones"),
+            "{text}"
+        );
+    }
+    // The key changed nothing: the newest row is still followed.
+    let newest = exchange(3_000, "/x", Outcome::Status(200));
+    update(&mut model, now, Msg::Exchange(newest));
+    let selected = model.panes.requests.selected(&model.store);
+    assert_eq!(selected.unwrap().id, ExchangeId(3_000));
+}

@@ -59,7 +59,7 @@ keys! {
         SendAgain "send-again" ["r"] "again" "send the call again" else "no call is selected, or it is not answered yet";
         Search "search" ["/"] "search" "search the response";
         ToggleDigest "table" ["d"] "table/body" "switch between table and body" else "the response is no list";
-        CopyResponse "copy-answer" ["b"] "copy body" "copy the response body";
+        CopyResponse "copy-answer" ["b"] "copy body" "copy the response body" else "there is no body";
     }
     EXPLORER_PAGES "Explorer, response" keys [EXPLORER_RESPONSE, NAV, GLOBAL] {
         NextPage "next-page" ["n"] "next page" "next page of the list" else "this is the last page";
@@ -331,7 +331,8 @@ impl Component for State {
             Action::NextPage => response.is_some() && self.page(true).is_some(),
             Action::PreviousPage => response.is_some() && self.page(false).is_some(),
             Action::FollowRow => response.is_some() && self.row_ids().is_some(),
-            Action::Search | Action::CopyResponse => response.is_some(),
+            Action::Search => response.is_some(),
+            Action::CopyResponse => response.is_some() && self.response_body().is_some(),
             Action::ArmAccount => {
                 let known = self.account().and_then(|id| ctx.store.known(id));
                 ctx.store.is_ready() && known.is_some_and(AccountState::is_live)

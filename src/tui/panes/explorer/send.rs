@@ -94,9 +94,15 @@ impl State {
         }
     }
 
+    /// The response to the current call, if it has a body.
+    pub(super) fn response_body(&self) -> Option<&Explored> {
+        let explored = self.past()?.outcome.as_ref().ok()?;
+        (!explored.text.is_empty()).then_some(explored)
+    }
+
     pub(super) fn copy_response(&self, ctx: &mut UpdateContext<'_>) {
-        if let Some(Ok(explored)) = self.past().map(|past| &past.outcome) {
-            ctx.copy(Secret::new(explored.text.clone()), "the response body");
+        if let Some(Explored { text, cut, .. }) = self.response_body() {
+            ctx.copy_body(text.as_str(), *cut);
         }
     }
 
