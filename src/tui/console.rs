@@ -60,7 +60,7 @@ impl Model {
                 let text = "still starting; try again in a moment";
                 self.store.flash(Level::Info, text);
             }
-            ConsoleAction::Link => self.open_link_form(io.now),
+            ConsoleAction::Link => self.open_link_form(),
             ConsoleAction::Sandbox => self.open_sandbox(),
             ConsoleAction::Doctor => {
                 let request = self.store.number();
@@ -144,16 +144,12 @@ impl Model {
         }
     }
 
-    fn open_link_form(&mut self, now: Now) {
+    fn open_link_form(&mut self) {
         let (accounts, at) = self.store.accounts_with(Ability::Links);
-        let account = accounts
-            .get(at)
-            .and_then(|account| self.store.known(account));
-        let may_write = account.is_some_and(|known| known.may_write(now));
         if accounts.is_empty() {
             self.store.none_can(Ability::Links);
         } else {
-            self.open(Box::new(link_form::State::of(accounts, at, may_write)));
+            self.open(Box::new(link_form::State::of(accounts, at)));
         }
     }
 

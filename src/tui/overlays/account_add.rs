@@ -5,7 +5,6 @@ use super::form_window::{FormAction, FormState, FormWindow, Stage, WindowText};
 use crate::domain::manage::{Change, NewAccount, Proof, ProviderSetup, leaves_open};
 use crate::domain::{AccountId, Environment, Problem, ProviderId};
 use crate::tui::prelude::*;
-use crate::tui::widgets::form::Switch;
 
 /// The providers to choose from, and the names in use.
 #[derive(Debug, Clone)]
@@ -196,7 +195,7 @@ impl FormWindow for State {
         }
     }
 
-    fn refit(&mut self, _ctx: &mut UpdateContext<'_>) {
+    fn refit(&mut self) {
         let chosen = self.form.fields[PROVIDER].chosen();
         if chosen == self.data.shown {
             return;
@@ -212,7 +211,7 @@ impl FormWindow for State {
     fn failed(&mut self, problem: &Problem) {
         let offered = self.form.fields.len() > self.last() + 1;
         if leaves_open(problem) && !offered {
-            let field = Field::switch(UNVERIFIED, "", Switch::Off);
+            let field = Field::switch(UNVERIFIED, "");
             self.form.fields.push(field);
             self.form.at = self.form.fields.len() - 1;
         } else if !leaves_open(problem) && offered {

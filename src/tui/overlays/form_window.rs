@@ -8,7 +8,6 @@ use super::guide;
 use crate::domain::{Answer, Problem, ProviderId, RequestId};
 use crate::tui::keys::WindowAction;
 use crate::tui::prelude::*;
-use crate::tui::widgets::form::Typed;
 use crate::tui::widgets::input::{Paste, first_line};
 
 keys! {
@@ -79,11 +78,8 @@ pub trait FormWindow {
     /// Carries out a complete form, or marks its errors.
     fn submit(&mut self, ctx: &mut UpdateContext<'_>);
 
-    /// The form or the store may have changed.
-    fn refit(&mut self, _ctx: &mut UpdateContext<'_>) {}
-
-    /// The operator pressed a locked switch.
-    fn unlock(&mut self, _ctx: &mut UpdateContext<'_>) {}
+    /// The form may have changed.
+    fn refit(&mut self) {}
 
     /// The request succeeded: an operation with an answer, or a change.
     fn done(&mut self, _answer: Option<&Answer>, ctx: &mut UpdateContext<'_>) {
@@ -112,17 +108,6 @@ impl<T> FormState<T>
 where
     Self: FormWindow,
 {
-    /// Follows a change of the current field; returns whether there was one.
-    fn on_typed(&mut self, typed: Typed, ctx: &mut UpdateContext<'_>) -> bool {
-        self.form.is_changed |= typed == Typed::Changed;
-        match typed {
-            Typed::Nothing => return false,
-            Typed::Changed => self.refit(ctx),
-            Typed::Locked => self.unlock(ctx),
-        }
-        true
-    }
-
     /// The window as its request's progress has it.
     fn current_text(&self, ctx: ViewContext<'_>) -> WindowText {
         let mut text = self.text(ctx);
@@ -160,7 +145,6 @@ where
     fn act(&mut self, action: FormAction, ctx: &mut UpdateContext<'_>) {
         match action {
             FormAction::Submit => {
-                self.refit(ctx);
                 if self.request().is_none() {
                     self.submit(ctx);
                 }
@@ -179,14 +163,14 @@ where
         (action == FormAction::Submit).then(|| self.submit_word())
     }
 
-    fn key(&mut self, key: &KeyEvent, ctx: &mut UpdateContext<'_>) -> bool {
-        let typed = self.form.key(key);
-        self.on_typed(typed, ctx)
+    fn key(&mut self, key: &KeyEvent, _ctx: &mut UpdateContext<'_>) -> bool {
+        let is_changed = self.form.key(key);
+        self.form.is_changed |= is_changed;
+        is_changed
     }
 
-    fn pick(&mut self, field: usize, ctx: &mut UpdateContext<'_>) {
-        let typed = self.form.pick(field);
-        self.on_typed(typed, ctx);
+    fn pick(&mut self, field: usize, _ctx: &mut UpdateContext<'_>) {
+        self.form.is_changed |= self.form.pick(field);
     }
 
     fn paste(&mut self, text: &str, ctx: &mut UpdateContext<'_>) -> Paste {
@@ -232,8 +216,8 @@ where
         }
     }
 
-    fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
-        self.refit(ctx);
+    fn fit(&mut self, _ctx: &mut UpdateContext<'_>) {
+        self.refit();
     }
 
     /// The first Esc cancels the form's request.
@@ -242,7 +226,6 @@ where
         if let Some(request) = request {
             self.stage = Stage::Filling;
             ctx.store.cancel(request, ctx.out);
-            self.refit(ctx);
         }
         request.is_none()
     }

@@ -1,19 +1,17 @@
 //! The form that creates a payment link. It checks the fields; the request itself is an effect.
 
 use super::form_window::{FormState, FormWindow, Stage, WindowText};
-use super::{arm, link_result};
+use super::link_result;
 use crate::domain::{AccountId, Amount, Answer, ExpectedBy, LinkRequest, Op};
 use crate::tui::msg::NewWatch;
+use crate::tui::panes::credentials;
 use crate::tui::prelude::*;
-use crate::tui::widgets::form::{Switch, Value};
 
 /// What the form waits for.
 #[derive(Debug, Clone, Default)]
 pub struct LinkProgress {
     /// What the request in progress asks for.
     asked: Option<(AccountId, LinkRequest)>,
-    /// The operator is asked to arm the account, for the payment token.
-    arming: bool,
 }
 
 pub type State = FormState<LinkProgress>;
@@ -27,7 +25,7 @@ const FORCE: usize = 5;
 const TOKEN: usize = 6;
 
 impl State {
-    pub fn of(accounts: Vec<AccountId>, at: usize, may_write: bool) -> Self {
+    pub fn of(accounts: Vec<AccountId>, at: usize) -> Self {
         let fields = vec![
             Field::text("Payment id", "your unique order id, like ORDER-1042", ""),
             Field::text("Amount", "amount that you receive, like 25.00", ""),
@@ -38,26 +36,9 @@ impl State {
             Field::switch(
                 "Payment token",
                 "the payer skips e-mail verification; fill in E-mail",
-                if may_write {
-                    Switch::Off
-                } else {
-                    Switch::Locked
-                },
             ),
         ];
         Self::new(Form::about(fields, accounts, at), LinkProgress::default())
-    }
-
-    /// Locks or unlocks the payment token: only an armed account may request one.
-    fn allow_writes(&mut self, may_write: bool) {
-        if let Value::Switch(switch) = &mut self.form.fields[TOKEN].value {
-            *switch = match (*switch, may_write) {
-                // Disarming also takes back a token that was switched on before.
-                (_, false) => Switch::Locked,
-                (Switch::Locked, true) => Switch::Off,
-                (other, true) => other,
-            };
-        }
     }
 
     /// The link that the form describes. On an error it marks the fields and returns `None`.
@@ -109,33 +90,19 @@ impl FormWindow for State {
         "creating the link".into()
     }
 
+    /// A payment token of a live account needs an armed account.
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
-        if let Some((account, link)) = self.read() {
-            let op = Op::PaymentLink(link.clone());
-            let request = ctx.store.ask(account.clone(), op, false, ctx.out);
-            self.stage = Stage::Asked(request);
-            self.data.asked = Some((account, link));
+        let Some((account, link)) = self.read() else {
+            return;
+        };
+        let known = ctx.store.known(&account);
+        if link.with_token && known.is_none_or(|known| !known.may_write(ctx.now)) {
+            return credentials::arm(&account, ctx);
         }
-    }
-
-    /// The chosen account may have changed, or its arming.
-    fn refit(&mut self, ctx: &mut UpdateContext<'_>) {
-        let known = self
-            .form
-            .account()
-            .and_then(|account| ctx.store.known(account));
-        let may_write = known.is_some_and(|known| known.may_write(ctx.now));
-        self.allow_writes(may_write);
-        if may_write && std::mem::take(&mut self.data.arming) {
-            self.form.fields[TOKEN].value = Value::Switch(Switch::On);
-        }
-    }
-
-    fn unlock(&mut self, ctx: &mut UpdateContext<'_>) {
-        if let Some(account) = self.form.account().cloned() {
-            self.data.arming = true;
-            ctx.open(arm::State::of(account));
-        }
+        let op = Op::PaymentLink(link.clone());
+        let request = ctx.store.ask(account.clone(), op, false, ctx.out);
+        self.stage = Stage::Asked(request);
+        self.data.asked = Some((account, link));
     }
 
     fn done(&mut self, answer: Option<&Answer>, ctx: &mut UpdateContext<'_>) {

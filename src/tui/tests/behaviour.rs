@@ -360,6 +360,7 @@ fn a_live_account_is_armed_before_it_writes() {
     let mut model = super::live();
     let fill = "LA-1<tab>5<tab>EMT<tab><tab><tab><tab> ";
     press(&mut model, fill, second(0));
+    assert_eq!(press(&mut model, "<enter>", second(0)), []);
     assert!(
         is_top::<overlays::arm::State>(&model),
         "{:?}",
@@ -368,7 +369,7 @@ fn a_live_account_is_armed_before_it_writes() {
     press(&mut model, "shp<enter>", second(0));
     assert!(is_top::<overlays::arm::State>(&model), "a wrong name");
     press(&mut model, "<esc>", second(0));
-    press(&mut model, " shop<enter>", second(0));
+    assert_eq!(press(&mut model, "<enter>shop<enter>", second(0)), []);
     assert!(screen(&model, second(0), 120, 40).contains("ARMED shop 10 min"));
     let effects = press(&mut model, "<enter>", second(1));
     assert!(
@@ -379,27 +380,43 @@ fn a_live_account_is_armed_before_it_writes() {
         press(&mut model, "<esc><esc>", second(1)),
         [Effect::Cancel(RequestId(1))]
     );
-    // Ten minutes later the account is not armed any more: the switch is locked, and off again.
-    press(&mut model, fill, second(601));
+    // Ten minutes later the account is not armed any more.
+    assert_eq!(press(&mut model, fill, second(601)), []);
+    assert_eq!(press(&mut model, "<enter>", second(601)), []);
     assert!(is_top::<overlays::arm::State>(&model));
 }
 
 #[test]
 fn an_arming_that_ran_out_while_the_form_was_open_sends_nothing_that_writes() {
     let mut model = super::live();
+    let fill = "LA-1<tab>5<tab>EMT<tab><tab><tab><tab> <enter>shop<enter>";
+    press(&mut model, fill, second(0));
+    assert_eq!(press(&mut model, "<enter>", second(601)), []);
+    assert!(is_top::<overlays::arm::State>(&model));
+}
+
+#[test]
+fn a_link_without_a_token_needs_no_arming_and_gets_none() {
+    let mut model = super::live();
     press(
         &mut model,
         "LA-1<tab>5<tab>EMT<tab><tab><tab><tab> ",
         second(0),
     );
-    press(&mut model, "shop<enter>", second(0));
-    let effects = press(&mut model, "<enter>", second(601));
-    assert!(
-        effects
-            .iter()
-            .all(|effect| !matches!(effect, Effect::Ask { op, .. } if op.writes())),
-        "{effects:?}"
-    );
+    // The operator leaves it, and takes an account that may write.
+    press(&mut model, "<enter><esc> <tab><right><right>", second(0));
+    let effects = press(&mut model, "<enter>", second(1));
+    let [
+        Effect::Ask {
+            account,
+            op: Op::PaymentLink(link),
+            ..
+        },
+    ] = &effects[..]
+    else {
+        panic!("{effects:?}");
+    };
+    assert_eq!((account.as_str(), link.with_token), ("trial", false));
 }
 
 #[test]

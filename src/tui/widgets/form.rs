@@ -24,7 +24,7 @@ pub enum Value {
     Text(Input),
     Hidden(Hidden),
     Choice { options: Vec<String>, at: usize },
-    Switch(Switch),
+    Switch(bool),
 }
 
 /// A hidden text: no `Debug`, wiped on drop. It is edited at its end only, since the operator cannot see a cursor
@@ -66,14 +66,6 @@ impl Hidden {
         }
         true
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Switch {
-    Off,
-    On,
-    /// It cannot be turned on now.
-    Locked,
 }
 
 #[derive(Debug, Clone)]
@@ -144,8 +136,9 @@ impl Field {
         Self::new(label, "", Value::Choice { options, at })
     }
 
-    pub fn switch(label: &'static str, hint: &str, value: Switch) -> Self {
-        Self::new(label, hint, Value::Switch(value))
+    /// A switch that is off.
+    pub fn switch(label: &'static str, hint: &str) -> Self {
+        Self::new(label, hint, Value::Switch(false))
     }
 
     pub fn typed(&self) -> &str {
@@ -206,17 +199,8 @@ impl Field {
     }
 
     pub fn is_on(&self) -> bool {
-        matches!(self.value, Value::Switch(Switch::On))
+        matches!(self.value, Value::Switch(true))
     }
-}
-
-/// What a key did to a form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Typed {
-    Nothing,
-    Changed,
-    /// The key was for a locked switch.
-    Locked,
 }
 
 /// The fields, one of which is current.
@@ -297,9 +281,10 @@ impl Form {
         found.is_some()
     }
 
-    pub fn key(&mut self, key: &KeyEvent) -> Typed {
+    /// Handles a key in the current field; returns whether it changed.
+    pub fn key(&mut self, key: &KeyEvent) -> bool {
         let Some(field) = self.fields.get_mut(self.at) else {
-            return Typed::Nothing;
+            return false;
         };
         let plain = !key
             .modifiers
@@ -312,19 +297,19 @@ impl Form {
                     field.unselect(erases || plain && matches!(key.code, KeyCode::Char(_)));
                     if erases {
                         field.error = None;
-                        return Typed::Changed;
+                        return true;
                     }
                 }
                 let Value::Text(input) = &mut field.value else {
-                    return Typed::Nothing;
+                    return false;
                 };
                 if !edit(input, key) {
-                    return Typed::Nothing;
+                    return false;
                 }
             }
             Value::Hidden(hidden) => {
                 if !hidden.key(key) {
-                    return Typed::Nothing;
+                    return false;
                 }
             }
             Value::Choice { options, at } if plain => {
@@ -332,31 +317,27 @@ impl Form {
                 match key.code {
                     KeyCode::Char(' ') | KeyCode::Right => *at = (*at + 1) % len,
                     KeyCode::Left => *at = (*at + len - 1) % len,
-                    _ => return Typed::Nothing,
+                    _ => return false,
                 }
             }
             Value::Switch(switch) if plain && key.code == KeyCode::Char(' ') => {
-                *switch = match switch {
-                    Switch::Locked => return Typed::Locked,
-                    Switch::Off => Switch::On,
-                    Switch::On => Switch::Off,
-                };
+                *switch = !*switch;
             }
-            Value::Choice { .. } | Value::Switch(_) => return Typed::Nothing,
+            Value::Choice { .. } | Value::Switch(_) => return false,
         }
         field.error = None;
-        Typed::Changed
+        true
     }
 
-    /// A click on a field: goes there; a choice goes to its next value, a switch is turned.
-    pub fn pick(&mut self, at: usize) -> Typed {
+    /// A click on a field: goes there; a choice goes to its next value, a switch is turned. Returns whether it changed.
+    pub fn pick(&mut self, at: usize) -> bool {
         self.at = at.min(self.fields.len().saturating_sub(1));
         let value = self.fields.get(self.at).map(|field| &field.value);
         match value {
             Some(Value::Choice { .. } | Value::Switch(_)) => {
                 self.key(&KeyEvent::new(KeyCode::Char(' '), KeyModifiers::NONE))
             }
-            Some(Value::Text(_) | Value::Hidden(_)) | None => Typed::Nothing,
+            Some(Value::Text(_) | Value::Hidden(_)) | None => false,
         }
     }
 
@@ -501,17 +482,13 @@ fn draw_value(pen: &mut Pen<'_>, field: &Field, here: bool, theme: &Theme) -> Op
             }
         }
         Value::Switch(switch) => {
-            let (word, tone) = match switch {
-                Switch::Off => ("no", Tone::Plain),
-                Switch::On => ("yes", Tone::Good),
-                Switch::Locked => ("locked: allow write calls in Credentials", Tone::Live),
+            let (word, tone) = if *switch {
+                ("yes", Tone::Good)
+            } else {
+                ("no", Tone::Plain)
             };
             pen.text(word, theme.style(tone));
-            let key = match (here, switch) {
-                (true, Switch::Locked) => "  Space: allow them",
-                (true, _) => "  Space: change",
-                (false, _) => "",
-            };
+            let key = if here { "  Space: change" } else { "" };
             pen.text(key, theme.style(Tone::Dim));
             if !field.hint.is_empty() {
                 pen.text("  ", theme.style(Tone::Dim))

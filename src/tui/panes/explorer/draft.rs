@@ -11,7 +11,7 @@ use crate::domain::{
     RequestId, RowIds, bad_json_reason,
 };
 use crate::tui::widgets::editor::{Edited, Editor};
-use crate::tui::widgets::form::{Field, Form, Typed, Value};
+use crate::tui::widgets::form::{Field, Form, Value};
 use crate::tui::widgets::json;
 
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
@@ -287,9 +287,10 @@ impl Draft {
 
     pub fn key(&mut self, key: &KeyEvent, height: u16) -> Edited {
         if !self.in_body {
-            return match self.form.key(key) {
-                Typed::Changed => Edited::Changed,
-                Typed::Nothing | Typed::Locked => Edited::No,
+            return if self.form.key(key) {
+                Edited::Changed
+            } else {
+                Edited::No
             };
         }
         let Some(body) = &mut self.body else {
