@@ -11,7 +11,7 @@ use tilldeck::auth::sign;
 use tilldeck::clock::Clock;
 use tilldeck::config::Vault;
 use tilldeck::deck;
-use tilldeck::domain::{Explored, Now, Secret, WallTime};
+use tilldeck::domain::{Answer, Explored, Now, Op, Secret, WallTime};
 use tilldeck::ledger::{KeyHash, Ledger, NonceRules, Persistence, Retention, Slots, Terms};
 use tilldeck::net::budget::window::{Step, Window};
 use tilldeck::net::redact;
@@ -112,12 +112,16 @@ fn large_answer(c: &mut Criterion) {
                 let effects = tui::update(&mut model.borrow_mut(), AT, key(again));
                 again = KeyCode::Char('r');
                 let request = effects.iter().find_map(|effect| match effect {
-                    Effect::Explore(request, _, _) => Some(*request),
+                    Effect::Ask {
+                        request,
+                        op: Op::Explore { .. },
+                        ..
+                    } => Some(*request),
                     _ => None,
                 });
-                Msg::Explored(
+                Msg::Answered(
                     request.expect("the call is sent"),
-                    Ok(Explored {
+                    Answer::Explored(Ok(Explored {
                         status: 200,
                         content_type: Some("application/json".into()),
                         took: Duration::from_millis(40),
@@ -126,7 +130,7 @@ fn large_answer(c: &mut Criterion) {
                         cut: false,
                         failure: None,
                         digest: None,
-                    }),
+                    })),
                 )
             },
             |heard| {

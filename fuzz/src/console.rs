@@ -182,12 +182,9 @@ impl Console {
                     assert!(self.asked.iter().all(|(other, _)| *other != request));
                     self.asked.push((request, op));
                 }
-                Effect::Explore(..)
-                | Effect::LoadHistory(..)
-                | Effect::OpenDelivery(..)
-                | Effect::OpenExchange(..)
-                | Effect::RefreshToken(..)
-                | Effect::TokenToCopy(..) => self.open.push(effect),
+                Effect::LoadHistory(..) | Effect::OpenDelivery(..) | Effect::OpenExchange(..) => {
+                    self.open.push(effect);
+                }
                 _ => {}
             }
         }
@@ -294,11 +291,6 @@ impl Console {
         let fails = input.choose(&[false, true]);
         let problem = || Problem::new(ProblemKind::Local, "it failed", "try again");
         match self.open.pop() {
-            Some(Effect::Explore(request, _, _)) => {
-                let reply = explored(input);
-                let result = if fails { Err(problem()) } else { Ok(reply) };
-                Msg::Explored(request, result)
-            }
             Some(Effect::LoadHistory(request, _, payment)) => Msg::Timeline(
                 request,
                 if fails {
@@ -321,12 +313,6 @@ impl Console {
             ),
             Some(Effect::OpenExchange(request, exchange)) => {
                 Msg::Opened(request, Ok(self::exchange(exchange.0, &input.text())))
-            }
-            Some(Effect::RefreshToken(request, _)) => {
-                Msg::Refreshed(request, if fails { Err(problem()) } else { Ok(()) })
-            }
-            Some(Effect::TokenToCopy(request, _)) => {
-                Msg::TokenToCopy(request, Ok(Secret::new("a-token-of-a-test")))
             }
             _ => Msg::Woke,
         }
@@ -615,6 +601,9 @@ fn answer(op: &Op, input: &mut Input<'_>) -> Answer {
                 items: vec![item; usize::from(input.byte() % 30)],
             }))
         }
+        (_, Op::Explore { .. }) => Answer::Explored(Ok(explored(input))),
+        (_, Op::RenewToken) => Answer::Renewed(Ok(())),
+        (_, Op::CopyToken) => Answer::Token(Ok(Secret::new("a-token-of-a-test"))),
     }
 }
 

@@ -27,6 +27,11 @@ impl Deck {
                 let items = |client: &dyn Client| client.player_items(player);
                 Answer::Inventory(self.send(account, options, items).await)
             }
+            Op::Explore { call, .. } => {
+                Answer::Explored(self.explore(account, &call, options).await)
+            }
+            Op::RenewToken => Answer::Renewed(self.fetch_token(account, options).await.map(drop)),
+            Op::CopyToken => Answer::Token(self.token(account, options).await),
         }
     }
 

@@ -1,8 +1,9 @@
-//! One call of the explorer and its response, ready for display.
+//! One call of the API, documented or not: as it is entered, as it is sent, and its response, ready for display.
 
 use std::time::Duration;
 
 use super::RowIds;
+use super::words::words;
 
 /// A call as entered: a documented one, or any other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,11 +14,57 @@ pub struct RawCall {
     pub path: String,
     /// Sent unchanged, unless the provider's scheme adds fields.
     pub body: Option<String>,
-    /// As in [`super::RawRequest`].
-    pub auth: Option<super::AuthMethod>,
+    /// As in [`RawRequest`].
+    pub auth: Option<AuthMethod>,
 }
 
-/// Its response. Redacted, so that it may be shown and copied; not inert yet.
+/// Any call, to be sent with an account's credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawRequest {
+    /// `GET`, `POST`, …
+    pub method: String,
+    /// From the root of the account's first API endpoint, with its query: `/api/v2/test`.
+    pub path: String,
+    /// Sent unchanged, unless the provider's scheme adds fields (Kanga: `appId`, `nonce`).
+    pub body: Option<Vec<u8>>,
+    /// Whether the call writes, by the provider's catalogue or by its method.
+    pub writes: bool,
+    /// The authorisation method, where the caller chooses it.
+    pub auth: Option<AuthMethod>,
+}
+
+words! {
+    /// The authorisation of one call, at a provider that has several methods.
+    /// The words are those of the command line.
+    pub enum AuthMethod {
+        /// `Authorization: Basic`, with a user name and a password (Pledg: the dashboard's login).
+        Basic = "basic",
+        /// `Authorization: Bearer`, with an access token.
+        Bearer = "bearer",
+    }
+}
+
+/// The response to a [`RawRequest`], whatever its status.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RawReply {
+    /// HTTP status.
+    pub status: u16,
+    /// `Content-Type`, where there is one. Hostile until made inert.
+    pub content_type: Option<String>,
+    /// The body as received. Hostile until made inert.
+    pub body: Vec<u8>,
+    /// From sending to its end, without the wait before.
+    pub took: Duration,
+}
+
+impl std::fmt::Debug for RawReply {
+    /// Without the body: it is as received, secrets and all.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RawReply({}, {} bytes)", self.status, self.body.len())
+    }
+}
+
+/// The response to a [`RawCall`]. Redacted, so that it may be shown and copied; not inert yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explored {
     /// HTTP status.

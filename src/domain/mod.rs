@@ -57,7 +57,7 @@ pub use delivery::{
 };
 pub use exchange::{Body, Exchange, ExchangeId, Outcome};
 pub use expectation::{Expectation, Expected, ExpectedBy, NewExpectation, Replaced};
-pub use explore::{Column, Digest, Explored, Holds, RawCall};
+pub use explore::{AuthMethod, Column, Digest, Explored, Holds, RawCall, RawReply, RawRequest};
 pub use finding::{Finding, Health, Tally};
 pub use follow_up::RowIds;
 pub use hex::hex;
@@ -66,7 +66,7 @@ pub use id::{AccountId, PAYMENT_ID_MAX, PaymentId, RequestId};
 pub use job::{CheckedPayment, Job, JobId, JobKind, JobState, LoadedInventory};
 pub use link::{LinkRequest, PaymentLink};
 pub use note::Note;
-pub use op::{Answer, AuthMethod, EstimateRequest, Op, PlayerToken, RawReply, RawRequest};
+pub use op::{Answer, EstimateRequest, Op, PlayerToken};
 pub use payment::{Estimate, Handled, Mark, Observation, Payment, PaymentState, Watch, Watchlist};
 pub use player::{Inventory, Item, Player, PlayerClaim, PlayerId};
 pub use problem::{Problem, ProblemKind};

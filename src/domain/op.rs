@@ -1,10 +1,9 @@
 //! The operations that the console starts, and their results. A provider reads them in `providers::Client`, the command
 //! line in `deck::Deck`: one function for each operation, which returns its answer's type.
 
-use super::words::words;
 use super::{
-    Amount, Currency, Estimate, Inventory, LinkRequest, Payment, PaymentId, PaymentLink, Player,
-    PlayerId, Problem, Secret,
+    Amount, Currency, Estimate, Explored, Inventory, LinkRequest, Payment, PaymentId, PaymentLink,
+    Player, PlayerId, Problem, RawCall, Secret,
 };
 
 /// One operation on one account, as data.
@@ -22,6 +21,17 @@ pub enum Op {
     AuthenticatePlayer(PlayerToken),
     /// The inventory of a player.
     PlayerItems(PlayerId),
+    /// Any call of the API.
+    Explore {
+        /// The call.
+        call: RawCall,
+        /// Whether it writes, by the provider's catalogue or by its method.
+        writes: bool,
+    },
+    /// Renew the access token now.
+    RenewToken,
+    /// A valid access token, for the clipboard.
+    CopyToken,
 }
 
 impl Op {
@@ -32,11 +42,14 @@ impl Op {
         match self {
             // It makes a token at the provider, though no money moves.
             Self::PaymentLink(link) => link.with_token,
+            Self::Explore { writes, .. } => *writes,
             Self::Verify
             | Self::CheckPayment(_)
             | Self::Estimate(_)
             | Self::AuthenticatePlayer(_)
-            | Self::PlayerItems(_) => false,
+            | Self::PlayerItems(_)
+            | Self::RenewToken
+            | Self::CopyToken => false,
         }
     }
 
@@ -50,6 +63,9 @@ impl Op {
             Self::PaymentLink(_) => Answer::Link(Err(problem)),
             Self::AuthenticatePlayer(_) => Answer::Player(Err(problem)),
             Self::PlayerItems(_) => Answer::Inventory(Err(problem)),
+            Self::Explore { .. } => Answer::Explored(Err(problem)),
+            Self::RenewToken => Answer::Renewed(Err(problem)),
+            Self::CopyToken => Answer::Token(Err(problem)),
         }
     }
 }
@@ -69,6 +85,12 @@ pub enum Answer {
     Player(Result<Player, Problem>),
     /// Of [`Op::PlayerItems`].
     Inventory(Result<Inventory, Problem>),
+    /// Of [`Op::Explore`], whatever the status.
+    Explored(Result<Explored, Problem>),
+    /// Of [`Op::RenewToken`]. The token's state is reported by itself.
+    Renewed(Result<(), Problem>),
+    /// Of [`Op::CopyToken`].
+    Token(Result<Secret, Problem>),
 }
 
 impl Answer {
@@ -76,12 +98,14 @@ impl Answer {
     #[must_use]
     pub fn problem(&self) -> Option<&Problem> {
         match self {
-            Self::Verified(result) => result.as_ref().err(),
+            Self::Verified(result) | Self::Renewed(result) => result.as_ref().err(),
             Self::Payment(result) => result.as_ref().err(),
             Self::Estimate(result) => result.as_ref().err(),
             Self::Link(result) => result.as_ref().err(),
             Self::Player(result) => result.as_ref().err(),
             Self::Inventory(result) => result.as_ref().err(),
+            Self::Explored(result) => result.as_ref().err(),
+            Self::Token(result) => result.as_ref().err(),
         }
     }
 }
@@ -102,50 +126,4 @@ pub struct PlayerToken {
     pub player: PlayerId,
     /// The token that the game's client received.
     pub token: Secret,
-}
-
-/// Any call, to be sent with an account's credentials.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RawRequest {
-    /// `GET`, `POST`, …
-    pub method: String,
-    /// From the root of the account's first API endpoint, with its query: `/api/v2/test`.
-    pub path: String,
-    /// Sent unchanged, unless the provider's scheme adds fields (Kanga: `appId`, `nonce`).
-    pub body: Option<Vec<u8>>,
-    /// Whether the call writes, by the provider's catalogue or by its method.
-    pub writes: bool,
-    /// The authorisation method, where the caller chooses it.
-    pub auth: Option<AuthMethod>,
-}
-
-words! {
-    /// The authorisation of one call, at a provider that has several methods.
-    /// The words are those of the command line.
-    pub enum AuthMethod {
-        /// `Authorization: Basic`, with a user name and a password (Pledg: the dashboard's login).
-        Basic = "basic",
-        /// `Authorization: Bearer`, with an access token.
-        Bearer = "bearer",
-    }
-}
-
-/// The response to a [`RawRequest`], whatever its status.
-#[derive(Clone, PartialEq, Eq)]
-pub struct RawReply {
-    /// HTTP status.
-    pub status: u16,
-    /// `Content-Type`, where there is one. Hostile until made inert.
-    pub content_type: Option<String>,
-    /// The body as received. Hostile until made inert.
-    pub body: Vec<u8>,
-    /// From sending to its end, without the wait before.
-    pub took: std::time::Duration,
-}
-
-impl std::fmt::Debug for RawReply {
-    /// Without the body: it is as received, secrets and all.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "RawReply({}, {} bytes)", self.status, self.body.len())
-    }
 }

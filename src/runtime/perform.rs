@@ -47,38 +47,6 @@ impl Performer<'_> {
                     ),
                 );
             }
-            Effect::Explore(request, account, call) => {
-                let crashed = Msg::Explored(request, Err(crash(&account)));
-                self.request(
-                    request,
-                    crashed,
-                    Box::pin(async move {
-                        let explored = deck.explore(&account, &call, foreground(request)).await;
-                        Msg::Explored(request, explored)
-                    }),
-                );
-            }
-            Effect::RefreshToken(request, account) => {
-                let crashed = Msg::Refreshed(request, Err(crash(&account)));
-                self.request(
-                    request,
-                    crashed,
-                    Box::pin(async move {
-                        let fetched = deck.fetch_token(&account, foreground(request)).await;
-                        Msg::Refreshed(request, fetched.map(drop))
-                    }),
-                );
-            }
-            Effect::TokenToCopy(request, account) => {
-                let crashed = Msg::TokenToCopy(request, Err(crash(&account)));
-                self.request(
-                    request,
-                    crashed,
-                    Box::pin(async move {
-                        Msg::TokenToCopy(request, deck.token(&account, foreground(request)).await)
-                    }),
-                );
-            }
             Effect::Manage(request, change) => self.manage(request, change),
             Effect::Diagnose(request) => {
                 let checks = doctor::diagnose(deck, request, self.messages.clone());
@@ -168,9 +136,6 @@ impl Performer<'_> {
             })),
             // Performed above.
             Effect::Ask { .. }
-            | Effect::Explore(..)
-            | Effect::RefreshToken(..)
-            | Effect::TokenToCopy(..)
             | Effect::Manage(..)
             | Effect::Diagnose(_)
             | Effect::Cancel(_)

@@ -30,9 +30,6 @@ impl Model {
         }
         let (request, failure) = match msg {
             Msg::Answered(request, result) => (*request, result.problem()),
-            Msg::Explored(request, result) => (*request, result.as_ref().err()),
-            Msg::Refreshed(request, result) => (*request, result.as_ref().err()),
-            Msg::TokenToCopy(request, result) => (*request, result.as_ref().err()),
             Msg::Managed(request, result) => (*request, result.as_ref().err()),
             Msg::Replayed(request, result) | Msg::Retried(request, result) => {
                 self.report_unless_shown(*request, result.as_ref().err());
@@ -101,7 +98,7 @@ fn cancelled(asked: &InFlight, waited: bool) -> String {
         }
         Purpose::Explore => "cancelled the call".to_owned(),
         // The renewal is shared: other requests of the account may wait for it.
-        Purpose::RefreshToken => {
+        Purpose::RenewToken => {
             format!("no longer waits for the token of {account}; its renewal continues")
         }
         Purpose::CopyToken => format!("cancelled: the token of {account} was not copied"),

@@ -2,7 +2,7 @@
 
 use crate::domain::manage::Change;
 use crate::domain::{
-    AccountId, DeliveryId, ExchangeId, Expected, Op, PaymentId, RawCall, RequestId, Search, Secret,
+    AccountId, DeliveryId, ExchangeId, Expected, Op, PaymentId, RequestId, Search, Secret,
     ThemeChoice, simulate,
 };
 
@@ -22,12 +22,6 @@ pub enum Effect {
         /// Whether it is a poll, for which no operator waits: it goes last and leaves part of the rate limit free.
         background: bool,
     },
-    /// Send a call of the explorer; [`super::Msg::Explored`] has its result.
-    Explore(RequestId, AccountId, RawCall),
-    /// Renew the access token now; [`super::Msg::Refreshed`] has the result under the same number.
-    RefreshToken(RequestId, AccountId),
-    /// Get a valid access token for the clipboard; [`super::Msg::TokenToCopy`] has it.
-    TokenToCopy(RequestId, AccountId),
     /// Cancel a request. No message follows. A request that was sent may still take effect.
     Cancel(RequestId),
     /// Add a payment to the watch list, and set its expected amount unless it has one; [`super::Msg::Watched`] has the

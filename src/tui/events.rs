@@ -56,9 +56,6 @@ impl Store {
             | Msg::Resized { .. }
             | Msg::Woke
             | Msg::Answered(..)
-            | Msg::Explored(..)
-            | Msg::Refreshed(..)
-            | Msg::TokenToCopy(..)
             | Msg::Log(_)
             | Msg::Delivery(_)
             | Msg::Awaited(_)

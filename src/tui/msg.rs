@@ -9,9 +9,9 @@ use crate::domain::manage::Changed;
 use crate::domain::search::Found;
 use crate::domain::{
     AccountId, Answer, BudgetGauge, CheckedPayment, CredentialStatus, Delivery, Exchange,
-    Expectation, Expected, ExpectedBy, Explored, Finding, Handled, Listening, LoadedInventory,
-    Observation, PaymentId, PlayerClaim, Problem, Received, RequestId, Secret, ThemeChoice,
-    Timeline, TokenStatus, Waiting, WallTime, Watch, Watchlist, simulate,
+    Expectation, Expected, ExpectedBy, Finding, Handled, Listening, LoadedInventory, Observation,
+    PaymentId, PlayerClaim, Problem, Received, RequestId, ThemeChoice, Timeline, TokenStatus,
+    Waiting, WallTime, Watch, Watchlist, simulate,
 };
 
 /// One event. The number of a response or a result is that of its effect.
@@ -40,8 +40,6 @@ pub enum Msg {
     NotReady(Problem),
     /// The response to [`super::Effect::Ask`]. A cancelled request sends none.
     Answered(RequestId, Answer),
-    /// The result of [`super::Effect::Explore`]. A cancelled call sends none.
-    Explored(RequestId, Result<Explored, Problem>),
     /// A request of this process waits: for a slot of the rate limit, for another request with the same key, or for its
     /// retry. `None` once it continues. The number may be of a request that no effect began, as the renewal of a token.
     Waiting(RequestId, Option<Waiting>),
@@ -60,10 +58,6 @@ pub enum Msg {
     Budget(AccountId, BudgetGauge),
     /// An account's access token or its state changed.
     Token(AccountId, TokenStatus),
-    /// The result of [`super::Effect::RefreshToken`]; [`Msg::Token`] has the token's state.
-    Refreshed(RequestId, Result<(), Problem>),
-    /// The token of [`super::Effect::TokenToCopy`]. The console copies it and does not store it.
-    TokenToCopy(RequestId, Result<Secret, Problem>),
     /// The result of [`super::Effect::LoadLog`].
     Log(Result<Found<Exchange>, Problem>),
     /// A new callback, or the new state of its jobs; it replaces the earlier one of the same number.

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use crate::domain::AccountId;
+use crate::domain::{AccountId, Op};
 use crate::tui::prelude::*;
-use crate::tui::store::Purpose;
 
 keys! {
     Action:
@@ -59,8 +58,7 @@ impl Component for Ask {
             match self.then.clone() {
                 Then::Effect(effect) => ctx.out.push(effect),
                 Then::Token(account) => {
-                    let purpose = Purpose::CopyToken;
-                    ctx.store.request_token(&account, &purpose, ctx.out);
+                    ctx.store.request_token(&account, Op::CopyToken, ctx.out);
                 }
                 Then::Intent(intent) => ctx.intend(intent),
             }

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use ratatui::text::{Line, Span};
 
-use crate::domain::{Now, StoredIn, TokenLife, TokenState, TokenStatus};
+use crate::domain::{Answer, Now, Op, StoredIn, TokenLife, TokenState, TokenStatus};
 use crate::tui::overlays::{claims, questions};
 use crate::tui::panes::parts::{draw_lines, line_rows};
 use crate::tui::prelude::*;
-use crate::tui::store::Purpose;
 use crate::tui::widgets::bar::eighths;
 use crate::tui::widgets::text::without_account;
 use crate::tui::widgets::widths::Widths;
@@ -74,8 +73,7 @@ impl Component for State {
             }
             Action::RefreshToken => {
                 if ctx.is_ready() {
-                    let purpose = Purpose::RefreshToken;
-                    ctx.store.request_token(&account, &purpose, ctx.out);
+                    ctx.store.request_token(&account, Op::RenewToken, ctx.out);
                 }
             }
             Action::CopyToken => {
@@ -120,18 +118,18 @@ impl Component for State {
     }
 
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
-        let Event::Message(msg, Some(asked)) = event else {
+        let Event::Message(Msg::Answered(_, answer), Some(asked)) = event else {
             return;
         };
-        match msg {
-            Msg::Refreshed(_, Ok(())) => {
+        match answer {
+            Answer::Renewed(Ok(())) => {
                 let text = format!("{} has a new access token", asked.account);
                 ctx.flash(Level::Info, text);
             }
-            Msg::TokenToCopy(_, Ok(text)) => {
+            Answer::Token(Ok(text)) => {
                 ctx.copy(text.clone(), "the access token");
             }
-            Msg::Refreshed(_, Err(problem)) | Msg::TokenToCopy(_, Err(problem)) => {
+            Answer::Renewed(Err(problem)) | Answer::Token(Err(problem)) => {
                 ctx.flash(Level::Error, problem.describe());
             }
             _ => {}

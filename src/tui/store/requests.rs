@@ -2,7 +2,7 @@
 
 use super::Store;
 use crate::domain::manage::Change;
-use crate::domain::{AccountId, LinkRequest, Op, PaymentId, PlayerId, RawCall, RequestId, Waiting};
+use crate::domain::{AccountId, LinkRequest, Op, PaymentId, PlayerId, RequestId, Waiting};
 use crate::tui::Effect;
 
 /// The purpose of a request, which receives its response.
@@ -14,7 +14,7 @@ pub enum Purpose {
     Link(LinkRequest),
     Manage,
     Explore,
-    RefreshToken,
+    RenewToken,
     CopyToken,
     Authenticate(PlayerId),
     /// Loads the inventory of a player.
@@ -30,6 +30,9 @@ impl From<&Op> for Purpose {
             Op::PaymentLink(link) => Self::Link(link.clone()),
             Op::AuthenticatePlayer(claim) => Self::Authenticate(claim.player),
             Op::PlayerItems(player) => Self::Items(*player),
+            Op::Explore { .. } => Self::Explore,
+            Op::RenewToken => Self::RenewToken,
+            Op::CopyToken => Self::CopyToken,
         }
     }
 }
@@ -91,35 +94,16 @@ impl Store {
         request
     }
 
-    pub fn explore(
-        &mut self,
-        account: AccountId,
-        call: RawCall,
-        writes: bool,
-        out: &mut Vec<Effect>,
-    ) -> RequestId {
-        let request = self.began(&account, Purpose::Explore, writes);
-        out.push(Effect::Explore(request, account, call));
-        request
-    }
-
-    /// Requests an account's access token: a new one, or a valid one for the clipboard. One such request at a time.
-    pub fn request_token(&mut self, account: &AccountId, purpose: &Purpose, out: &mut Vec<Effect>) {
-        if self.token_request(account).is_some() {
-            return;
+    /// Requests an account's access token: [`Op::RenewToken`] or [`Op::CopyToken`]. One such request at a time.
+    pub fn request_token(&mut self, account: &AccountId, op: Op, out: &mut Vec<Effect>) {
+        if self.token_request(account).is_none() {
+            self.ask(account.clone(), op, false, out);
         }
-        let request = self.began(account, purpose.clone(), false);
-        let account = account.clone();
-        out.push(if *purpose == Purpose::CopyToken {
-            Effect::TokenToCopy(request, account)
-        } else {
-            Effect::RefreshToken(request, account)
-        });
     }
 
     /// The operator's request for this account's token, if it is in progress.
     pub fn token_request(&self, account: &AccountId) -> Option<RequestId> {
-        let mut purposes = [Purpose::RefreshToken, Purpose::CopyToken].iter();
+        let mut purposes = [Purpose::RenewToken, Purpose::CopyToken].iter();
         purposes.find_map(|purpose| self.request_for(account, purpose))
     }
 

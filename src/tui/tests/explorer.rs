@@ -36,7 +36,12 @@ pub fn shots(name: &str, model: &mut Model, now: Now) {
 
 pub fn sent(effects: &[Effect]) -> Option<(RequestId, AccountId, RawCall)> {
     effects.iter().find_map(|effect| match effect {
-        Effect::Explore(request, account, call) => Some((*request, account.clone(), call.clone())),
+        Effect::Ask {
+            request,
+            account,
+            op: Op::Explore { call, .. },
+            ..
+        } => Some((*request, account.clone(), call.clone())),
         _ => None,
     })
 }
@@ -60,7 +65,7 @@ pub fn explored_result(
     request: RequestId,
     result: Result<Explored, Problem>,
 ) {
-    update(model, now, Msg::Explored(request, result));
+    answer(model, now, request, Answer::Explored(result));
 }
 
 /// Finds a call, sends it and returns its request.

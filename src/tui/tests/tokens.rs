@@ -209,15 +209,28 @@ fn a_countdown_ticks_each_second_and_only_where_it_is_seen() {
     assert!(screen(&model, second(20), 120, 40).contains("expired"));
 }
 
+/// The request for a token, and its account.
+fn asked<'e>(effects: &'e [Effect], wanted: &Op) -> (RequestId, &'e AccountId) {
+    match effects {
+        [
+            Effect::Ask {
+                request,
+                account,
+                op,
+                ..
+            },
+        ] if op == wanted => (*request, account),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn r_renews_once_and_shows_the_result() {
     let mut model = begun(three_setup(), 120, 40);
     let effects = press(&mut model, "2j", second(1));
     assert_eq!(effects, []);
     let effects = press(&mut model, "r", second(1));
-    let [Effect::RefreshToken(request, account)] = &effects[..] else {
-        panic!("{effects:?}");
-    };
+    let (request, account) = asked(&effects, &Op::RenewToken);
     assert_eq!(account.as_str(), "pledg");
     assert_eq!(press(&mut model, "r", second(1)), [], "one is under way");
     let waiting = Some(Waiting {
@@ -229,7 +242,6 @@ fn r_renews_once_and_shows_the_result() {
         why: "rate limit reached".into(),
         until: Some(Duration::from_secs(9)),
     });
-    let request = *request;
     update(&mut model, second(1), Msg::Waiting(request, waiting));
     let text = screen(&model, second(1), 120, 40);
     assert!(text.contains("waiting: rate limit reached"), "{text}");
@@ -238,7 +250,7 @@ fn r_renews_once_and_shows_the_result() {
         "account pledg: refused",
         "check the secret",
     ));
-    update(&mut model, second(2), Msg::Refreshed(request, result));
+    answer(&mut model, second(2), request, Answer::Renewed(result));
     let text = screen(&model, second(2), 120, 40);
     assert!(text.contains("account pledg: refused. Check the secret"));
     assert!(!text.contains("waiting: rate"));
@@ -248,15 +260,13 @@ fn r_renews_once_and_shows_the_result() {
 fn escape_stops_waiting_for_a_refresh() {
     let mut model = begun(three_setup(), 120, 40);
     let effects = press(&mut model, "2r", second(1));
-    let Effect::RefreshToken(request, _) = effects[0] else {
-        panic!("{effects:?}");
-    };
+    let (request, _) = asked(&effects, &Op::RenewToken);
     assert_eq!(
         press(&mut model, "<esc>", second(1)),
         [Effect::Cancel(request)]
     );
-    let late = Msg::Refreshed(request, Ok(()));
-    update(&mut model, second(2), late);
+    let late = Answer::Renewed(Ok(()));
+    answer(&mut model, second(2), request, late);
     assert!(!screen(&model, second(2), 120, 40).contains("new access token"));
     assert_eq!(press(&mut model, "r", second(3)).len(), 1, "asked anew");
 }
@@ -269,11 +279,9 @@ fn a_token_is_copied_after_a_yes_and_is_in_no_model_and_no_debug() {
     assert_eq!(press(&mut model, "2y<esc>", second(1)), []);
     assert_eq!(press(&mut model, "yn", second(1)), [], "n is no yes");
     let effects = press(&mut model, "yy", second(1));
-    let [Effect::TokenToCopy(request, account)] = &effects[..] else {
-        panic!("{effects:?}");
-    };
+    let (request, account) = asked(&effects, &Op::CopyToken);
     assert_eq!(account.as_str(), "kinguin");
-    let token = Msg::TokenToCopy(*request, Ok(Secret::new(planted)));
+    let token = Msg::Answered(request, Answer::Token(Ok(Secret::new(planted))));
     assert!(!format!("{token:?}").contains(planted));
     let copied = update(&mut model, second(2), token.clone());
     let [Effect::Copy { text, what }] = &copied[..] else {
@@ -326,9 +334,8 @@ fn nine_accounts_scroll_and_long_names_are_cut() {
     assert!(text.contains("missing"), "{text}");
     assert_eq!(model.panes.tokens.list.selected, 8);
     let effects = press(&mut model, "r", second(1));
-    assert!(
-        matches!(&effects[..], [Effect::RefreshToken(_, account)] if account.as_str().ends_with('8'))
-    );
+    let (_, account) = asked(&effects, &Op::RenewToken);
+    assert!(account.as_str().ends_with('8'), "{account}");
 }
 
 #[test]

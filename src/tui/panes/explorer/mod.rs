@@ -16,7 +16,7 @@ mod view;
 
 use ratatui::crossterm::event::KeyEvent;
 
-use crate::domain::{Account, AccountId, Documented, Now};
+use crate::domain::{Account, AccountId, Answer, Documented, Now};
 use crate::tui::overlays;
 use crate::tui::prelude::*;
 use crate::tui::store::Purpose;
@@ -495,7 +495,7 @@ impl Component for State {
 
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
         match event {
-            Event::Message(Msg::Explored(request, result), _) => {
+            Event::Message(Msg::Answered(request, Answer::Explored(result)), _) => {
                 self.apply(*request, result.clone(), ctx.now);
             }
             Event::Message(Msg::Exchange(exchange), _) => self.observe(exchange),

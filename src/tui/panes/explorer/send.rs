@@ -7,7 +7,7 @@ use super::history::{self, PastCall};
 use super::response::Response;
 use super::{Part, State};
 use crate::domain::{
-    AccountId, Exchange, Explored, Now, Problem, ProblemKind, RawCall, RequestId, Secret, curl,
+    AccountId, Exchange, Explored, Now, Op, Problem, ProblemKind, RawCall, RequestId, Secret, curl,
 };
 use crate::tui::overlays::questions;
 use crate::tui::panes::credentials;
@@ -80,7 +80,11 @@ impl State {
         let known = ctx.store.known(&account);
         let writes =
             known.is_none_or(|known| ctx.store.writes(&known.account, &call.method, &call.path));
-        let request = ctx.store.explore(account, call.clone(), writes, ctx.out);
+        let op = Op::Explore {
+            call: call.clone(),
+            writes,
+        };
+        let request = ctx.store.ask(account, op, false, ctx.out);
         if let Some(draft) = self.draft_mut() {
             draft.in_flight = Some(InFlight {
                 request,
