@@ -298,6 +298,21 @@ fn what_is_typed_after_a_call_was_sent_is_none_of_its_values() {
     assert_eq!(path(&press(&mut model, "n", now)), "/v1/offers?page=1");
 }
 
+#[test]
+fn no_key_acts_on_a_response_that_a_call_in_flight_hides() {
+    let now = second(2);
+    let mut model = listed(sandbox_setup());
+    assert!(sent(&press(&mut model, "r", now)).is_some());
+    for key in ["b", "<enter>", "n", "d"] {
+        assert_eq!(press(&mut model, key, now), [], "{key}");
+        assert!(model.overlays.is_empty(), "{key}");
+        let flash = model.store.flash.clone().unwrap().text;
+        assert!(flash.starts_with("cannot "), "{key}: {flash}");
+    }
+    let command = press(&mut model, "y", now);
+    assert!(copied(&command).ends_with("request kanga GET /v1/offers"));
+}
+
 /// The Callbacks pane of a provider whose event must be answered within 15 minutes; one came at second 0.
 fn awaited() -> Model {
     const DEADLINES: &[Deadline] = &[Deadline {

@@ -135,9 +135,10 @@ impl State {
         }
     }
 
-    /// The sent call whose answer belongs to the current draft.
+    /// The sent call whose response is shown. While the next one is in flight, none is.
     fn past(&self) -> Option<&PastCall> {
-        self.history.get(self.draft()?.past?)
+        let draft = self.draft().filter(|draft| draft.in_flight.is_none())?;
+        self.history.get(draft.past?)
     }
 
     /// Rebuilds the rows if the filter, accounts or their arming have changed, and lays out for an area.
@@ -311,8 +312,7 @@ impl Component for State {
     }
 
     fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
-        let in_flight = self.draft().is_some_and(|draft| draft.in_flight.is_some());
-        let read = self.past().is_some_and(|past| past.outcome.is_ok()) && !in_flight;
+        let read = self.past().is_some_and(|past| past.outcome.is_ok());
         let response = self.response.as_ref().filter(|_| read);
         match action {
             // In the fields, `SendField` has the shorter key and is the one shown in the footer.
@@ -323,7 +323,7 @@ impl Component for State {
             | Action::CopyRow
             | Action::CopyCallCurl
             | Action::EditCall => self.draft().is_some(),
-            Action::SendAgain => self.draft().is_some() && !in_flight,
+            Action::SendAgain => self.draft().is_some() && self.in_flight().is_none(),
             Action::ToResponse => self.has_response(),
             Action::History => !self.history.is_empty(),
             Action::ToggleDigest => response.is_some_and(Response::has_table),

@@ -143,12 +143,8 @@ impl State {
             cursor = cursor.or(at.filter(|_| ctx.focused));
         }
         if !parts.response.is_empty() {
-            let in_flight = self.draft().is_some_and(|draft| draft.in_flight.is_some());
-            let note = self
-                .response
-                .as_ref()
-                .filter(|_| !in_flight)
-                .and_then(|response| response.place(self.past()?));
+            let shown = self.response.as_ref().zip(self.past());
+            let note = shown.and_then(|(response, past)| response.place(past));
             let inner = frame(Part::Response, parts.response, "Response", note, buf);
             cursor = cursor.or(self.draw_response(ctx, inner, buf));
         }
