@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ratatui::text::{Line, Span};
 
-use crate::domain::{Answer, Now, Op, StoredIn, TokenLife, TokenState, TokenStatus};
+use crate::domain::{Answer, Now, Op, RequestId, StoredIn, TokenLife, TokenState, TokenStatus};
 use crate::tui::overlays::{claims, questions};
 use crate::tui::panes::parts::{draw_lines, line_rows};
 use crate::tui::prelude::*;
@@ -37,6 +37,11 @@ impl State {
         store.token_users().nth(self.list.selected)
     }
 
+    /// The operator's request for the selected token, if it is in progress.
+    fn request(&self, store: &Store) -> Option<RequestId> {
+        store.token_request(self.selected(store)?.id())
+    }
+
     /// The details of the selected token, the most important first; last, the accounts without tokens.
     fn details(&self, ctx: ViewContext<'_>, columns: u16) -> Vec<(String, Tone)> {
         let known = self.selected(ctx.store);
@@ -53,11 +58,17 @@ impl Component for State {
         let selected = self.selected(ctx.store);
         match action {
             Action::RefreshToken | Action::CopyToken => {
-                let idle = |known: &AccountState| ctx.store.token_request(known.id()).is_none();
-                ctx.store.is_ready() && selected.is_some_and(idle)
+                let is_idle = selected.is_some() && self.request(ctx.store).is_none();
+                ctx.store.is_ready() && is_idle
             }
             Action::Claims => selected.is_some_and(has_claims),
         }
+    }
+
+    fn why_not(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str> {
+        let request = self.request(ctx.store);
+        let request = request.filter(|_| action != Action::Claims);
+        request.map(|_| "a request for this token is in progress")
     }
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
@@ -71,6 +82,7 @@ impl Component for State {
                     ctx.open(claims::State::new(account));
                 }
             }
+            Action::RefreshToken | Action::CopyToken if self.request(ctx.store).is_some() => {}
             Action::RefreshToken => {
                 if ctx.is_ready() {
                     ctx.store.request_token(&account, Op::RenewToken, ctx.out);
@@ -137,8 +149,7 @@ impl Component for State {
     }
 
     fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
-        let selected = self.selected(ctx.store);
-        let request = selected.and_then(|known| ctx.store.token_request(known.id()));
+        let request = self.request(ctx.store);
         ctx.console.extend(request.map(Command::Cancel));
         request.is_some()
     }

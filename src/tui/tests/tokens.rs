@@ -297,6 +297,19 @@ fn a_token_is_copied_after_a_yes_and_is_in_no_model_and_no_debug() {
 }
 
 #[test]
+fn no_token_is_copied_or_renewed_while_a_request_for_it_is_in_progress() {
+    let mut model = begun(three_setup(), 120, 40);
+    press(&mut model, "2r", second(1));
+    for key in ["y", "r"] {
+        assert_eq!(press(&mut model, key, second(1)), [], "{key}");
+        assert!(model.overlays.is_empty(), "{key}");
+        let flash = model.store.flash.clone().unwrap().text;
+        let why = "a request for this token is in progress";
+        assert!(flash.ends_with(why), "{key}: {flash}");
+    }
+}
+
+#[test]
 fn claims_are_said_to_be_unverified_and_hostile_ones_are_inert() {
     let mut model = begun(three_setup(), 120, 40);
     assert_eq!(press(&mut model, "2i", second(1)), []);
