@@ -507,6 +507,7 @@ fn happening() -> impl Strategy<Value = Happening> {
 fn some_answer(of: &Op, which: u8) -> Answer {
     let problem = |kind| of.failed(Problem::new(kind, "it failed \u{1b}[0m", "try again"));
     match (which % 4, of) {
+        (_, Op::Explore { .. }) => Answer::Explored(some_reply(which)),
         (0, _) => problem(ProblemKind::Unreachable),
         (1, _) => problem(ProblemKind::NotFound),
         (_, Op::Verify) => Answer::Verified(Ok(())),
@@ -526,7 +527,8 @@ fn some_answer(of: &Op, which: u8) -> Answer {
             url: Secret::new("https://pay.example/planted-token"),
             shown: "https://pay.example/…".into(),
         })),
-        (_, Op::Explore { .. }) => Answer::Explored(some_reply(which)),
+        (_, Op::RenewToken) => Answer::Renewed(Ok(())),
+        (_, Op::CopyToken) => Answer::Token(Ok(Secret::new("a-token-of-a-test"))),
         _ => problem(ProblemKind::Nonsense),
     }
 }
