@@ -235,6 +235,11 @@ impl Component for State {
         if action != Action::FilterCallbacks && !ctx.is_ready() {
             return;
         }
+        // The selected row is another callback than the one that is about to open.
+        if action != Action::FilterCallbacks && self.opening.is_some() {
+            let text = "still loading the callback; try again in a moment";
+            return ctx.flash(Level::Info, text);
+        }
         let selected = self.selected(ctx.store).cloned();
         match (action, selected) {
             (Action::FilterCallbacks, _) => {

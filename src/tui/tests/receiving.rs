@@ -918,6 +918,13 @@ fn the_alert_of_a_failed_callback_behind_all_loaded_ones_opens_that_callback() {
         panic!("{effects:?}");
     };
     update(&mut model, now, Msg::DeliveryFound(request, Ok(old)));
+    // The selected row is another callback.
+    for key in ["r", "R", "c", "i", "y", "o"] {
+        assert_eq!(press(&mut model, key, now), [], "{key}");
+        assert!(model.overlays.is_empty(), "{key}");
+        let flash = model.store.flash.clone().unwrap().text;
+        assert!(flash.starts_with("still loading"), "{key}: {flash}");
+    }
     let shown = screen(&model, now, 120, 40);
     assert!(shown.contains("about ORDER-1043"), "{shown}");
 }
