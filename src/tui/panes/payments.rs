@@ -167,7 +167,10 @@ impl Component for State {
             return;
         }
         match action {
-            Action::FilterPayments if ctx.store.payments.is_empty() => {}
+            Action::FilterPayments if ctx.store.payments.is_empty() => {
+                // Before the start, the payments are not loaded: a notice says so.
+                ctx.is_ready();
+            }
             Action::FilterPayments => self.filter.open("id, state, verdict, account or note"),
             Action::AddWatch => open_form("", ctx),
             Action::PaymentTimeline => {

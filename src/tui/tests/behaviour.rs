@@ -650,6 +650,9 @@ fn no_request_is_sent_before_the_console_is_ready() {
     for keys in ["c", "a", "L", "1v", "4r", "5o", "S"] {
         assert_eq!(press(&mut model, keys, second(0)), [], "{keys}");
     }
+    press(&mut model, "3/", second(0));
+    let flash = model.store.flash.clone().unwrap().text;
+    assert!(flash.starts_with("still starting"), "{flash}");
     assert_eq!(next_wake(&model, second(0)), None);
 }
 
