@@ -150,8 +150,11 @@ impl<T: LogRow> Log<T> {
 
     /// Why no older rows can be loaded, besides that there are none.
     pub fn why_not_older(&self, store: &Store) -> Option<&'static str> {
-        let is_full = self.shown(store).len() >= ROWS_READ_MAX;
-        is_full.then_some("2,000 rows are loaded; filter to find older ones")
+        let is_full = self.shown(store).len() >= ROWS_READ_MAX && !self.is_exhausted;
+        is_full.then_some(match self.found_for.as_str() {
+            "" => "2,000 rows are loaded; filter to find older ones",
+            _ => "2,000 rows are loaded; narrow the filter to find older ones",
+        })
     }
 
     /// Forgets the rows and what it asked for: the ledger is opened anew. Filter and columns stay.

@@ -7,6 +7,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::*;
+use crate::domain::search::Found;
 use crate::domain::{CheckedPayment, notice_alert};
 use crate::tui::testing::received::*;
 
@@ -917,7 +918,6 @@ fn the_alert_of_a_failed_callback_behind_all_loaded_ones_opens_that_callback() {
     let [Effect::FindDelivery(request, DeliveryId(2))] = effects[..] else {
         panic!("{effects:?}");
     };
-    update(&mut model, now, Msg::DeliveryFound(request, Ok(old)));
     // The selected row is another callback.
     for key in ["r", "R", "c", "i", "y", "o"] {
         assert_eq!(press(&mut model, key, now), [], "{key}");
@@ -925,6 +925,7 @@ fn the_alert_of_a_failed_callback_behind_all_loaded_ones_opens_that_callback() {
         let flash = model.store.flash.clone().unwrap().text;
         assert!(flash.starts_with("still loading"), "{key}: {flash}");
     }
+    update(&mut model, now, Msg::DeliveryFound(request, Ok(old)));
     let shown = screen(&model, now, 120, 40);
     assert!(shown.contains("about ORDER-1043"), "{shown}");
 }
@@ -952,8 +953,8 @@ fn a_callback_that_could_not_be_loaded_says_why_it_is_not_copied() {
     }
 }
 
-#[test]
-fn at_most_two_thousand_rows_are_loaded_and_the_key_says_so() {
+/// As many callbacks and requests as are loaded at most.
+fn full() -> Model {
     let (mut model, now) = (sized(sandbox_setup(), 120, 40), second(4));
     let mut ready = readiness(Vec::new(), Vec::new());
     let all = (0..2_000).rev();
@@ -964,6 +965,12 @@ fn at_most_two_thousand_rows_are_loaded_and_the_key_says_so() {
         .map(|n| exchange(n, "/x", Outcome::Status(200)))
         .collect();
     update(&mut model, now, Msg::Ready(ready));
+    model
+}
+
+#[test]
+fn at_most_two_thousand_rows_are_loaded_and_the_key_says_so() {
+    let (mut model, now) = (full(), second(4));
     for pane in ["7", "5"] {
         assert_eq!(press(&mut model, &format!("{pane}o"), now), []);
         let text = model.store.flash.clone().unwrap().text;
@@ -977,4 +984,28 @@ fn at_most_two_thousand_rows_are_loaded_and_the_key_says_so() {
     update(&mut model, now, Msg::Exchange(newest));
     let selected = model.panes.requests.selected(&model.store);
     assert_eq!(selected.unwrap().id, ExchangeId(3_000));
+}
+
+#[test]
+fn a_filter_that_finds_two_thousand_rows_is_narrowed_to_find_older_ones_if_there_are_any() {
+    let (mut model, now) = (full(), second(4));
+    press(&mut model, "7", now);
+    let full = "2,000 rows are loaded; narrow the filter to find older ones";
+    for (filter, rows, why) in [
+        ("ORDER", 200, full),
+        ("ORDER-9", 3, "there is none, or it loads"),
+    ] {
+        press(&mut model, &format!("<esc>/{filter}<enter>"), now);
+        let rows = (0..rows).map(|n| delivery(-n - 1, 3, "ORDER-9").into());
+        let found = Msg::Deliveries(Ok(Found {
+            rows: rows.collect(),
+            searched: Some(9_000),
+        }));
+        // The first answers the query for the filter as it was half typed.
+        update(&mut model, now, found.clone());
+        update(&mut model, now, found);
+        assert_eq!(press(&mut model, "o", now), []);
+        let text = model.store.flash.clone().unwrap().text;
+        assert!(text.ends_with(why), "{text}");
+    }
 }
