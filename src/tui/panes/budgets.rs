@@ -46,7 +46,15 @@ fn is_pressed(gauge: &BudgetGauge) -> bool {
     gauge.used >= gauge.limit || gauge.waiting > 0 || gauge.held.is_some()
 }
 
-/// Draws them. `key` ends a pause, where it works.
+/// The account whose pause the operator ends next, and how long it would last: the first one.
+pub fn first_held(store: &Store, now: Now) -> Option<(&AccountId, Duration)> {
+    store.accounts.iter().find_map(|known| {
+        let left = known.budgets(now).filter_map(|gauge| gauge.held).max()?;
+        Some((known.id(), left))
+    })
+}
+
+/// Draws them. `key` ends the pause of [`first_held`] where no request waits; while one does, it cancels that request.
 pub fn draw_budgets(ctx: ViewContext<'_>, key: Option<&str>, area: Rect, buf: &mut Buffer) {
     let changes = ctx.store.accounts.iter();
     let changes = changes.filter_map(|known| known.budget_changes_in(ctx.now));
@@ -54,6 +62,7 @@ pub fn draw_budgets(ctx: ViewContext<'_>, key: Option<&str>, area: Rect, buf: &m
     changes.chain(traffic).for_each(|left| ctx.changes_in(left));
     draw_traffic(ctx, area, buf);
     let area = below(area, 1);
+    let ended = first_held(ctx.store, ctx.now).filter(|_| ctx.store.waiting.is_empty());
     let mut all = gauges(ctx.store, ctx.now);
     let across = across(area.width);
     let all_fit = rows(&all, across) <= usize::from(area.height);
@@ -90,6 +99,7 @@ pub fn draw_budgets(ctx: ViewContext<'_>, key: Option<&str>, area: Rect, buf: &m
             };
             let mut pen = Pen::new(buf, place, 0);
             pen.cell(&name(account, gauge), names, ctx.theme.style(Tone::Plain));
+            let key = key.filter(|_| ended.is_some_and(|(held, _)| held == *account));
             draw_gauge(gauge, key, ctx, pen.skip(1));
         }
     }
@@ -159,8 +169,6 @@ fn draw_gauge(gauge: &BudgetGauge, key: Option<&str>, ctx: ViewContext<'_>, pen:
     };
     if let Some(left) = gauge.held {
         let when = when(left, ctx);
-        // While a request waits, the key cancels that one.
-        let key = key.filter(|_| ctx.store.waiting.is_empty());
         let ends = key.map_or_else(String::new, |key| format!("; {key} ends the pause"));
         let words = [
             format!(

@@ -4,6 +4,7 @@ use super::State;
 #[cfg(test)]
 use crate::domain::RequestId;
 use crate::domain::time;
+use crate::tui::panes::budgets::first_held;
 use crate::tui::panes::request_rows::{WaitingRow, waiting_columns};
 use crate::tui::prelude::*;
 
@@ -142,16 +143,10 @@ impl State {
 
 /// Sends again to a provider that answered 429.
 fn lift_hold(ctx: &mut UpdateContext<'_>) {
-    let held = ctx.store.accounts.iter().find_map(|known| {
-        let left = known
-            .budgets(ctx.now)
-            .filter_map(|gauge| gauge.held)
-            .max()?;
-        Some((known.id().clone(), left))
-    });
-    let Some((account, left)) = held else {
+    let Some((account, left)) = first_held(ctx.store, ctx.now) else {
         return;
     };
+    let account = account.clone();
     let text = format!(
         "{account}: pause ended; the provider (429) wanted {} more",
         time::fine(left)
