@@ -446,6 +446,19 @@ fn a_search_typed_before_the_response_goes_on_in_it() {
 }
 
 #[test]
+fn a_half_typed_call_outlives_a_look_at_any_number_of_others() {
+    let (mut setup, now) = (sandbox_setup(), second(1));
+    let more = (0..20).map(|n| account(&format!("more-{n}"), Environment::Embedded));
+    setup.accounts.extend(more);
+    let mut model = exploring(setup);
+    press(&mut model, "/one offer<enter><enter>B<esc><esc>", now);
+    press(&mut model, &"j".repeat(90), now);
+    press(&mut model, "/one offer<enter>", now);
+    let command = press(&mut model, "y", now);
+    assert!(copied(&command).ends_with("request kanga GET /v1/offers/5f9e2cB"));
+}
+
+#[test]
 fn enter_says_that_no_call_matches() {
     let mut model = exploring(sandbox_setup());
     press(&mut model, "/zzzz<enter><enter>", second(0));

@@ -131,6 +131,11 @@ impl Draft {
         draft
     }
 
+    /// Whether it would send the same as a new one.
+    pub fn is_new(&self, account: &Account) -> bool {
+        self.as_it_stands() == Self::new(account, self.call).as_it_stands()
+    }
+
     pub fn method(&self) -> &str {
         self.call.map_or_else(
             || METHODS[self.form.fields[METHOD].chosen().min(METHODS.len() - 1)],

@@ -77,7 +77,7 @@ keys! {
     }
 }
 
-/// Drafts in memory; of more, the oldest without a request in flight is dropped.
+/// Drafts in memory. Of more, the oldest one that nothing was typed into goes, else the oldest one that is not in flight.
 const DRAFTS_MAX: usize = 64;
 
 /// The part that has the focus.
@@ -221,13 +221,25 @@ impl State {
                 return;
             };
             if self.drafts.len() >= DRAFTS_MAX
-                && let Some(idle) = self.drafts.iter().position(|d| d.in_flight.is_none())
+                && let Some(idle) = self.least_needed(store)
             {
                 self.drafts.remove(idle);
             }
             self.drafts.push(Draft::new(&known.account, call));
         }
         self.current = Some(known.unwrap_or(self.drafts.len() - 1));
+    }
+
+    /// The oldest draft that nothing was typed into or sent from, else the oldest without a request in flight.
+    fn least_needed(&self, store: &Store) -> Option<usize> {
+        let is_new = |draft: &Draft| {
+            let known = store.known(&draft.account);
+            draft.past.is_none() && known.is_some_and(|known| draft.is_new(&known.account))
+        };
+        let is_idle = |draft: &Draft| draft.in_flight.is_none();
+        let mut drafts = self.drafts.iter();
+        let new = drafts.position(|draft| is_idle(draft) && is_new(draft));
+        new.or_else(|| self.drafts.iter().position(is_idle))
     }
 
     fn next_in_call(&mut self, forward: bool) {
