@@ -40,28 +40,27 @@ pub fn parts(area: Rect) -> Parts {
 
 /// Rows of items that fit the inventory's area.
 pub fn item_rows(player: &PlayerState, area: Rect) -> u16 {
-    table(player, area).height.saturating_sub(1)
+    let (_, table) = item_parts(player, area);
+    table.height.saturating_sub(1)
 }
 
-/// Where a player's items are drawn, with their titles: below the player, and what is wrong.
-fn table(player: &PlayerState, area: Rect) -> Rect {
+/// Below the player: its errors, each with its area, and the table of the items with their titles.
+fn item_parts(player: &PlayerState, area: Rect) -> (Vec<(&Problem, Rect)>, Rect) {
     let mut left = below(area, 2);
+    let mut errors = Vec::new();
     for problem in player.problems() {
-        left = below(left, problem_area(player, problem, left).height);
+        // Some items stay on screen.
+        let most = if player.len() > 0 {
+            PROBLEM_ROWS.min(left.height / 2)
+        } else {
+            PROBLEM_ROWS
+        };
+        let rows = cells(wrap(&problem.describe(), left.width).len());
+        let [error, rest] = split_rows(left, rows.min(most));
+        errors.push((problem, error));
+        left = rest;
     }
-    below(left, u16::from(left.height > 4))
-}
-
-/// The first rows of what is left, as many as a problem needs, so that some items stay on screen.
-fn problem_area(player: &PlayerState, problem: &Problem, left: Rect) -> Rect {
-    let most = if player.len() > 0 {
-        PROBLEM_ROWS.min(left.height / 2)
-    } else {
-        PROBLEM_ROWS
-    };
-    let rows = cells(wrap(&problem.describe(), left.width).len());
-    let [area, _] = split_rows(left, rows.min(most));
-    area
+    (errors, below(left, u16::from(left.height > 4)))
 }
 
 impl State {
@@ -165,23 +164,20 @@ impl State {
         self.draw_items(ctx, area, buf);
     }
 
-    /// What is wrong, then the table.
+    /// The errors, then the table.
     fn draw_items(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         let Some(player) = self.selected() else {
             return;
         };
         let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
-        let mut left = below(area, 2);
-        for problem in player.problems() {
-            let words = problem_area(player, problem, left);
-            paragraph(buf, words, &problem.describe(), theme.style(Tone::Bad));
-            left = below(left, words.height);
+        let (errors, left) = item_parts(player, area);
+        for (problem, error) in errors {
+            paragraph(buf, error, &problem.describe(), theme.style(Tone::Bad));
         }
         let Some((inventory, _)) = &player.inventory else {
             return;
         };
-        let left = table(player, area);
         if inventory.items.is_empty() {
             Pen::new(buf, left, 0).text("The inventory is empty.", dim);
             return;
