@@ -1,5 +1,5 @@
-//! The operations that the console starts, and their results. A provider reads them in `providers::Client`, the command
-//! line in `deck::Deck`: one function for each operation, which returns its answer's type.
+//! The operations that the console starts, and their results. `deck::Deck::query` carries them out, by the functions
+//! of `deck::Deck` that the command line calls, too. Each returns its answer's type.
 
 use super::{
     Amount, Currency, Estimate, Explored, Inventory, LinkRequest, Payment, PaymentId, PaymentLink,
@@ -30,7 +30,7 @@ pub enum Op {
     },
     /// Renew the access token now.
     RenewToken,
-    /// A valid access token, for the clipboard.
+    /// Get a valid access token, for the clipboard.
     CopyToken,
 }
 

@@ -129,22 +129,22 @@ impl State {
         }
     }
 
-    /// What went wrong last.
-    fn trouble(&self) -> Option<String> {
+    /// The last error, without the name of the account.
+    fn error_text(&self) -> Option<String> {
         let problem = self.last_error.as_ref()?.describe();
         let account = self.question.as_ref().map(|it| it.account.as_str());
         Some(without_account(&problem, account.unwrap_or_default()).to_owned())
     }
 
-    /// Below the question: what went wrong, and the prices.
+    /// Below the question: the error, and the prices.
     fn parts(&self, area: Rect) -> [Rect; 2] {
         let left = below(area, 1);
         let most = if left.height > 6 { 3 } else { 1 };
         let rows = self
-            .trouble()
+            .error_text()
             .map_or(0, |words| wrap(&words, left.width).len());
-        let [trouble, left] = split_rows(left, cells(rows.min(most)));
-        [trouble, below(left, u16::from(left.height > 7))]
+        let [error, left] = split_rows(left, cells(rows.min(most)));
+        [error, below(left, u16::from(left.height > 7))]
     }
 
     fn draw_question(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
@@ -336,9 +336,9 @@ impl Component for State {
             return None;
         }
         self.draw_question(ctx, area, buf);
-        let [trouble, left] = self.parts(area);
-        if let Some(words) = self.trouble() {
-            paragraph(buf, trouble, &words, ctx.theme.style(Tone::Bad));
+        let [error, left] = self.parts(area);
+        if let Some(words) = self.error_text() {
+            paragraph(buf, error, &words, ctx.theme.style(Tone::Bad));
         }
         let Some(quote) = self.quotes.back() else {
             if self.last_error.is_none() {

@@ -335,7 +335,7 @@ impl PlayerState {
         store.request_for(&self.account, &Purpose::Items(self.id))
     }
 
-    /// What is wrong: with its token, and with the last request.
+    /// Its errors: that of its token, and that of the last request.
     fn problems(&self) -> impl Iterator<Item = &Problem> {
         let refusal = match &self.proof {
             Proof::Refused(problem) => Some(problem),

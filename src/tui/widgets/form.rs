@@ -398,7 +398,7 @@ impl Form {
     }
 
     /// The field that is drawn at a position of the form's area.
-    pub fn at(&self, area: Rect, at: Position) -> Option<usize> {
+    pub fn field_at(&self, area: Rect, at: Position) -> Option<usize> {
         let mut places = self.places(area);
         let (field, _) = places.find(|(_, place)| place.contains(at))?;
         Some(field)

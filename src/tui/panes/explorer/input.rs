@@ -70,7 +70,7 @@ impl State {
                 if let Some(draft) = self.draft_mut() {
                     if body.contains(at) && draft.body.is_some() {
                         draft.in_body = true;
-                    } else if let Some(field) = draft.form.at(fields, at) {
+                    } else if let Some(field) = draft.form.field_at(fields, at) {
                         draft.in_body = false;
                         draft.form.at = field;
                     }
