@@ -706,6 +706,8 @@ fn digits_and_tabs_lead_back() {
     assert_eq!(model.focus, Pane::Explorer, "a digit is a value there");
     press(&mut model, "<esc>2", second(0));
     assert_eq!(model.focus, Pane::Tokens);
+    press(&mut model, "6<enter><ctrl-s>3", second(0));
+    assert_eq!(model.focus, Pane::Payments, "from the response");
 }
 
 #[test]

@@ -244,6 +244,16 @@ fn every_action_of_a_scope_changes_something_or_says_why_not() {
     assert!(silent.is_empty(), "silent:\n{}", silent.join("\n"));
 }
 
+#[test]
+fn footer_and_help_list_the_keys_of_each_scope_once() {
+    for leaf in busy().keymap.leaves() {
+        let mut seen = HashSet::new();
+        for scope in leaf.chain() {
+            assert!(seen.insert(scope), "{scope:?} twice in {leaf:?}");
+        }
+    }
+}
+
 /// Random keys and clicks with a seed, at four sizes. 20,000 with five seeds each take minutes in a debug build.
 fn monkey(seed: u64, events: usize) {
     let mut state = seed;

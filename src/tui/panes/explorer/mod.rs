@@ -53,7 +53,7 @@ keys! {
         TidyBody "tidy" ["ctrl-t"] "indent" "indent the body";
         UndoEdit "undo-edit" ["ctrl-/" "ctrl-7" "alt-z"] "undo" "undo the last change to the body";
     }
-    EXPLORER_RESPONSE "Explorer, response" keys [EXPLORER_CALL, NAV, GLOBAL] else "there is no response" {
+    EXPLORER_RESPONSE "Explorer, response" keys [EXPLORER_CALL] else "there is no response" {
         FollowRow "follow-row" ["enter"] "next call" "list the calls for this row" else "the response has no rows";
         EditCall "edit-call" ["e"] "edit" "edit the request" else "no call is selected";
         SendAgain "send-again" ["r"] "again" "send the call again" else "no call is selected, or it is not answered yet";
