@@ -301,12 +301,14 @@ impl Console {
     /// flood does not freeze the screen. Returns whether the operator caused one of them.
     fn take(&mut self, mut message: Msg, effects: &mut Vec<Effect>) -> bool {
         let mut is_input = false;
-        for _ in 0..MESSAGES_A_FRAME {
+        for taken in 1..=MESSAGES_A_FRAME {
             is_input |= message.is_input();
             self.update(message, effects);
             // What was typed ahead is for the next profile.
             let mut all = effects.iter();
-            if all.any(|effect| matches!(effect, Effect::SwitchProfile(_))) {
+            let is_over = all.any(|effect| matches!(effect, Effect::SwitchProfile(_)));
+            // Before the next is received: it would be lost.
+            if is_over || taken == MESSAGES_A_FRAME {
                 break;
             }
             let next = self.keys.try_recv();

@@ -806,3 +806,24 @@ fn tmux_gets_a_notification_in_the_form_that_it_passes_on() {
     terminal.send("q");
     given_back(terminal, 0);
 }
+
+#[test]
+fn of_a_burst_of_callbacks_none_is_lost() {
+    let place = Place::with_keys("http://127.0.0.1:9", "");
+    let mut terminal = console(&place, (120, 40));
+    terminal.sees_no("starting…");
+    let ledger = rusqlite::Connection::open(place.state().join("ledger.db")).unwrap();
+    // More than are applied for one frame. Each must be answered in time.
+    ledger
+        .execute_batch(
+            "INSERT INTO deliveries (class, size, account_key, account, provider, received_at, sender, method, verdict, why,
+                 kind, payment, attempt, status, bytes, sealed)
+             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400)
+             SELECT 0, 1, 'live', 'keys', 'kinguin', 1000 * unixepoch(), '', 'POST', 'accepted', '', 'OUT_OF_STOCK',
+                 'A-' || i, 1, 200, 1, x'' FROM n",
+        )
+        .unwrap();
+    terminal.sees("! 400 alerts");
+    terminal.send("q");
+    assert_eq!(terminal.ended(), 0);
+}
