@@ -725,6 +725,7 @@ async fn new_requests_that_fit_one_batch_are_not_reported_as_missed() {
     let other = open(&place, Timeouts::default()).await;
     let mut follower = Follower::new(&bench.deck).await;
     check(&other, "A-17").await.unwrap();
+    other.deck.ledger().flush().await;
     let news = follower.next(&bench.deck).await;
     let request = news.requests[0].clone();
     let mut saved = 1;

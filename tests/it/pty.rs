@@ -449,14 +449,17 @@ fn live_is_marked_on_the_first_screen_and_a_write_is_absent_until_armed() {
     terminal.send("L");
     terminal.sees("Payment link, LIVE: real money");
     terminal.send("A-17\t25\tBTC\t\tpayer@example.com\t\t");
-    terminal.sees("locked: allow write calls");
+    terminal.sees("▸ Payment token  no");
     terminal.send(" ");
+    terminal.sees("▸ Payment token  yes");
+    terminal.send("\r");
     terminal.sees("shop moves real money.");
     terminal.send("shp\r");
     terminal.sees("type shop to arm it");
     terminal.send("\u{1b}");
     terminal.sees_no("type shop to arm it");
-    terminal.sees("locked");
+    terminal.send(" ");
+    terminal.sees("▸ Payment token  no");
     terminal.send("\r");
     terminal.sees("Link for A-17");
     terminal.send("\u{1b}");
@@ -466,7 +469,7 @@ fn live_is_marked_on_the_first_screen_and_a_write_is_absent_until_armed() {
             .iter()
             .all(|seen| !seen.head.contains("create/payment"))
     );
-    terminal.send("LA-18\t25\tBTC\t\tpayer@example.com\t\t shop\r");
+    terminal.send("LA-18\t25\tBTC\t\tpayer@example.com\t\t \rshop\r");
     terminal.sees("ARMED shop");
     terminal.sees("yes");
     terminal.send("\r");
