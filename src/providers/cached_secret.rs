@@ -39,6 +39,8 @@ struct Known {
     read_at: Option<Duration>,
     /// Why that failed.
     failed: Option<Problem>,
+    /// Whether it has not ended: its caller may have given up.
+    is_unfinished: bool,
 }
 
 impl CachedSecret {
@@ -100,6 +102,11 @@ impl CachedSecret {
                 None => self.pause,
             };
             if self.was_read_within(&known, pause) {
+                if known.is_unfinished {
+                    let message = format!("{} was not read in time", self.key);
+                    let hint = "unlock the keyring or the password manager";
+                    return Err(Problem::config(message, hint));
+                }
                 return known.failed.clone().map_or(Ok(false), Err);
             }
         }
@@ -119,12 +126,17 @@ impl CachedSecret {
     }
 
     async fn read(&self) -> Result<Secret, Problem> {
-        // Now too: a read that is cancelled counts.
-        self.known().read_at = Some(self.clock.now().mono);
+        // Before, too: a read that is cancelled counts.
+        let now = self.clock.now().mono;
+        {
+            let mut known = self.known();
+            (known.read_at, known.failed, known.is_unfinished) = (Some(now), None, true);
+        }
         let read = (self.read_secret)(self.key).await;
         let mut known = self.known();
         known.read_at = Some(self.clock.now().mono);
         known.failed = read.as_ref().err().cloned();
+        known.is_unfinished = false;
         if let Ok(secret) = &read {
             known.secret = Some(secret.clone());
         }
@@ -135,6 +147,7 @@ impl CachedSecret {
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex, PoisonError};
+    use std::task::Poll;
 
     use tokio::sync::mpsc;
 
@@ -213,6 +226,16 @@ mod tests {
         let both = tokio::time::timeout(Duration::from_secs(5), both);
         let (is_other, meanwhile) = both.await.unwrap();
         assert_eq!((is_other, meanwhile.expose()), (Ok(true), "old"));
-        assert_eq!(secret.get().await.unwrap().expose(), "new");
+        let new = secret.get().await.unwrap();
+        assert_eq!(new.expose(), "new");
+        manual_clock.advance(reread_pause(false));
+        let mut cancelled = Box::pin(secret.reread(&new));
+        let polled = std::future::poll_fn(|cx| Poll::Ready(cancelled.as_mut().poll(cx).is_ready()));
+        assert!(!polled.await);
+        drop(cancelled);
+        assert!(secret.reread(&new).await.is_err(), "not known to be wrong");
+        manual_clock.advance(reread_pause(false));
+        sender.send(Secret::new("newer")).unwrap();
+        assert_eq!(secret.reread(&new).await, Ok(true));
     }
 }
