@@ -415,6 +415,9 @@ impl<S: Store> Round<S> {
             self.gathers_until = self.gathers_until.filter(|_| !is_due);
         } else if is_due || waiting.len() >= exchanges::CHUNK {
             self.gathers_until = Some(now);
+        } else {
+            let until = now.saturating_add(store.gathers_for());
+            self.gathers_until.get_or_insert(until);
         }
         drop(gathered);
         writes_released |= !released.is_empty();
