@@ -331,10 +331,12 @@ impl Component for State {
     }
 
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
+        self.opening = None;
         self.log.step(step, ctx);
     }
 
     fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
+        self.opening = None;
         self.log.pick(row, ctx.store);
     }
 
