@@ -327,11 +327,11 @@ async fn a_slot_that_was_released_while_nothing_could_be_written_is_released_lat
     let folder = tempfile::tempdir().unwrap();
     let (clock, hand) = clock();
     let ledger = start_by(folder.path(), &clock);
-    let kept = granted(take(&ledger, 0).await);
+    let saved = granted(take(&ledger, 0).await);
     forbid_writing(&ledger, true).await;
-    ledger.release_slot(kept, clock.now());
-    let loose = granted(take(&ledger, 0).await);
-    ledger.release_slot(loose, clock.now());
+    ledger.release_slot(saved, clock.now());
+    let unsaved = granted(take(&ledger, 0).await);
+    ledger.release_slot(unsaved, clock.now());
     ledger.flush().await;
     forbid_writing(&ledger, false).await;
     hand.advance(Duration::from_secs(59));
