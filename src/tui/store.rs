@@ -116,6 +116,8 @@ pub struct Store {
     looked: Duration,
     /// The automatic checks so far fill their pace until then.
     polled_until: Duration,
+    /// Whether the state of the payment that was last checked was known before.
+    polled_known: bool,
 }
 
 impl Store {
@@ -158,6 +160,7 @@ impl Store {
             last_request: 0,
             looked: Duration::ZERO,
             polled_until: Duration::ZERO,
+            polled_known: false,
         }
     }
 

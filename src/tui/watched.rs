@@ -306,6 +306,11 @@ impl Watched {
         }
     }
 
+    /// Whether it waits for its first response.
+    pub fn is_unchecked(&self) -> bool {
+        self.latest().is_none() && self.last_error == LastError::None
+    }
+
     /// Whether an unknown id is no longer normal.
     fn is_overdue(&self, now: Now) -> bool {
         now.wall.since(self.watch.since) > UNKNOWN_IS_NORMAL

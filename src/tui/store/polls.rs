@@ -37,16 +37,25 @@ impl Store {
         let places = 0..self.payments.len();
         let due = places.filter_map(|at| Some((self.payments[at].due()?, at)));
         let mut due: Vec<(Duration, usize)> = due.filter(|(due, _)| *due <= now.mono).collect();
-        // The longest overdue goes first, so that the end of a long list gets its turn.
-        due.sort_unstable();
+        // The longest overdue goes first, so that the end of a long list gets its turn; but first checks and payments
+        // with a known state take turns, so that neither a long import nor what is open waits for all of the other.
+        due.sort_unstable_by_key(|(due, at)| {
+            let is_same = self.payments[*at].latest().is_some() == self.polled_known;
+            (*due > Duration::ZERO && is_same, *due, *at)
+        });
         for (due, at) in due {
             // What the operator asks for is not slowed down.
             if due > Duration::ZERO && self.poll_from() > now.mono {
                 break;
             }
-            let account = &self.payments[at].watch.account;
-            if let Some(free) = free.get_mut(account).filter(|free| **free > 0) {
+            let watched = &self.payments[at];
+            let is_known = watched.latest().is_some();
+            if let Some(free) = free
+                .get_mut(&watched.watch.account)
+                .filter(|free| **free > 0)
+            {
                 *free -= 1;
+                self.polled_known = is_known;
                 self.check(at, true, out);
                 self.polled_until = self.polled_until.max(now.mono) + POLL_EVERY;
             }

@@ -1011,6 +1011,49 @@ fn a_long_list_leaves_most_of_the_rate_limit_to_others() {
 }
 
 #[test]
+fn first_checks_of_a_long_list_and_open_payments_take_turns() {
+    let open = (0..3).map(|at| {
+        let id = format!("OPEN-{at}");
+        (watch(&id, None), seen(&id, "1", &["ACTIVE"]))
+    });
+    let listed = (0..400).map(|at| (watch(&format!("P-{at}"), None), Vec::new()));
+    let mut model = sized(sandbox_setup(), 120, 40);
+    let mut readiness = readiness(open.chain(listed).collect(), Vec::new());
+    readiness.verify = Vec::new();
+    update(&mut model, second(1), Msg::Ready(readiness));
+    assert!(screen(&model, second(1), 160, 48).contains("400 not checked yet"));
+    let mut checked = std::collections::BTreeMap::new();
+    let mut now = second(1);
+    while now.mono < Duration::from_mins(1) {
+        let under_way = model.store.payments.iter();
+        let asked = under_way.filter_map(|w| Some((w.asking?, w.watch.id.to_string())));
+        for (request, id) in asked.collect::<Vec<_>>() {
+            *checked.entry(id.clone()).or_insert(0) += 1;
+            let problem = Problem::new(ProblemKind::NotFound, "not known (9001)", "");
+            let result = match id.starts_with("OPEN") {
+                true => Ok(payment(&id, "1", "ACTIVE")),
+                false => Err(problem),
+            };
+            update(
+                &mut model,
+                now,
+                Msg::Answered(request, Answer::Payment(result)),
+            );
+        }
+        now = now.plus(Duration::from_millis(200));
+        update(&mut model, now, Msg::Woke);
+    }
+    for at in 0..3 {
+        let times = checked[&format!("OPEN-{at}")];
+        assert!(
+            times >= 4,
+            "OPEN-{at} was checked {times} times in a minute"
+        );
+    }
+    assert!(checked.len() > 250, "{} were checked", checked.len());
+}
+
+#[test]
 fn a_long_list_is_checked_a_few_at_a_time() {
     let watches = (0..100).map(|at| (watch(&format!("P-{at}"), None), Vec::new()));
     let mut model = sized(sandbox_setup(), 120, 40);

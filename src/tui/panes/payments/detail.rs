@@ -105,7 +105,11 @@ fn state(watched: &Watched, ctx: ViewContext<'_>) -> String {
             None => "checking now".into(),
         });
     } else if let Some(due) = watched.due() {
-        parts.push(format!("next check {}", ctx.in_or_at(due)));
+        parts.push(if due <= ctx.now.mono {
+            "check queued".to_owned()
+        } else {
+            format!("next check {}", ctx.in_or_at(due))
+        });
     } else if watched.is_final() {
         parts.push("final, no longer checked".into());
     }

@@ -228,6 +228,8 @@ fn passes(watched: &Watched, filter: &str) -> bool {
 #[derive(Debug, Default, PartialEq)]
 pub struct Totals {
     pub open: usize,
+    /// Open ones that wait for their first check.
+    unchecked: usize,
     pub paid: usize,
     /// FINALIZED, without an expected amount.
     uncompared: usize,
@@ -241,9 +243,10 @@ impl Totals {
         let mut totals = Self::default();
         for watched in shown {
             totals.attention += usize::from(needs_attention(watched, store));
-            // Not checked yet: nothing says that it is over.
+            // Nothing says that it is over.
             let Some(payment) = watched.latest() else {
                 totals.open += 1;
+                totals.unchecked += usize::from(watched.is_unchecked());
                 continue;
             };
             let paid = match payment.verdict(watched.expected()) {
@@ -276,8 +279,8 @@ impl Totals {
         totals
     }
 
-    /// `12 open · 3 paid: 3249 EMT, 0.5 BTC`: the longest wording that fits; the counts always. Paid sums without room
-    /// are counted: `3 paid: 3249 EMT, 2 more`.
+    /// `12 open (2 not checked yet) · 3 paid: 3249 EMT, 0.5 BTC`: the longest wording that fits; the counts always. Paid sums without room
+    /// are counted: `3 paid: 3249 EMT, 2 more currencies`.
     pub fn words(&self, room: u16) -> String {
         let room = usize::from(room);
         let sums = |paid: bool| -> Vec<String> {
@@ -304,11 +307,19 @@ impl Totals {
             let words = some.map(|(count, word, sums)| format!("{count} {word}{sums}"));
             words.collect::<Vec<_>>().join(" · ")
         };
-        let (open, paid) = (list(&sums(false)), sums(true));
+        let unchecked = match self.unchecked {
+            0 => String::new(),
+            n => format!(" ({n} not checked yet)"),
+        };
+        let open = format!("{unchecked}{}", list(&sums(false)));
+        let paid = sums(true);
         let some_paid = |shown: usize| {
             let mut sums = paid[..shown].to_vec();
             if shown < paid.len() {
-                sums.push(format!("{} more", paid.len() - shown));
+                sums.push(match paid.len() - shown {
+                    1 => "1 more currency".to_owned(),
+                    n => format!("{n} more currencies"),
+                });
             }
             list(&sums)
         };
@@ -317,6 +328,7 @@ impl Totals {
             .map(|shown| join("", &some_paid(shown)));
         let fits = |text: &String| text.chars().count() <= room;
         std::iter::once(join(&open, &list(&paid)))
+            .chain([join(&unchecked, &list(&paid))])
             .chain(shorter)
             .find(fits)
             .unwrap_or_else(|| join("", ""))

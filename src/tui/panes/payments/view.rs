@@ -62,35 +62,38 @@ impl State {
     }
 
     /// Counts and totals of the shown payments, for the frame.
-    pub fn totals(&self, ctx: ViewContext<'_>, room: u16) -> Option<(String, Tone)> {
+    pub fn totals(&self, ctx: ViewContext<'_>, room: u16) -> Option<Line<'static>> {
         let payments = &ctx.store.payments;
         if payments.is_empty() {
             return None;
         }
         let shown = self.rows(ctx.store);
         let totals = Totals::of(shown.iter().map(|at| &payments[*at]), ctx.store);
-        let (attention, short, tone) = match totals.attention {
-            0 => (String::new(), String::new(), Tone::Dim),
-            1 => ("! 1 needs attention".to_owned(), "! 1".into(), Tone::Bad),
-            n => (format!("! {n} need attention"), format!("! {n}"), Tone::Bad),
+        let (attention, short) = match totals.attention {
+            0 => (String::new(), String::new()),
+            1 => ("! 1 needs attention".to_owned(), "! 1".to_owned()),
+            n => (format!("! {n} need attention"), format!("! {n}")),
         };
-        let words = |attention: &str| totals.words(room.saturating_sub(width(attention) + 3));
-        let both = |attention: &str, words: String| {
+        // What needs attention always shows; the counts with it, where both fit.
+        let both = |attention: &str| {
+            let words = totals.words(room.saturating_sub(width(attention) + 3));
             let gap = if attention.is_empty() || words.is_empty() {
                 ""
             } else {
                 " · "
             };
-            format!("{attention}{gap}{words}")
+            let words = format!("{gap}{words}");
+            let fits = width(attention) + width(&words) <= room;
+            fits.then(|| (attention.to_owned(), words))
         };
-        // The longest wording that fits; what needs attention always shows.
-        let wordings = [
-            both(&attention, words(&attention)),
-            both(&short, words(&short)),
-        ];
-        let fits = |note: &String| width(note) <= room;
-        let note = wordings.into_iter().find(fits).unwrap_or(short);
-        (!note.is_empty()).then_some((note, tone))
+        let (attention, words) = both(&attention)
+            .or_else(|| both(&short))
+            .unwrap_or((short, String::new()));
+        let note = Line::from_iter([
+            Span::styled(attention, ctx.theme.style(Tone::Bad)),
+            Span::styled(words, ctx.theme.style(Tone::Dim)),
+        ]);
+        (note.width() > 0).then_some(note)
     }
 
     /// Draws the pane; returns the cursor of the filter that is typed.
@@ -215,7 +218,7 @@ fn draw_empty(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         Phase::Ready | Phase::Failed(_) => (
             "No payment is watched.".to_owned(),
             format!(
-                "Paste payments into this pane, one a line: id;amount;currency. Or press {} to type one. {} builds a link for a payer and watches its payment.",
+                "Paste payments into this pane, one per line: id;amount;currency. Or press {} to type one. {} builds a link for a payer and watches its payment.",
                 ctx.key(Action::AddWatch),
                 ctx.key(ConsoleAction::Link)
             ),
@@ -379,6 +382,10 @@ fn next_word<'r>(watched: &Watched, ctx: ViewContext<'_>) -> Line<'r> {
         LastError::Failed(_) => Tone::Bad,
         LastError::None | LastError::NotKnown => Tone::Dim,
     };
-    let due = watched.due().map(|due| ctx.until(due));
-    Line::styled(due.unwrap_or_default(), ctx.theme.style(tone))
+    let word = match watched.due() {
+        None => String::new(),
+        Some(due) if due <= ctx.now.mono => "queued".to_owned(),
+        Some(due) => ctx.until(due),
+    };
+    Line::styled(word, ctx.theme.style(tone))
 }
