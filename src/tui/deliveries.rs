@@ -120,22 +120,17 @@ pub fn state(job: &Job, account: &str, ctx: ViewContext<'_>) -> (String, Tone) {
         JobState::Due { at } => {
             let left = at.since(ctx.now.wall);
             let next = match (left.is_zero(), ctx.still) {
-                (true, _) => String::new(),
-                (false, true) => format!("retry at {}", at.clock(&ctx.store.zone)),
+                (true, _) => format!("{doing} now"),
+                (false, true) => format!("{doing} again at {}", at.clock(&ctx.store.zone)),
                 (false, false) => {
                     ctx.ticks();
-                    format!("retry in {} s", left.as_millis().div_ceil(1000))
+                    format!("{doing} again in {} s", left.as_millis().div_ceil(1000))
                 }
             };
-            let now = if next.is_empty() {
-                format!("{doing} now")
-            } else {
-                next
-            };
             if job.has_failed() {
-                (format!("{why} · {now}"), Tone::Warn)
+                (format!("{why} · {next}"), Tone::Warn)
             } else {
-                (now, Tone::Busy)
+                (next, Tone::Busy)
             }
         }
     }

@@ -65,6 +65,17 @@ impl Component for Ask {
         }
     }
 
+    fn on_event(&mut self, _event: Event<'_>, ctx: &mut UpdateContext<'_>) {
+        // It asks about a response that has arrived meanwhile.
+        let waits = matches!(
+            self.then,
+            Then::Effect(Effect::Quit | Effect::SwitchProfile(_))
+        );
+        if waits && !ctx.store.is_changing() {
+            ctx.close();
+        }
+    }
+
     fn word(&self, action: Action, _ctx: ViewContext<'_>) -> Option<&'static str> {
         Some(match action {
             Action::Confirm => self.yes.0,

@@ -66,9 +66,16 @@ impl Component for State {
     }
 
     fn why_not(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str> {
-        let request = self.request(ctx.store);
-        let request = request.filter(|_| action != Action::Claims);
-        request.map(|_| "a request for this token is in progress")
+        match action {
+            Action::Claims => {
+                let token = self.selected(ctx.store)?.token.as_ref();
+                token.map(|_| "this token is opaque (not a JWT)")
+            }
+            Action::RefreshToken | Action::CopyToken => {
+                let request = self.request(ctx.store);
+                request.map(|_| "a request for this token is in progress")
+            }
+        }
     }
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {

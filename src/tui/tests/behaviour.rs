@@ -434,6 +434,15 @@ fn quitting_asks_only_while_something_is_written() {
     assert_eq!(press(&mut model, "q", second(0)), []);
     assert_eq!(press(&mut model, "n", second(0)), []);
     assert_eq!(press(&mut model, "qy", second(0)), [Effect::Quit]);
+
+    // The response arrives while it asks: there is nothing left to ask.
+    press(&mut model, "q", second(0));
+    let is_write = |id: &RequestId| model.store.in_flight_for(*id).unwrap().writes;
+    let request = model.store.requests().find(is_write).unwrap();
+    let problem = Problem::new(ProblemKind::Unreachable, "no response", "");
+    let result = Answer::Link(Err(problem));
+    update(&mut model, second(1), Msg::Answered(request, result));
+    assert!(model.overlays.is_empty());
 }
 
 #[test]
