@@ -42,7 +42,7 @@ pub enum KeyringError {
     #[error("{0}")]
     Off(&'static str),
     /// This machine or session has no keyring; why not is for the support log.
-    #[error("no keyring here")]
+    #[error("no keyring on this machine")]
     Absent(String),
     /// It exists but cannot be unlocked.
     #[error("the keyring is locked ({0})")]
@@ -118,7 +118,7 @@ impl TimedKeyring {
 
     fn set_failure(&self, why: KeyringError) {
         if let KeyringError::Absent(cause) = &why {
-            tracing::warn!(cause, "no keyring here");
+            tracing::warn!(cause, "no keyring on this machine");
         }
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
     }

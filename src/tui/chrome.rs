@@ -126,27 +126,28 @@ impl Tabs<'_> {
         }
     }
 
-    /// The titles, cut as far as they must be; or one title and digits, if less than four letters of each would be left.
+    /// The titles, shortened as far as they must be; or one title and digits, if less than four letters of each would be
+    /// left.
     fn texts(&self, room: u16) -> Vec<String> {
+        let spacious: Vec<String> = self
+            .panes
+            .iter()
+            .map(|pane| format!(" {} ", pane.title()))
+            .collect();
+        let width = |tabs: &Vec<String>| tabs.iter().map(|tab| width(tab)).sum::<u16>();
+        if width(&spacious) <= room {
+            return spacious;
+        }
         let cut = |letters: usize| -> Vec<String> {
             let tab = |pane: &Pane| {
-                let name: String = pane.name().chars().take(letters).collect();
+                let name: String = pane.short_name().chars().take(letters).collect();
                 format!(" {} {name}", pane.index() + 1)
             };
             self.panes.iter().map(tab).collect()
         };
-        let width = |tabs: &Vec<String>| tabs.iter().map(|tab| width(tab)).sum::<u16>();
-        let spacious: Vec<String> = cut(usize::MAX)
-            .iter()
-            .map(|tab| format!("{tab} "))
-            .collect();
-        if width(&spacious) <= room {
-            return spacious;
-        }
-        let longest = self.panes.iter().map(|pane| pane.name().len()).max();
-        let mut letters = (4..=longest.unwrap_or(0)).rev();
-        let fitting = letters.find(|letters| width(&cut(*letters)) < room);
-        fitting.map_or_else(|| self.one_title(), cut)
+        let mut cuts = (4..=8).rev().map(cut);
+        let fitting = cuts.find(|tabs| width(tabs) < room);
+        fitting.unwrap_or_else(|| self.one_title())
     }
 
     fn one_title(&self) -> Vec<String> {
@@ -172,7 +173,7 @@ pub fn draw_notice(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         (None, Some(notice)) => {
             let more = match store.notices.len() {
                 1 => String::new(),
-                n => format!(", {} more", n - 1),
+                n => format!(", {} more after it", n - 1),
             };
             let key = format!(" {} dismisses{more} ", ctx.key(ConsoleAction::Escape));
             (notice.level, &notice.text, key)

@@ -9,13 +9,14 @@ use std::time::Duration;
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect};
+use ratatui::text::Line;
 
 use super::hits::{Hit, Hits, Shown, Target};
 use super::intent::Intent;
 use super::keys::{Action, Keymap, Keys, Scope};
 use super::msg::{Level, Msg};
 use super::store::{InFlight, Store};
-use super::theme::{Theme, Tone};
+use super::theme::Theme;
 use super::widgets::filter::Filter;
 use super::widgets::input::Paste;
 use super::widgets::list::{List, Step};
@@ -443,7 +444,7 @@ pub trait Component: Any + fmt::Debug + Send {
     }
 
     /// The note at the right of a pane's title, at most `room` columns.
-    fn note(&self, _ctx: ViewContext<'_>, _room: u16) -> Option<(String, Tone)> {
+    fn note(&self, _ctx: ViewContext<'_>, _room: u16) -> Option<Line<'static>> {
         None
     }
 

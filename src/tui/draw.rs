@@ -106,7 +106,7 @@ fn draw_pane(
         focused,
         live: model.store.is_live(),
         title: &title,
-        note: note.as_ref().map(|(text, tone)| (text.as_str(), *tone)),
+        note,
     }
     .draw(area, buf);
     component.view(ctx, padded(inner), buf)

@@ -45,12 +45,15 @@ pub struct LayoutInput {
     pub accounts: usize,
     /// The number of accounts with access tokens.
     pub tokens: usize,
-    /// Rows that the details in the focused one of Credentials and Tokens need.
+    /// Rows that the focused one of Credentials, Tokens and Estimates needs: the details, or all prices.
     pub detail: u16,
 }
 
 /// The least rows of Estimates when another pane grows: its frame and two rows.
 const ESTIMATES_MIN: u16 = 4;
+
+/// The least rows of another pane when Estimates grows: its frame and a row.
+const PANE_MIN: u16 = 3;
 
 /// `None`: the screen is too small.
 pub fn arrange(screen: Rect, input: LayoutInput) -> Option<Areas> {
@@ -124,6 +127,13 @@ fn deck(body: Rect, input: LayoutInput) -> [Rect; Pane::COUNT] {
             let grown = tokens.max((2 + users + wanted).min(most));
             (credentials.min(spare(grown)), grown)
         }
+        Pane::Estimates => {
+            // Its prices are there to be compared.
+            let others = upper.saturating_sub(2 + wanted);
+            let tokens = tokens.min(others.saturating_sub(credentials)).max(PANE_MIN);
+            let rest = others.saturating_sub(tokens);
+            (credentials.min(rest).max(PANE_MIN), tokens)
+        }
         _ => (credentials, tokens),
     };
     let rows = Layout::vertical([upper, across, log].map(Length));
@@ -173,7 +183,12 @@ mod tests {
     #[test]
     fn panes_tile_the_body_at_every_size() {
         let cases = [(0, 0, 0), (1, 0, 9), (3, 2, 9), (9, 9, 30)];
-        let focus = [Pane::Payments, Pane::Credentials, Pane::Tokens];
+        let focus = [
+            Pane::Payments,
+            Pane::Credentials,
+            Pane::Tokens,
+            Pane::Estimates,
+        ];
         for width in (1..=250).step_by(7) {
             for (at, height) in (1..=80).step_by(2).enumerate() {
                 let (accounts, tokens, detail) = cases[at % cases.len()];
@@ -220,5 +235,8 @@ mod tests {
         assert_eq!(heights(Pane::Credentials, 6), [12, 10, 5]);
         assert_eq!(heights(Pane::Credentials, 30), [18, 5, 4]);
         assert_eq!(heights(Pane::Tokens, 9), [8, 13, 6]);
+        assert_eq!(heights(Pane::Estimates, 7), [8, 10, 9], "it has the rows");
+        assert_eq!(heights(Pane::Estimates, 12), [8, 5, 14]);
+        assert_eq!(heights(Pane::Estimates, 40), [3, 3, 21]);
     }
 }

@@ -49,6 +49,16 @@ impl Pane {
         self as usize
     }
 
+    /// The name in a row of tabs without room for all names.
+    pub fn short_name(self) -> &'static str {
+        match self {
+            Self::Credentials => "Creds",
+            Self::Estimates => "Estim.",
+            Self::Callbacks => "Callb.",
+            _ => self.name(),
+        }
+    }
+
     pub fn key_name(self) -> String {
         self.name().to_lowercase()
     }

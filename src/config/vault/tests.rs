@@ -106,7 +106,10 @@ fn a_working_keyring_keeps_and_leaves_no_file() {
 #[test]
 fn an_absent_or_locked_keyring_is_asked_once_and_the_file_keeps() {
     for (why, words) in [
-        (KeyringError::Absent("no bus".into()), "no keyring here"),
+        (
+            KeyringError::Absent("no bus".into()),
+            "no keyring on this machine",
+        ),
         (
             KeyringError::Locked("prompt dismissed".into()),
             "the keyring is locked (prompt dismissed)",

@@ -163,8 +163,8 @@ impl FormWindow for State {
             ctx.key(FormAction::FormGuide)
         );
         let live = self.environment().is_live();
-        let mark = if live { ", LIVE: real money" } else { "" };
-        WindowText::new(format!("New account in {place}{mark}"), note, live)
+        let mark = if live { "LIVE, real money: " } else { "" };
+        WindowText::new(format!("{mark}New account in {place}"), note, live)
     }
 
     fn progress(&self, _ctx: ViewContext<'_>) -> String {

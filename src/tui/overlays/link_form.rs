@@ -35,7 +35,7 @@ impl State {
             Field::text("Pay only in", "a currency, optional", ""),
             Field::switch(
                 "Payment token",
-                "the payer skips e-mail verification; fill in E-mail",
+                "yes: payer skips e-mail verification; needs E-mail",
             ),
         ];
         Self::new(Form::about(fields, accounts, at), LinkProgress::default())

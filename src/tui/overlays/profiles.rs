@@ -94,7 +94,9 @@ impl Component for State {
             format!("{key} opens the selected profile. Armed accounts are disarmed.")
         } else {
             let key = ctx.key(credentials::Action::AddAccount);
-            format!("The config has no profile yet. {key} in Credentials adds an account to one.")
+            format!(
+                "The config has no profile yet. {key} in Credentials adds an account and creates a profile."
+            )
         };
         let text_area = below(inner, area.height + 1);
         paragraph(buf, text_area, &text, theme.style(Tone::Dim));

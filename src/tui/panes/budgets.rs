@@ -66,17 +66,25 @@ pub fn draw_budgets(ctx: ViewContext<'_>, key: Option<&str>, area: Rect, buf: &m
     let mut all = gauges(ctx.store, ctx.now);
     let across = across(area.width);
     let all_fit = rows(&all, across) <= usize::from(area.height);
-    // The most urgent first. The others keep their order, so that an operator finds them, unless some must be left out.
+    // The most urgent first. The others keep their order, so that an operator finds them, unless some must be left out:
+    // then those of which half is used come first.
     all.sort_by_key(|(_, gauge)| {
         let used = u64::from(gauge.used) * 1000 / u64::from(gauge.limit.max(1));
+        let is_seen = all_fit || used < 500;
         Reverse((
             gauge.held.is_some(),
             is_pressed(gauge),
-            if all_fit { 0 } else { used },
+            if is_seen { 0 } else { used },
         ))
     });
     let names = widest(all.iter().map(|(account, gauge)| name(account, gauge))).min(24);
     let (pressed, calm) = all.split_at(all.partition_point(|(_, gauge)| is_pressed(gauge)));
+    // Each row leaves the columns free that the last one may need to say how many gauges it leaves out.
+    let reserved = if all_fit {
+        0
+    } else {
+        spaced(&format!("+{} more", all.len()))
+    };
     let mut hidden = all.len();
     let rows = pressed.chunks(1).chain(calm.chunks(across));
     for (row, line) in rows.zip(area.rows()) {
@@ -90,7 +98,7 @@ pub fn draw_budgets(ctx: ViewContext<'_>, key: Option<&str>, area: Rect, buf: &m
         Pen::new(buf, line, 0).flush(&more, ctx.theme.style(Tone::Dim));
         let alone = across == 1 || is_pressed(&row[0].1);
         let (columns, gap) = if alone { (1, 0) } else { (cells(across), 2) };
-        let cell = line.width.saturating_sub(spaced(&more)) / columns;
+        let cell = line.width.saturating_sub(reserved) / columns;
         for (at, (account, gauge)) in (0..).zip(row) {
             let place = Rect {
                 x: line.x + cell * at,

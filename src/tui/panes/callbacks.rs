@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ratatui::layout::Constraint::{Fill, Length};
+use ratatui::text::Line;
 
 use super::log::{LOAD, Log, LogRow};
 use crate::domain::{
@@ -387,7 +388,7 @@ impl Component for State {
         }
     }
 
-    fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<(String, Tone)> {
+    fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<Line<'static>> {
         self.log.note(ctx, room)
     }
 

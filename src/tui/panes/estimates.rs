@@ -166,8 +166,8 @@ impl State {
         let account = (ctx.store.accounts.len() > 1).then(|| format!("at {}", question.account));
         let right = [age, next.unwrap_or_default(), account.unwrap_or_default()];
         let sum = format!("{} {}", question.quantity, question.token);
-        let pays = ": payer pays";
-        let room = area.width.saturating_sub(width(&sum) + width(pays) + 1);
+        let price = "price of ";
+        let room = area.width.saturating_sub(width(&sum) + width(price) + 1);
         // The age is the last to go.
         let mut shown = Vec::new();
         for part in right.into_iter().filter(|part| !part.is_empty()) {
@@ -179,8 +179,8 @@ impl State {
         let right = shown.join(", ");
         Pen::new(buf, area, 0)
             .keep(width(&right) + 1)
-            .text(&sum, theme.bold(Tone::Plain))
-            .text(pays, theme.style(Tone::Dim));
+            .text(price, theme.style(Tone::Dim))
+            .text(&sum, theme.bold(Tone::Plain));
         Pen::new(buf, area, 0).flush(&right, theme.style(tone));
     }
 
@@ -310,6 +310,16 @@ impl Component for State {
     fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
         ctx.console.extend(self.request.map(Command::Cancel));
         self.request.is_some()
+    }
+
+    fn detail_rows(&self, _ctx: ViewContext<'_>, columns: u16) -> u16 {
+        let Some(quote) = self.quotes.back() else {
+            return 0;
+        };
+        let error = self.error_text();
+        let error = error.map_or(0, |words| wrap(&words, columns).len().min(3));
+        // The question, and a blank row below it where there is room.
+        cells(2 + error + quote.prices.len())
     }
 
     fn due(&self) -> Option<Duration> {

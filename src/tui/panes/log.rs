@@ -4,6 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use ratatui::text::Line;
+
 use crate::domain::search::Found;
 use crate::domain::{Problem, Search};
 use crate::tui::keys::NavAction;
@@ -361,7 +363,7 @@ impl<T: LogRow> Log<T> {
     }
 
     /// The note at the right of the pane's title, no wider than `room` columns.
-    pub fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<(String, Tone)> {
+    pub fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<Line<'static>> {
         let noun = T::NOUN;
         match self.paused {
             Some(new) if new > 0 => {
@@ -375,10 +377,13 @@ impl<T: LogRow> Log<T> {
                     1 => format!("paused, 1 new {noun}: {key} shows it"),
                     n => format!("paused, {n} new {noun}s: {key} shows them"),
                 };
-                Some((text, Tone::Warn))
+                Some(Line::styled(text, ctx.theme.style(Tone::Warn)))
             }
             _ if self.found_for.is_empty() => None,
-            _ => Some((self.found_note(room), Tone::Accent)),
+            _ => Some(Line::styled(
+                self.found_note(room),
+                ctx.theme.style(Tone::Accent),
+            )),
         }
     }
 

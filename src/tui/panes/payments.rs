@@ -10,6 +10,8 @@ mod watchlist;
 
 use std::collections::{BTreeSet, VecDeque};
 
+use ratatui::text::Line;
+
 use crate::domain::{Ability, AccountId, Answer, CheckedPayment, PaymentId, Secret, Watch};
 use crate::tui::msg::WatchKey;
 use crate::tui::overlays::{add_many, add_watch, expect_form, note_form, questions};
@@ -445,7 +447,7 @@ impl Component for State {
         self.filter.clear()
     }
 
-    fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<(String, Tone)> {
+    fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<Line<'static>> {
         self.totals(ctx, room)
     }
 

@@ -4,6 +4,8 @@
 mod changes;
 mod view;
 
+use ratatui::text::Line;
+
 use crate::domain::{
     Ability, AccountId, Answer, Documented, Inventory, LoadedInventory, Op, Player, PlayerClaim,
     PlayerId, Problem, ProblemKind, RequestId, Secret, WallTime, inert,
@@ -318,9 +320,10 @@ impl Component for State {
         request.is_some()
     }
 
-    fn note(&self, _ctx: ViewContext<'_>, _room: u16) -> Option<(String, Tone)> {
+    fn note(&self, ctx: ViewContext<'_>, _room: u16) -> Option<Line<'static>> {
         let known = self.players.len();
-        (known > 0).then(|| (format!("{known} known"), Tone::Dim))
+        let style = ctx.theme.style(Tone::Dim);
+        (known > 0).then(|| Line::styled(format!("{known} known"), style))
     }
 
     fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {

@@ -5,6 +5,7 @@ mod waits;
 use std::sync::Arc;
 
 use ratatui::layout::Constraint::{Fill, Length};
+use ratatui::text::Line;
 
 use super::budgets::{budget_rows, draw_budgets};
 use super::log::{LOAD, Log, LogRow};
@@ -272,7 +273,7 @@ impl Component for State {
         self.log.filter.clear()
     }
 
-    fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<(String, Tone)> {
+    fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<Line<'static>> {
         self.log.note(ctx, room)
     }
 

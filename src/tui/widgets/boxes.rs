@@ -3,9 +3,10 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Margin, Rect, Size};
 use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::Line;
 use ratatui::widgets::{Block, Clear, Widget as _};
 
-use super::text::{Pen, width};
+use super::text::{Pen, cells};
 use crate::tui::theme::{Theme, Tone};
 
 pub struct Framed<'a> {
@@ -14,8 +15,8 @@ pub struct Framed<'a> {
     /// Whether an account with real money is involved; the frame then has its own colour.
     pub live: bool,
     pub title: &'a str,
-    /// Text at the right of the title, with its tone.
-    pub note: Option<(&'a str, Tone)>,
+    /// Text at the right of the title.
+    pub note: Option<Line<'a>>,
 }
 
 impl Framed<'_> {
@@ -41,11 +42,14 @@ impl Framed<'_> {
             .remove_modifier(Modifier::DIM | Modifier::BOLD);
         let mut pen = Pen::new(buf, area.inner(Margin::new(2, 0)), 0);
         pen.text(&format!(" {} ", self.title), bare.patch(style));
-        if let Some((note, tone)) = self.note {
-            let note = format!(" {note} ");
-            if width(&note) < pen.left() {
-                pen.flush(&note, bare.patch(self.theme.style(tone)));
+        if let Some(note) = &self.note
+            && let Some(free) = usize::from(pen.left()).checked_sub(note.width() + 3)
+        {
+            pen.skip(cells(free) + 1).text(" ", bare);
+            for span in note {
+                pen.text(&span.content, bare.patch(span.style));
             }
+            pen.text(" ", bare);
         }
         inner
     }

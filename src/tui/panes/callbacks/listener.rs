@@ -159,7 +159,7 @@ pub fn draw(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
 }
 
 /// The state in a few words, for the title of the pane that is drawn in its place.
-pub fn brief(ctx: ViewContext<'_>) -> (String, Tone) {
+pub fn brief(ctx: ViewContext<'_>) -> Line<'static> {
     let (_, tone) = state(ctx);
     let word = match (&ctx.store.listening, ctx.store.deliveries.front()) {
         (Listening::Off | Listening::Up { .. }, None) if ctx.store.is_unread => {
@@ -171,5 +171,5 @@ pub fn brief(ctx: ViewContext<'_>) -> (String, Tone) {
         (Listening::Off | Listening::Up { .. }, None) => "no callback yet".to_owned(),
     };
     let tone = if tone == Tone::Good { Tone::Dim } else { tone };
-    (word, tone)
+    Line::styled(word, ctx.theme.style(tone))
 }

@@ -1,6 +1,7 @@
 //! The areas of the explorer, and how the calls and the response are drawn.
 
 use ratatui::layout::Margin;
+use ratatui::text::Line;
 
 use super::calls::Row;
 use super::request::{self, Split, split};
@@ -39,7 +40,8 @@ pub fn parts(area: Rect, state: &State) -> Parts {
     // The focused part gets the room.
     let side = match state.part {
         Part::Calls => area.width * 11 / 20,
-        Part::Request | Part::Response => (area.width * 3 / 10).clamp(34, 60),
+        Part::Request | Part::Response if area.width >= 160 => area.width * 9 / 20,
+        Part::Request | Part::Response => (area.width * 3 / 10).max(34),
     };
     let [calls, right] = split_columns(area, side);
     let wanted = state.draft().map_or(8, |draft| {
@@ -111,7 +113,7 @@ impl State {
                     live
                 },
                 title: &title,
-                note: note.as_ref().map(|note| (note.as_str(), Tone::Dim)),
+                note: note.map(|note| Line::styled(note, ctx.theme.style(Tone::Dim))),
             }
             .draw(area, buf);
             inside(area)
