@@ -4,13 +4,18 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, IsTerminal as _, Read as _, Write as _};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
+use rustix::process::Signal;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use secrecy::zeroize::Zeroizing;
+use tokio::signal::unix::{self, SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use super::exit::local;
 use crate::domain::secret::trimmed;
 use crate::domain::{Problem, ProblemKind, Secret, inert};
+use crate::runtime::terminal;
 
 /// The longest line a terminal delivers.
 const LINE_MAX: usize = 4096;
@@ -65,7 +70,12 @@ fn put(question: &str) {
 }
 
 async fn hidden(question: &str) -> Result<Secret, Problem> {
-    let _echo = Echo::off()?;
+    let _echo = Echo::off(question)?;
+    STOPS.get_or_init(|| {
+        // Before the question: it may be stopped as soon as it is seen.
+        let stops = signal(SignalKind::from_raw(Signal::TSTP.as_raw()));
+        tokio::spawn(hide_after_stops(stops.ok()))
+    });
     put(question);
     match tokio::task::spawn_blocking(unseen_line).await {
         Ok(Ok(Some(secret))) => Ok(secret),
@@ -113,40 +123,84 @@ pub fn interrupted() -> Problem {
     Problem::new(ProblemKind::Interrupted, "interrupted", "")
 }
 
-/// The terminal's modes, restored on drop: a reader that is abandoned does not restore them.
-struct Echo(Option<(File, Termios)>);
+/// The prompt whose answer is not echoed, while there is one.
+static HIDDEN: Mutex<Option<Hidden>> = Mutex::new(None);
+
+/// The task that catches Ctrl-Z from the first such prompt on.
+static STOPS: OnceLock<JoinHandle<()>> = OnceLock::new();
+
+/// A terminal without echo.
+struct Hidden {
+    terminal: File,
+    as_it_was: Termios,
+    question: String,
+}
+
+impl Hidden {
+    fn hide(&self) -> rustix::io::Result<()> {
+        let mut unseen = self.as_it_was.clone();
+        unseen.local_modes.remove(LocalModes::ECHO);
+        unseen.local_modes.insert(LocalModes::ECHONL);
+        tcsetattr(&self.terminal, OptionalActions::Now, &unseen)
+    }
+
+    fn restore(&self) {
+        let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.as_it_was);
+    }
+}
+
+fn with_hidden(act: impl FnOnce(&mut Option<Hidden>)) {
+    act(&mut HIDDEN.lock().unwrap_or_else(PoisonError::into_inner));
+}
+
+/// At Ctrl-Z, gives the shell the terminal as it was; a shell sets its own modes, so echo is turned off again after `fg`.
+async fn hide_after_stops(stops: Option<unix::Signal>) {
+    let Some(mut stops) = stops else { return };
+    while stops.recv().await.is_some() {
+        with_hidden(|hidden| hidden.iter().for_each(Hidden::restore));
+        let _ = terminal::stop();
+        with_hidden(|hidden| {
+            if let Some(hidden) = hidden {
+                let _ = hidden.hide();
+                put(&format!("\n{}", hidden.question));
+            }
+        });
+    }
+}
+
+/// Restores the terminal's modes on drop: a reader that is abandoned does not restore them.
+struct Echo;
 
 impl Echo {
     /// Turns echo off, also for what is typed before the reader starts.
-    fn off() -> Result<Self, Problem> {
+    fn off(question: &str) -> Result<Self, Problem> {
         // Without a terminal, the reader reports the error.
         let Ok(terminal) = File::open("/dev/tty") else {
-            return Ok(Self(None));
+            return Ok(Self);
         };
-        let hidden = || {
-            let as_it_was = tcgetattr(&terminal)?;
-            let mut unseen = as_it_was.clone();
-            unseen.local_modes.remove(LocalModes::ECHO);
-            unseen.local_modes.insert(LocalModes::ECHONL);
-            tcsetattr(&terminal, OptionalActions::Now, &unseen)?;
-            Ok(as_it_was)
+        let hide = || {
+            let hidden = Hidden {
+                as_it_was: tcgetattr(&terminal)?,
+                terminal,
+                question: question.to_owned(),
+            };
+            hidden.hide()?;
+            with_hidden(|current| *current = Some(hidden));
+            Ok(Self)
         };
-        let hidden: rustix::io::Result<Termios> = hidden();
-        match hidden {
-            Ok(as_it_was) => Ok(Self(Some((terminal, as_it_was)))),
-            Err(error) => Err(local(
+        let hidden: rustix::io::Result<Self> = hide();
+        hidden.map_err(|error| {
+            local(
                 format!("this terminal cannot hide what is typed: {error}"),
                 "pass the secret by env:NAME, file:PATH or command:… instead",
-            )),
-        }
+            )
+        })
     }
 }
 
 impl Drop for Echo {
     fn drop(&mut self) {
-        if let Some((terminal, as_it_was)) = &self.0 {
-            let _ = tcsetattr(terminal, OptionalActions::Now, as_it_was);
-        }
+        with_hidden(|hidden| hidden.take().iter().for_each(Hidden::restore));
     }
 }
 

@@ -76,10 +76,7 @@ impl Entered {
             return Ok(());
         }
         give_back();
-        // The whole process group, as the terminal would do: a parent that runs us must stop too. Not TSTP, which we
-        // handle.
-        kill_current_process_group(Signal::STOP)?;
-        Ok(())
+        stop()
     }
 
     /// Enters console mode again after a stop, whatever happened to the terminal; call [`Entered::repaint`] afterwards.
@@ -176,6 +173,16 @@ fn drawn_on() -> io::Result<Rect> {
         width.min(COLUMNS_MAX),
         height.min(ROWS_MAX),
     ))
+}
+
+/// Stops this process until its shell continues it, as Ctrl-Z does; nothing happens without a shell that could.
+pub fn stop() -> io::Result<()> {
+    if has_job_control() {
+        // The whole process group, as the terminal would do: a parent that runs us must stop too. Not TSTP, which we
+        // handle.
+        kill_current_process_group(Signal::STOP)?;
+    }
+    Ok(())
 }
 
 /// Whether a shell would notice that this process is stopped: the session's leader exists and is in another process

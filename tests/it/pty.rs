@@ -278,21 +278,47 @@ fn a_panic_behind_the_screen_leaves_it_standing_and_is_told_without_its_secret_i
     assert!(!terminal.all_seen().contains(PLANTED));
 }
 
+/// As in life: a shell with job control, the program one of its jobs.
+fn in_shell(inner: &Command) -> Command {
+    let mut shell = crate::program::shell();
+    shell.args([
+        "-c",
+        "set -m; \"$0\" \"$@\"; echo \"stopped $?\"; read line; fg; echo \"left $?\"",
+    ]);
+    shell.arg(inner.get_program()).args(inner.get_args());
+    for (name, value) in inner.get_envs() {
+        shell.env(name, value.unwrap_or_default());
+    }
+    shell
+}
+
+#[test]
+fn a_secret_is_hidden_also_after_ctrl_z_and_fg() {
+    let place = Place::new();
+    let join = place.command(&["ledger", "join"]);
+    let mut terminal = Terminal::start(&in_shell(&join), (120, 24));
+    terminal.sees("(not shown): ");
+    terminal.send("\u{1a}");
+    terminal.sees("stopped 1");
+    assert_eq!(terminal.kept(), Vec::<String>::new());
+    terminal.send("visible\n");
+    terminal.wait_for("the question once more", |screen| {
+        screen.contents().matches("(not shown): ").count() == 2
+    });
+    terminal.send("hidden-secret\r");
+    terminal.sees("left ");
+    let seen = terminal.all_seen();
+    assert!(
+        seen.contains("visible") && !seen.contains("hidden-secret"),
+        "{seen}"
+    );
+}
+
 #[test]
 fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_brings_the_screen_back() {
     let place = Place::new();
     let inner = place.command(&[]);
-    // As in life: a shell with job control, the console one of its jobs.
-    let mut shell = crate::program::shell();
-    shell.args([
-        "-c",
-        "set -m; \"$0\"; echo \"stopped $?\"; read line; fg; echo \"left $?\"",
-    ]);
-    shell.arg(inner.get_program());
-    for (name, value) in inner.get_envs() {
-        shell.env(name, value.unwrap_or_default());
-    }
-    let mut terminal = Terminal::start(&shell, (80, 24));
+    let mut terminal = Terminal::start(&in_shell(&inner), (80, 24));
     terminal.sees("tilldeck ›");
     terminal.sees_no("starting…");
     terminal.send("\u{1a}");
