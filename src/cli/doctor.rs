@@ -79,8 +79,10 @@ async fn run(settings: Option<&Settings>, subject: Subject, out: &Out) -> Comman
         let mut tally = Tally::default();
         let mut records = Records::new(out, FIELDS.split(','));
         records.begin()?;
-        let (to, mut found) = mpsc::channel::<Finding>(1);
+        let (to, found) = mpsc::channel::<Finding>(1);
         let print = async {
+            // Dropped with this future: after an output error, the checks must not wait for a reader.
+            let mut found = found;
             while let Some(finding) = found.recv().await {
                 tally.add(finding.health);
                 records.object(&object(&finding))?;

@@ -1,4 +1,4 @@
-//! Signals that end a command: Ctrl-C, SIGTERM, and SIGHUP when the terminal closes. To a service whose terminal is still
+//! Signals that end a command: Ctrl-C, Ctrl-\, SIGTERM, and SIGHUP when the terminal closes. To a service whose terminal is still
 //! there, or that has none, SIGHUP means to read its configuration again.
 
 use std::fs::File;
@@ -141,7 +141,11 @@ impl HangUps {
     }
 }
 
-const ENDING: [SignalKind; 2] = [SignalKind::interrupt(), SignalKind::terminate()];
+const ENDING: [SignalKind; 3] = [
+    SignalKind::interrupt(),
+    SignalKind::quit(),
+    SignalKind::terminate(),
+];
 
 /// SIGHUP stays ignored where it is ignored, as with `nohup`.
 fn kinds() -> impl Iterator<Item = SignalKind> {

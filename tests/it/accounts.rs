@@ -343,6 +343,7 @@ fn a_hidden_question_that_is_interrupted_gives_the_terminal_back_and_keeps_nothi
         Some(Signal::TERM),
         Some(Signal::INT),
         Some(Signal::HUP),
+        Some(Signal::QUIT),
     ] {
         let place = Place::new();
         let mut terminal = asked_for_the_secret(&place, &kinguin);

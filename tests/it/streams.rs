@@ -12,7 +12,7 @@ use crate::program::{Place, Ran, send, shell};
 use crate::terminal::{LIMIT, Terminal};
 
 const ACTIVE: &str = r#"{"result":"ok","currency":"BTC","amount":"0.010","state":"ACTIVE"}"#;
-const SIGNALS: [Signal; 3] = [Signal::TERM, Signal::HUP, Signal::INT];
+const SIGNALS: [Signal; 4] = [Signal::TERM, Signal::HUP, Signal::INT, Signal::QUIT];
 
 /// Of the signals those that end a program that is started here: what is ignored where the tests run (`nohup`, a job in
 /// the background) is ignored by it, too.
@@ -104,6 +104,10 @@ fn a_failure_outlives_the_reader_and_is_never_a_success_on_a_full_disk() {
         let told = ran.err.matches("error: cannot write to stdout").count();
         assert!(ran.code == 2 && told == 1, "{ran:?}");
     }
+    let mut checks = place.command(&["doctor"]);
+    let checks = checks.stdout(full_disk()).stderr(Stdio::piped()).spawn();
+    let ran = ended(checks.unwrap());
+    assert_eq!(ran.code, 2, "{ran:?}");
 }
 
 #[test]
