@@ -425,7 +425,7 @@ fn nothing_saved(why: &str, status: &Status) -> Problem {
             Status::Away { .. } => {
                 "check the database with `tilldeck ledger status`, then start it again"
             }
-            _ => "free disk space, or choose another folder with --state-dir",
+            _ => "make sure that the disk has space and that this user may write the folder",
         },
     )
 }

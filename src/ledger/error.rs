@@ -10,9 +10,12 @@ use crate::domain::time;
 pub enum LedgerError {
     /// The file cannot be written at present.
     #[error(
-        "tilldeck cannot write the ledger: {0}; free disk space, or choose another folder with --state-dir"
+        "tilldeck cannot write the ledger: {0}; make sure that the disk has space and that this user may write the folder"
     )]
     NotSaved(String),
+    /// There is a file, but it cannot be opened: what is saved in it is unknown.
+    #[error("tilldeck cannot open the ledger: {0}")]
+    Unopened(String),
     /// The file is of another version of tilldeck.
     #[error("tilldeck cannot use the ledger: {0}")]
     Newer(String),

@@ -253,7 +253,7 @@ impl NetError {
                 "close the program that has locked ledger.db, or leave out --no-wait to wait"
             }
             _ => {
-                "free disk space, or choose another folder with --state-dir; --uncoordinated sends anyway, within a tenth \
+                "make sure that the disk has space and that this user may write the folder; --uncoordinated sends anyway, within a tenth \
                  of the rate limit"
             }
         }

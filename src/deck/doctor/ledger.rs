@@ -69,7 +69,9 @@ fn of_status(status: &Status) -> Option<Finding> {
         Status::Degraded { .. } | Status::Away { .. } => Health::Bad,
     };
     let hint = match status {
-        Status::Degraded { .. } => "free disk space, or choose another folder with --state-dir",
+        Status::Degraded { .. } => {
+            "make sure that the disk has space and that this user may write the folder"
+        }
         _ => "",
     };
     let problem = Problem::local(status.warning()?, hint);

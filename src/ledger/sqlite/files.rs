@@ -2,6 +2,7 @@
 //! Blocks; only the ledger's thread calls this.
 
 use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -70,6 +71,13 @@ pub(super) fn open(
             why: format!("{}: {why}", folder.display()),
         },
     })
+}
+
+/// Whether there is a file in `folder`, or there may be one.
+pub(super) fn is_there(folder: &Path) -> bool {
+    let found = folder.join(FILE).symlink_metadata();
+    let absent = [ErrorKind::NotFound, ErrorKind::NotADirectory];
+    found.map_or_else(|error| !absent.contains(&error.kind()), |_| true)
 }
 
 pub(super) fn in_memory(rows: &Recovered) -> Connection {

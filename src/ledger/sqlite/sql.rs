@@ -128,6 +128,10 @@ const BETWEEN_STEPS: Duration = Duration::from_millis(10);
 impl sql::Store for Store {
     fn run(&mut self, access: Access, job: Statements<'_>) -> Result<(), LedgerError> {
         let must_be_saved = access == Access::WriteDurably;
+        // Rows in memory say nothing about those in a file that is there.
+        if access == Access::Read && self.hides_file() {
+            return Err(LedgerError::Unopened(no_file(self)));
+        }
         if must_be_saved {
             require_file(self)?;
         }
@@ -198,8 +202,12 @@ fn require_file(store: &Store) -> Result<(), LedgerError> {
     if store.has_file() {
         return Ok(());
     }
-    Err(LedgerError::NotSaved(match store.status() {
+    Err(LedgerError::NotSaved(no_file(store)))
+}
+
+fn no_file(store: &Store) -> String {
+    match store.status() {
         Status::Degraded { why } => why,
         _ => "it has no file".into(),
-    }))
+    }
 }

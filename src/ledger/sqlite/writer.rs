@@ -150,6 +150,11 @@ impl Store {
         self.file.is_some() || !self.needs_file
     }
 
+    /// Whether the ledger is in memory although there is a file.
+    pub(super) fn hides_file(&self) -> bool {
+        !self.has_file() && files::is_there(&self.folder)
+    }
+
     pub(super) fn status(&self) -> Status {
         self.status_sender.borrow().clone()
     }

@@ -170,10 +170,11 @@ fn storage(error: &LedgerError) -> NetError {
         }
         LedgerError::KeyBusy(_) => "quit the other tilldeck, or wait until it has finished",
         LedgerError::NotSaved(_) | LedgerError::Unreadable(_) => {
-            "free disk space, or choose another folder with --state-dir"
+            "make sure that the disk has space and that this user may write the folder"
         }
         // These errors already say what to do.
-        LedgerError::Database(_)
+        LedgerError::Unopened(_)
+        | LedgerError::Database(_)
         | LedgerError::Newer(_)
         | LedgerError::Gone
         | LedgerError::NoncesExhausted

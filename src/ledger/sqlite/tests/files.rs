@@ -494,3 +494,23 @@ async fn a_request_counts_as_unsaved_while_its_write_waits_for_another_programs_
     assert!(!shared(&ledger).has_unsaved());
     assert_eq!(count(&ledger, "exchanges").await, 1);
 }
+
+#[tokio::test]
+async fn what_is_in_a_file_that_cannot_be_opened_is_unknown_and_not_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    // The user of the tests may be allowed to read everything, but nothing opens a folder as a file.
+    std::fs::create_dir(folder.path().join("ledger.db")).unwrap();
+    let ledger = start(folder.path());
+    assert!(matches!(ledger.status().await, Status::Degraded { .. }));
+    let shared = shared(&ledger);
+    let unopened = |error| matches!(error, LedgerError::Unopened(_));
+    assert!(unopened(shared.watches("live").await.unwrap_err()));
+    assert!(unopened(shared.unwatched("live").await.unwrap_err()));
+
+    // Where there never was a file, there is nothing.
+    let nowhere = folder.path().join("a-file");
+    std::fs::write(&nowhere, "").unwrap();
+    let ledger = start(&nowhere.join("state"));
+    assert!(matches!(ledger.status().await, Status::Degraded { .. }));
+    assert_eq!(super::shared(&ledger).watches("live").await, Ok(Vec::new()));
+}
