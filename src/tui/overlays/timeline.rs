@@ -230,6 +230,8 @@ impl State {
             What::Callback(loaded) => {
                 // The store may have a newer version than the timeline.
                 let newer = ctx.store.deliveries.known(loaded.id);
+            // An expected amount, a note or a mark may be another one.
+            (Msg::Watchlist { .. }, _) => true,
                 delivery::State::open(newer.unwrap_or(loaded).clone(), ctx);
             }
             What::State(_)

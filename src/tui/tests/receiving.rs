@@ -670,6 +670,20 @@ fn a_timeline_looks_again_when_something_happens_and_once_for_many() {
 }
 
 #[test]
+fn a_timeline_is_loaded_again_once_the_watch_list_changed() {
+    let mut model = timeline_open();
+    assert!(screen(&model, second(5), 120, 40).contains("PAID"));
+    let (list, seen) = (Watchlist::default(), Vec::new());
+    update(&mut model, second(5), Msg::Watchlist { list, seen });
+    let request = look_back(&update(&mut model, second(6), Msg::Woke)).unwrap();
+    let mut other = timeline();
+    other.expected = Some(emt("30"));
+    update(&mut model, second(6), Msg::Timeline(request, Ok(other)));
+    let text = screen(&model, second(6), 120, 40);
+    assert!(!text.contains("PAID"), "{text}");
+}
+
+#[test]
 fn a_timeline_leads_to_its_calls_and_callbacks_and_back() {
     let mut model = timeline_open();
     let now = second(4);
