@@ -31,7 +31,7 @@ use super::widgets::text::contains;
 pub use account::AccountState;
 pub use requests::{InFlight, Purpose};
 
-/// The most notices; a new one replaces the oldest.
+/// The most notices; a new one replaces the oldest of the lowest level.
 const NOTICES_MAX: usize = 20;
 
 /// Callbacks with a failed job in memory; a new one replaces the oldest.
@@ -400,8 +400,9 @@ impl Store {
         if is_about_hook(&notice.about) {
             self.add_failed_hook(notice.clone(), began);
         }
-        if self.notices.len() == NOTICES_MAX {
-            let oldest = self.notices.remove(0);
+        let lowest = (0..self.notices.len()).min_by_key(|at| self.notices[*at].level);
+        if let Some(at) = lowest.filter(|_| self.notices.len() == NOTICES_MAX) {
+            let oldest = self.notices.remove(at);
             self.raised.remove(&oldest.about);
         }
         self.raised.insert(notice.about.clone(), began);

@@ -303,6 +303,27 @@ fn escape_calls_off_before_it_dismisses() {
 }
 
 #[test]
+fn no_number_of_paid_notices_pushes_out_a_warning() {
+    let (mut model, _) = ready(open_payment());
+    let mut notice = |level, about: String| {
+        let text = about.clone();
+        model
+            .store
+            .notice(msg::Notice { level, about, text }, second(0));
+    };
+    notice(msg::Level::Warning, "clock shop".into());
+    for number in 0..25 {
+        notice(msg::Level::Info, format!("payment shop A-{number}"));
+    }
+    let notices = &model.store.notices;
+    assert_eq!(notices.len(), 20);
+    assert_eq!(notices[0].about, "clock shop");
+    assert_eq!(notices[1].about, "payment shop A-6", "the oldest went");
+    assert_eq!(alerts::count(&model.store), 1);
+    assert_eq!(model.store.raised("payment shop A-5"), None);
+}
+
+#[test]
 fn a_pasted_id_opens_the_form() {
     let (mut model, _) = ready(Vec::new());
     update(&mut model, second(0), Msg::Paste("  A-19\n".into()));
