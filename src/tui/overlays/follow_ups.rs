@@ -23,6 +23,8 @@ pub struct State {
     account: AccountId,
     ids: RowIds,
     list: List,
+    /// The call that the operator selected: an arming puts others above it.
+    selected: Option<&'static FollowUp>,
 }
 
 /// A call and how it follows.
@@ -35,6 +37,7 @@ impl State {
             account,
             ids,
             list: List::default(),
+            selected: None,
         };
         if state.all(ctx.store).is_empty() {
             ctx.flash(Level::Info, "no documented call takes these ids");
@@ -48,6 +51,11 @@ impl State {
         known.map_or_else(Vec::new, |known| {
             self.ids.follow_ups(store.catalogue(known.account.provider))
         })
+    }
+
+    fn select(&mut self, rows: &[Next]) {
+        let row = rows.get(self.list.selected);
+        self.selected = row.map(|(_, follow_up)| *follow_up);
     }
 
     /// The calls that may be sent now, and the number of hidden write calls.
@@ -96,11 +104,16 @@ impl Component for State {
         let (rows, hidden) = self.rows(ctx.store, ctx.now);
         let [_, list, _] = areas(ctx.area, rows.len(), hidden);
         self.list.step(step, rows.len(), list.height);
+        self.select(&rows);
     }
 
     /// There are fewer rows once the arming ends.
     fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
         let (rows, hidden) = self.rows(ctx.store, ctx.now);
+        let is_selected = |(_, follow_up): &Next| self.selected == Some(*follow_up);
+        if let Some(at) = rows.iter().position(is_selected) {
+            self.list.selected = at;
+        }
         let [_, list, _] = areas(ctx.area, rows.len(), hidden);
         self.list.fit(rows.len(), list.height);
     }
@@ -110,6 +123,8 @@ impl Component for State {
             return self.act(Action::Follow, ctx);
         }
         self.list.selected = row;
+        let (rows, _) = self.rows(ctx.store, ctx.now);
+        self.select(&rows);
     }
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {

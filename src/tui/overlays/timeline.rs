@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::{delivery, exchange};
 use crate::domain::timeline::{self, Remark, Row};
 use crate::domain::{
-    AccountId, CheckedPayment, Exchange, Listening, Now, PaymentId, Problem, RequestId, Secret,
-    Subject, Timeline, What,
+    AccountId, CheckedPayment, Exchange, ExchangeId, Happening, Listening, Now, PaymentId, Problem,
+    RequestId, Secret, Subject, Timeline, What,
 };
 use crate::tui::panes::payments;
 use crate::tui::prelude::*;
@@ -46,8 +46,8 @@ pub struct State {
     /// When to reload it.
     due: Option<Duration>,
     list: List,
-    /// Expanded groups of repeated calls, by their first happening.
-    expanded: BTreeSet<usize>,
+    /// Expanded groups of repeated calls, each by one of its calls.
+    expanded: BTreeSet<ExchangeId>,
     all: bool,
     /// The request that loads an exchange to show.
     opening: Option<RequestId>,
@@ -111,6 +111,13 @@ impl State {
         timeline::missing(&timeline.happenings, now.wall).filter(|_| expected)
     }
 
+    /// Whether the operator expanded a group. A reload may have added calls to it, or dropped its oldest ones.
+    fn is_expanded(&self, timeline: &Timeline, row: &Row) -> bool {
+        let mut calls = timeline.happenings[row.first..=row.last].iter();
+        let is_expanded = |it: &Happening| call(it).is_some_and(|id| self.expanded.contains(&id));
+        calls.any(is_expanded)
+    }
+
     fn lines(&self, now: Now, store: &Store) -> Vec<Line> {
         let History::Loaded(timeline, rows) = &self.known else {
             return Vec::new();
@@ -127,7 +134,7 @@ impl State {
                 lines.push(Line::Day(row.first));
                 before = today;
             }
-            if row.last > row.first && (self.all || self.expanded.contains(&row.first)) {
+            if row.last > row.first && (self.all || self.is_expanded(timeline, row)) {
                 lines.extend((row.first..=row.last).map(Line::Call));
                 continue;
             }
@@ -143,17 +150,40 @@ impl State {
         lines
     }
 
-    fn apply(&mut self, result: Result<Timeline, Problem>, ctx: &mut UpdateContext<'_>) {
-        self.asked = None;
-        let at_end = match &self.known {
-            History::Loaded(..) => {
-                let lines = self.lines(ctx.now, ctx.store);
-                // Remarks may stand below the last row.
-                let after = lines.iter().skip(self.list.selected + 1);
-                !after.copied().any(Line::is_selectable)
+    /// The happenings of a line; empty for one on which the cursor cannot stop.
+    fn happenings(&self, line: Line) -> &[Happening] {
+        match (&self.known, line) {
+            (History::Loaded(timeline, rows), Line::Row(at)) => {
+                &timeline.happenings[rows[at].first..=rows[at].last]
             }
-            _ => true,
-        };
+            (History::Loaded(timeline, _), Line::Call(at)) => &timeline.happenings[at..=at],
+            _ => &[],
+        }
+    }
+
+    /// Changes the lines. The same happening stays selected, at the same place on the screen, unless it is the newest one.
+    fn change(&mut self, ctx: &UpdateContext<'_>, change: impl FnOnce(&mut Self)) {
+        let lines = self.lines(ctx.now, ctx.store);
+        // Remarks may stand below the last row.
+        let mut after = lines.iter().skip(self.list.selected + 1);
+        let at_end = !after.any(|line| line.is_selectable());
+        let line = lines.get(self.list.selected);
+        // Of a group, the oldest calls are the first that a reload omits.
+        let selected = line.and_then(|line| self.happenings(*line).last()).cloned();
+        change(self);
+        let lines = self.lines(ctx.now, ctx.store);
+        let is_selected = |it: &Happening| selected.as_ref().is_some_and(|old| is_same(it, old));
+        let has_selected = |line: &Line| self.happenings(*line).iter().any(is_selected);
+        match lines.iter().position(has_selected) {
+            // The newest entry matters most.
+            _ if at_end => self.go(Step::Bottom, ctx),
+            Some(at) => self.list.move_to(at),
+            None => self.go(Step::Top, ctx),
+        }
+    }
+
+    fn apply(&mut self, result: Result<Timeline, Problem>, now: Now) {
+        self.asked = None;
         match result {
             Ok(timeline) => {
                 let rows = timeline::rows(&timeline.happenings);
@@ -162,15 +192,25 @@ impl State {
             // A failed reload keeps the entries on screen and tries again later.
             Err(_) if matches!(self.known, History::Loaded(..)) => {
                 self.poll_soon(Now {
-                    mono: ctx.now.mono + Duration::from_secs(5),
-                    ..ctx.now
+                    mono: now.mono + Duration::from_secs(5),
+                    ..now
                 });
             }
             Err(problem) => self.known = History::Failed(problem),
         }
-        // The newest entry matters most.
-        if at_end {
-            self.step(Step::Bottom, ctx);
+    }
+
+    fn go(&mut self, step: Step, ctx: &UpdateContext<'_>) {
+        let [_, list] = areas(ctx.area);
+        let height = list.height;
+        let lines = self.lines(ctx.now, ctx.store);
+        self.list.step(step, lines.len(), height);
+        // The cursor skips remarks and days.
+        let can = |at: &usize| lines.get(*at).copied().is_some_and(Line::is_selectable);
+        self.list.skip(step, can);
+        // The remark about a missing callback is below the last entry: scrolls to it.
+        if !(self.list.selected + 1..lines.len()).any(|below| can(&below)) {
+            self.list.fit_to_end(lines.len(), height);
         }
     }
 
@@ -188,6 +228,8 @@ impl State {
                 delivery.account == self.account.as_str() && delivery.subject == Some(subject)
             }
             (Msg::Watched(new, _), _) => is_this(&new.account, &new.id),
+            // An expected amount, a note or a mark may be another one.
+            (Msg::Watchlist { .. }, _) => true,
             (Msg::Answered(..), Some(Purpose::Check(id))) => {
                 asked.is_some_and(|asked| is_this(&asked.account, id))
             }
@@ -205,33 +247,27 @@ impl State {
         const NOTHING: &str = "no request or callback to open here";
         let lines = self.lines(ctx.now, ctx.store);
         let line = lines.get(self.list.selected).copied();
-        let History::Loaded(timeline, rows) = &self.known else {
-            return ctx.flash(Level::Info, NOTHING);
-        };
-        let at = match line {
-            Some(Line::Row(at)) if rows[at].last > rows[at].first => {
-                self.expanded.insert(rows[at].first);
-                return;
+        let happening = match line.map_or(&[][..], |line| self.happenings(line)) {
+            [] => return ctx.flash(Level::Info, NOTHING),
+            [one] => one,
+            [.., last] => {
+                let call = call(last);
+                return self.expanded.extend(call);
             }
-            Some(Line::Row(at)) => rows[at].first,
-            Some(Line::Call(at)) => at,
-            _ => return ctx.flash(Level::Info, NOTHING),
         };
-        match &timeline.happenings[at].what {
-            What::Call { exchange, .. } => {
-                if let Some(exchange) = ctx.store.exchanges.known(*exchange).cloned() {
+        match &happening.what {
+            What::Call { exchange: id, .. } => {
+                if let Some(exchange) = ctx.store.exchanges.known(*id).cloned() {
                     exchange::State::open(exchange, ctx);
                 } else {
                     let request = ctx.store.number();
+                    ctx.out.push(Effect::OpenExchange(request, *id));
                     self.opening = Some(request);
-                    ctx.out.push(Effect::OpenExchange(request, *exchange));
                 }
             }
             What::Callback(loaded) => {
                 // The store may have a newer version than the timeline.
                 let newer = ctx.store.deliveries.known(loaded.id);
-            // An expected amount, a note or a mark may be another one.
-            (Msg::Watchlist { .. }, _) => true,
                 delivery::State::open(newer.unwrap_or(loaded).clone(), ctx);
             }
             What::State(_)
@@ -263,8 +299,10 @@ impl Component for State {
         match action {
             Action::OpenHappening => self.open_chosen(ctx),
             Action::AllCalls => {
-                self.all = !self.all;
-                self.expanded.clear();
+                self.change(ctx, |it| {
+                    it.all = !it.all;
+                    it.expanded.clear();
+                });
             }
             Action::CheckTimeline => {
                 let key = (self.account.clone(), self.payment.clone());
@@ -288,17 +326,7 @@ impl Component for State {
     }
 
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
-        let [_, list] = areas(ctx.area);
-        let height = list.height;
-        let lines = self.lines(ctx.now, ctx.store);
-        self.list.step(step, lines.len(), height);
-        // The cursor skips remarks and days.
-        let can = |at: &usize| lines.get(*at).copied().is_some_and(Line::is_selectable);
-        self.list.skip(step, can);
-        // The remark about a missing callback is below the last entry: scrolls to it.
-        if !(self.list.selected + 1..lines.len()).any(|below| can(&below)) {
-            self.list.fit_to_end(lines.len(), height);
-        }
+        self.go(step, ctx);
     }
 
     fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
@@ -317,7 +345,7 @@ impl Component for State {
         };
         match msg {
             Msg::Timeline(request, result) if self.asked == Some(*request) => {
-                self.apply(result.clone(), ctx);
+                self.change(ctx, |it| it.apply(result.clone(), ctx.now));
             }
             Msg::Opened(request, result) if self.opening == Some(*request) => {
                 self.opening = None;
@@ -408,6 +436,22 @@ impl Component for State {
         });
         pager.draw_place(theme, buf);
         None
+    }
+}
+
+/// The request of an entry.
+fn call(happening: &Happening) -> Option<ExchangeId> {
+    match happening.what {
+        What::Call { exchange, .. } => Some(exchange),
+        _ => None,
+    }
+}
+
+/// Whether two loads have the same entry. Of all entries, only a callback changes later.
+fn is_same(one: &Happening, other: &Happening) -> bool {
+    match (&one.what, &other.what) {
+        (What::Callback(one), What::Callback(other)) => one.id == other.id,
+        _ => one == other,
     }
 }
 

@@ -161,6 +161,17 @@ fn write_calls_of_a_live_account_are_offered_once_it_is_armed() {
 }
 
 #[test]
+fn the_selected_next_call_stays_selected_where_an_arming_puts_others_above_it() {
+    let now = second(2);
+    let mut model = listed(live_setup());
+    press(&mut model, "<enter>jAshop<enter>", now);
+    let shown = screen(&model, now, 120, 40);
+    assert!(shown.contains("change the price"), "{shown}");
+    let effects = press(&mut model, "<enter>", now);
+    assert_eq!(sent(&effects).expect("the read is sent").2.method, "GET");
+}
+
+#[test]
 fn a_list_of_next_calls_that_shrinks_keeps_a_selected_one() {
     let now = second(2);
     let mut model = listed(live_setup());

@@ -684,6 +684,61 @@ fn a_timeline_is_loaded_again_once_the_watch_list_changed() {
 }
 
 #[test]
+fn the_selected_entry_and_expanded_groups_stay_when_a_timeline_is_loaded_again() {
+    let now = second(4);
+    let reloaded = |model: &mut Model, all: Timeline, at: u64| {
+        let one = exchange(99, "/api/v2/tpg/transaction", Outcome::Status(200));
+        update(model, second(at), Msg::Exchange(one));
+        let request = look_back(&update(model, second(at + 1), Msg::Woke)).unwrap();
+        update(model, second(at + 1), Msg::Timeline(request, Ok(all)));
+    };
+    // The oldest entries are gone, and another machine's came late.
+    let other = || {
+        let mut all = timeline();
+        all.happenings.drain(..5);
+        all.happenings
+            .insert(3, call(-810, 60, Outcome::Status(503)));
+        all
+    };
+    let opened = |model: &mut Model| {
+        let effects = press(model, "<enter>", second(20));
+        let mut ids = effects.iter().filter_map(|effect| match effect {
+            Effect::OpenExchange(_, ExchangeId(id)) | Effect::OpenDelivery(_, DeliveryId(id)) => {
+                Some(*id)
+            }
+            _ => None,
+        });
+        ids.next().unwrap_or_else(|| panic!("{effects:?}"))
+    };
+    // From the end: the request 33, the callback 7, the callback 6.
+    for (keys, id) in [("kkk", 33), ("kkkkk", 7), ("kkkkkk", 6)] {
+        let mut model = timeline_open();
+        press(&mut model, keys, now);
+        reloaded(&mut model, other(), 5);
+        assert_eq!(opened(&mut model), id, "{keys}");
+    }
+    let mut model = timeline_open();
+    press(&mut model, "gjjj<enter>jjjj", now);
+    let mut all = timeline();
+    all.happenings.drain(..5);
+    reloaded(&mut model, all.clone(), 5);
+    let text = screen(&model, second(20), 120, 40);
+    assert!(!text.contains("without change"), "expanded: {text}");
+    assert_eq!(opened(&mut model), 14);
+    // One that is not there any more gives way to the oldest.
+    all.happenings.drain(..8);
+    reloaded(&mut model, all, 11);
+    assert_eq!(opened(&mut model), 20);
+    // Grouped again, the group of the selected request is selected.
+    let mut model = timeline_open();
+    press(&mut model, "agjjjjjja", now);
+    let is_grouped = |model: &Model| screen(model, now, 120, 40).contains("checked 12 times");
+    assert!(is_grouped(&model));
+    press(&mut model, "<enter>", now);
+    assert!(!is_grouped(&model));
+}
+
+#[test]
 fn a_timeline_leads_to_its_calls_and_callbacks_and_back() {
     let mut model = timeline_open();
     let now = second(4);
@@ -720,9 +775,9 @@ fn a_timeline_leads_to_its_calls_and_callbacks_and_back() {
         folded.contains("checked 12 times without change"),
         "{folded}"
     );
-    press(&mut model, "j<enter>", now);
+    press(&mut model, "jj<enter>", now);
     let unfolded = screen(&model, now, 120, 40);
-    assert!(!unfolded.contains("asked 12 times"), "{unfolded}");
+    assert!(!unfolded.contains("without change"), "{unfolded}");
     let effects = press(&mut model, "c", now);
     assert!(
         matches!(
