@@ -189,14 +189,16 @@ impl State {
                 let rows = timeline::rows(&timeline.happenings);
                 self.known = History::Loaded(timeline, rows);
             }
-            // A failed reload keeps the entries on screen and tries again later.
-            Err(_) if matches!(self.known, History::Loaded(..)) => {
+            Err(problem) => {
+                // A failed reload keeps the entries on screen.
+                if !matches!(self.known, History::Loaded(..)) {
+                    self.known = History::Failed(problem);
+                }
                 self.poll_soon(Now {
                     mono: now.mono + Duration::from_secs(5),
                     ..now
                 });
             }
-            Err(problem) => self.known = History::Failed(problem),
         }
     }
 

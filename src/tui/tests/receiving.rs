@@ -684,6 +684,30 @@ fn a_timeline_is_loaded_again_once_the_watch_list_changed() {
 }
 
 #[test]
+fn a_timeline_that_could_not_be_loaded_is_loaded_once_it_can() {
+    let mut model = receiving();
+    let request = look_back(&press(&mut model, "3ggjt", second(4))).unwrap();
+    let away = Err(Problem::new(ProblemKind::Local, "the ledger is away", ""));
+    update(&mut model, second(4), Msg::Timeline(request, away));
+    assert_eq!(
+        look_back(&update(&mut model, second(8), Msg::Woke)),
+        None,
+        "not at once"
+    );
+    let request = look_back(&update(&mut model, second(10), Msg::Woke)).unwrap();
+    update(
+        &mut model,
+        second(10),
+        Msg::Timeline(request, Ok(timeline())),
+    );
+    let text = screen(&model, second(10), 120, 40);
+    assert!(
+        text.contains("callback 6") && !text.contains("away"),
+        "{text}"
+    );
+}
+
+#[test]
 fn the_selected_entry_and_expanded_groups_stay_when_a_timeline_is_loaded_again() {
     let now = second(4);
     let reloaded = |model: &mut Model, all: Timeline, at: u64| {
