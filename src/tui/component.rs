@@ -159,7 +159,8 @@ pub struct UpdateContext<'a> {
     pub now: Now,
     /// Where the component is drawn: the inside of a pane's frame, or the screen above the footer for a window.
     pub area: Rect,
-    pub windows: usize,
+    /// Whether the component has the keys: it is the top window or, without one, the focused pane.
+    pub is_top: bool,
     /// The place of the window that acts, in the stack of windows.
     pub place: usize,
     /// Reduced motion.
@@ -224,12 +225,12 @@ impl UpdateContext<'_> {
         self.store.flash(level, text);
     }
 
-    /// What was loaded; a failure is shown.
+    /// What was loaded to open a window, unless the operator works elsewhere by now; a failure is shown.
     pub fn loaded<'r, T>(&mut self, result: &'r Result<T, Problem>) -> Option<&'r T> {
         if let Err(problem) = result {
             self.flash(Level::Error, problem.describe());
         }
-        result.as_ref().ok()
+        result.as_ref().ok().filter(|_| self.is_top)
     }
 
     /// Whether effects are carried out already; if not, a notice says so.

@@ -304,7 +304,7 @@ impl Model {
         io: &mut Io<'_>,
         call: impl FnOnce(&mut DynComponent, &mut UpdateContext<'_>) -> R,
     ) -> R {
-        let area = self.area(place);
+        let (area, is_top) = (self.area(place), place == self.top());
         let mut commands = Vec::new();
         let mut ctx = UpdateContext {
             store: &mut self.store,
@@ -314,7 +314,7 @@ impl Model {
             keymap: &self.keymap,
             now: io.now,
             area,
-            windows: self.overlays.len(),
+            is_top,
             place: match place {
                 Place::Pane(_) => 0,
                 Place::Window(at) => at,

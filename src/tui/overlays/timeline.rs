@@ -328,6 +328,7 @@ impl Component for State {
     }
 
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
+        self.opening = None;
         self.go(step, ctx);
     }
 
@@ -337,6 +338,7 @@ impl Component for State {
         if row == self.list.selected {
             self.act(Action::OpenHappening, ctx);
         } else if can {
+            self.opening = None;
             self.list.selected = row;
         }
     }

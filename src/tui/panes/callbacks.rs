@@ -149,6 +149,11 @@ impl State {
         self.selected(store)?.subject.as_ref()
     }
 
+    /// The operator turns to something else: nothing that loads opens any more.
+    fn drop_loads(&mut self) {
+        (self.asked, self.opening) = (None, None);
+    }
+
     fn report_given_up(delivery: &Delivery, ctx: &mut UpdateContext<'_>) {
         let given_up = |delivery: &Delivery| {
             let all = delivery.jobs.iter();
@@ -245,6 +250,7 @@ impl Component for State {
         match (action, selected) {
             (Action::FilterCallbacks, _) => {
                 let hint = "words, or account:NAME about:ID";
+                self.drop_loads();
                 self.log.filter.open(hint);
             }
             (Action::OlderCallbacks, _) => self.log.load_older(ctx),
@@ -332,12 +338,12 @@ impl Component for State {
     }
 
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
-        self.opening = None;
+        self.drop_loads();
         self.log.step(step, ctx);
     }
 
     fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
-        self.opening = None;
+        self.drop_loads();
         self.log.pick(row, ctx.store);
     }
 
@@ -381,7 +387,7 @@ impl Component for State {
                 ctx.flash(Level::Info, "retrying…");
             }
             Event::Reopened => {
-                (self.asked, self.opening) = (None, None);
+                self.drop_loads();
                 self.log.reopen();
             }
             Event::Message(..) | Event::Cancelled { .. } => {}

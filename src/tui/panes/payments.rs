@@ -410,7 +410,7 @@ impl Component for State {
                 let Some(current) = self.watched(new, result, ctx) else {
                     return;
                 };
-                if ctx.windows == 0 {
+                if ctx.is_top {
                     ctx.open(questions::expect(new.clone(), &current, ctx.now, ctx.store));
                 } else {
                     let text = format!(

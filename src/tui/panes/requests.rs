@@ -156,6 +156,7 @@ impl Component for State {
             }
             Action::Filter => {
                 let hint = "words, or status:4xx method:post account:NAME about:ID operator:NAME";
+                self.opening = None;
                 self.log.filter.open(hint);
             }
             Action::CopyRequestCurl => {
@@ -203,6 +204,7 @@ impl Component for State {
     }
 
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
+        self.opening = None;
         if !self.step_waiting(step, ctx) {
             self.log.step(step, ctx);
         }
@@ -215,7 +217,7 @@ impl Component for State {
     }
 
     fn pick(&mut self, row: usize, ctx: &mut UpdateContext<'_>) {
-        self.waiting_at = None;
+        (self.waiting_at, self.opening) = (None, None);
         self.log.pick(row, ctx.store);
     }
 

@@ -763,6 +763,70 @@ fn the_selected_entry_and_expanded_groups_stay_when_a_timeline_is_loaded_again()
 }
 
 #[test]
+fn what_is_loaded_opens_over_nothing_that_the_operator_opened_or_typed_since() {
+    type Loaded = fn(&Effect) -> Option<Msg>;
+    let now = second(4);
+    let callback: Loaded = |effect| match effect {
+        Effect::FindDelivery(request, _) => {
+            let result = Ok(Arc::new(delivery(77, -900, "OLD-3")));
+            Some(Msg::DeliveryFound(*request, result))
+        }
+        _ => None,
+    };
+    let ids: Loaded = |effect| match effect {
+        Effect::OpenDelivery(request, _) => {
+            let mut received = received();
+            received.ids.add("offerId", "5f9e2c");
+            Some(Msg::Received(*request, Ok(received)))
+        }
+        _ => None,
+    };
+    let request: Loaded = |effect| match effect {
+        Effect::OpenExchange(request, _) => {
+            let result = Ok(exchange(33, "/api", Outcome::Status(200)));
+            Some(Msg::Opened(*request, result))
+        }
+        _ => None,
+    };
+    let to = |target: OpenTarget| {
+        let mut model = receiving();
+        model.open_at(target);
+        model
+    };
+    let places: Vec<(&str, Model, &str, Loaded)> = vec![
+        (
+            "callback",
+            to(OpenTarget::Callback(DeliveryId(77))),
+            "",
+            callback,
+        ),
+        ("next call", receiving(), "c", ids),
+        (
+            "request",
+            to(OpenTarget::Request(ExchangeId(33))),
+            "",
+            request,
+        ),
+        ("entry", timeline_open(), "kkk<enter>", request),
+    ];
+    for (name, model, keys, loaded) in places {
+        for then in ["", "L", "/", "j", "3"] {
+            let mut model = model.clone();
+            let mut effects = update(&mut model, now, Msg::Woke);
+            effects.extend(press(&mut model, keys, now));
+            let msg = effects.iter().find_map(loaded).unwrap();
+            press(&mut model, then, now);
+            let before = model.overlays.len();
+            update(&mut model, now, msg);
+            // In the window of the timeline, the others do nothing.
+            let stays = then.is_empty() || name == "entry" && then != "j";
+            let opened = model.overlays.len() - before;
+            assert_eq!(opened, usize::from(stays), "{name} {then:?}");
+        }
+    }
+}
+
+#[test]
 fn a_timeline_leads_to_its_calls_and_callbacks_and_back() {
     let mut model = timeline_open();
     let now = second(4);
