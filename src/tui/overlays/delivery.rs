@@ -24,31 +24,27 @@ keys! {
     }
 }
 
-/// The received request, which the ledger loads on demand.
-#[derive(Debug, Clone, PartialEq)]
-enum Bytes {
-    Asked(RequestId),
-    Read(Received),
-    Failed(Problem),
-}
+/// The received request with the shop's responses, which the ledger loads on demand; `None` until it did so once.
+type Loaded = Option<Result<Received, Problem>>;
 
 #[derive(Debug, Clone)]
 pub struct State {
     delivery: Arc<Delivery>,
-    bytes: Bytes,
+    bytes: Loaded,
+    /// The latest load.
+    asked: RequestId,
     sheet: Sheet,
 }
 
 impl State {
     /// Opens the callback, and loads the received bytes.
     pub fn open(delivery: Arc<Delivery>, ctx: &mut UpdateContext<'_>) {
-        let request = ctx.store.number();
-        ctx.out.push(Effect::OpenDelivery(request, delivery.id));
-        let bytes = Bytes::Asked(request);
-        let sheet = Sheet::new(lines(&delivery, &bytes, ctx.view()));
+        let asked = load(&delivery, ctx);
+        let sheet = Sheet::new(lines(&delivery, &None, ctx.view()));
         ctx.open(Self {
             delivery,
-            bytes,
+            bytes: None,
+            asked,
             sheet,
         });
     }
@@ -60,12 +56,12 @@ impl State {
 
     fn received(&self, ctx: &mut UpdateContext<'_>) -> Option<&Received> {
         match &self.bytes {
-            Bytes::Read(received) => return Some(received),
-            Bytes::Asked(_) => {
+            Some(Ok(received)) => return Some(received),
+            None => {
                 let text = "still loading the callback; try again in a moment";
                 ctx.flash(Level::Info, text);
             }
-            Bytes::Failed(problem) => ctx.flash(Level::Error, problem.describe()),
+            Some(Err(problem)) => ctx.flash(Level::Error, problem.describe()),
         }
         None
     }
@@ -91,8 +87,8 @@ impl Component for State {
             Action::RetryDelivery => ctx.store.is_ready() && can_retry(&self.delivery),
             Action::CopyDelivery => true,
             Action::CopyDeliveryBody => match &self.bytes {
-                Bytes::Read(received) => !received.body.text.is_empty(),
-                Bytes::Asked(_) | Bytes::Failed(_) => true,
+                Some(Ok(received)) => !received.body.text.is_empty(),
+                None | Some(Err(_)) => true,
             },
         }
     }
@@ -148,15 +144,16 @@ impl Component for State {
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
         match event {
             Event::Message(Msg::Delivery(newer), _) if newer.id == self.delivery.id => {
+                let attempt = |job: &Job| (job.id, job.tried_at);
+                let attempts = newer.jobs.iter().map(attempt);
+                // The shop's response is another one.
+                if !attempts.eq(self.delivery.jobs.iter().map(attempt)) {
+                    self.asked = load(newer, ctx);
+                }
                 self.delivery = newer.clone();
             }
-            Event::Message(Msg::Received(request, result), _)
-                if self.bytes == Bytes::Asked(*request) =>
-            {
-                self.bytes = match result {
-                    Ok(received) => Bytes::Read(received.clone()),
-                    Err(problem) => Bytes::Failed(problem.clone()),
-                };
+            Event::Message(Msg::Received(request, result), _) if self.asked == *request => {
+                self.bytes = Some(result.clone());
             }
             // Its countdowns change.
             Event::Message(Msg::Woke, _) => {}
@@ -195,7 +192,13 @@ impl Component for State {
     }
 }
 
-fn lines(delivery: &Delivery, bytes: &Bytes, ctx: ViewContext<'_>) -> Vec<(Kind, String)> {
+fn load(delivery: &Delivery, ctx: &mut UpdateContext<'_>) -> RequestId {
+    let request = ctx.store.number();
+    ctx.out.push(Effect::OpenDelivery(request, delivery.id));
+    request
+}
+
+fn lines(delivery: &Delivery, bytes: &Loaded, ctx: ViewContext<'_>) -> Vec<(Kind, String)> {
     let zone = &ctx.store.zone;
     let mut out = vec![
         (Kind::Text, deliveries::meaning(delivery)),
@@ -220,8 +223,8 @@ fn lines(delivery: &Delivery, bytes: &Bytes, ctx: ViewContext<'_>) -> Vec<(Kind,
             out.push((Kind::Note, at));
         }
         let reply = match bytes {
-            Bytes::Read(received) => received.replies.iter().find(|(id, _)| *id == job.id),
-            Bytes::Asked(_) | Bytes::Failed(_) => None,
+            Some(Ok(received)) => received.replies.iter().find(|(id, _)| *id == job.id),
+            None | Some(Err(_)) => None,
         };
         if let Some((_, body)) = reply {
             out.push((Kind::Note, "  response of the shop's server:".into()));
@@ -231,9 +234,9 @@ fn lines(delivery: &Delivery, bytes: &Bytes, ctx: ViewContext<'_>) -> Vec<(Kind,
     out.push((Kind::Note, String::new()));
     out.push((Kind::Heading, "Received request".into()));
     match bytes {
-        Bytes::Asked(_) => out.push((Kind::Note, "loading…".into())),
-        Bytes::Failed(problem) => out.push((Kind::Text, problem.describe())),
-        Bytes::Read(received) => {
+        None => out.push((Kind::Note, "loading…".into())),
+        Some(Err(problem)) => out.push((Kind::Text, problem.describe())),
+        Some(Ok(received)) => {
             let line = format!("{} {}", delivery.method, received.target);
             out.push((Kind::Text, inert::line(&line).into_owned()));
             add_headers(&mut out, &received.headers);

@@ -827,6 +827,35 @@ fn what_is_loaded_opens_over_nothing_that_the_operator_opened_or_typed_since() {
 }
 
 #[test]
+fn an_open_callback_shows_the_shops_response_to_the_latest_attempt() {
+    let (mut model, now) = (receiving(), second(4));
+    let asked = |effects: &[Effect]| match effects {
+        [Effect::OpenDelivery(request, DeliveryId(8))] => *request,
+        _ => panic!("{effects:?}"),
+    };
+    let first = asked(&press(&mut model, "jji", now));
+    update(&mut model, now, Msg::Received(first, Ok(received())));
+    let mut newer = (*deliveries()[7]).clone();
+    newer.jobs[1].state = JobState::Due { at: wall(60) };
+    let effects = update(&mut model, now, Msg::Delivery(newer.clone().into()));
+    assert_eq!(effects, [], "no attempt");
+    newer.jobs[1].tried_at = Some(wall(4));
+    newer.jobs[1].summary = "HTTP 422".into();
+    let again = asked(&update(&mut model, now, Msg::Delivery(newer.into())));
+    let text = screen(&model, now, 120, 40);
+    assert!(text.contains("ORDER-1042"), "it stays on screen: {text}");
+    let mut answer = received();
+    answer.replies[0].1.text = "the price changed".into();
+    update(&mut model, now, Msg::Received(again, Ok(answer)));
+    update(&mut model, now, Msg::Received(first, Ok(received())));
+    let text = screen(&model, now, 120, 40);
+    assert!(
+        text.contains("the price changed") && !text.contains("locked"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_timeline_leads_to_its_calls_and_callbacks_and_back() {
     let mut model = timeline_open();
     let now = second(4);
