@@ -87,15 +87,12 @@ impl Model {
 /// The notice about a cancelled request.
 fn cancelled(asked: &InFlight, waited: bool) -> String {
     let account = &asked.account;
-    match &asked.purpose {
+    let text = match &asked.purpose {
         Purpose::Verify => format!("cancelled the verification of {account}"),
         Purpose::Check(id) => format!("cancelled the check of {id}"),
         Purpose::Quote => "cancelled the price estimate".to_owned(),
         Purpose::Link(link) => format!("cancelled the payment link for {}", link.id),
         Purpose::Manage => format!("cancelled the change of account {account}"),
-        Purpose::Explore if asked.writes && !waited => {
-            "cancelled the call after sending; it may still have taken effect".to_owned()
-        }
         Purpose::Explore => "cancelled the call".to_owned(),
         // The renewal is shared: other requests of the account may wait for it.
         Purpose::RenewToken => {
@@ -106,5 +103,10 @@ fn cancelled(asked: &InFlight, waited: bool) -> String {
             format!("cancelled the authentication of player {player}")
         }
         Purpose::Items(player) => format!("cancelled the inventory of player {player}"),
+    };
+    if asked.writes && !waited {
+        format!("{text} after sending; it may still have taken effect")
+    } else {
+        text
     }
 }

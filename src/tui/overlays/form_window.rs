@@ -222,11 +222,11 @@ where
 
     /// The first Esc cancels the form's request.
     fn close(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
-        let request = self.request().filter(|_| self.can_cancel());
-        if let Some(request) = request {
-            self.stage = Stage::Filling;
-            ctx.store.cancel(request, ctx.out);
-        }
+        let request = self.request().filter(|request| {
+            // The requests of an account that was removed are cancelled already.
+            self.can_cancel() && ctx.store.in_flight_for(*request).is_some()
+        });
+        ctx.console.extend(request.map(Command::Cancel));
         request.is_none()
     }
 

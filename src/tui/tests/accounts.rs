@@ -187,6 +187,8 @@ fn verifying_can_be_cancelled() {
         is_top::<overlays::account_add::State>(&model),
         "the fields stay"
     );
+    let flash = model.store.flash.as_ref().unwrap();
+    assert_eq!(flash.text, "cancelled the change of account keys");
     managed(&mut model, request, Err(refused()));
     assert!(!screen(&model, second(2), 120, 40).contains("401"));
     managed(&mut model, request, Ok(added()));

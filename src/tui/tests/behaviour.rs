@@ -324,6 +324,44 @@ fn no_number_of_paid_notices_pushes_out_a_warning() {
 }
 
 #[test]
+fn a_write_that_is_cancelled_after_sending_may_have_taken_effect_and_the_notice_says_so() {
+    let waiting = |request| {
+        let waiting = Waiting {
+            left: None,
+            account: shop(),
+            method: "POST".into(),
+            path: "/api/v2/tpg/token".into(),
+            about: String::new(),
+            why: "rate limit reached (429)".into(),
+            until: None,
+        };
+        Msg::Waiting(request, Some(waiting))
+    };
+    let plain = "cancelled the payment link for A-1";
+    let sent = format!("{plain} after sending; it may still have taken effect");
+    for (with_token, waits, said) in [
+        (true, false, sent.as_str()),
+        (true, true, plain),
+        (false, false, plain),
+    ] {
+        let (mut model, _) = ready(Vec::new());
+        let token = if with_token { " " } else { "" };
+        let fill = format!("LA-1<tab>5<tab>EMT<tab><tab><tab><tab>{token}<enter>");
+        let effects = press(&mut model, &fill, second(0));
+        let [Effect::Ask { request, .. }] = effects[..] else {
+            panic!("{effects:?}");
+        };
+        if waits {
+            update(&mut model, second(0), waiting(request));
+        }
+        let cancelled = press(&mut model, "<esc>", second(0));
+        assert_eq!(cancelled, [Effect::Cancel(request)]);
+        assert_eq!(model.store.flash.as_ref().unwrap().text, said);
+        assert!(is_top::<overlays::link_form::State>(&model));
+    }
+}
+
+#[test]
 fn a_pasted_id_opens_the_form() {
     let (mut model, _) = ready(Vec::new());
     update(&mut model, second(0), Msg::Paste("  A-19\n".into()));
