@@ -163,17 +163,24 @@ where
         (action == FormAction::Submit).then(|| self.submit_word())
     }
 
+    /// Its request has what the fields say, so they stay as they are until it ends.
     fn key(&mut self, key: &KeyEvent, _ctx: &mut UpdateContext<'_>) -> bool {
-        let is_changed = self.form.key(key);
+        let is_changed = self.request().is_none() && self.form.key(key);
         self.form.is_changed |= is_changed;
         is_changed
     }
 
     fn pick(&mut self, field: usize, _ctx: &mut UpdateContext<'_>) {
-        self.form.is_changed |= self.form.pick(field);
+        if self.request().is_none() {
+            self.form.is_changed |= self.form.pick(field);
+        }
     }
 
     fn paste(&mut self, text: &str, ctx: &mut UpdateContext<'_>) -> Paste {
+        if self.request().is_some() {
+            ctx.flash(Level::Info, "cannot paste here: a request is in progress");
+            return Paste::Whole;
+        }
         if self.take_paste(text, ctx) {
             return Paste::Whole;
         }

@@ -200,6 +200,24 @@ fn verifying_can_be_cancelled() {
 }
 
 #[test]
+fn a_form_stays_as_it_is_while_its_request_runs() {
+    let mut model = filled();
+    let (request, _) = change_of(&press(&mut model, "<enter>", second(1)));
+    let before = screen(&model, second(1), 120, 40);
+    assert_eq!(
+        press(&mut model, "x<up><up><up><up> <enter>", second(1)),
+        []
+    );
+    press(&mut model, "<down><down><down><down>", second(1));
+    assert_eq!(screen(&model, second(1), 120, 40), before);
+    paste(&mut model, "another");
+    let flash = &model.store.flash.as_ref().unwrap().text;
+    assert!(flash.ends_with("a request is in progress"), "{flash}");
+    managed(&mut model, request, Ok(added()));
+    assert!(model.overlays.is_empty());
+}
+
+#[test]
 fn an_invalid_form_sends_no_request() {
     let mut model = ready(live_setup());
     assert_eq!(press(&mut model, "a<tab><tab>SHOP<enter>", second(1)), []);
