@@ -286,10 +286,12 @@ impl Store {
     }
 
     pub fn set_player_token(&mut self, account: &AccountId, player: PlayerId, token: Secret) {
-        self.player_tokens.insert((account.clone(), player), token);
-        if self.player_tokens.len() > PLAYER_TOKENS_MAX {
+        let of = (account.clone(), player);
+        self.player_tokens.remove(&of);
+        if self.player_tokens.len() == PLAYER_TOKENS_MAX {
             self.player_tokens.pop_first();
         }
+        self.player_tokens.insert(of, token);
     }
 
     /// The accounts with an ability, and the index of the selected payment's account among them, or 0.

@@ -49,6 +49,10 @@ impl Component for State {
         }
     }
 
+    fn word(&self, _action: Action, ctx: ViewContext<'_>) -> Option<&'static str> {
+        ctx.store.recording.is_some().then_some("use")
+    }
+
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
         let len = ThemeChoice::ALL.len();
         self.list.step(step, len, cells(len));
@@ -102,10 +106,12 @@ impl Component for State {
             sample.text(word, theme.style(tone)).skip(2);
         }
         sample.text(" LIVE ", theme.badge(Tone::Live));
+        let key = ctx.key(Action::KeepTheme);
         let text = if self.is_off {
             "Colors are off: NO_COLOR or --color never.".to_owned()
+        } else if ctx.store.recording.is_some() {
+            format!("{key} uses the theme. A recording saves nothing.")
         } else {
-            let key = ctx.key(Action::KeepTheme);
             format!("{key} saves the theme in the config file.")
         };
         paragraph(buf, note, &text, theme.style(Tone::Dim));

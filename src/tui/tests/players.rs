@@ -197,6 +197,22 @@ fn a_callback_names_a_player_and_its_token_authenticates_them() {
 }
 
 #[test]
+fn the_newest_token_of_a_callback_is_there_however_many_there_are() {
+    let mut model = playing();
+    for player in (1..=600).rev() {
+        let token = Secret::new(format!("token-{player}"));
+        model
+            .store
+            .set_player_token(&game(), PlayerId(player), token);
+        let known = model.store.player_token(&game(), PlayerId(player));
+        assert!(known.is_some(), "{player}");
+    }
+    let known = |player| model.store.player_token(&game(), PlayerId(player));
+    let known = (1..=600).filter(|player| known(*player).is_some());
+    assert_eq!(known.count(), 500);
+}
+
+#[test]
 fn a_players_token_is_sent_once_and_stored_nowhere() {
     let mut model = playing();
     let now = second(1);

@@ -71,7 +71,13 @@ fn no_key_of_a_recording_sends_anything_saves_anything_or_leads_elsewhere() {
 #[test]
 fn a_theme_that_is_chosen_in_a_recording_is_not_saved() {
     let mut model = recorded(120, 40);
-    let mut effects = press(&mut model, "Tjj<enter>", second(1));
+    let mut effects = press(&mut model, "Tjj", second(1));
+    let text = screen(&model, second(1), 120, 40);
+    assert!(
+        text.contains("Enter uses the theme. A recording saves nothing."),
+        "{text}"
+    );
+    effects.extend(press(&mut model, "<enter>", second(1)));
     assert!(model.overlays.is_empty());
     effects.extend(press(&mut model, ":mono<enter>", second(2)));
     assert!(!model.theme.has_color());
