@@ -9,14 +9,13 @@ use super::keys::{
 };
 use super::msg::{Level, WatchKey};
 use super::overlays::{
-    alerts, doctor, help, link_form, palette, profiles, questions, sandbox, themes, timeline,
+    alerts, doctor, guide, help, link_form, palette, profiles, questions, sandbox, themes, timeline,
 };
 use super::pane::{GoTo, Pane};
 use super::setup::OpenTarget;
 use super::watched::Watched;
 use super::{Effect, Io, Model, Place};
 use crate::domain::{Ability, AccountId, Environment, Now, PaymentId, Secret, ThemeChoice};
-use palette::Goal;
 
 /// The timeline that a window is.
 fn timeline_in(window: &DynComponent) -> Option<&timeline::State> {
@@ -210,52 +209,61 @@ impl Model {
             NavAction::of(*action).is_none() && !own.contains(action) && self.can(*action, now)
         });
         let actions = offered.map(|action| palette::Entry {
+            kind: "action",
             name: action.0.name.to_owned(),
             about: action.0.help.to_owned(),
-            goal: Goal::Act(action),
+            does: Command::Act(action),
         });
         let accounts = self.store.accounts.iter();
         let accounts = accounts.map(|known| palette::Entry {
+            kind: "account",
             name: known.id().to_string(),
             about: known.account.provider_title.to_owned(),
-            goal: Goal::Account(known.id().clone()),
+            does: Command::Do(Intent::ShowAccount(known.id().clone())),
         });
         let payments = self.store.payments.iter();
         let payments = payments.map(|watched| {
             let key = watched.key();
             palette::Entry {
+                kind: "payment",
                 name: key.1.to_string(),
                 about: format!("{} at {}", watched.mark(now).1, key.0),
-                goal: Goal::Payment(key),
+                does: Command::Do(Intent::ShowPayment(key)),
             }
         });
         let profiles = self.store.profiles.iter();
         let profiles = profiles.filter(|profile| profile.name != self.store.profile);
         let profiles = profiles.map(|profile| palette::Entry {
+            kind: "profile",
             name: profile.name.clone(),
             about: format!("switch to profile {}", profile.name),
-            goal: Goal::Profile(profile.name.clone()),
+            does: Command::Profile(profile.name.clone()),
         });
         let themes = ThemeChoice::ALL.map(|theme| palette::Entry {
+            kind: "theme",
             name: theme.as_str().to_owned(),
             about: theme.about().to_owned(),
-            goal: Goal::Theme(theme),
+            does: Command::Theme(theme),
         });
         let calls = super::panes::explorer::offered(&self.store, now);
         let calls = calls.into_iter().map(|(account, call)| palette::Entry {
+            kind: "call",
             name: format!("{} {}", call.method, call.path),
             about: format!("{} at {account}", call.about),
-            goal: Goal::Call(account, call),
+            does: Command::Do(Intent::FillIn(account, call)),
         });
         let topics = help::topics(&self.keymap).map(|title| palette::Entry {
+            kind: "help",
             name: title.to_owned(),
             about: "keys and symbols".to_owned(),
-            goal: Goal::Help(title),
+            does: Command::Open(Box::new(help::State::about(title))),
         });
-        let guides = self.store.setups.iter().map(|setup| palette::Entry {
+        let setups = &self.store.setups;
+        let guides = setups.iter().map(|setup| palette::Entry {
+            kind: "guide",
             name: setup.title.to_owned(),
             about: "how to get an account and credentials".to_owned(),
-            goal: Goal::Guide(setup.provider),
+            does: Command::Open(Box::new(guide::State::new(setups, Some(setup.provider)))),
         });
         let entries = actions.chain(accounts).chain(payments).chain(profiles);
         let help = topics.chain(guides);

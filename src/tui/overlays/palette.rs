@@ -6,11 +6,8 @@ use std::cmp::Reverse;
 use ratatui::crossterm::event::KeyEvent;
 use tui_input::Input;
 
-use super::{guide, help};
-use crate::domain::{AccountId, Documented, ProviderId, ThemeChoice};
 use crate::tui::finder::{Closeness, Finder, Rank};
-use crate::tui::keys::{self, OVERLAY, keys};
-use crate::tui::msg::WatchKey;
+use crate::tui::keys::{OVERLAY, keys};
 use crate::tui::prelude::*;
 use crate::tui::widgets::input::{Paste, draw_input, edit};
 
@@ -29,44 +26,18 @@ keys! {
 
 /// What the palette can do or open.
 #[derive(Debug, Clone)]
-pub enum Goal {
-    Act(keys::Action),
-    Account(AccountId),
-    Payment(WatchKey),
-    Profile(String),
-    Call(AccountId, &'static Documented),
-    Theme(ThemeChoice),
-    /// A heading of the help.
-    Help(&'static str),
-    /// How to get an account at a provider.
-    Guide(ProviderId),
-}
-
-#[derive(Debug, Clone)]
 pub struct Entry {
-    pub goal: Goal,
+    pub kind: &'static str,
     pub name: String,
     pub about: String,
+    pub does: Command,
 }
 
 impl Entry {
-    fn kind(&self) -> &'static str {
-        match self.goal {
-            Goal::Act(_) => "action",
-            Goal::Account(_) => "account",
-            Goal::Payment(_) => "payment",
-            Goal::Profile(_) => "profile",
-            Goal::Call(..) => "call",
-            Goal::Theme(_) => "theme",
-            Goal::Help(_) => "help",
-            Goal::Guide(_) => "guide",
-        }
-    }
-
     /// How well it matches. Scattered letters count in its name alone: they fit nearly any sentence.
     fn rank(&self, finder: &mut Finder) -> Option<Rank> {
         let name = finder.find(&self.name);
-        let whole = format!("{} {} {}", self.kind(), self.name, self.about);
+        let whole = format!("{} {} {}", self.kind, self.name, self.about);
         let whole = finder.find(&whole);
         let whole = whole.filter(|rank| rank.closeness > Closeness::Scattered);
         name.max(whole)
@@ -149,21 +120,10 @@ impl State {
         let Some(entry) = self.entry(self.list.selected) else {
             return;
         };
-        match entry.goal.clone() {
-            Goal::Act(action) => ctx.console.push(Command::Act(action)),
-            Goal::Account(account) => ctx.intend(Intent::ShowAccount(account)),
-            Goal::Payment(key) => ctx.intend(Intent::ShowPayment(key)),
-            Goal::Profile(name) => ctx.console.push(Command::Profile(name)),
-            Goal::Call(account, call) => ctx.intend(Intent::FillIn(account, call)),
-            Goal::Theme(theme) => {
-                ctx.console.push(Command::Theme(theme));
-                ctx.save_theme(theme);
-            }
-            Goal::Help(title) => ctx.open(help::State::about(title)),
-            Goal::Guide(provider) => {
-                ctx.open(guide::State::new(&ctx.store.setups, Some(provider)));
-            }
+        if let Command::Theme(theme) = entry.does {
+            ctx.save_theme(theme);
         }
+        ctx.console.push(entry.does.clone());
     }
 }
 
@@ -233,12 +193,12 @@ impl Component for State {
         let pager = Pager::list(area, self.list, len);
         pager.draw(ctx, buf, |at, line, buf| {
             let Some(entry) = self.entry(at) else { return };
-            let key = match entry.goal {
-                Goal::Act(action) => ctx.key(action),
+            let key = match entry.does {
+                Command::Act(action) => ctx.key(action),
                 _ => String::new(),
             };
             Pen::new(buf, line, 0)
-                .cell(entry.kind(), kind, theme.style(Tone::Dim))
+                .cell(entry.kind, kind, theme.style(Tone::Dim))
                 .cell(&entry.name, names, theme.bold(Tone::Plain))
                 .skip(1)
                 .right(&key, KEYS, theme.style(Tone::Accent))
