@@ -1,7 +1,9 @@
 //! A new payment link: its text and its QR code. The text hides the payment token; the QR code contains it, since a
 //! payer scans the code.
 
-use qrcode::{Color as Module, EcLevel, QrCode};
+use qrcode::render::Renderer;
+use qrcode::render::unicode::Dense1x2;
+use qrcode::{EcLevel, QrCode};
 use ratatui::style::{Color, Style};
 
 use crate::domain::{AccountId, LinkRequest, PaymentLink};
@@ -19,7 +21,7 @@ keys! {
 }
 
 /// Light modules around a code: ISO/IEC 18004 requires four. Two remain readable on a small screen.
-const QUIET: [usize; 2] = [4, 2];
+const QUIET: [u16; 2] = [4, 2];
 
 #[derive(Debug, Clone)]
 pub struct State {
@@ -29,37 +31,24 @@ pub struct State {
     code: Option<Code>,
 }
 
-/// A QR code's modules, row by row; `true` is dark.
 #[derive(Clone)]
-struct Code {
-    side: usize,
-    dark: Vec<bool>,
-}
+struct Code(QrCode);
 
 impl std::fmt::Debug for Code {
     /// Hides the modules, which encode the payment token.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Code({} modules a side)", self.side)
+        write!(f, "Code({} modules a side)", self.0.width())
     }
 }
 
 impl State {
     pub fn new(account: AccountId, request: LinkRequest, link: PaymentLink) -> Self {
-        let code = QrCode::with_error_correction_level(link.url.expose(), EcLevel::L)
-            .ok()
-            .map(|code| Code {
-                side: code.width(),
-                dark: code
-                    .to_colors()
-                    .into_iter()
-                    .map(|module| module == Module::Dark)
-                    .collect(),
-            });
+        let code = QrCode::with_error_correction_level(link.url.expose(), EcLevel::L);
         Self {
             account,
             request,
             link,
-            code,
+            code: code.ok().map(Code),
         }
     }
 
@@ -79,20 +68,19 @@ impl State {
             paragraph(buf, area, &text, dim);
             return;
         }
-        let symbols = code.symbols(theme);
-        let fits = |symbol: &&Symbol<'_>| {
-            let Size { width, height } = symbol.size();
+        let fits = |quiet: &u16| {
+            let Size { width, height } = code.size(*quiet, theme);
             width <= area.width && height <= area.height
         };
-        if let Some(symbol) = symbols.iter().find(fits) {
-            let Size { width, height } = symbol.size();
+        if let Some(quiet) = QUIET.into_iter().find(fits) {
+            let Size { width, height } = code.size(quiet, theme);
             let air = (area.height - height).min(1);
             let [_, rows] = stack(area, [air, height]);
-            let [_, code] = split_columns(rows, (area.width - width) / 2);
-            symbol.draw(split_columns(code, width)[0], buf);
+            let [_, rows] = split_columns(rows, (area.width - width) / 2);
+            code.draw(quiet, theme, rows, buf);
             return;
         }
-        let [_, least] = symbols.map(|symbol| symbol.size());
+        let [_, least] = self.sizes(theme);
         // The frame, the lines above the code, and the footer.
         let rows_beside = self.rows_above(theme, screen) + 3;
         let text = format!(
@@ -116,9 +104,8 @@ impl State {
 
     /// The code's size with each quiet zone.
     fn sizes(&self, theme: &Theme) -> [Size; 2] {
-        let code = self.code.as_ref();
-        let size = |symbol: Symbol<'_>| symbol.size();
-        code.map_or([Size::ZERO; 2], |code| code.symbols(theme).map(size))
+        let sizes = |code: &Code| QUIET.map(|quiet| code.size(quiet, theme));
+        self.code.as_ref().map_or([Size::ZERO; 2], sizes)
     }
 
     fn rows_above(&self, theme: &Theme, screen: Rect) -> u16 {
@@ -184,77 +171,44 @@ impl Component for State {
 }
 
 impl Code {
-    /// The code as it is drawn, the largest first.
-    fn symbols<'a>(&'a self, theme: &'a Theme) -> [Symbol<'a>; 2] {
-        QUIET.map(|quiet| Symbol {
-            code: self,
-            quiet,
-            theme,
-        })
-    }
-}
-
-/// A code with a quiet zone around it.
-struct Symbol<'a> {
-    code: &'a Code,
-    quiet: usize,
-    theme: &'a Theme,
-}
-
-impl Symbol<'_> {
-    fn size(&self) -> Size {
-        let side = self.code.side + 2 * self.quiet;
-        if self.theme.is_ascii() {
+    fn size(&self, quiet: u16, theme: &Theme) -> Size {
+        let side = self.0.width() + 2 * usize::from(quiet);
+        if theme.is_ascii() {
             Size::new(cells(side * 2), cells(side))
         } else {
             Size::new(cells(side), cells(side.div_ceil(2)))
         }
     }
 
-    fn is_dark(&self, x: usize, y: usize) -> bool {
-        let side = self.code.side;
-        let at = |place: usize| place.checked_sub(self.quiet).filter(|at| *at < side);
-        match (at(x), at(y)) {
-            (Some(x), Some(y)) => self.code.dark[y * side + x],
-            _ => false,
-        }
-    }
-
     /// Draws dark on light in every theme: many scanners cannot read an inverted code.
-    fn draw(&self, area: Rect, buf: &mut Buffer) {
-        let theme = self.theme;
+    fn draw(&self, quiet: u16, theme: &Theme, area: Rect, buf: &mut Buffer) {
+        let (modules, side) = (self.0.to_colors(), self.0.width());
         let black = Color::Rgb(0, 0, 0);
         let white = Color::Rgb(255, 255, 255);
-        for row in 0..area.height {
-            for column in 0..area.width {
-                let (x, y) = (usize::from(column), usize::from(row));
-                let Some(cell) = buf.cell_mut((area.x + column, area.y + row)) else {
-                    continue;
-                };
-                if theme.is_ascii() {
-                    let dark = self.is_dark(x / 2, y);
-                    cell.set_symbol(" ").set_style(Style::new().bg(if dark {
-                        black
-                    } else {
-                        white
-                    }));
-                    continue;
-                }
-                let upper = self.is_dark(x, y * 2);
-                let lower = self.is_dark(x, y * 2 + 1);
-                // Without colours, a drawn cell is light on a dark terminal and dark on a light one.
-                let inked = |dark: bool| dark == (theme.has_color() || theme.is_light());
-                let symbol = match (inked(upper), inked(lower)) {
-                    (true, true) => "█",
-                    (true, false) => "▀",
-                    (false, true) => "▄",
-                    (false, false) => " ",
-                };
-                cell.set_symbol(symbol);
-                if theme.has_color() {
-                    cell.set_style(Style::new().fg(black).bg(white));
+        if theme.is_ascii() {
+            let mut code = Renderer::<char>::new(&modules, side, quiet.into());
+            let text = code.module_dimensions(2, 1).build();
+            for (line, row) in text.lines().zip(area.rows()) {
+                for (module, place) in line.chars().zip(row.columns()) {
+                    let color = if module == ' ' { white } else { black };
+                    let style = Style::new().bg(color);
+                    Pen::new(buf, place, 0).text(" ", style);
                 }
             }
+            return;
+        }
+        let mut code = Renderer::<Dense1x2>::new(&modules, side, quiet.into());
+        let style = if theme.has_color() {
+            Style::new().fg(black).bg(white)
+        } else {
+            Style::new()
+        };
+        // Without colours, a drawn cell is light on a dark terminal and dark on a light one.
+        if !theme.has_color() && !theme.is_light() {
+            code.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark);
+        }
+        for (line, row) in code.build().lines().zip(area.rows()) {
+            Pen::new(buf, row, 0).text(line, style);
         }
     }
 }
