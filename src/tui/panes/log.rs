@@ -57,7 +57,7 @@ enum InLedger {
 
 /// The selection and the filter of a log, whose rows are in the store.
 #[derive(Debug, Clone)]
-pub struct Log<T> {
+pub struct Log<T: LogRow> {
     pub list: List,
     pub widths: Widths,
     pub filter: Filter,
@@ -67,8 +67,11 @@ pub struct Log<T> {
     found_for: String,
     search: Search,
     ledger: InLedger,
+    /// The oldest of the loaded rows that follow one another in the ledger. Those that changed since may be older, with gaps
+    /// between.
+    joined: Option<T::Id>,
     /// The oldest row that a search of the ledger has found. Loaded rows may be older, with gaps between.
-    reached: Option<Arc<T>>,
+    reached: Option<T::Id>,
     /// The number of rows that arrived while an older one is selected; `None` while the newest is followed.
     paused: Option<usize>,
     /// Whether the ledger has no older rows.
@@ -77,7 +80,7 @@ pub struct Log<T> {
     loading: Option<String>,
 }
 
-impl<T> Default for Log<T> {
+impl<T: LogRow> Default for Log<T> {
     fn default() -> Self {
         Self {
             list: List::default(),
@@ -87,6 +90,7 @@ impl<T> Default for Log<T> {
             found_for: String::new(),
             search: Search::default(),
             ledger: InLedger::Due,
+            joined: None,
             reached: None,
             paused: None,
             is_exhausted: false,
@@ -170,6 +174,7 @@ impl<T: LogRow> Log<T> {
 
     /// Adds rows that follow one another in the ledger. One that is loaded already is newer.
     pub fn add(&mut self, rows: &[Arc<T>], store: &mut Store) {
+        self.joined = rows.last().map(|row| row.id()).or(self.joined);
         self.change(store, |log, store| {
             for row in rows {
                 if T::loaded(store).known(row.id()).is_none() {
@@ -221,6 +226,7 @@ impl<T: LogRow> Log<T> {
     fn cut(&mut self, max: usize, store: &mut Store) {
         if T::rows(store).cut(max) | self.found.cut(max) {
             self.is_exhausted = false;
+            self.joined = self.joined.max(T::loaded(store).back().map(|row| row.id()));
         }
     }
 
@@ -284,12 +290,13 @@ impl<T: LogRow> Log<T> {
     fn query_older(&mut self, ctx: &mut UpdateContext<'_>) {
         if self.can_load(ctx.store) {
             let oldest = if self.found_for.is_empty() {
-                let mut rows = T::loaded(ctx.store).iter();
-                rows.rfind(|row| row.is_saved())
+                let saved = T::loaded(ctx.store).iter().filter(|row| row.is_saved());
+                let mut ids = saved.map(|row| row.id());
+                ids.rfind(|id| self.joined.is_none_or(|joined| *id >= joined))
             } else {
-                self.reached.as_ref()
+                self.reached
             };
-            self.query(oldest.map(|row| row.id()), ctx);
+            self.query(oldest, ctx);
         }
     }
 
@@ -314,7 +321,7 @@ impl<T: LogRow> Log<T> {
             Ok(Found { rows, searched }) => {
                 // Fewer rows than requested: the ledger has no more.
                 self.is_exhausted = rows.len() < LOAD;
-                self.reached = rows.last().or(self.reached.as_ref()).cloned();
+                self.reached = rows.last().map(|row| row.id()).or(self.reached);
                 if let Some(searched) = searched {
                     self.ledger = InLedger::Searched(*searched);
                 }

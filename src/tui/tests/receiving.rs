@@ -414,6 +414,18 @@ fn a_job_that_failed_behind_all_loaded_callbacks_is_counted_and_an_alert_until_i
             .find(|it| it.key == alert);
         let alert_again = alert_again.expect("it failed again");
         assert!(alert_again.handled.is_none() && alert_again.what.contains("callback 1 to "));
+        model.overlays.clear();
+        let older = press(&mut model, "7o", now);
+        assert!(
+            matches!(
+                older[..],
+                [Effect::LoadDeliveries {
+                    before: Some(DeliveryId(300)),
+                    ..
+                }]
+            ),
+            "its row is no reason to skip those between: {older:?}"
+        );
         // Retried from elsewhere: the alert is then about the one before, and gone with the last.
         for (number, left) in [(2, 1), (1, 0)] {
             let mut retried = (*failed(number)).clone();
@@ -438,6 +450,37 @@ fn a_job_that_failed_behind_all_loaded_callbacks_is_counted_and_an_alert_until_i
             assert!(model.store.notices.is_empty(), "{number}");
         }
     }
+}
+
+#[test]
+fn older_callbacks_follow_those_that_are_loaded_also_after_a_flood_and_an_old_change() {
+    let (mut model, now) = (sized(sandbox_setup(), 120, 40), second(4));
+    let arrives = |model: &mut Model, number| {
+        let one = delivery(number, 3, "ORDER-9");
+        update(model, now, Msg::Delivery(one.into()));
+    };
+    let oldest = |model: &mut Model| match press(model, "<end>o", now)[..] {
+        [Effect::LoadDeliveries { before, .. }] => before,
+        ref effects => panic!("{effects:?}"),
+    };
+    // An old one changes while the profile opens.
+    arrives(&mut model, 1);
+    let mut ready = readiness(Vec::new(), Vec::new());
+    let loaded = (300..500).rev();
+    ready.saved.deliveries = loaded.map(|n| delivery(n, 3, "ORDER-9").into()).collect();
+    update(&mut model, now, Msg::Ready(ready));
+    press(&mut model, "7", now);
+    assert_eq!(oldest(&mut model), Some(DeliveryId(300)));
+    let rows = (100..300).rev().map(|n| delivery(n, 3, "ORDER-9").into());
+    update(&mut model, now, Msg::Deliveries(Ok(older(rows.collect()))));
+    press(&mut model, "<home>", now);
+    for number in 500..1_100 {
+        arrives(&mut model, number);
+    }
+    // The newest 500 are left, and an older one changes while another is looked at.
+    press(&mut model, "j", now);
+    arrives(&mut model, 450);
+    assert_eq!(oldest(&mut model), Some(DeliveryId(600)));
 }
 
 #[test]
