@@ -26,7 +26,7 @@ impl Model {
     pub(super) fn act_console(&mut self, action: ConsoleAction, io: &mut Io<'_>) {
         match action {
             ConsoleAction::Suspend => io.out.push(Effect::Suspend),
-            ConsoleAction::Quit if self.store.is_changing() => {
+            ConsoleAction::Quit if self.store.may_lose() => {
                 self.open(Box::new(questions::quit(Effect::Quit, &self.store)));
             }
             ConsoleAction::Quit | ConsoleAction::Leave => io.out.push(Effect::Quit),
@@ -183,13 +183,13 @@ impl Model {
         }
     }
 
-    /// Opens another profile, or asks first while a write request is in flight.
+    /// Opens another profile, or asks first while a write request is in flight or a payment is not saved.
     pub(super) fn switch_profile(&mut self, name: String, io: &mut Io<'_>) {
         if name == self.store.profile {
             return;
         }
         let switch = Effect::SwitchProfile(name);
-        if self.store.is_changing() {
+        if self.store.may_lose() {
             self.open(Box::new(questions::quit(switch, &self.store)));
         } else {
             io.out.push(switch);

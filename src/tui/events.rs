@@ -88,6 +88,12 @@ impl Store {
             .map(|(watch, seen)| Watched::stored(watch.clone(), seen.clone(), now))
             .collect();
         payments.sort_by_key(|watched| std::cmp::Reverse(watched.watch.since));
+        let mut unsaved: Vec<Watched> = self.unsaved_payments().cloned().collect();
+        for stored in &mut payments {
+            let found = unsaved.extract_if(.., |it| it.is(&stored.key())).next();
+            stored.unsaved = found.and_then(|it| it.unsaved);
+        }
+        payments.splice(0..0, unsaved);
         self.payments = payments;
         self.set_handled(ready.handled.clone());
         self.saved(&ready.saved);

@@ -71,4 +71,9 @@ impl Store {
                 .in_flight()
                 .any(|asked| asked.purpose == Purpose::Manage)
     }
+
+    /// Whether something would be lost with the console that the operator needs.
+    pub(super) fn may_lose(&self) -> bool {
+        self.is_changing() || self.unsaved_payments().next().is_some()
+    }
 }

@@ -181,6 +181,10 @@ impl Store {
         self.player_tokens = tokens
             .map(|(of, token)| (of.clone(), token.clone()))
             .collect();
+        // The ledger has no other copy of them.
+        let payments = before.unsaved_payments();
+        let payments = payments.filter(|it| self.known(&it.watch.account).is_some());
+        self.payments = payments.cloned().collect();
         self.zone = before.zone.clone();
         self.selected_payment.clone_from(&before.selected_payment);
         self.traffic.clone_from(&before.traffic);
@@ -253,6 +257,11 @@ impl Store {
     pub fn is_watched(&self, account: &AccountId, id: &PaymentId) -> bool {
         let mut all = self.payments.iter();
         all.any(|w| w.watch.account == *account && w.watch.id == *id)
+    }
+
+    /// The payments that the ledger could not save.
+    pub fn unsaved_payments(&self) -> impl Iterator<Item = &Watched> {
+        self.payments.iter().filter(|it| it.unsaved.is_some())
     }
 
     /// The payment of an exchange: the one that the request names.

@@ -11,7 +11,8 @@ const BODY_MAX: usize = 210;
 /// The most characters of a path: six rows.
 const PATH_MAX: usize = 430;
 
-/// Before the console quits, or opens another profile, while a write request waits for its response.
+/// Before the console quits, or opens another profile, while a write request waits for its response or the ledger could not
+/// save a payment.
 pub fn quit(then: Effect, store: &Store) -> Ask {
     let (title, verb, yes) = match then {
         Effect::SwitchProfile(_) => (
@@ -21,14 +22,22 @@ pub fn quit(then: Effect, store: &Store) -> Ask {
         ),
         _ => ("Quit", "quit", ("quit anyway", "quits now")),
     };
-    let text = format!(
-        "A write request is still waiting for its response. If you {verb} now, the response is lost."
-    );
+    let (what, lost, waits) = if store.is_changing() {
+        let what = "A write request is still waiting for its response";
+        (what, "the response", "waits for the response")
+    } else {
+        (
+            "A payment is not saved yet",
+            "it",
+            "waits until it is saved",
+        )
+    };
+    let text = format!("{what}. If you {verb} now, {lost} is lost.");
     Ask {
         title: title.into(),
         text: vec![(Tone::Plain, text)],
         yes,
-        no: ("wait", "waits for the response"),
+        no: ("wait", waits),
         live: store.is_live(),
         opens_itself: None,
         then: Then::Effect(then),

@@ -391,6 +391,7 @@ impl Component for State {
                 self.checked_after_callback(watch, result.clone(), ctx);
             }
             Msg::Notice(notice) if notice.is_ledger_back() => Self::save_again(ctx),
+            Msg::Ready(_) => Self::save_again(ctx),
             Msg::Exchange(exchange) => {
                 if let Some(watched) = checks::watched_of(exchange, ctx) {
                     watched.checked_here(exchange);

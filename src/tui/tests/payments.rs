@@ -151,6 +151,10 @@ fn a_typed_expectation_counts_only_once_it_is_saved() {
     update(&mut failed, second(2), Msg::Watched(new.clone(), result));
     assert_eq!(verdict(&failed, 0), Some(PaymentVerdict::NotCompared));
     assert!(screen(&failed, second(2), 120, 40).contains("the disk is full"));
+    // A removal that is undone meanwhile does not forget the amount.
+    press(&mut failed, "d", second(2));
+    let effects = press(&mut failed, "u", second(2));
+    assert_eq!(watch_effects(&effects), std::slice::from_ref(&new));
     // It is saved once the ledger can be used again.
     let back = Notice {
         level: Level::Info,

@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::domain::manage::Change;
-use crate::tui::msg::ConfigNews;
+use crate::tui::msg::{ConfigNews, NewWatch};
 use crate::tui::overlays::ask::Ask;
 use crate::tui::overlays::profiles;
 use crate::tui::store::Purpose;
+use crate::tui::watched::Watched;
 
 fn ready(setup: Setup) -> Model {
     let mut model = sized(setup, 120, 40);
@@ -222,6 +223,65 @@ fn reopened(model: &mut Model) {
     model.reopen(Model::new(setup).unwrap(), &[id("shop")], second(3));
     let (width, height) = (120, 40);
     update(model, second(3), Msg::Resized { width, height });
+}
+
+#[test]
+fn a_payment_that_could_not_be_saved_is_saved_once_its_profile_is_opened_anew() {
+    let mut model = live();
+    for (account, payment) in [("shop", "A-1"), ("shop", "A-2"), ("trial", "A-3")] {
+        let new = NewWatch {
+            account: id(account),
+            ..new_watch(payment, Some("5"))
+        };
+        let watch = Watch::new(new.account.clone(), new.id.clone(), START);
+        let watched = Watched::new(watch, Vec::new(), second(1));
+        model.store.payments.push(watched);
+        let full = Err(Problem::new(ProblemKind::Local, "the disk is full", ""));
+        update(&mut model, second(1), Msg::Watched(new, full));
+    }
+    reopened(&mut model);
+    let watch = |payment| Watch {
+        account: id("shop"),
+        ..watch(payment, None)
+    };
+    let mut ready = readiness(Vec::new(), Vec::new());
+    ready.watches = ["A-2", "B-1"].map(|of| (watch(of), Vec::new())).into();
+    let effects = update(&mut model, second(3), Msg::Ready(ready));
+    let saved = effects.iter().filter_map(|effect| match effect {
+        Effect::Watch(new) => Some((new.id.as_str(), new.expected.clone())),
+        _ => None,
+    });
+    let sum = || Some(emt("5"));
+    assert_eq!(saved.collect::<Vec<_>>(), [("A-1", sum()), ("A-2", sum())]);
+    let listed = model.store.payments.iter();
+    let listed = listed.map(|watched| watched.watch.id.as_str());
+    assert_eq!(
+        listed.collect::<Vec<_>>(),
+        ["A-1", "A-2", "B-1"],
+        "extra has none"
+    );
+}
+
+#[test]
+fn a_payment_that_could_not_be_saved_is_asked_about_before_the_console_ends() {
+    let mut model = ready(sandbox_setup());
+    let (new, why) = (new_watch("ORDER-1042", Some("5")), "the disk is full");
+    let full = Err(Problem::new(ProblemKind::Local, why, ""));
+    update(&mut model, second(1), Msg::Watched(new.clone(), full));
+    for (keys, verb, then) in [
+        ("q", "quit", Effect::Quit),
+        ("Pj<enter>", "switch", Effect::SwitchProfile("live".into())),
+    ] {
+        let mut model = model.clone();
+        assert_eq!(press(&mut model, keys, second(1)), []);
+        let shown = screen(&model, second(1), 120, 40);
+        let asks = format!("A payment is not saved yet. If you {verb} now");
+        assert!(shown.contains(&asks), "{shown}");
+        assert_eq!(press(&mut model, "y", second(1)), [then]);
+    }
+    assert!(!model.is_busy(), "a mended config file may mend the ledger");
+    update(&mut model, second(2), Msg::Watched(new, Ok(None)));
+    assert_eq!(press(&mut model, "q", second(2)), [Effect::Quit]);
 }
 
 #[test]

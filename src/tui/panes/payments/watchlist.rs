@@ -155,10 +155,9 @@ impl State {
     }
 
     pub(super) fn save_again(ctx: &mut UpdateContext<'_>) {
-        let unsaved = ctx.store.payments.iter_mut();
-        for new in unsaved.filter_map(|watched| watched.unsaved.take()) {
-            ctx.out.push(Effect::Watch(new));
-        }
+        let unsaved = ctx.store.payments.iter();
+        let unsaved = unsaved.filter_map(|watched| watched.unsaved.clone());
+        ctx.out.extend(unsaved.map(Effect::Watch));
     }
 
     /// Takes over the stored watch list, which another process may have changed.
@@ -323,7 +322,9 @@ impl State {
             let key = watched.key();
             self.off.retain(|off| *off != key);
             self.leaving.remove(&key);
-            ctx.out.push(Effect::Watch(again(&watched.watch)));
+            let unsaved = watched.unsaved.clone();
+            let new = unsaved.unwrap_or_else(|| again(&watched.watch));
+            ctx.out.push(Effect::Watch(new));
             watched.poll_soon(ctx.now);
             watched.is_stored = false;
             let at = at.min(ctx.store.payments.len());
