@@ -345,10 +345,12 @@ impl Component for State {
         if self.selected.is_some() || self.list.selected > 0 {
             self.selected = key;
         }
-        // A mark of a removed payment would count in "2 of 3 marked".
-        let all = &store.payments;
-        self.marked
-            .retain(|key| all.iter().any(|watched| watched.is(key)));
+        // A mark of a removed payment would count in "2 of 3 marked". Before the list is read, none is known to be removed.
+        if store.is_ready() && !store.is_unread {
+            let all = &store.payments;
+            self.marked
+                .retain(|key| all.iter().any(|watched| watched.is(key)));
+        }
     }
 
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {

@@ -285,6 +285,40 @@ fn a_payment_that_could_not_be_saved_is_asked_about_before_the_console_ends() {
 }
 
 #[test]
+fn marks_stay_while_the_profile_is_opened_anew_and_its_ledger_cannot_be_read() {
+    let mut model = live();
+    let watches = || {
+        let all = ["A-1", "A-2", "A-3"].into_iter();
+        let shops = all.zip(0..).map(|(payment, at)| Watch {
+            account: id("shop"),
+            since: second(at).wall,
+            ..watch(payment, None)
+        });
+        shops.collect::<Vec<Watch>>()
+    };
+    let stored = watches().into_iter().map(|watch| (watch, Vec::new()));
+    let ready = readiness(stored.collect(), Vec::new());
+    update(&mut model, second(1), Msg::Ready(ready));
+    let copied = |effects: &[Effect]| explorer::copied(effects).to_owned();
+    press(&mut model, "  ", second(1));
+    let marked = copied(&press(&mut model, "y", second(1)));
+    assert_eq!(marked.lines().count(), 2);
+    reopened(&mut model);
+    let mut unread = readiness(Vec::new(), Vec::new());
+    unread.is_unread = true;
+    update(&mut model, second(3), Msg::Ready(unread));
+    let list = Watchlist {
+        watches: watches(),
+        handled: Vec::new(),
+    };
+    let seen = Vec::new();
+    update(&mut model, second(3), Msg::Watchlist { list, seen });
+    let saved = msg::Saved::default();
+    update(&mut model, second(3), Msg::Saved(saved));
+    assert_eq!(copied(&press(&mut model, "y", second(3))), marked);
+}
+
+#[test]
 fn only_unchanged_accounts_stay_armed_while_the_screen_stays() {
     let mut model = live();
     for name in ["shop", "outlet"] {
