@@ -183,6 +183,12 @@ pub fn about(account: &AccountId, id: &PaymentId) -> String {
     format!("payment {account} {}", id.as_str())
 }
 
+/// Whether the subject of a notice, or the key of an alert, is a payment.
+#[must_use]
+pub fn is_about_payment(subject: &str) -> bool {
+    subject.starts_with("payment ")
+}
+
 /// An alert that was marked as handled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handled {

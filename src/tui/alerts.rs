@@ -7,6 +7,8 @@ use crate::domain::{
     REFUSED_IN_A_ROW, Verdict, WallTime, is_about_hook, notice_alert,
 };
 
+use crate::domain::payment::is_about_payment;
+
 use super::deliveries;
 use super::jobs;
 use super::msg::{Level, Notice, WatchKey};
@@ -318,7 +320,8 @@ fn notices(store: &Store) -> impl Iterator<Item = Alert> {
         about == LISTENER
             || is_about_hook(about)
             || jobs::is_about_failed(about)
-            || store.payments.iter().any(|watched| watched.is_about(about))
+            // While it is watched, its state is the alert.
+            || is_about_payment(about)
     };
     let warnings = store.notices.iter().filter(|n| n.level > Level::Info);
     warnings

@@ -359,8 +359,11 @@ impl Store {
         for request in requests {
             self.cancel(request, out);
         }
-        self.payments
-            .retain(|watched| watched.watch.account != *account);
+        let its = |watched: &mut Watched| watched.watch.account == *account;
+        let removed: Vec<Watched> = self.payments.extract_if(.., its).collect();
+        for watched in removed {
+            self.dismiss(&watched.about());
+        }
         self.player_tokens.retain(|(of, _), _| of != account);
         self.accounts.retain(|known| known.id() != account);
     }
@@ -458,9 +461,13 @@ impl Store {
 
     /// Dismisses the notice that repeats an alert.
     pub fn dismiss_alert(&mut self, alert: &str) {
-        let mut all = self.notices.iter();
-        let found = all.find(|notice| notice_alert(&notice.about) == alert);
-        if let Some(about) = found.map(|notice| notice.about.clone()) {
+        // The alert of a payment also names the verdict.
+        let payment = alert.rsplit_once(' ').map_or("", |(about, _)| about);
+        let is_repeated = |about: &&String| {
+            notice_alert(about) == alert || [alert, payment].contains(&about.as_str())
+        };
+        let mut all = self.notices.iter().map(|notice| &notice.about);
+        if let Some(about) = all.find(is_repeated).cloned() {
             self.dismiss(&about);
         }
     }

@@ -127,14 +127,6 @@ impl Watched {
         self.watch.about()
     }
 
-    /// Whether a notice is about it.
-    pub fn is_about(&self, about: &str) -> bool {
-        let account = self.watch.account.as_str();
-        let rest = about.strip_prefix("payment ");
-        let rest = rest.and_then(|rest| rest.strip_prefix(account));
-        rest.and_then(|rest| rest.strip_prefix(' ')) == Some(self.watch.id.as_str())
-    }
-
     /// The stable name of its alert. A new verdict is a new alert.
     pub fn alert_key(&self) -> String {
         let verdict = self.verdict().map_or("", PaymentVerdict::as_str);

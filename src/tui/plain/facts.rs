@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::words::{self, without_signs};
+use crate::domain::payment::is_about_payment;
 use crate::domain::{
     AccountId, BudgetGauge, CredentialState, CredentialStatus, Listening, Now, WallTime,
     notice_alert, time,
@@ -220,7 +221,8 @@ impl Fact {
 /// All that holds now, in a run that began at `started`. Of one name, the first counts: what is wrong comes first.
 pub fn facts(store: &Store, started: Now, now: Now) -> Vec<Fact> {
     let alerts = alerts::all(store).into_iter();
-    let alerts = alerts.filter(|alert| !is_of_payment(&alert.key));
+    // Its state, below, says as much.
+    let alerts = alerts.filter(|alert| !is_about_payment(&alert.key));
     let mut facts: Vec<Fact> = alerts.map(Fact::of_alert).collect();
     for known in &store.accounts {
         for gauge in known.budgets(now) {
@@ -241,12 +243,11 @@ pub fn facts(store: &Store, started: Now, now: Now) -> Vec<Fact> {
     }
     // The others are alerts, and those of the receiver repeat the line above.
     let notices = store.notices.iter().filter(|it| it.level == Level::Info);
-    for notice in notices.filter(|it| it.about != LISTENER) {
+    let notices = notices.filter(|it| it.about != LISTENER && !is_about_payment(&it.about));
+    facts.extend(notices.map(|notice| {
         let (key, line) = (notice_alert(&notice.about), without_signs(&notice.text));
-        if !is_of_payment(&key) {
-            facts.push(Fact::new(key, line.clone(), line));
-        }
-    }
+        Fact::new(key, line.clone(), line)
+    }));
     facts
 }
 
@@ -326,11 +327,6 @@ pub fn is_since(at: WallTime, started: Now, now: Now) -> bool {
 /// The name of an account's credentials.
 fn credentials(account: &AccountId) -> String {
     format!("credentials {account}")
-}
-
-/// Whether an alert or a notice of this name repeats the state of a payment.
-fn is_of_payment(key: &str) -> bool {
-    key.trim_start_matches("notice ").starts_with("payment ")
 }
 
 fn payment_words(watched: &Watched, word: &str, now: Now) -> String {

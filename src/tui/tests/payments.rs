@@ -823,6 +823,65 @@ fn an_alert_leads_to_its_payment_and_is_handled_once() {
 }
 
 #[test]
+fn a_payment_that_is_no_longer_watched_is_no_alert_and_its_notice_is_gone() {
+    type Removal = fn(&mut Model);
+    let removals: [(&str, Removal); 3] = [
+        ("here", |model| drop(press(model, "d", second(2)))),
+        ("elsewhere", |model| {
+            let (list, seen) = (Watchlist::default(), Vec::new());
+            update(model, second(2), Msg::Watchlist { list, seen });
+        }),
+        ("its account", |model| {
+            model.store.forget(&shop(), &mut Vec::new());
+        }),
+    ];
+    for (what, remove) in removals {
+        let mut model = underpaid();
+        let about = model.store.payments[0].about();
+        let less = |about: &str| msg::Notice {
+            level: msg::Level::Error,
+            about: about.to_owned(),
+            text: "less than expected".into(),
+        };
+        model.store.notice(less(&about), second(0));
+        model.store.notice(less("disk"), second(0));
+        remove(&mut model);
+        let left = model.store.notices.iter().map(|it| it.about.as_str());
+        assert_eq!(left.collect::<Vec<_>>(), ["disk"], "removed {what}");
+        // A check that was under way when it was removed may still report it.
+        model.store.notice(less(&about), second(2));
+        assert_eq!(alerts::count(&model.store), 1, "removed {what}");
+    }
+}
+
+#[test]
+fn the_notice_that_repeats_an_alert_goes_when_it_is_handled() {
+    let down = Listening::Down {
+        address: "127.0.0.1:8787".into(),
+        why: "in use".into(),
+        since: second(0).wall,
+    };
+    let about = "payment kanga LIVE-1";
+    for (subject, msg, others) in [
+        (about, None, "payment kanga LIVE"),
+        ("listener", Some(Msg::Listening(down)), about),
+    ] {
+        let mut model = msg.as_ref().map_or_else(underpaid, |_| ready(Vec::new()));
+        for about in [subject, others] {
+            let (level, text) = (msg::Level::Error, "wrong".to_owned());
+            let about = about.to_owned();
+            model
+                .store
+                .notice(msg::Notice { level, about, text }, second(0));
+        }
+        msg.map(|msg| update(&mut model, second(0), msg));
+        press(&mut model, "!m", second(1));
+        let left = model.store.notices.iter().map(|it| it.about.as_str());
+        assert_eq!(left.collect::<Vec<_>>(), [others]);
+    }
+}
+
+#[test]
 fn a_key_in_the_list_of_alerts_is_about_the_alert_that_was_selected() {
     let mut model = many();
     press(&mut model, "!j", second(400));

@@ -177,21 +177,24 @@ impl State {
             .collect();
         // A list read before a removal was saved still has the payment.
         stored.retain(|key, _| !self.leaving.contains(key) && store.known(&key.0).is_some());
-        store
-            .payments
-            .retain_mut(|watched| match stored.remove(&watched.key()) {
-                Some(watch) => {
-                    watched.is_stored = true;
-                    watched.watch = watch;
-                    // Of one that was added here, the ledger may know more.
-                    for seen in seen.remove(&watched.key()).iter().flatten() {
-                        watched.observed(seen, now);
-                    }
-                    true
-                }
+        let mut gone = Vec::new();
+        store.payments.retain_mut(|watched| {
+            let Some(watch) = stored.remove(&watched.key()) else {
+                gone.extend(watched.is_stored.then(|| watched.about()));
                 // One that is being added is not on the stored list yet.
-                None => !watched.is_stored,
-            });
+                return !watched.is_stored;
+            };
+            watched.is_stored = true;
+            watched.watch = watch;
+            // Of one that was added here, the ledger may know more.
+            for seen in seen.remove(&watched.key()).iter().flatten() {
+                watched.observed(seen, now);
+            }
+            true
+        });
+        for about in gone {
+            store.dismiss(&about);
+        }
         let mut new: Vec<Watch> = stored.into_values().collect();
         new.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
         // The newest on top.
@@ -260,6 +263,7 @@ impl State {
             if let Some(request) = removed_payment.asking.take() {
                 ctx.store.cancel(request, ctx.out);
             }
+            ctx.store.dismiss(&removed_payment.about());
             ctx.out.push(Effect::Unwatch(key.clone()));
             if self.off.len() == OFF_MAX {
                 self.off.pop_front();
