@@ -292,9 +292,17 @@ impl Component for State {
 
     fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
         match action {
-            Action::CheckTimeline => ctx.store.is_watched(&self.account, &self.payment),
+            Action::CheckTimeline => {
+                let key = (self.account.clone(), self.payment.clone());
+                let mut all = ctx.store.payments.iter().filter(|it| it.is(&key));
+                all.any(|watched| ctx.store.can_check(watched))
+            }
             Action::OpenHappening | Action::AllCalls | Action::CopyTimelineId => true,
         }
+    }
+
+    fn why_not(&self, action: Action, _ctx: ViewContext<'_>) -> Option<&'static str> {
+        (action == Action::CheckTimeline).then_some(payments::IS_CHECKED)
     }
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {

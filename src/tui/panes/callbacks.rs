@@ -233,8 +233,14 @@ impl Component for State {
     }
 
     fn why_not(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str> {
-        let full = self.log.why_not_older(ctx.store);
-        full.filter(|_| action == Action::OlderCallbacks)
+        match action {
+            Action::OlderCallbacks => self.log.why_not_older(ctx.store),
+            Action::CopySubject => {
+                let selected = self.selected(ctx.store);
+                selected.map(|_| "it names no payment or player")
+            }
+            _ => None,
+        }
     }
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {

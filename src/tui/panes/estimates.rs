@@ -236,9 +236,15 @@ impl Component for State {
     fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
         let can = match action {
             Action::Quote => ctx.store.any_can(Ability::Estimates),
-            Action::Refresh | Action::AutoRefresh => self.question.is_some(),
+            Action::Refresh => self.question.is_some() && self.request.is_none(),
+            Action::AutoRefresh => self.question.is_some(),
         };
         can && ctx.store.is_ready()
+    }
+
+    fn why_not(&self, action: Action, _ctx: ViewContext<'_>) -> Option<&'static str> {
+        let in_progress = self.request.filter(|_| action == Action::Refresh);
+        in_progress.map(|_| "an estimate is in progress")
     }
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {

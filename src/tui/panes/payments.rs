@@ -45,6 +45,9 @@ keys! {
     }
 }
 
+/// Why a payment cannot be checked now.
+pub const IS_CHECKED: &str = "a check is in progress";
+
 /// The selection, the marks, the filter, and what was removed last.
 #[derive(Debug, Clone, Default)]
 pub struct State {
@@ -146,9 +149,13 @@ impl Component for State {
         // A closure, because finding the selected payment sorts the list.
         let selected = || self.selected(store);
         let can = match action {
-            Action::Check => {
-                !self.marked.is_empty() || selected().is_some_and(|w| w.asking.is_none())
-            }
+            Action::Check => match self.chosen(store).as_slice() {
+                [one] => {
+                    let mut all = store.payments.iter().filter(|it| it.is(one));
+                    all.any(|watched| store.can_check(watched))
+                }
+                many => !many.is_empty(),
+            },
             Action::RemoveWatch
             | Action::CopyId
             | Action::PaymentTimeline
@@ -162,6 +169,11 @@ impl Component for State {
             Action::AddWatch => store.any_can(Ability::Payments),
         };
         can && store.is_ready()
+    }
+
+    fn why_not(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str> {
+        let is_checked = action == Action::Check && !ctx.store.payments.is_empty();
+        is_checked.then_some(IS_CHECKED)
     }
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {

@@ -139,8 +139,10 @@ impl Component for State {
     }
 
     fn why_not(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str> {
-        let full = self.log.why_not_older(ctx.store);
-        full.filter(|_| action == Action::LoadOlder)
+        match action {
+            Action::LoadOlder => self.log.why_not_older(ctx.store),
+            _ => self.waiting_at.map(|_| "it waits and was not sent yet"),
+        }
     }
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {

@@ -18,12 +18,23 @@ const POLL_BURST: u32 = 20;
 const POLLS_MAX: usize = 8;
 
 impl Store {
-    /// Checks a payment, unless a check is in progress.
+    /// Whether no check of a payment is in progress, but for one in the background that waits and makes way.
+    pub fn can_check(&self, watched: &Watched) -> bool {
+        watched.asking.is_none_or(|request| {
+            let asked = self.in_flight_for(request);
+            self.waiting.contains_key(&request) && asked.is_some_and(|asked| asked.background)
+        })
+    }
+
+    /// Checks a payment, if [`Self::can_check`] says so.
     pub fn check(&mut self, at: usize, background: bool, out: &mut Vec<Effect>) {
-        let Some(watched) = self.payments.get(at).filter(|w| w.asking.is_none()) else {
+        let Some(watched) = self.payments.get(at).filter(|it| self.can_check(it)) else {
             return;
         };
-        let watch = watched.watch.clone();
+        let (watch, asking) = (watched.watch.clone(), watched.asking);
+        if let Some(waiting) = asking {
+            self.cancel(waiting, out);
+        }
         let op = Op::CheckPayment(watch.id);
         self.payments[at].asking = Some(self.ask(watch.account, op, background, out));
     }

@@ -42,6 +42,8 @@ pub struct InFlight {
     pub account: AccountId,
     pub purpose: Purpose,
     pub writes: bool,
+    /// Whether the console sends it by itself, after what the operator asks for.
+    pub background: bool,
 }
 
 impl Store {
@@ -56,7 +58,12 @@ impl Store {
         background: bool,
         out: &mut Vec<Effect>,
     ) -> RequestId {
-        let request = self.began(&account, Purpose::from(&op), op.writes());
+        let request = self.began(InFlight {
+            account: account.clone(),
+            purpose: Purpose::from(&op),
+            writes: op.writes(),
+            background,
+        });
         out.push(Effect::Ask {
             request,
             account,
@@ -72,13 +79,8 @@ impl Store {
         RequestId(self.last_request)
     }
 
-    fn began(&mut self, account: &AccountId, purpose: Purpose, writes: bool) -> RequestId {
+    fn began(&mut self, asked: InFlight) -> RequestId {
         let request = self.number();
-        let asked = InFlight {
-            account: account.clone(),
-            purpose,
-            writes,
-        };
         self.in_flight.insert(request, asked);
         request
     }
@@ -89,7 +91,12 @@ impl Store {
         change: Change,
         out: &mut Vec<Effect>,
     ) -> RequestId {
-        let request = self.began(account, Purpose::Manage, false);
+        let request = self.began(InFlight {
+            account: account.clone(),
+            purpose: Purpose::Manage,
+            writes: false,
+            background: false,
+        });
         out.push(Effect::Manage(request, change));
         request
     }

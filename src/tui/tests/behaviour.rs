@@ -848,3 +848,37 @@ fn whole_or_first(cut: bool) -> &'static str {
         "the body"
     }
 }
+
+#[test]
+fn a_key_that_does_nothing_gives_the_reason() {
+    let mut model = busy();
+    let nameless = Delivery {
+        subject: None,
+        ..received::delivery(99, 3, "A-17")
+    };
+    update(&mut model, second(3), Msg::Delivery(nameless.into()));
+    let waiting = Waiting {
+        left: None,
+        account: shop(),
+        method: "GET".into(),
+        path: "/v1/offers".into(),
+        about: String::new(),
+        why: "rate limit reached".into(),
+        until: None,
+    };
+    let waits = Msg::Waiting(RequestId(900), Some(waiting));
+    update(&mut model, second(4), waits);
+    let waits = "it waits and was not sent yet";
+    for (before, key, reason) in [
+        ("7<home>", "y", "it names no payment or player"),
+        ("4r", "r", "an estimate is in progress"),
+        ("5x", "<enter>", waits),
+        ("5", "Y", waits),
+        ("5", "t", waits),
+    ] {
+        press(&mut model, before, second(4));
+        assert_eq!(receiving::press(&mut model, key, second(4)), []);
+        let text = model.store.flash.clone().unwrap().text;
+        assert!(text.ends_with(&format!(": {reason}")), "{text}");
+    }
+}

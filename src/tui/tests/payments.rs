@@ -882,6 +882,50 @@ fn the_notice_that_repeats_an_alert_goes_when_it_is_handled() {
 }
 
 #[test]
+fn the_operators_check_takes_the_place_of_one_by_the_console_that_waits_and_of_no_other() {
+    for open in ["", " ", "t"] {
+        let mut model = ready(vec![(watch("A-17", None), Vec::new())]);
+        press(&mut model, open, second(1));
+        let first = model.store.payments[0].asking.unwrap();
+        let waits = |model: &mut Model, request| {
+            let waiting = Waiting {
+                left: None,
+                account: shop(),
+                method: "POST".into(),
+                path: "/api/v2/tpg/transaction".into(),
+                about: "A-17".into(),
+                why: "rate limit reached".into(),
+                until: Some(second(40).mono),
+            };
+            update(model, second(1), Msg::Waiting(request, Some(waiting)));
+        };
+        let refused = |model: &mut Model| {
+            assert_eq!(press(model, "c", second(1)), [], "{open:?}");
+            let text = model.store.flash.clone().unwrap().text;
+            assert!(text.ends_with(": a check is in progress"), "{text}");
+        };
+        refused(&mut model);
+        waits(&mut model, first);
+        let effects = press(&mut model, "c", second(1));
+        let [
+            Effect::Cancel(cancelled),
+            Effect::Ask {
+                request,
+                background: false,
+                ..
+            },
+        ] = effects[..]
+        else {
+            panic!("{open:?}: {effects:?}");
+        };
+        assert_eq!(cancelled, first);
+        assert_eq!(model.store.payments[0].asking, Some(request));
+        waits(&mut model, request);
+        refused(&mut model);
+    }
+}
+
+#[test]
 fn a_key_in_the_list_of_alerts_is_about_the_alert_that_was_selected() {
     let mut model = many();
     press(&mut model, "!j", second(400));
