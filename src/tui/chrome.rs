@@ -286,7 +286,7 @@ pub fn draw_failed(problem: &Problem, ctx: ViewContext<'_>, area: Rect, buf: &mu
     let left = paragraph(buf, below(area, 2), &problem.message, plain);
     let left = paragraph(buf, below(left, 1), &problem.hint, dim);
     let text = format!(
-        "{} quits, {} switches the profile.",
+        "{} quits, {} opens this or another profile.",
         ctx.key(ConsoleAction::Quit),
         ctx.key(ConsoleAction::Profiles)
     );

@@ -183,9 +183,10 @@ impl Model {
         }
     }
 
-    /// Opens another profile, or asks first while a write request is in flight or a payment is not saved.
+    /// Opens another profile, or the current one where that has failed. Asks first while a write request is in flight or a
+    /// payment is not saved.
     pub(super) fn switch_profile(&mut self, name: String, io: &mut Io<'_>) {
-        if name == self.store.profile {
+        if name == self.store.profile && !self.has_failed() {
             return;
         }
         let switch = Effect::SwitchProfile(name);

@@ -176,6 +176,26 @@ fn a_config_whose_deck_cannot_be_opened_leaves_the_open_one_at_work() {
 }
 
 #[test]
+fn a_profile_that_cannot_be_opened_is_tried_again_by_its_name() {
+    let peer = Peer::start(vec![json(ACTIVE)]);
+    let place = Place::with_shop(&peer.url);
+    assert_eq!(place.run(&["payments", "add", "A-17"]).code, 0);
+    let set_version = |version: i64| {
+        let ledger = rusqlite::Connection::open(place.state().join("ledger.db")).unwrap();
+        let before = ledger.pragma_query_value(None, "user_version", |row| row.get(0));
+        ledger.pragma_update(None, "user_version", version).unwrap();
+        before.unwrap()
+    };
+    let version = set_version(99);
+    let mut terminal = opened(&place);
+    terminal.sees("P opens this or another profile");
+    set_version(version);
+    terminal.send("P\r");
+    terminal.sees("A-17");
+    quit(terminal);
+}
+
+#[test]
 fn the_first_account_is_added_from_the_sandbox_and_its_profile_opens() {
     let served = Served::start(&Place::new(), &[]);
     let mut place = Place::new();

@@ -448,7 +448,7 @@ fn a_profile_that_cannot_be_opened_is_left_for_another_one_or_opened_anew() {
     assert!(!model.is_busy(), "a mended config file opens it");
     let shown = screen(&model, second(0), 120, 40);
     assert!(
-        shown.contains("q quits, P switches the profile."),
+        shown.contains("q quits, P opens this or another profile."),
         "{shown}"
     );
     assert_eq!(press(&mut model, "?1a:", second(1)), []);
@@ -460,6 +460,8 @@ fn a_profile_that_cannot_be_opened_is_left_for_another_one_or_opened_anew() {
         "{shown}"
     );
     assert!(shown.contains("Enter switch"), "{shown}");
-    let effects = press(&mut model, "k<enter>", second(1));
-    assert_eq!(effects, [Effect::SwitchProfile("sandbox".into())]);
+    for (keys, name) in [("<enter>", "live"), ("Pk<enter>", "sandbox")] {
+        let effects = press(&mut model, keys, second(1));
+        assert_eq!(effects, [Effect::SwitchProfile(name.into())]);
+    }
 }
