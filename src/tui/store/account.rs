@@ -80,11 +80,6 @@ impl AccountState {
         self.budgets.sort_by_key(|(gauge, _)| gauge.counts);
     }
 
-    /// Whether the last gauge says that the provider answered 429 and a hold is on.
-    pub fn is_held(&self) -> bool {
-        self.budgets.iter().any(|(gauge, _)| gauge.held.is_some())
-    }
-
     /// The rate limits now. After a whole period without an update, all slots of one are free.
     pub fn budgets(&self, now: Now) -> impl Iterator<Item = BudgetGauge> + '_ {
         self.budgets.iter().map(move |(gauge, updated)| {

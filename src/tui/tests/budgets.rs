@@ -140,6 +140,12 @@ fn a_hold_after_a_429_is_lifted_where_no_request_waits() {
     assert_eq!(press(&mut model, "x", second(2)), lifts);
     let text = screen(&model, second(2), 140, 40);
     assert!(text.contains("kinguin: pause ended;"), "{text}");
+    let offers = |model: &Model, at: u64| {
+        let cancel = panes::requests::Action::CancelWaiting.into();
+        model.can(cancel, second(at))
+    };
+    assert!(offers(&model, 2));
+    assert!(!offers(&model, 3 * 3600 + 1), "it is over by itself");
     report(&mut model, 3, "kinguin", gauge(Counts::Writes, 17, 2000));
     assert_eq!(press(&mut model, "x", second(3)), []);
 }
