@@ -36,7 +36,10 @@ impl Notifier {
     pub fn review(&mut self, store: &Store, now: Now) -> Vec<Effect> {
         let mut effects = Vec::new();
         let mut open = alerts::all(store);
-        open.retain(|alert| alert.handled.is_none());
+        // The next failure after a handled one is another one.
+        for handled in open.extract_if(.., |alert| alert.handled.is_some()) {
+            self.notified.remove(&handled.key);
+        }
         let title = title(&store.profile, open.len());
         if title != self.title {
             self.title.clone_from(&title);

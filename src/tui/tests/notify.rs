@@ -189,6 +189,22 @@ fn an_alert_that_was_handled_elsewhere_while_it_waited_is_not_notified() {
 }
 
 #[test]
+fn a_failure_after_one_that_was_handled_is_notified() {
+    let about = "hook on_paid of A-17 (shop)";
+    let mut model = quiet();
+    warn(&mut model, 1, about);
+    assert_eq!(notified(&mut model, 1).len(), 1);
+    let (watches, seen) = (Vec::new(), Vec::new());
+    let handled = vec![testing::handled(&notice_alert(about), second(2).wall)];
+    let list = Watchlist { watches, handled };
+    update(&mut model, second(2), Msg::Watchlist { list, seen });
+    assert_eq!(notified(&mut model, 2), [""; 0]);
+    warn(&mut model, 30, about);
+    assert_eq!(notified(&mut model, 30).len(), 1);
+    assert_eq!(notified(&mut model, 60), [""; 0]);
+}
+
+#[test]
 fn refused_callbacks_in_a_row_are_an_alert_until_a_genuine_one_comes() {
     let mut model = quiet();
     let mut comes = |number: i64, verdict, wanted: usize| {
