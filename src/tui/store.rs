@@ -191,6 +191,8 @@ impl Store {
         self.notices.clone_from(&before.notices);
         self.failed_hooks.clone_from(&before.failed_hooks);
         self.raised.clone_from(&before.raised);
+        // The next receiver says how it is.
+        self.dismiss(LISTENER);
         self.handled.clone_from(&before.handled);
         self.last_request = before.last_request;
         self.polled_until = before.polled_until;

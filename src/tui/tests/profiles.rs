@@ -319,6 +319,25 @@ fn marks_stay_while_the_profile_is_opened_anew_and_its_ledger_cannot_be_read() {
 }
 
 #[test]
+fn a_receiver_that_works_after_its_profile_was_opened_anew_is_not_said_to_fail() {
+    let mut model = live();
+    let down = Listening::Down {
+        address: "127.0.0.1:8787".into(),
+        why: "in use".into(),
+        since: second(1).wall,
+    };
+    update(&mut model, second(1), Msg::Listening(down));
+    assert_eq!(model.store.notices.len(), 1);
+    reopened(&mut model);
+    update(
+        &mut model,
+        second(3),
+        Msg::Listening(testing::received::up(3)),
+    );
+    assert_eq!(model.store.notices, []);
+}
+
+#[test]
 fn only_unchanged_accounts_stay_armed_while_the_screen_stays() {
     let mut model = live();
     for name in ["shop", "outlet"] {
