@@ -674,6 +674,25 @@ fn past_calls_are_taken_up_again() {
 }
 
 #[test]
+fn a_call_whose_response_made_way_for_later_ones_was_sent() {
+    let mut model = exploring(sandbox_setup());
+    send(&mut model, "one offer", second(1));
+    for (at, letters) in (1..=51).map(|at| (at, if at == 1 { "" } else { "page by page" })) {
+        let request = model.store.requests().next();
+        let request = request.unwrap_or_else(|| send(&mut model, letters, second(at)).0);
+        explored_result(&mut model, second(at), request, Ok(explored("{}")));
+        press(&mut model, "<esc><esc><esc>", second(at));
+    }
+    press(&mut model, "/one offer<enter><enter>", second(60));
+    let shown = screen(&model, second(60), 120, 40);
+    assert!(
+        shown.contains("Sent; its response is no longer in memory."),
+        "{shown}"
+    );
+    assert!(!shown.contains("Not sent yet"), "{shown}");
+}
+
+#[test]
 fn nothing_to_explore() {
     let mut setup = sandbox_setup();
     setup.accounts.clear();

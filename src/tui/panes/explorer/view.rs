@@ -232,12 +232,14 @@ impl State {
             return search.and_then(|search| search.draw(theme, line, buf));
         }
         if self.response.is_none() || self.past().is_none() {
-            let words = if ctx.store.is_ready() {
+            let words = if !ctx.store.is_ready() {
+                "Opening: sending is possible in a moment."
+            } else if draft.past.is_none() {
                 "Not sent yet."
             } else {
-                "Opening: sending is possible in a moment."
+                "Sent; its response is no longer in memory. The Requests pane has it."
             };
-            Pen::new(buf, area, 0).text(words, theme.style(Tone::Dim));
+            paragraph(buf, area, words, theme.style(Tone::Dim));
             return None;
         }
         self.draw_answer(ctx, area, buf)
