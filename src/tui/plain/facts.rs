@@ -246,7 +246,9 @@ pub fn facts(store: &Store, started: Now, now: Now) -> Vec<Fact> {
     let notices = notices.filter(|it| it.about != LISTENER && !is_about_payment(&it.about));
     facts.extend(notices.map(|notice| {
         let (key, line) = (notice_alert(&notice.about), without_signs(&notice.text));
-        Fact::new(key, line.clone(), line)
+        // The same words at another time are another event.
+        let state = format!("{:?} {line}", store.raised(&notice.about));
+        Fact::new(key, state, line)
     }));
     facts
 }

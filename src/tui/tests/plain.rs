@@ -388,6 +388,7 @@ fn a_notice_gives_a_line_for_each_text_and_the_next_one_ends_it() {
             "needs attention: the disk is away",
         ),
         (3, msg::Level::Info, "the disk is back", "the disk is back"),
+        (4, msg::Level::Info, "the disk is back", "the disk is back"),
     ] {
         let notice = msg::Notice {
             level,
