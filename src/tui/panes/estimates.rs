@@ -293,7 +293,7 @@ impl Component for State {
 
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
         match event {
-            Event::Message(Msg::Ready(_), _) => self.ask_first(ctx),
+            Event::Message(Msg::Ready(_), _) if self.question.is_none() => self.ask_first(ctx),
             Event::Message(Msg::Answered(_, Answer::Estimate(result)), _) => {
                 self.apply(result.clone());
             }

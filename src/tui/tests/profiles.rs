@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::manage::Change;
+use crate::tui::intent::{Intent, Question};
 use crate::tui::msg::{ConfigNews, NewWatch};
 use crate::tui::overlays::ask::Ask;
 use crate::tui::overlays::profiles;
@@ -335,6 +336,36 @@ fn a_receiver_that_works_after_its_profile_was_opened_anew_is_not_said_to_fail()
         Msg::Listening(testing::received::up(3)),
     );
     assert_eq!(model.store.notices, []);
+}
+
+#[test]
+fn the_amount_that_is_estimated_stays_while_the_simulator_is_opened_anew() {
+    let mut model = ready(sandbox_setup());
+    let question = Question {
+        account: testing::shop(),
+        token: currency("EMT"),
+        quantity: amount("5"),
+    };
+    let intent = Command::Do(Intent::Estimate(question));
+    let (now, out) = (second(1), &mut Vec::new());
+    model.carry_out(intent, &mut Io { now, out });
+    let fresh = Model::new(sandbox_setup()).unwrap();
+    model.reopen(fresh, &[testing::shop()], second(3));
+    let ready = readiness(Vec::new(), Vec::new());
+    let effects = update(&mut model, second(3), Msg::Ready(ready));
+    let estimates = |effect: &Effect| {
+        matches!(
+            effect,
+            Effect::Ask {
+                op: Op::Estimate(_),
+                ..
+            }
+        )
+    };
+    assert!(!effects.iter().any(estimates), "{effects:?}");
+    press(&mut model, "4", second(3));
+    let shown = screen(&model, second(3), 120, 40);
+    assert!(shown.contains("5 EMT: payer pays"), "{shown}");
 }
 
 #[test]
