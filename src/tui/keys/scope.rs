@@ -1,9 +1,9 @@
 //! Scopes: the panes and windows where a key works, and the wider scopes around each.
 
 use std::fmt;
-use std::hash::{Hash, Hasher};
 
-/// Where a key works. Two scopes are the same if their ids are.
+/// Where a key works.
+#[derive(PartialEq, Eq, Hash)]
 pub struct Scope {
     /// Unique: the name of its static.
     pub id: &'static str,
@@ -17,26 +17,13 @@ pub struct Scope {
     pub why_not: &'static str,
 }
 
-impl PartialEq for Scope {
-    fn eq(&self, other: &Self) -> bool {
-        self.id == other.id
-    }
-}
-
-impl Eq for Scope {}
-
-impl Hash for Scope {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.id.hash(state);
-    }
-}
-
 impl fmt::Debug for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.id)
     }
 }
 
+#[derive(PartialEq, Eq, Hash)]
 pub struct Binding {
     pub scope: &'static Scope,
     /// The action's name, in `[ui.keys]` and in the palette.
@@ -51,7 +38,7 @@ pub struct Binding {
 }
 
 /// What a key does, as the key table names it. [`Keys::of`] turns it into the enum of the component that declared it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Action(pub &'static Binding);
 
 impl Action {
@@ -60,20 +47,6 @@ impl Action {
         let texts = [self.0.why_not, self.0.scope.why_not];
         let mut texts = texts.into_iter().filter(|why| !why.is_empty());
         texts.next().unwrap_or("nothing is selected")
-    }
-}
-
-impl PartialEq for Action {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.name == other.0.name
-    }
-}
-
-impl Eq for Action {}
-
-impl Hash for Action {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.name.hash(state);
     }
 }
 
