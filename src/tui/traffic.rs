@@ -1,55 +1,36 @@
 //! Requests of the last minute, counted by second. Takes the current time as a parameter.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::domain::Now;
 
 pub const SECONDS: usize = 60;
 
-/// A ring buffer with one count for each second.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Traffic {
-    counts: [u32; SECONDS],
-    /// The second of the latest count, on the monotonic clock.
-    latest: u64,
-}
-
-impl Default for Traffic {
-    fn default() -> Self {
-        Self {
-            counts: [0; SECONDS],
-            latest: 0,
-        }
-    }
-}
-
-fn slot(second: u64) -> usize {
-    usize::try_from(second % SECONDS as u64).unwrap_or(0)
-}
+/// The seconds with requests and their counts, oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Traffic(VecDeque<(u64, u32)>);
 
 impl Traffic {
     pub fn sent(&mut self, now: Now) {
-        let second = now.mono.as_secs().max(self.latest);
-        let gap = second - self.latest;
-        for passed in (1..=gap).take(SECONDS) {
-            self.counts[slot(self.latest + passed)] = 0;
+        let second = now.mono.as_secs();
+        match self.0.back_mut() {
+            Some((last, count)) if *last >= second => *count = count.saturating_add(1),
+            _ => self.0.push_back((second, 1)),
         }
-        self.latest = second;
-        let count = &mut self.counts[slot(second)];
-        *count = count.saturating_add(1);
+        if self.0.len() > SECONDS {
+            self.0.pop_front();
+        }
     }
 
     /// The counts of the last minute, oldest first, the running second last.
     pub fn minute(&self, now: Now) -> [u32; SECONDS] {
-        let running = now.mono.as_secs().max(self.latest);
+        let latest = self.0.back().map_or(0, |(second, _)| *second);
+        let running = now.mono.as_secs().max(latest);
         let mut minute = [0; SECONDS];
         for (ago, count) in (0..).zip(minute.iter_mut().rev()) {
-            let Some(second) = running.checked_sub(ago) else {
-                break;
-            };
-            if second <= self.latest && second + SECONDS as u64 > self.latest {
-                *count = self.counts[slot(second)];
-            }
+            let same = self.0.iter().find(|(second, _)| second + ago == running);
+            *count = same.map_or(0, |(_, count)| *count);
         }
         minute
     }
