@@ -66,12 +66,12 @@ impl Component for Ask {
     }
 
     fn on_event(&mut self, _event: Event<'_>, ctx: &mut UpdateContext<'_>) {
-        // It asks about a response that has arrived meanwhile.
+        // What it asks about has arrived or is saved meanwhile.
         let waits = matches!(
             self.then,
             Then::Effect(Effect::Quit | Effect::SwitchProfile(_))
         );
-        if waits && !ctx.store.is_changing() {
+        if waits && !ctx.store.may_lose() {
             ctx.close();
         }
     }
