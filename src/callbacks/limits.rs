@@ -20,6 +20,13 @@ pub struct Limits {
     pub heartbeat_patience: Duration,
 }
 
+impl Limits {
+    /// How long a receiver that stops waits for callbacks that are being answered.
+    pub(crate) fn answering(&self) -> Duration {
+        self.relay + Duration::from_secs(1)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -149,10 +149,16 @@ impl Receiver {
         self.listening.clone()
     }
 
-    /// Accepts no new connections, and finishes requests in progress for at most `patience`.
+    /// Accepts no new connections, and finishes requests in progress for at most `patience`; longer while a callback is
+    /// being answered: the shop may have delivered, and the provider charges only with its answer.
     pub async fn stop(self, patience: Duration) {
         self.health.abort();
         self.shared.tasks.close();
+        let patience = if self.shared.tasks.is_empty() {
+            patience
+        } else {
+            patience.max(self.shared.setup.limits.answering())
+        };
         // A request that takes longer ends with the runtime.
         let finished = self.shared.tasks.wait();
         let _ = tokio::join!(

@@ -179,7 +179,7 @@ impl Running {
         // No task reads events any more, and senders must not wait for one.
         drop(self.inbox);
         if let Some(deck) = deck {
-            let _ = tokio::time::timeout(CLOSING, deck.stop_receiver()).await;
+            deck.stop_receiver().await;
             let _ = tokio::time::timeout(CLOSING, deck.finish_tokens()).await;
             drop(turn);
             let _ = tokio::time::timeout(CLOSING, deck.stop_receiving()).await;

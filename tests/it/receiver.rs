@@ -778,6 +778,31 @@ async fn a_shop_that_does_not_answer_an_order_is_not_asked_again() {
     );
 }
 
+// docs/providers/kongregate.md#orders
+#[tokio::test]
+async fn an_order_and_its_repeat_are_answered_though_the_receiver_stops_meanwhile() {
+    let limits = Limits {
+        // Longer than a connection that is cut off stays open.
+        relay: Duration::from_millis(400),
+        ..Limits::default()
+    };
+    let house = House::open(limits).await;
+    let order = || {
+        let address = house.address();
+        let wire = posted("shop.forwards", "slow 3");
+        tokio::spawn(async move { hear(address, wire.as_bytes()).await })
+    };
+    let orders = [order(), order()];
+    while house.deliveries().await.len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    house.receiver.stop(Duration::ZERO).await;
+    for order in orders {
+        let said = order.await.unwrap();
+        assert!(said.ends_with(r#"{"state":"canceled"}"#), "{said}");
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_kept_is_to_come_again() {
     let file = |folder: &std::path::Path| {

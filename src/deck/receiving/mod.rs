@@ -32,7 +32,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Deck;
 use super::query::QueryService;
-use crate::callbacks::{Receiver, Setup, reachable};
+use crate::callbacks::{Limits, Receiver, Setup, reachable};
 use crate::config::Profile;
 use crate::domain::{AccountId, Delivery, Listening, Problem, Subject, WallTime};
 use crate::ledger::KeyedMutex;
@@ -364,8 +364,9 @@ impl CallbackService {
         let Some(workers) = &self.workers else { return };
         drop(self.shared.take_port());
         workers.stop_receiver.cancel();
-        let _ =
-            tokio::time::timeout(LEAVING + Duration::from_secs(1), workers.receiver.wait()).await;
+        // The receiver limits its time itself; this is for a keyring that it still waits for.
+        let limit = LEAVING.max(Limits::default().answering()) + Duration::from_secs(1);
+        let _ = tokio::time::timeout(limit, workers.receiver.wait()).await;
     }
 
     async fn stop(&self) {
@@ -483,7 +484,7 @@ async fn serve(
 
 /// Answers 503 on the port until the ledger can be used; returns whether it can.
 async fn turn_away(shared: &Shared, listener: TcpListener, stop: &CancellationToken) -> bool {
-    let server = crate::callbacks::turn_away(listener, crate::callbacks::Limits::default());
+    let server = crate::callbacks::turn_away(listener, Limits::default());
     let usable = loop {
         tokio::select! {
             () = stop.cancelled() => break false,
@@ -515,7 +516,7 @@ async fn start(shared: &Arc<Shared>, listener: TcpListener) -> io::Result<Receiv
     Receiver::start(
         listener,
         Setup {
-            limits: crate::callbacks::Limits::default(),
+            limits: Limits::default(),
             ledger: shared.queries.ledger.clone(),
             clock: shared.queries.clock.clone(),
             sealer: key.sealer,
