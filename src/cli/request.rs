@@ -155,8 +155,8 @@ impl Request {
             deck.must_page(&account.id, &request)?;
         }
         if writes && !self.yes {
-            // An invalid path fails before the prompt, not after it.
-            deck.could_send(&account.id, &request.path)?;
+            // An invalid call fails before the prompt, not after it.
+            deck.could_send(&account.id, &request)?;
             let call = inert::cut(&format!("{} {}", self.method, request.path), CALL_SHOWN_MAX);
             let amounts = request.body.as_deref().and_then(cents::described);
             let amounts = amounts.map_or_else(String::new, |amounts| format!(" ({amounts})"));

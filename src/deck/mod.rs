@@ -374,22 +374,15 @@ impl Deck {
         Ok(self.runtime(account)?.manifest.writes(method, path))
     }
 
-    /// Whether a call to this path stays within the account's base URL.
+    /// Whether this call can be made: the provider's client accepts it, and it stays within the account's base URL.
     ///
     /// # Errors
-    /// If the path leads elsewhere.
-    pub fn could_send(&self, account: &AccountId, path: &str) -> Result<(), Problem> {
+    /// If it cannot.
+    pub fn could_send(&self, account: &AccountId, request: &RawRequest) -> Result<(), Problem> {
         let runtime = self.runtime(account)?;
-        let request = RawRequest {
-            method: "GET".into(),
-            path: path.to_owned(),
-            body: None,
-            writes: false,
-            auth: None,
-        };
         let call = runtime
             .client
-            .raw(&request)
+            .raw(request)
             .map_err(|error| runtime.problem(error))?;
         runtime
             .session

@@ -106,6 +106,24 @@ fn a_served_pledg_wait_for_one_and_played_from_the_command_line() {
     assert!(!log.contains("eyJ"), "no token and no signature: {log}");
 }
 
+#[test]
+fn a_call_that_cannot_be_made_fails_before_its_confirmation_and_any_other_needs_one() {
+    let place = Place::with_config(
+        "default_profile = \"test\"\n[profiles.test.accounts.later]\nprovider = \"pledg\"\nenvironment = \"sandbox\"\n\
+         api_key = \"SANDBOX-PLEDG-KEY\"\n",
+    );
+    let purchase = r#"{"data": {"merchantUid": "mer_1", "amountCents": 2000}}"#;
+    for (data, words) in [
+        (purchase, "pass --yes to send it"),
+        (r#"{"data": 7}"#, "the body has no `data` object"),
+    ] {
+        let path = "/api/purchase_link/";
+        let ran = place.run(&["request", "later", "POST", path, "--data", data]);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.err.contains(words), "{ran:?}");
+    }
+}
+
 // docs/providers/pledg.md#authorisation
 #[test]
 fn basic_or_bearer_is_chosen_for_one_call() {
