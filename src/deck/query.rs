@@ -26,13 +26,14 @@ pub(super) struct QueryService {
 }
 
 impl QueryService {
-    /// Checks a payment and saves what the provider answered.
+    /// Checks a payment and saves what the provider answered. The answer is valid even if it cannot be saved; the inner
+    /// error says why.
     pub(super) async fn check_payment(
         &self,
         runtime: &AccountRuntime,
         id: &PaymentId,
         options: RequestOptions,
-    ) -> Result<Payment, Problem> {
+    ) -> Result<(Payment, Result<(), LedgerError>), Problem> {
         let query = runtime.client.check_payment(id);
         let answer = runtime.send(query, options).await;
         self.hooks
@@ -45,17 +46,24 @@ impl QueryService {
         let (queries, account) = (self.clone(), runtime.account.id.clone());
         // Its own task: a caller that is cancelled now must not lose the change.
         let saving = tokio::spawn(async move { queries.observe(&account, &observation).await });
-        let _ = saving.await;
-        Ok(payment)
+        let saved = saving.await.unwrap_or(Err(LedgerError::Stopped));
+        Ok((payment, saved))
     }
 
     /// Saves an observation, and reports it if something changed.
-    async fn observe(&self, account: &AccountId, seen: &Observation) {
-        // The ledger's own status reports a failed write; the answer is valid all the same.
-        let saved = self.payments.observe(account, &self.profile, seen).await;
-        if saved == Ok(true) {
-            self.report_change(account, seen).await;
+    async fn observe(&self, account: &AccountId, seen: &Observation) -> Result<(), LedgerError> {
+        match self.payments.observe(account, &self.profile, seen).await {
+            Ok(true) => self.report_change(account, seen).await,
+            Ok(false) => {}
+            Err(error) => {
+                if seen.payment.state.is_final() {
+                    let why = format!("its state cannot be saved: {error}");
+                    self.hooks.payment_unread(account, &seen.payment.id, &why);
+                }
+                return Err(error);
+            }
         }
+        Ok(())
     }
 
     /// Reports to the hooks that a payment, or what is expected of it, has changed.

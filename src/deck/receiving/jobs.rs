@@ -320,10 +320,17 @@ impl Shared {
         let account = runtime.account.id.clone();
         let (outcome, event) = match subject {
             Subject::Payment(id) => {
-                let result = self.queries.check_payment(&runtime, id, options).await;
-                let outcome = check_outcome(&result, |payment| {
+                let checked = self.queries.check_payment(&runtime, id, options).await;
+                let mut outcome = check_outcome(&checked, |(payment, _)| {
                     (payment.state.as_str().to_owned(), payment.state.is_final())
                 });
+                // A final state settles the payment: no later callback checks it.
+                if let Ok((_, Err(error))) = &checked {
+                    let summary =
+                        format!("{}; its state cannot be saved: {error}", outcome.summary);
+                    outcome = AttemptOutcome::without_answer(summary, AGAIN);
+                }
+                let result = checked.map(|(payment, _)| payment);
                 let event = Event::Checked(CheckedPayment {
                     id: id.clone(),
                     result,

@@ -869,6 +869,35 @@ async fn a_payment_hook_that_may_have_to_run_is_reported_if_the_payments_state_c
 }
 
 #[tokio::test]
+async fn a_state_that_cannot_be_saved_is_reported_and_checked_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let peer = Peer::start(&[(200, FINALIZED)]).await;
+    let hooks = config::Hooks::from([(HookEvent::Paid, vec!["true".to_owned()])]);
+    let change = |options| Options {
+        hooks,
+        receive: Some(WORKING),
+        ..options
+    };
+    let mut bench = open_with(folder.path(), &peer.url, change).await;
+    let shop = AccountId::new("shop").unwrap();
+    bench.deck.expectation(&shop, &order()).await.unwrap();
+    rename_table(folder.path(), "observations", "away");
+    let jobs = [(JobKind::Ask, "")];
+    bench.receive("shop", &jobs, &inbound()).await;
+    let warning = bench.warning().await;
+    let begins = "hook of ORDER 1 (shop) not run: its state cannot be saved: ";
+    assert!(warning.starts_with(begins), "{warning}");
+    let job = bench.tried(1).await;
+    let due = START.plus(Duration::from_secs(1));
+    assert_eq!(job.state, JobState::Due { at: due });
+    let begins = "FINALIZED; its state cannot be saved: ";
+    assert!(job.summary.starts_with(begins), "{}", job.summary);
+    rename_table(folder.path(), "away", "observations");
+    bench.advance(1);
+    assert_eq!(bench.tried(2).await.summary, "FINALIZED");
+}
+
+#[tokio::test]
 async fn callbacks_that_must_be_answered_in_time_are_found_behind_any_number_of_newer_ones() {
     let folder = tempfile::tempdir().unwrap();
     let bench = open(folder.path(), "http://127.0.0.1:9", None).await;
