@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::peer::{Peer, closed_port, json as ok};
+use crate::peer::{Peer, closed_port, json as ok, reply};
 use crate::postgres::{Schema, Server};
 use crate::program::{Listener, Place, Ran, send};
 
@@ -352,6 +352,43 @@ fn a_join_is_interrupted_while_it_reads_the_key_and_changes_nothing() {
         std::fs::read_to_string(place.config_path()).unwrap(),
         before
     );
+}
+
+#[test]
+#[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
+fn a_check_waits_for_a_machine_that_has_the_account() {
+    let failing = Peer::start(vec![reply("500 Internal Server Error", "", "")]);
+    let schema = Schema::new();
+    let join = |mut place: Place| {
+        Schema::join(&mut place, &schema.url);
+        place
+    };
+    let shop = join(machine(&failing, &schema.config("anna")));
+    let other = Place::with_keys("http://127.0.0.1:9", &schema.config("ben"));
+    let other = join(other);
+    Schema::init(&shop);
+    let receiver = Listener::start(&shop, &["--json"]);
+    assert_eq!(
+        receiver
+            .post("/callbacks/shop?transactionKey=A-17", "", "")
+            .0,
+        200
+    );
+    let is_due = |tried: &str| {
+        let query = format!(
+            "SELECT due_at IS NOT NULL FROM {}.jobs WHERE {tried}",
+            schema.name
+        );
+        (0..400).find_map(|_| {
+            std::thread::sleep(Duration::from_millis(50));
+            schema.rows(&query).first().map(|row| row.get::<_, bool>(0))
+        })
+    };
+    assert_eq!(is_due("summary LIKE '%500%'"), Some(true));
+    drop(receiver);
+    let _without = Listener::start(&other, &["--json"]);
+    let summary = "summary = 'account shop is not in this machine''s config'";
+    assert_eq!(is_due(summary), Some(true));
 }
 
 /// A machine that shares the ledger of a server of its own; `None` where PostgreSQL is not installed.

@@ -294,13 +294,18 @@ impl Shared {
     }
 
     async fn check_with_provider(&self, delivery: &Delivery) -> (AttemptOutcome, Option<Event>) {
-        let hopeless = |why| (AttemptOutcome::hopeless(why), None);
         let Some(subject) = &delivery.subject else {
-            return hopeless("the callback names no payment and no player");
+            let why = "the callback names no payment and no player";
+            return (AttemptOutcome::hopeless(why), None);
         };
         let runtime = AccountId::new(delivery.account.as_str()).ok();
         let Some(runtime) = runtime.and_then(|id| self.queries.registry.find(&id)) else {
-            return hopeless("the account no longer exists");
+            let name = &delivery.account;
+            let why = format!("account {name} is not in this machine's config");
+            return (
+                AttemptOutcome::without_answer(why, self.hopeless_here()),
+                None,
+            );
         };
         let options = RequestOptions {
             // No caller waits for it, so it leaves part of the budget to the operator.
@@ -360,6 +365,15 @@ impl Shared {
         (outcome, Some(event))
     }
 
+    /// What becomes of a job that cannot succeed with the config and the key of this machine: another one may have them.
+    fn hopeless_here(&self) -> Disposition {
+        if self.queries.ledger.is_shared() {
+            AGAIN
+        } else {
+            Disposition::Hopeless
+        }
+    }
+
     /// Whether a queue's jobs can succeed here: with a shared ledger, forwards need the key of the other machines.
     async fn can_run(&self, queue: JobQueue) -> bool {
         queue.kinds == [JobKind::Ask]
@@ -395,10 +409,9 @@ impl Shared {
             Ok(inbound) => inbound,
             Err(problem) => {
                 let end = match problem.kind {
-                    // The ledger may be readable later, and another machine may have the right key.
+                    // The ledger may be readable later.
                     ProblemKind::Local => AGAIN,
-                    _ if self.queries.ledger.is_shared() => AGAIN,
-                    _ => Disposition::Hopeless,
+                    _ => self.hopeless_here(),
                 };
                 return AttemptOutcome::without_answer(problem.message, end);
             }

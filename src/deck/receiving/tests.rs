@@ -531,7 +531,11 @@ async fn what_cannot_be_done_is_given_up_at_once() {
     let peer = Peer::start(&[(200, ACTIVE)]).await;
     let mut bench = open(folder.path(), &peer.url, Some(WORKING)).await;
     for (account, job, why) in [
-        ("gone", (JobKind::Ask, ""), "no longer exists"),
+        (
+            "gone",
+            (JobKind::Ask, ""),
+            "account gone is not in this machine's config",
+        ),
         (
             "shop",
             (JobKind::Forward, "http://shop.example/"),
