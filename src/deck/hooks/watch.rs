@@ -23,6 +23,7 @@ pub(in crate::deck) struct Watch {
 #[derive(Debug, Clone, Default)]
 struct Refused {
     count: usize,
+    /// The newest callback that was counted, or that was genuine.
     last: Option<DeliveryId>,
 }
 
@@ -110,11 +111,8 @@ impl Watch {
     }
 
     fn on_delivery(&mut self, delivery: &Delivery) -> Option<Notice> {
-        if delivery.is_genuine() {
-            self.refused.remove(&delivery.account);
-            return None;
-        }
-        if delivery.verdict != Verdict::Refused {
+        let is_genuine = delivery.is_genuine();
+        if !is_genuine && delivery.verdict != Verdict::Refused {
             return None;
         }
         let refused = self.refused.entry(delivery.account.clone()).or_default();
@@ -123,6 +121,10 @@ impl Watch {
             return None;
         }
         refused.last = Some(delivery.id);
+        if is_genuine {
+            refused.count = 0;
+            return None;
+        }
         refused.count += 1;
         let message = format!(
             "{REFUSED_IN_A_ROW} callbacks in a row were refused: {}",
@@ -280,6 +282,16 @@ mod tests {
                     (0, callback(8, refused), None),
                     (0, callback(9, good), None),
                     (0, callback(10, refused), None),
+                ],
+            ),
+            (
+                "an earlier callback that is reported again is none of the row",
+                vec![
+                    (0, callback(1, good), None),
+                    (0, callback(2, refused), None),
+                    (0, callback(3, refused), None),
+                    (0, callback(1, good), None),
+                    (0, callback(4, refused), wrong),
                 ],
             ),
             (
