@@ -135,9 +135,14 @@ impl Watch {
     }
 
     fn on_listening(&mut self, listening: &Listening) -> Option<Notice> {
-        let Listening::Down { address, why, .. } = listening else {
-            self.is_down = false;
-            return None;
+        let (address, why) = match listening {
+            Listening::Down { address, why, .. } => (address, why),
+            Listening::Up { .. } => {
+                self.is_down = false;
+                return None;
+            }
+            // Each deck begins and ends with it.
+            Listening::Off => return None,
         };
         let is_new = !std::mem::replace(&mut self.is_down, true);
         is_new.then(|| Notice {
@@ -317,6 +322,8 @@ mod tests {
                 "the receiver",
                 vec![
                     (0, listening(true), down),
+                    (0, listening(true), None),
+                    (0, Event::Listening(Listening::Off), None),
                     (0, listening(true), None),
                     (0, listening(false), None),
                     (0, listening(true), down),
