@@ -2,7 +2,9 @@
 //! arrives as data. The errors say what happened, to which account, and what to do next.
 
 use super::Deck;
-use crate::domain::{AccountId, Answer, Op, Payment, PaymentId, Problem, RawReply, RawRequest};
+use crate::domain::{
+    AccountId, Answer, Inventory, Op, Payment, PaymentId, PlayerId, Problem, RawReply, RawRequest,
+};
 use crate::net::RequestOptions;
 use crate::providers::{Client, Queried, Query};
 
@@ -24,8 +26,7 @@ impl Deck {
                 Answer::Player(self.send(account, options, authenticate).await)
             }
             Op::PlayerItems(player) => {
-                let items = |client: &dyn Client| client.player_items(player);
-                Answer::Inventory(self.send(account, options, items).await)
+                Answer::Inventory(self.player_items(account, player, options).await)
             }
             Op::Explore { call, .. } => {
                 Answer::Explored(self.explore(account, &call, options).await)
@@ -78,6 +79,17 @@ impl Deck {
         let checked = self.queries.check_payment(&runtime, id, options).await;
         // The ledger's own status reports a failed write.
         checked.map(|(payment, _)| payment)
+    }
+
+    async fn player_items(
+        &self,
+        account: &AccountId,
+        player: PlayerId,
+        options: RequestOptions,
+    ) -> Result<Inventory, Problem> {
+        let runtime = self.runtime(account)?;
+        let query = runtime.client.player_items(player);
+        self.queries.send_signed(&runtime, query, options).await
     }
 
     /// Sends any call. A response with an error status is an answer too.

@@ -243,7 +243,8 @@ impl Deck {
         // Created for this link alone: its number of uses is not documented (`docs/providers/kanga.md#payment-token`).
         let token = if link.with_token {
             let query = runtime.client.create_payment_token();
-            Some(runtime.send(query, options).await?)
+            let created = self.queries.send_signed(&runtime, query, options);
+            Some(created.await?)
         } else {
             None
         };

@@ -12,6 +12,7 @@ use crate::domain::{
 };
 use crate::ledger::{Ledger, LedgerError, PaymentKey};
 use crate::net::RequestOptions;
+use crate::providers::Queried;
 
 /// What a query needs. Clones share it.
 #[derive(Clone)]
@@ -26,6 +27,19 @@ pub(super) struct QueryService {
 }
 
 impl QueryService {
+    /// Sends a query whose answer tells whether the provider accepts the account's credentials.
+    pub(super) async fn send_signed<A>(
+        &self,
+        runtime: &AccountRuntime,
+        query: Queried<A>,
+        options: RequestOptions,
+    ) -> Result<A, Problem> {
+        let answer = runtime.send(query, options).await;
+        let id = &runtime.account.id;
+        self.hooks.on_answer(id, answer.as_ref().map(drop));
+        answer
+    }
+
     /// Checks a payment and saves what the provider answered. The answer is valid even if it cannot be saved; the inner
     /// error says why.
     pub(super) async fn check_payment(
@@ -35,10 +49,7 @@ impl QueryService {
         options: RequestOptions,
     ) -> Result<(Payment, Result<(), LedgerError>), Problem> {
         let query = runtime.client.check_payment(id);
-        let answer = runtime.send(query, options).await;
-        self.hooks
-            .on_answer(&runtime.account.id, answer.as_ref().map(drop));
-        let payment = answer?;
+        let payment = self.send_signed(runtime, query, options).await?;
         let observation = Observation {
             at: self.clock.now().wall,
             payment: payment.clone(),

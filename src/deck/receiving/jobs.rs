@@ -347,7 +347,7 @@ impl Shared {
             }
             Subject::Player(player) => {
                 let query = runtime.client.player_items(*player);
-                let result = runtime.send(query, options).await;
+                let result = self.queries.send_signed(&runtime, query, options).await;
                 let outcome = check_outcome(&result, |inventory: &Inventory| {
                     let count = inventory.items.len();
                     let items = if count == 1 { "item" } else { "items" };

@@ -17,8 +17,9 @@ use crate::deck::{Deck, Handover, Options};
 use crate::domain::job::{LEASE, NewJob};
 use crate::domain::{
     AccountId, Amount, CheckedPayment, Currency, Delivery, DeliveryId, Expected, ExpectedBy,
-    HookEvent, Job, JobKind, JobState, Listening, NewExpectation, PaymentId, PaymentState,
-    ProblemKind, Replaced, Search, Subject, Verdict, WallTime, What, is_about_hook,
+    HookEvent, Job, JobKind, JobState, LinkRequest, Listening, NewExpectation, Op, PaymentId,
+    PaymentState, PlayerId, PlayerToken, ProblemKind, Replaced, Search, Secret, Subject, Verdict,
+    WallTime, What, is_about_hook,
 };
 use crate::http_server::{Limits, Outcome, Request, Server, respond};
 use crate::ledger::{DedupKey, JobFilter, NewDelivery};
@@ -91,7 +92,9 @@ async fn open_with(
          api_secret = {{ env = \"TEST_API_SECRET\" }}\nendpoints = {{ api = \"{url}\", pay = \"{url}\" }}\n\
          [profiles.live.accounts.keys]\nprovider = \"kinguin\"\nclient_id = \"TESTKEY-2\"\n\
          client_secret = {{ env = \"TEST_API_SECRET\" }}\nwebhook_header = \"X-Shop\"\n\
-         webhook_secret = {{ env = \"TEST_WEBHOOK\" }}\n"
+         webhook_secret = {{ env = \"TEST_WEBHOOK\" }}\n\
+         [profiles.live.accounts.game]\nprovider = \"kongregate\"\napi_key = {{ env = \"TEST_API_SECRET\" }}\n\
+         endpoints = {{ api = \"{url}\" }}\n"
     );
     std::fs::write(&file, text).unwrap();
     let environ = Environ::of([
@@ -870,6 +873,58 @@ async fn a_payment_hook_that_may_have_to_run_is_reported_if_the_payments_state_c
     let warning = bench.warning().await;
     let begins = "hook of ORDER 1 (shop) not run: its last state cannot be read: ";
     assert!(warning.starts_with(begins), "{warning}");
+}
+
+#[tokio::test]
+async fn rejected_credentials_are_reported_by_each_request_that_sends_them() {
+    let link = LinkRequest {
+        id: order(),
+        amount: Amount::typed("0.01").unwrap(),
+        currency: Currency::new("BTC").unwrap(),
+        name: None,
+        email: None,
+        force_currency: None,
+        with_token: true,
+        replace_expectation: false,
+    };
+    let player = PlayerId(7);
+    let token = PlayerToken {
+        player,
+        token: Secret::new("t0"),
+    };
+    let rejected = "hook on_credentials_rejected";
+    for (account, op, wanted) in [
+        ("shop", Op::CheckPayment(order()), Some(rejected)),
+        ("shop", Op::PaymentLink(link), Some(rejected)),
+        ("game", Op::PlayerItems(player), Some(rejected)),
+        // This may be the player's token.
+        ("game", Op::AuthenticatePlayer(token), None),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let peer = Peer::start(&[(401, r#"{"success":false,"error":403}"#)]).await;
+        let hooks = config::Hooks::from([(
+            HookEvent::CredentialsRejected,
+            // It runs, and fails.
+            vec!["false".to_owned()],
+        )]);
+        let change = |options| Options {
+            hooks,
+            receive: Some(WORKING),
+            ..options
+        };
+        let mut bench = open_with(folder.path(), &peer.url, change).await;
+        let account = AccountId::new(account).unwrap();
+        let options = RequestOptions::default();
+        bench.deck.query(&account, op, options).await;
+        assert_eq!(peer.asked(), 1, "{account}");
+        bench.deck.end_hooks().await;
+        let events = std::iter::from_fn(|| bench.events.try_recv());
+        let mut hooks = events.filter_map(|event| match event {
+            Event::Warning { about, .. } => Some(about),
+            _ => None,
+        });
+        assert_eq!(hooks.next().as_deref(), wanted, "{account}");
+    }
 }
 
 #[tokio::test]
