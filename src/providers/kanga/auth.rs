@@ -15,6 +15,7 @@ use crate::net::{
 };
 use crate::providers::Credentials;
 use crate::providers::cached_secret::CachedSecret;
+use crate::providers::unique_keys::UniqueKeys;
 
 /// The API key and secret of the TEST call, published by Kanga.
 const TEST_KEY: &str = "TEST";
@@ -72,9 +73,9 @@ impl Kanga {
         let mut fields = match &call.body {
             Content::Empty => Map::new(),
             Content::Fields(fields) => fields.clone(),
-            Content::Bytes(bytes) => match serde_json::from_slice(bytes) {
-                Ok(Value::Object(fields)) => fields,
-                Ok(_) | Err(_) => return Err(NetError::Unauthorised(not_an_object())),
+            Content::Bytes(bytes) => match serde_json::from_slice::<UniqueKeys<Value>>(bytes) {
+                Ok(fields) => fields.0.into_iter().collect(),
+                Err(_) => return Err(NetError::Unauthorised(not_an_object())),
             },
         };
         let path = call.path.split(['?', '#']).next().unwrap_or(&call.path);
@@ -154,7 +155,7 @@ fn sealed(fields: &Map<String, Value>, secret: Option<&Secret>) -> SignedRequest
 fn not_an_object() -> Problem {
     Problem::new(
         ProblemKind::Usage,
-        "the body is not a JSON object, which Kanga needs to add `appId` and `nonce` to",
+        "the body is not a JSON object in which each name occurs once; tilldeck adds `appId` and `nonce` to it",
         "pass --data '{\"id\": \"…\"}', or omit it",
     )
 }

@@ -50,6 +50,18 @@ async fn what_the_client_signs_is_accepted_and_its_test_call_with_the_published_
     }
 }
 
+#[tokio::test]
+async fn a_body_in_which_a_name_occurs_twice_is_not_sent() {
+    let mut bench = Bench::new(&MANIFEST).await;
+    for path in ["/api/v2/tpg/transaction", "/api/tpg/price/estimate"] {
+        let body = Some(r#"{"id":"A","id":"B"}"#);
+        let refused = bench.judged("POST", path, body).await.unwrap_err();
+        assert_eq!(refused.kind, ProblemKind::Usage, "{refused}");
+        assert!(refused.message.contains("occurs once"), "{refused}");
+    }
+    assert!(bench.exchanges().await.is_empty());
+}
+
 // docs/providers/kanga.md#nonce
 #[tokio::test]
 async fn nonces_grow_over_all_calls_of_a_key_while_the_clock_stands_still() {

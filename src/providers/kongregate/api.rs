@@ -12,6 +12,8 @@ use crate::domain::{
     bad_json, inert,
 };
 use crate::net::{Call, Content, form_boundary, redact};
+use crate::providers::inbound::{decoded, pairs};
+use crate::providers::unique_keys::UniqueKeys;
 use crate::providers::{ApiError, Client, Credentials, Queried, Query};
 
 /// The field that authenticates a player.
@@ -98,13 +100,14 @@ fn fields(method: &str, body: Option<&[u8]>) -> Result<Content, ApiError> {
         return Ok(Content::Empty);
     };
     let fields = if body.trim_start().starts_with('{') {
-        // The error names line and column only, so it shows nothing of the body.
-        serde_json::from_str(body).map_err(|error| {
+        // The error shows no value of the body.
+        let object: UniqueKeys<Value> = serde_json::from_str(body).map_err(|error| {
             ApiError::Unsupported(format!(
-                "the body is not a JSON object: {}. Nothing was sent",
+                "the body is not a valid JSON object: {}. Nothing was sent",
                 bad_json(&error)
             ))
-        })?
+        })?;
+        object.0.into_iter().collect()
     } else {
         form(body)?
     };
@@ -116,9 +119,9 @@ fn fields(method: &str, body: Option<&[u8]>) -> Result<Content, ApiError> {
 
 /// Parses a form.
 fn form(body: &str) -> Result<Map<String, Value>, ApiError> {
-    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(body.trim()).unwrap_or_default();
     let mut fields = Map::new();
-    for (name, value) in pairs {
+    for (name, value) in pairs(body.trim().as_bytes()) {
+        let (name, value) = (text(name)?, text(value.unwrap_or_default())?);
         // The server might take the other one.
         if fields.insert(name.clone(), value.into()).is_some() {
             return Err(ApiError::Unsupported(format!(
@@ -128,6 +131,13 @@ fn form(body: &str) -> Result<Map<String, Value>, ApiError> {
         }
     }
     Ok(fields)
+}
+
+/// Decodes a name or value of a form. Strict, because the usual decoder replaces invalid bytes.
+fn text(part: &[u8]) -> Result<String, ApiError> {
+    String::from_utf8(decoded(part).into_owned()).map_err(|_| {
+        ApiError::Unsupported("a field of the body is not UTF-8. Nothing was sent".into())
+    })
 }
 
 /// Refuses a path that contains the key: tilldeck adds the key, and a secret typed on the command line ends up in the

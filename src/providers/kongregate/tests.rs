@@ -109,6 +109,26 @@ async fn an_instance_is_used_by_form_and_by_json_until_it_leaves_the_list() {
     }
 }
 
+// docs/providers/kongregate.md#encoding
+#[tokio::test]
+async fn a_body_that_two_programs_could_read_differently_is_not_sent() {
+    let mut bench = Bench::new(&MANIFEST).await;
+    for (body, words) in [
+        ("a=1&a=2", "the field `a` occurs twice"),
+        ("a=1&%61=2", "the field `a` occurs twice"),
+        (r#"{"a":1,"a":2}"#, "the key `a` occurs twice"),
+        ("a=%FF", "not UTF-8"),
+        ("%E9=1", "not UTF-8"),
+        ("a=1&api%5Fkey=x", "tilldeck adds api_key"),
+    ] {
+        let refused = bench.raw("POST", "/use_item.json", Some(body)).await;
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.kind, ProblemKind::Usage, "{body}: {refused}");
+        assert!(refused.message.contains(words), "{body}: {refused}");
+    }
+    assert!(bench.exchanges().await.is_empty());
+}
+
 // docs/providers/kongregate.md#answers, docs/providers/kongregate.md#failures
 #[tokio::test]
 async fn success_decides_at_status_200_and_the_rest_is_an_invalid_answer_or_a_failing_provider() {

@@ -10,6 +10,7 @@ use super::{schedule, wire};
 use crate::auth::FetchToken;
 use crate::domain::{Digest, RawCall, RawReply, RawRequest, Secret, bad_json, inert};
 use crate::net::{BoxFuture, Call, Content, redact};
+use crate::providers::unique_keys::UniqueKeys;
 use crate::providers::{ApiError, Client, Credentials};
 
 /// Makes the client of one account.
@@ -101,13 +102,21 @@ fn to_be_signed(path: &str, body: Option<&[u8]>) -> Result<Content, ApiError> {
 
 /// The settings of a purchase, as they are signed.
 fn purchase(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
-    let settings: Map<String, Value> = parse(body)?;
+    /// For its names.
+    #[derive(serde::Deserialize)]
+    struct Named {
+        #[serde(rename = "data")]
+        _data: UniqueKeys<serde::de::IgnoredAny>,
+    }
+    let settings: UniqueKeys<Value> = parse(body)?;
+    let settings: Map<String, Value> = settings.0.into_iter().collect();
     if !settings.get("data").is_some_and(Value::is_object) {
         return Err(ApiError::Unsupported(
             "the body has no `data` object with the purchase's settings; write {\"data\": {…}}"
                 .into(),
         ));
     }
+    parse::<Named>(body)?;
     Ok(settings)
 }
 
