@@ -9,7 +9,7 @@ use super::{content_type, is_json, object, unreadable};
 use crate::callbacks::{Inbound, Refusal};
 
 /// The posted fields in the encoding that [`pairs`] reads. `multipart/form-data` and a JSON object are re-encoded; a JSON
-/// value that is not a string keeps its JSON text. Any other body counts as a form.
+/// value that is not a string keeps its JSON text, and null counts as absent. Any other body counts as a form.
 ///
 /// # Errors
 /// If the body does not match its content type.
@@ -30,9 +30,10 @@ pub fn posted_form(inbound: &Inbound) -> Result<Cow<'_, [u8]>, Refusal> {
     if !body.is_empty() && is_json(&kind) || body.trim_ascii_start().starts_with(b"{") {
         let fields: Vec<(String, String)> = object(inbound)?
             .into_iter()
-            .map(|(name, value)| match value {
-                Value::String(text) => (name, text),
-                value => (name, value.to_string()),
+            .filter_map(|(name, value)| match value {
+                Value::Null => None,
+                Value::String(text) => Some((name, text)),
+                value => Some((name, value.to_string())),
             })
             .collect();
         return Ok(form(&fields).into());
@@ -153,7 +154,7 @@ mod tests {
             (
                 "application/json",
                 r#"{"a":"1 2","b":1.50,"c":null}"#,
-                "a=1%202&b=1%2E50&c=null",
+                "a=1%202&b=1%2E50",
             ),
             (
                 "application/vnd.x+json; charset=utf-8",
