@@ -244,10 +244,12 @@ struct Form(Vec<(String, String)>);
 
 impl Form {
     fn read(body: &[u8]) -> Result<Self, Refusal> {
+        if !body.contains(&b'=') {
+            return Err(unreadable("the body is not a form"));
+        }
         let mut fields: Vec<(String, String)> = Vec::new();
         for (name, value) in pairs(body) {
-            let value = value.ok_or_else(|| unreadable("the body is not a form"))?;
-            let (name, value) = (field(name)?, field(value)?);
+            let (name, value) = (field(name)?, field(value.unwrap_or_default())?);
             let longest = if name == SIGNED_REQUEST {
                 SIGNED_MAX
             } else {
@@ -263,9 +265,6 @@ impl Form {
                 return Err(unreadable("it has more than 100 fields"));
             }
             fields.push((name, value));
-        }
-        if fields.is_empty() {
-            return Err(unreadable("it has no fields"));
         }
         Ok(Self(fields))
     }
@@ -488,6 +487,12 @@ mod tests {
         assert_ne!(parsed.dedup, other.dedup);
         let token = judge(format!("{body}&game_auth_token=t1")).unwrap();
         assert_eq!(parsed.dedup, token.dedup);
+    }
+
+    #[test]
+    fn a_name_without_a_value_is_an_empty_field() {
+        let bare = format!("flag&{}&other", inventory("9", "1"));
+        assert_eq!(judge(bare), judge(inventory("9", "1")));
     }
 
     #[test]
