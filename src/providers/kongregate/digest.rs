@@ -100,6 +100,7 @@ const PLAYER: &[Cell] = &[
 ];
 
 fn player(fields: &wire::Fields) -> Digest {
+    let [page, pages] = ["page_num", "num_pages"].map(|name| wire::whole(fields.get(name)));
     let names = ["username", "user_id", "private", "page_num", "num_pages"];
     let known = names.iter().map(|name| (*name, fields.get(*name)));
     let vars = fields.get("user_vars").and_then(Value::as_object);
@@ -115,7 +116,7 @@ fn player(fields: &wire::Fields) -> Digest {
         .chain(vars.map(|(name, value)| (name.as_str(), Some(value))));
     Digest {
         note: "the number stays; the name may change",
-        has_more: wire::whole(fields.get("page_num")) < wire::whole(fields.get("num_pages")),
+        has_more: page.zip(pages).is_some_and(|(page, pages)| page < pages),
         rows: rows
             .map(|(name, value)| vec![name.to_owned(), or_nothing(value.and_then(text))])
             .collect(),
@@ -202,6 +203,16 @@ mod tests {
             r#"{"success":true,"user_id":7,"username":"A","user_vars":{"level":3,"age":null}}"#,
         );
         assert_eq!(player.unwrap().rows[5..], [["level", "3"], ["age", "–"]]);
+        for (pages, has_more) in [
+            (r#""page_num":1,"num_pages":2"#, true),
+            (r#""page_num":2,"num_pages":2"#, false),
+            (r#""num_pages":2"#, false),
+            (r#""page_num":1"#, false),
+        ] {
+            let body = format!(r#"{{"success":true,"user_id":7,{pages}}}"#);
+            let player = read("/user_info.json?user_id=7&friends=true", &body).unwrap();
+            assert_eq!(player.has_more, has_more, "{pages}");
+        }
     }
 
     #[test]
