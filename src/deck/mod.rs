@@ -43,7 +43,7 @@ pub use simulator::{CONTROL, Posted, Posting, Proof, post, serve};
 
 use hooks::Hooks;
 use query::QueryService;
-use receiving::{CallbackService, ListenState, Parts, Sealing};
+use receiving::{CallbackService, ConfiguredKeys, ListenState, Parts, Sealing};
 
 use crate::clock::Clock;
 use crate::config::{self, Callbacks, Environ, LedgerConfig, Profile, Vault};
@@ -197,9 +197,8 @@ impl Deck {
             renews: renew,
             is_trial: false,
         };
-        let registry = running(profile, simulator.as_ref(), &factory);
+        let registry = AccountRegistry::new(running(profile, simulator.as_ref(), &factory));
         learn_secrets(profile, &factory.environ, &registry).await;
-        let registry = AccountRegistry::new(registry);
         let payments = match &simulator {
             Some(simulator) => payments::simulated(&profile.name, simulator.seeded(), &clock).await,
             None => ledger.clone(),
@@ -212,7 +211,8 @@ impl Deck {
             payments,
             hooks,
         };
-        let sealing = Sealing::new(sealing, callbacks, &factory.environ, ledger.clone());
+        let keys = ConfiguredKeys::new(callbacks, &factory.environ);
+        let sealing = Sealing::new(sealing, keys, ledger.clone(), clock.clone());
         let service = CallbackService::start(Parts {
             queries: queries.clone(),
             gate: gate.clone(),
@@ -498,9 +498,10 @@ fn running(
 
 /// Teaches the redactor the accounts' secrets and the access tokens of earlier runs, as far as they can be read at
 /// once. Done before anything is sent, received or recorded, since a response may echo them.
-async fn learn_secrets(profile: &Profile, environ: &Environ, registry: &[AccountRuntime]) {
+async fn learn_secrets(profile: &Profile, environ: &Environ, registry: &AccountRegistry) {
     let (accounts, environ) = (profile.accounts.clone(), environ.clone());
     let tokens: Vec<_> = registry
+        .all()
         .iter()
         .filter_map(|runtime| runtime.tokens.clone())
         .collect();

@@ -16,7 +16,7 @@ mod contract;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-pub use cached_secret::CachedSecret;
+pub use cached_secret::{CachedSecret, reread_pause};
 pub use error::ApiError;
 
 use crate::auth::{FetchToken, Tokens};

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 
-use super::sealing::Key;
+use super::sealing::{ConfiguredKeys, Key};
 use super::{CallbackService, bind_error};
 use crate::deck::Options;
 use crate::domain::Problem;
@@ -88,7 +88,8 @@ impl CallbackService {
         if sealing.is_configured_by(callbacks) {
             return Ok(sealing.usable_key());
         }
-        let sealing = sealing.configured_by(callbacks.clone(), &next.environ);
+        let keys = ConfiguredKeys::new(callbacks.clone(), &next.environ);
+        let sealing = sealing.configured_by(keys);
         let key = sealing.key().await;
         match key.refused {
             None => Ok(Some(key)),

@@ -42,7 +42,7 @@ pub use forward::{is_forward, target};
 use handler::CallbackRouter;
 use handover::Port;
 pub use handover::Prepared;
-pub(super) use sealing::{Sealing, configured, fingerprint_of, new_key, own_key};
+pub(super) use sealing::{ConfiguredKeys, Sealing, configured, fingerprint_of, new_key, own_key};
 
 /// The settings for receiving callbacks.
 #[derive(Debug, Clone, Default)]
@@ -414,9 +414,13 @@ async fn serve(
                 let address = listener.local_addr();
                 // Before the port is served: a callback must not wait for a keyring's prompt.
                 if let (Some(why), Ok(address)) = (shared.sealing.awaited().await, &address) {
-                    // The port is not what is wrong, so its state stays.
                     let why = format!("tilldeck cannot save callbacks: {why}");
-                    shared.gate.emit(Event::Listening(down(address, why)));
+                    let down = down(address, why);
+                    // The ledger reports itself what is wrong with it.
+                    if shared.queries.ledger.status().await.failure().is_none() {
+                        state.send_replace(down.clone());
+                    }
+                    shared.gate.emit(Event::Listening(down));
                     if !turn_away(&shared, listener, &stop).await {
                         return;
                     }
@@ -482,17 +486,21 @@ async fn serve(
     state.send_replace(Listening::Off);
 }
 
-/// Answers 503 on the port until the ledger can be used; returns whether it can.
+/// Answers 503 on the port until the ledger and the key that seals can be used; returns whether they can.
 async fn turn_away(shared: &Shared, listener: TcpListener, stop: &CancellationToken) -> bool {
     let server = crate::callbacks::turn_away(listener, Limits::default());
-    let usable = loop {
-        tokio::select! {
-            () = stop.cancelled() => break false,
-            () = tokio::time::sleep(shared.pace.bind) => {}
+    let usable = async {
+        loop {
+            tokio::time::sleep(shared.pace.bind).await;
+            let ledger = shared.queries.ledger.try_again().await;
+            if ledger.is_ok() && shared.sealing.awaited().await.is_none() {
+                return true;
+            }
         }
-        if shared.queries.ledger.try_again().await.is_ok() {
-            break true;
-        }
+    };
+    let usable = tokio::select! {
+        () = stop.cancelled() => false,
+        usable = usable => usable,
     };
     if let Ok(server) = server {
         server.stop(LEAVING).await;

@@ -1,7 +1,7 @@
 //! The key that seals callbacks, read at first use, so that a program without callbacks never waits for a keyring. The
 //! config names it where a ledger is shared; otherwise it is made once and saved in the vault.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -9,10 +9,12 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::sync::OnceCell;
 
 use crate::callbacks::seal::Sealer;
+use crate::clock::Clock;
 use crate::config::{Callbacks, Environ, SecretSource, Vault, VaultError};
 use crate::deck::ledger;
 use crate::domain::{DeliveryId, Problem, Secret, inert};
-use crate::ledger::{KeyHash, Ledger, LedgerError};
+use crate::ledger::{KeyHash, Ledger};
+use crate::providers::reread_pause;
 
 /// The vault's name for it.
 const NAME: &str = "callbacks-key";
@@ -21,11 +23,25 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(in crate::deck) struct Sealing {
     vault: Vault,
-    /// Names the key, and the one before it, by which older callbacks are opened.
-    config: Callbacks,
-    environ: Environ,
+    configured: ConfiguredKeys,
     ledger: Ledger,
+    clock: Clock,
     key: OnceCell<Key>,
+    /// When a source could not be read, and why.
+    unreadable: Mutex<Option<(Duration, String)>>,
+}
+
+/// Where the key is that the config names, and the one before it, by which older callbacks are opened.
+pub(in crate::deck) struct ConfiguredKeys {
+    callbacks: Callbacks,
+    environ: Environ,
+}
+
+impl ConfiguredKeys {
+    pub(in crate::deck) fn new(callbacks: Callbacks, environ: &Environ) -> Self {
+        let environ = environ.clone();
+        Self { callbacks, environ }
+    }
 }
 
 #[derive(Clone)]
@@ -40,22 +56,24 @@ pub(in crate::deck) struct Key {
 impl Sealing {
     pub(in crate::deck) fn new(
         vault: Vault,
-        config: Callbacks,
-        environ: &Environ,
+        configured: ConfiguredKeys,
         ledger: Ledger,
+        clock: Clock,
     ) -> Self {
         Self {
             vault,
-            config,
-            environ: environ.clone(),
+            configured,
             ledger,
+            clock,
             key: OnceCell::new(),
+            unreadable: Mutex::default(),
         }
     }
 
     /// With other settings, whose keys are not read yet.
-    pub(super) fn configured_by(&self, config: Callbacks, environ: &Environ) -> Self {
-        Self::new(self.vault.clone(), config, environ, self.ledger.clone())
+    pub(super) fn configured_by(&self, configured: ConfiguredKeys) -> Self {
+        let (ledger, clock) = (self.ledger.clone(), self.clock.clone());
+        Self::new(self.vault.clone(), configured, ledger, clock)
     }
 
     pub(in crate::deck) fn with_key(self, key: Option<Key>) -> Self {
@@ -67,8 +85,8 @@ impl Sealing {
 
     /// Whether these settings name the same keys.
     pub(super) fn is_configured_by(&self, callbacks: &Callbacks) -> bool {
-        self.config.seal_key == callbacks.seal_key
-            && self.config.previous_seal_key == callbacks.previous_seal_key
+        let own = &self.configured.callbacks;
+        own.seal_key == callbacks.seal_key && own.previous_seal_key == callbacks.previous_seal_key
     }
 
     /// The key, if it is loaded and seals.
@@ -94,12 +112,11 @@ impl Sealing {
                 refused: Some(why.clone()),
                 ..fleeting(why)
             };
-            if let Some(source) = &self.config.seal_key {
+            if let Some(source) = &self.configured.callbacks.seal_key {
                 return match self.configured_key(source).await {
                     Ok(Ok(sealer)) => Ok(lasting(sealer)),
                     Ok(Err(why)) => Ok(refused(why)),
-                    // Only until the ledger can be used.
-                    Err(error) => Err(refused(error.to_string())),
+                    Err(why) => Err(refused(why)),
                 };
             }
             Ok(match self.saved_key().await {
@@ -110,7 +127,7 @@ impl Sealing {
         key.await.map_or_else(|refused| refused, Clone::clone)
     }
 
-    /// Why it is not known yet which key seals callbacks: the ledger cannot be used.
+    /// Why it is not known yet which key seals callbacks: its source or the ledger cannot be read.
     pub(super) async fn awaited(&self) -> Option<String> {
         let key = self.key().await;
         key.refused.filter(|_| self.key.get().is_none())
@@ -121,7 +138,7 @@ impl Sealing {
         if let Some(key) = self.key.get() {
             return Some(key.sealer.clone());
         }
-        let sealer = match &self.config.seal_key {
+        let sealer = match &self.configured.callbacks.seal_key {
             Some(source) => {
                 let (key, previous) = self.configured_keys(source).await.ok()?;
                 Sealer::new(key).with_previous(previous)
@@ -131,19 +148,34 @@ impl Sealing {
         Some(Arc::new(sealer))
     }
 
-    /// The outer error is the ledger's.
+    /// The outer error lasts until a source or the ledger can be read.
     async fn configured_key(
         &self,
         source: &SecretSource,
-    ) -> Result<Result<Sealer, String>, LedgerError> {
-        let (key, previous) = match self.configured_keys(source).await {
-            Ok(keys) => keys,
-            Err(why) => return Ok(Err(why)),
+    ) -> Result<Result<Sealer, String>, String> {
+        let unreadable = || {
+            self.unreadable
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
         };
+        let ConfiguredKeys { callbacks, .. } = &self.configured;
+        let mut sources = [Some(source), callbacks.previous_seal_key.as_ref()].into_iter();
+        let pause = reread_pause(sources.any(|it| it.is_some_and(|it| !it.is_cheap())));
+        // Whoever needs the key asks for it again and again, but a keyring may prompt at each read.
+        if let Some((at, why)) = &*unreadable()
+            && self.clock.now().mono.saturating_sub(*at) < pause
+        {
+            return Err(why.clone());
+        }
+        let keys = self.configured_keys(source).await;
+        let now = self.clock.now().mono;
+        *unreadable() = keys.clone().err().map(|why| (now, why));
+        let (key, previous) = keys?;
         let agreed = self
             .ledger
             .agree_on_seal_key(fingerprint(key), previous.map(fingerprint))
-            .await?;
+            .await
+            .map_err(|error| error.to_string())?;
         Ok(if agreed {
             Ok(Sealer::new(key).with_previous(previous))
         } else {
@@ -159,9 +191,9 @@ impl Sealing {
         &self,
         source: &SecretSource,
     ) -> Result<([u8; 32], Option<[u8; 32]>), String> {
-        let environ = &self.environ;
+        let ConfiguredKeys { callbacks, environ } = &self.configured;
         let key = configured(source, environ, "seal_key").await?;
-        let previous = match &self.config.previous_seal_key {
+        let previous = match &callbacks.previous_seal_key {
             Some(source) => Some(configured(source, environ, "previous_seal_key").await?),
             None => None,
         };
@@ -270,14 +302,23 @@ pub(super) fn sealed_by_another(id: DeliveryId) -> Problem {
 mod tests {
     use super::*;
     use crate::callbacks::Inbound;
-    use crate::clock::Clock;
+    use crate::domain::WallTime;
     use crate::http_server::Request;
     use crate::ledger::Retention;
 
     fn sealing(folder: &std::path::Path) -> Sealing {
-        let ledger = Ledger::start(folder.to_owned(), Clock::system(), Retention::default());
-        let (vault, environ) = (Vault::files(folder.join("vault")), Environ::process());
-        Sealing::new(vault, Callbacks::default(), &environ, ledger)
+        configured_sealing(folder, Callbacks::default(), Clock::system())
+    }
+
+    fn configured_sealing(folder: &std::path::Path, callbacks: Callbacks, clock: Clock) -> Sealing {
+        let ledger = Ledger::start(folder.to_owned(), clock.clone(), Retention::default());
+        let configured = ConfiguredKeys::new(callbacks, &Environ::process());
+        Sealing::new(
+            Vault::files(folder.join("vault")),
+            configured,
+            ledger,
+            clock,
+        )
     }
 
     fn inbound() -> Inbound {
@@ -312,5 +353,39 @@ mod tests {
         assert!(why.contains("remove it"), "{why}");
         let (kept, _) = vault.get(NAME).unwrap().unwrap();
         assert_eq!(kept.expose(), "no key");
+    }
+
+    #[tokio::test]
+    async fn a_source_that_cannot_be_read_is_read_again_after_a_pause() {
+        for (is_slow, pause) in [(false, 1), (true, 30)] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("seal_key");
+            let source = if is_slow {
+                let file = file.to_str().unwrap().to_owned();
+                SecretSource::Command {
+                    words: vec!["cat".into(), file],
+                }
+            } else {
+                SecretSource::File {
+                    written: "seal_key".into(),
+                    base: folder.path().to_owned(),
+                }
+            };
+            let callbacks = Callbacks {
+                seal_key: Some(source),
+                ..Callbacks::default()
+            };
+            let (clock, manual_clock) = Clock::by_hand(WallTime(0));
+            let sealing = configured_sealing(folder.path(), callbacks, clock);
+            let second = Duration::from_secs(1);
+            let why = sealing.key().await.refused.unwrap();
+            assert!(why.contains("seal_key"), "{why}");
+            crate::private::replace(&file, new_key().expose().as_bytes()).unwrap();
+            manual_clock.advance(second * (pause - 1));
+            assert_eq!(sealing.key().await.refused, Some(why));
+            manual_clock.advance(second);
+            assert_eq!(sealing.key().await.refused, None);
+            assert_eq!(sealing.awaited().await, None);
+        }
     }
 }

@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hyper::http::{HeaderValue, StatusCode};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use super::{Pace, Receive};
+use super::{Pace, Prepared, Receive};
 use crate::callbacks::Inbound;
+use crate::callbacks::seal::Sealer;
 use crate::clock::{Clock, ManualClock};
 use crate::config::{self, Environ, Locations, Vault};
 use crate::deck::{Deck, Handover, Options};
@@ -777,23 +779,77 @@ async fn a_receiver_that_does_not_start_leaves_its_port_free() {
         },
         ..Receive::default()
     };
-    let unreadable = config::Callbacks {
-        seal_key: Some(config::SecretSource::Env {
-            name: "NO_SEAL_KEY".into(),
-        }),
-        ..config::Callbacks::default()
+    let refused = super::sealing::Key {
+        sealer: Arc::new(Sealer::new([7; 32])),
+        fleeting: None,
+        refused: Some("the key of another team".into()),
     };
     let change = |options| Options {
         receive: Some(receive),
-        callbacks: unreadable,
+        handover: Handover {
+            receiver: Prepared {
+                port: None,
+                seal_key: Some(refused),
+            },
+            ..Handover::default()
+        },
         ..options
     };
     let mut bench = open_with(folder.path(), "http://127.0.0.1:9", change).await;
     let Event::Listening(Listening::Down { address, why, .. }) = bench.event().await else {
         panic!("it starts");
     };
-    assert!(why.contains("NO_SEAL_KEY"), "{why}");
+    assert_eq!(why, "the key of another team");
     TcpListener::bind(&address).await.unwrap();
+}
+
+/// The settings of a key that seals, in a file of this folder.
+fn seal_key_in(folder: &std::path::Path) -> config::Callbacks {
+    config::Callbacks {
+        seal_key: Some(config::SecretSource::File {
+            written: "seal_key".into(),
+            base: folder.to_owned(),
+        }),
+        ..config::Callbacks::default()
+    }
+}
+
+fn keep_seal_key(folder: &std::path::Path) {
+    let key = super::new_key();
+    crate::private::replace(&folder.join("seal_key"), key.expose().as_bytes()).unwrap();
+}
+
+#[tokio::test]
+async fn callbacks_are_answered_503_until_the_key_that_seals_them_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let receive = Receive {
+        bind: Some(([127, 0, 0, 1], 0).into()),
+        ..WORKING
+    };
+    let callbacks = seal_key_in(folder.path());
+    let change = |options| Options {
+        receive: Some(receive),
+        callbacks,
+        ..options
+    };
+    let mut bench = open_with(folder.path(), "http://127.0.0.1:9", change).await;
+    let Event::Listening(down @ Listening::Down { .. }) = bench.event().await else {
+        panic!("it starts");
+    };
+    assert_eq!(*bench.deck.listening().borrow(), down);
+    let url = bench.deck.port_url().unwrap();
+    let mut tcp = tokio::net::TcpStream::connect(&url["http://".len()..])
+        .await
+        .unwrap();
+    let request = b"POST /callbacks/shop HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    tcp.write_all(request).await.unwrap();
+    let mut said = String::new();
+    tcp.read_to_string(&mut said).await.unwrap();
+    assert!(said.starts_with("HTTP/1.1 503 "), "{said}");
+    keep_seal_key(folder.path());
+    bench.advance(1);
+    while !matches!(bench.event().await, Event::Listening(Listening::Up { .. })) {}
+    assert_eq!(bench.deck.port_url().unwrap(), url);
 }
 
 /// Renames a table of the ledger, so that it cannot be read.
