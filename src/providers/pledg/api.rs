@@ -106,10 +106,9 @@ fn purchase(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
     #[derive(serde::Deserialize)]
     struct Named {
         #[serde(rename = "data")]
-        _data: UniqueKeys<serde::de::IgnoredAny>,
+        _data: UniqueKeys,
     }
-    let settings: UniqueKeys<Value> = parse(body)?;
-    let settings: Map<String, Value> = settings.0.into_iter().collect();
+    let UniqueKeys(settings) = parse(body)?;
     if !settings.get("data").is_some_and(Value::is_object) {
         return Err(ApiError::Unsupported(
             "the body has no `data` object with the purchase's settings; write {\"data\": {…}}"
