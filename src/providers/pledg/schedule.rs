@@ -1,7 +1,8 @@
 //! Reads a payment schedule: the payments of each solution, and their fees (`docs/providers/pledg.md#schedules`).
 //! Pure.
 
-use super::wire::{self, Solution};
+use serde_json::Value;
+
 use crate::domain::amount::Cents;
 use crate::domain::{Column, Digest};
 use crate::net::redact;
@@ -15,7 +16,13 @@ pub fn is_schedule_call(path: &str) -> bool {
 
 /// The schedule as a table; `None` where the answer is not one, or its sums overflow.
 pub fn digest(body: &[u8]) -> Option<Digest> {
-    let solutions = wire::solutions(body)?;
+    let body: Value = serde_json::from_slice(body).ok()?;
+    // Of one solution, or of all of a company's.
+    let solutions = match &body["items"] {
+        Value::Array(items) => items.as_slice(),
+        Value::Null => std::slice::from_ref(&body),
+        _ => return None,
+    };
     let mut digest = Digest {
         columns: vec![
             Column::word("payment"),
@@ -28,7 +35,7 @@ pub fn digest(body: &[u8]) -> Option<Digest> {
         ..Digest::default()
     };
     let mut titles = Vec::new();
-    for solution in &solutions {
+    for solution in solutions {
         titles.push(add(&mut digest.rows, solution)?);
     }
     digest.title = match titles.as_slice() {
@@ -40,37 +47,52 @@ pub fn digest(body: &[u8]) -> Option<Digest> {
 }
 
 /// Adds the rows of one solution, its sums last, and returns a one-line summary.
-fn add(rows: &mut Vec<Vec<String>>, solution: &Solution) -> Option<String> {
-    let (mut amounts, mut fees) = (Cents(0), Cents(0));
-    let count = solution.parts.len();
-    for (at, part) in solution.parts.iter().enumerate() {
+fn add(rows: &mut Vec<Vec<String>>, solution: &Value) -> Option<String> {
+    let mut kinds = ["INSTALLMENT", "DEFERRED"].into_iter();
+    let (kind, parts) = kinds.find_map(|kind| {
+        // The provider's own plug-ins accept upper and lower case.
+        let found = solution.get(kind);
+        let found = found.or_else(|| solution.get(kind.to_ascii_lowercase()));
+        Some((kind, found?))
+    })?;
+    let parts = match parts {
+        Value::Array(parts) => parts.as_slice(),
+        Value::Object(_) => std::slice::from_ref(parts),
+        _ => return None,
+    };
+    let (mut amounts, mut all_fees) = (Cents(0), Cents(0));
+    let count = parts.len();
+    for (at, part) in parts.iter().enumerate() {
+        let amount = Cents(part["amount_cents"].as_i64()?);
+        let fees = match &part["fees"] {
+            Value::Null => Cents(0),
+            fees => Cents(fees.as_i64()?),
+        };
         rows.push(vec![
-            format!("{} {}/{count}", solution.kind, at + 1),
-            redact::scrub(&part.payment_date).into_owned(),
-            part.amount_cents.euros(),
-            part.fees.euros(),
+            format!("{kind} {}/{count}", at + 1),
+            redact::scrub(part["payment_date"].as_str()?).into_owned(),
+            amount.euros(),
+            fees.euros(),
             // Fees come on top (`docs/providers/pledg.md#schedules`); a sum that overflows makes no table.
-            part.amount_cents.plus(part.fees)?.euros(),
+            amount.plus(fees)?.euros(),
         ]);
-        amounts = amounts.plus(part.amount_cents)?;
-        fees = fees.plus(part.fees)?;
+        amounts = amounts.plus(amount)?;
+        all_fees = all_fees.plus(fees)?;
     }
-    let whole = amounts.plus(fees)?.euros();
+    let whole = amounts.plus(all_fees)?.euros();
     rows.push(vec![
-        format!("{} sum", solution.kind),
+        format!("{kind} sum"),
         String::new(),
         amounts.euros(),
-        fees.euros(),
+        all_fees.euros(),
         whole.clone(),
     ]);
-    let rate = solution.taeg.as_deref();
+    // The yearly rate (taux annuel effectif global), by its own text.
+    let rate = solution["taeg"].as_number();
     let rate = rate.map_or_else(String::new, |taeg| {
-        format!(", TAEG {} %", redact::scrub(taeg))
+        format!(", TAEG {} %", redact::scrub(taeg.as_str()))
     });
-    Some(format!(
-        "{} in {count}: {whole} to pay{rate}",
-        solution.kind
-    ))
+    Some(format!("{kind} in {count}: {whole} to pay{rate}"))
 }
 
 #[cfg(test)]
@@ -128,6 +150,16 @@ mod tests {
     }
 
     #[test]
+    fn fees_that_are_missing_or_null_are_none() {
+        for fees in ["", r#""fees":null,"#] {
+            let part = format!(r#"{{"amount_cents":68,{fees}"payment_date":"2021-12-17"}}"#);
+            let schedule = format!(r#"{{"installment":[{part}]}}"#);
+            let first = "INSTALLMENT 1/1 | 2021-12-17 | 0.68 EUR | 0.00 EUR | 0.68 EUR";
+            assert_eq!(rows(&schedule)[0], first, "{fees}");
+        }
+    }
+
+    #[test]
     fn what_is_no_schedule_is_not_read_as_one() {
         for other in [
             "",
@@ -135,6 +167,9 @@ mod tests {
             r#"{"INSTALLMENT":[{"amount_cents":68.5,"payment_date":"2021-12-17"}]}"#,
             r#"{"INSTALLMENT":[{"amount_cents":"68","payment_date":"2021-12-17"}]}"#,
             r#"{"INSTALLMENT":[{"amount_cents":9223372036854775807,"fees":1,"payment_date":"2021-12-17"}]}"#,
+            r#"{"INSTALLMENT":[{"amount_cents":68,"fees":"2","payment_date":"2021-12-17"}]}"#,
+            r#"{"INSTALLMENT":[{"amount_cents":68}]}"#,
+            r#"{"INSTALLMENT":7}"#,
             r#"{"items":{"INSTALLMENT":[]}}"#,
             r#"{"items":[{"SPLIT":[]}]}"#,
         ] {

@@ -1,9 +1,6 @@
-//! Pledg's JSON as sent: failures and payment schedules. Money is an integer of cents.
+//! Pledg's JSON as sent: failures.
 
-use serde::Deserialize;
-use serde_json::{Number, Value};
-
-use crate::domain::amount::Cents;
+use serde_json::Value;
 
 /// The provider's error.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,63 +46,4 @@ pub fn failure(body: &[u8]) -> Option<Failure> {
         }
         _ => None,
     }
-}
-
-/// One payment of a schedule.
-#[derive(Debug, PartialEq, Eq, Deserialize)]
-pub struct Part {
-    /// Without fees.
-    pub amount_cents: Cents,
-    /// On top of the amount.
-    #[serde(default)]
-    pub fees: Cents,
-    /// `2021-12-17`.
-    pub payment_date: String,
-}
-
-/// One way of paying, with its payments.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Solution {
-    /// INSTALLMENT or DEFERRED.
-    pub kind: &'static str,
-    /// In order.
-    pub parts: Vec<Part>,
-    /// The yearly rate in percent (taux annuel effectif global), by its own text.
-    pub taeg: Option<String>,
-}
-
-/// The answer of a schedule simulation: of one solution, or of all of a company's under `items`.
-pub fn solutions(body: &[u8]) -> Option<Vec<Solution>> {
-    let body: Value = serde_json::from_slice(body).ok()?;
-    match &body["items"] {
-        Value::Array(items) => items.iter().map(solution).collect(),
-        Value::Null => Some(vec![solution(&body)?]),
-        _ => None,
-    }
-}
-
-fn solution(item: &Value) -> Option<Solution> {
-    let kinds = ["INSTALLMENT", "DEFERRED"].into_iter();
-    // The provider's own plug-ins accept upper and lower case.
-    let mut named = kinds.filter_map(|kind| {
-        let found = item
-            .get(kind)
-            .or_else(|| item.get(kind.to_ascii_lowercase()))?;
-        Some((kind, found))
-    });
-    let (kind, parts) = named.next()?;
-    let parts: Vec<Part> = match parts {
-        Value::Array(parts) => parts.iter().map(part).collect::<Option<_>>()?,
-        one @ Value::Object(_) => vec![part(one)?],
-        _ => return None,
-    };
-    Some(Solution {
-        kind,
-        parts,
-        taeg: item["taeg"].as_number().map(Number::to_string),
-    })
-}
-
-fn part(value: &Value) -> Option<Part> {
-    Part::deserialize(value).ok()
 }
