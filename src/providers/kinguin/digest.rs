@@ -8,7 +8,6 @@ use std::fmt::Write as _;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::money::Money;
 use super::{catalogue, wire};
 use crate::domain::amount::Cents;
 use crate::domain::catalogue::find;
@@ -17,6 +16,9 @@ use crate::domain::{Column, Digest, RawCall, RawReply};
 use crate::providers::redacted;
 use crate::providers::table::{Cell, Read, facts, flag, table};
 
+/// Two prices that must never be mixed up. What the buyer pays is `price` in every answer; what the seller receives is
+/// `priceIWTR` in answers, but `price` in the body that makes or changes an offer. An answer's `price` must therefore never
+/// be copied into an update (`docs/providers/kinguin.md#prices`).
 const PRICES: &str = "In responses, `price` is what the buyer pays and `priceIWTR` (\"I want to receive\") is what you receive. In requests, `price` is what you receive.";
 const KEYS: &str = "the keys are secret and not shown here";
 
@@ -266,14 +268,17 @@ fn percent(value: &Value) -> Option<String> {
     digits(value).map(|percent| format!("{percent} %"))
 }
 
+/// Whole cents with their currency, which is the euro unless the provider says otherwise.
 fn money(value: &Value) -> Option<String> {
-    let money: Money = serde_json::from_value(value.clone()).ok()?;
-    Some(money.to_string())
+    let amount = Cents(value["amount"].as_i64()?);
+    match &value["currency"] {
+        Value::Null => Some(amount.euros()),
+        currency => Some(amount.of(currency.as_str()?)),
+    }
 }
 
 fn cents(value: &Value) -> Option<String> {
-    let cents: Cents = serde_json::from_value(value.clone()).ok()?;
-    Some(Money::from(cents).to_string())
+    Some(Cents(value.as_i64()?).euros())
 }
 
 /// A text that is not a date is shown unchanged.
@@ -347,6 +352,31 @@ mod tests {
         assert_eq!(cell(&one, "status"), "ACTIVE, blocked");
         assert_eq!(cell(&one, "blocked for"), "ADMIN_DUPLICATE");
         assert_eq!(cell(&one, "updated (UTC)"), "2024-03-29 10:01:42");
+    }
+
+    // docs/providers/kinguin.md#money
+    #[test]
+    fn a_currency_is_named_and_fractions_of_a_cent_are_no_money() {
+        for (json, wanted) in [
+            (
+                r#"{"amount":1660,"currency":"EUR","x":1}"#,
+                Some("16.60 EUR"),
+            ),
+            (r#"{"amount":1660}"#, Some("16.60 EUR")),
+            (
+                r#"{"amount":1660,"currency":"JPY"}"#,
+                Some("1660 JPY, as written"),
+            ),
+            (r#"{"amount":1660,"currency":7}"#, None),
+            (r#"{"amount":16.5}"#, None),
+            (r#"{"amount":"16"}"#, None),
+            (r#"{"amount":1e3}"#, None),
+            ("16", None),
+            ("{}", None),
+        ] {
+            let value: Value = serde_json::from_str(json).unwrap();
+            assert_eq!(money(&value).as_deref(), wanted, "{json}");
+        }
     }
 
     #[test]

@@ -6,7 +6,6 @@ mod auth;
 mod callback;
 mod catalogue;
 mod digest;
-mod money;
 mod sandbox;
 mod settings;
 #[cfg(test)]
