@@ -148,6 +148,13 @@ impl Listen {
     }
 
     fn options(&self, settings: &Settings) -> Result<Options, Problem> {
+        let options = settings.options()?;
+        if options.overrides.read_only && !settings.profile.built_in {
+            return Err(usage(
+                "--ledger sqlite opens this machine's own ledger for reading, so no callback can be saved",
+                "run `listen` without it: while the shared ledger is away, it answers 503, and the provider sends again",
+            ));
+        }
         let forward = forwards(&self.forward_to, settings)?;
         let configured = settings.config.callbacks.bind;
         let receive = Receive {
@@ -161,7 +168,7 @@ impl Listen {
             // A service runs unattended, so tokens are renewed before a callback needs them.
             renew: true,
             receive: Some(receive),
-            ..settings.options()?
+            ..options
         })
     }
 }

@@ -15,32 +15,53 @@ const SCHEMA: &str = "tilldeck";
 
 const OPERATOR_MAX: usize = 64;
 
-/// Opens the shared ledger that the config names, else the file in `state_dir`; the file too where there is no
-/// `config`.
+/// Which ledger a deck works with.
+pub(super) enum Source<'a> {
+    /// The requests of a recording, in memory.
+    Recording(Vec<Exchange>),
+    /// The one of an earlier deck.
+    Open(Ledger),
+    /// The shared one that the config names, else this machine's file.
+    Configured(&'a LedgerConfig),
+    /// This machine's file.
+    File,
+    /// This machine's file, where every write fails.
+    ReadOnlyFile,
+}
+
+/// Opens a ledger; a file is in `state_dir`.
 ///
 /// # Errors
 /// If a newer tilldeck wrote the file, or the database's URL cannot be read or used.
 pub(super) async fn open(
-    config: Option<&LedgerConfig>,
+    source: Source<'_>,
     state_dir: PathBuf,
     environ: &Environ,
     clock: &Clock,
 ) -> Result<Ledger, Problem> {
-    let settings = match config {
-        Some(config) => database(config, environ).await?,
-        None => None,
+    let is_read_only = matches!(source, Source::ReadOnlyFile);
+    let settings = match source {
+        Source::Recording(requests) => return Ok(of_recording(requests, clock.clone()).await),
+        // Its problems are logged already.
+        Source::Open(ledger) => return Ok(ledger),
+        Source::Configured(config) => database(config, environ).await?,
+        Source::File | Source::ReadOnlyFile => None,
     };
     let ledger = if let Some(settings) = settings {
         Ledger::connect(&settings, clock.clone(), Retention::shared()).map_err(unusable)?
     } else {
         refuse_newer(state_dir.clone()).await?;
-        Ledger::start(state_dir, clock.clone(), Retention::default())
+        if is_read_only {
+            Ledger::read_only(state_dir, clock.clone())
+        } else {
+            Ledger::start(state_dir, clock.clone(), Retention::default())
+        }
     };
     tokio::spawn(log_problems(ledger.status_changes()));
     Ok(ledger)
 }
 
-pub(super) async fn of_recording(requests: Vec<Exchange>, clock: Clock) -> Ledger {
+async fn of_recording(requests: Vec<Exchange>, clock: Clock) -> Ledger {
     let ledger = Ledger::in_memory(clock);
     for request in requests {
         ledger.keep_up().await;

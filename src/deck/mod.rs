@@ -42,6 +42,7 @@ pub use secrets::{learn_all, learn_fast};
 pub use simulator::{CONTROL, Posted, Posting, Proof, post, serve};
 
 use hooks::Hooks;
+use ledger::Source;
 use query::QueryService;
 use receiving::{CallbackService, ConfiguredKeys, ListenState, Parts, Sealing};
 
@@ -142,7 +143,7 @@ impl Deck {
             renew,
             config,
             vault,
-            overrides,
+            mut overrides,
             receive,
             ledger,
             callbacks,
@@ -150,19 +151,18 @@ impl Deck {
             handover,
             recording,
         } = options;
-        let opened = async {
-            if let Some(requests) = recording {
-                return Ok::<_, Problem>(ledger::of_recording(requests, clock.clone()).await);
-            }
-            // Its problems are logged already.
-            if let Some(ledger) = handover.ledger {
-                return Ok(ledger);
-            }
-            // The simulator's accounts belong to this run, so its ledger is this machine's file.
-            let shared = (!profile.built_in && !overrides.read_only).then_some(&ledger);
-            ledger::open(shared, state_dir.clone(), &environ, &clock).await
+        // The simulator's accounts belong to this run, so its ledger is this machine's file.
+        overrides.read_only &= !profile.built_in;
+        let source = match (recording, handover.ledger) {
+            (Some(requests), _) => Source::Recording(requests),
+            (None, Some(ledger)) => Source::Open(ledger),
+            _ if profile.built_in => Source::File,
+            _ if overrides.read_only => Source::ReadOnlyFile,
+            _ => Source::Configured(&ledger),
         };
-        let bound = ListenState::new(profile, receive.as_ref(), handover.receiver.port);
+        let opened = ledger::open(source, state_dir.clone(), &environ, &clock);
+        let receives = receive.as_ref().filter(|_| !overrides.read_only);
+        let bound = ListenState::new(profile, receives, handover.receiver.port);
         let listening = listening(profile, bound, &clock);
         // Before anything is sent: jobs and nonces of a newer ledger would be ignored.
         let (ledger, listening) = tokio::join!(opened, listening);

@@ -16,6 +16,11 @@ pub enum LedgerError {
     /// There is a file, but it cannot be opened: what is saved in it is unknown.
     #[error("tilldeck cannot open the ledger: {0}")]
     Unopened(String),
+    /// The file was opened for reading, in place of the ledger that a team shares.
+    #[error(
+        "--ledger sqlite opens this machine's own ledger for reading, so nothing is saved; run it without that option"
+    )]
+    ReadOnly,
     /// The file is of another version of tilldeck.
     #[error("tilldeck cannot use the ledger: {0}")]
     Newer(String),

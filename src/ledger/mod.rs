@@ -77,6 +77,13 @@ impl Ledger {
         Self(Storage::Sqlite(Sqlite::start(folder, clock, limits)))
     }
 
+    /// As [`Ledger::start`], for reading: every write fails with [`LedgerError::ReadOnly`].
+    #[must_use]
+    pub fn read_only(folder: PathBuf, clock: Clock) -> Self {
+        let limits = Retention::unlimited();
+        Self(Storage::Sqlite(Sqlite::read_only(folder, clock, limits)))
+    }
+
     /// A ledger of its own in memory, without a file: what is saved in it ends with it.
     #[must_use]
     pub fn in_memory(clock: Clock) -> Self {

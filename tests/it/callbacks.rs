@@ -31,6 +31,14 @@ struct Bench {
 }
 
 async fn open(place: &Place, bind: Option<SocketAddr>) -> Bench {
+    open_with(place, bind, tilldeck::net::Overrides::default()).await
+}
+
+async fn open_with(
+    place: &Place,
+    bind: Option<SocketAddr>,
+    overrides: tilldeck::net::Overrides,
+) -> Bench {
     let (clock, hand) = Clock::by_hand(START);
     let locations = place.locations(Environ::of([("TEST_API_SECRET", "not-anybodys-secret")]));
     let config = config::load(&locations, &SPECS).unwrap();
@@ -44,7 +52,7 @@ async fn open(place: &Place, bind: Option<SocketAddr>) -> Bench {
         environ: locations.environ.clone(),
         config: locations.config.clone(),
         vault: Vault::files(place.state().join(config::VAULT)),
-        overrides: tilldeck::net::Overrides::default(),
+        overrides,
         receive: Some(Receive {
             bind,
             pace: Pace {
@@ -204,6 +212,28 @@ async fn a_port_that_is_taken_is_told_and_had_as_soon_as_it_is_free() {
 const SALE: &str = r#"{"name":"A game","status":"BOUGHT","reservationId":"65b0c0ffee0123456789abcd","offerId":"o","updatedAt":"2024-03-29T10:01:42.177+0000"}"#;
 
 /// A place whose Kinguin account proves its webhooks by what is in a file.
+#[tokio::test]
+async fn a_ledger_that_is_only_read_receives_nothing_and_says_why() {
+    let only_read = tilldeck::net::Overrides {
+        read_only: true,
+        ..tilldeck::net::Overrides::default()
+    };
+    let place = Place::with_shop("http://127.0.0.1:9");
+    let real = open_with(&place, Some(ANY), only_read).await;
+    let listening = real.deck.listening().borrow().clone();
+    assert!(
+        matches!(&listening, Listening::Down { why, .. } if why.contains("--ledger sqlite")),
+        "{listening:?}"
+    );
+    let status = real.deck.ledger().status().await;
+    assert_eq!(status.failure(), None);
+    real.deck.close().await;
+    let built_in = open_with(&Place::new(), None, only_read).await;
+    let mut listening = built_in.deck.listening();
+    let up = listening.wait_for(|it| matches!(it, Listening::Up { .. }));
+    up.await.unwrap();
+}
+
 fn with_webhook() -> Place {
     Place::with_config(
         "default_profile = \"live\"\n[profiles.live.accounts.keys]\nprovider = \"kinguin\"\n\

@@ -218,6 +218,43 @@ fn a_variable_that_the_shared_ledger_needs_is_missed_by_the_check_of_the_config(
     assert_eq!(own.object()["kind"], "sqlite", "{own:?}");
 }
 
+/// A machine whose shared ledger is away.
+fn cut_off(peer: &Peer) -> Place {
+    let url = format!("postgres://till@127.0.0.1:{}/till", closed_port());
+    let mut place = machine(
+        peer,
+        "[callbacks]\nseal_key = { env = \"TEAM_SEAL_KEY\" }\n[ledger]\nurl = { env = \"TEAM_DATABASE_URL\" }\n",
+    );
+    Schema::join(&mut place, &url);
+    place
+}
+
+#[test]
+fn this_machines_own_ledger_in_place_of_a_shared_one_is_only_read() {
+    let peer = Peer::start(vec![ok(PAID)]);
+    let place = cut_off(&peer);
+    let own = |arguments: &[&str]| place.run(&[&["--ledger", "sqlite"], arguments].concat());
+    let sum = ["--amount", "1", "--currency", "oPLN"];
+    for write in [
+        &["payments", "add", "A-17"][..],
+        &[&["payments", "expect", "A-17"], &sum[..]].concat(),
+        &["payments", "note", "A-17", "by hand"],
+        &[&["link", "--id", "A-17"], &sum[..]].concat(),
+        &["listen", "--bind", "127.0.0.1:0"],
+    ] {
+        let ran = own(write);
+        assert_eq!(ran.code, 2, "{write:?}: {ran:?}");
+        assert!(
+            ran.err.contains("for reading") && ran.out.is_empty(),
+            "{ran:?}"
+        );
+    }
+    let listed = own(&["payments", "list", "--json"]);
+    assert_eq!((listed.code, listed.out.as_str()), (0, ""), "{listed:?}");
+    let simulated = own(&["--profile", "sandbox", "check", "ORDER-1001", "--json"]);
+    assert_eq!(simulated.code, 0, "{simulated:?}");
+}
+
 #[test]
 #[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
 fn a_database_that_cannot_store_every_text_is_refused() {

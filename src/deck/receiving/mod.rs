@@ -35,7 +35,7 @@ use super::query::QueryService;
 use crate::callbacks::{Limits, Receiver, Setup, reachable};
 use crate::config::Profile;
 use crate::domain::{AccountId, Delivery, Listening, Problem, Subject, WallTime};
-use crate::ledger::KeyedMutex;
+use crate::ledger::{KeyedMutex, LedgerError};
 use crate::net::{Event, Gate};
 use crate::providers::REGISTRY;
 pub use forward::{is_forward, target};
@@ -287,7 +287,9 @@ impl CallbackService {
             bound,
             receive,
         } = parts;
-        let wanted = receive.is_some();
+        // The team's receivers process none that a file of this machine has.
+        let read_only = gate.overrides.read_only;
+        let wanted = receive.is_some() && !read_only;
         let Receive {
             forward,
             trusted_proxies,
@@ -313,7 +315,14 @@ impl CallbackService {
             saved: Notify::new(),
             due: Notify::new(),
         });
-        let (state, listening) = watch::channel(Listening::Off);
+        let (state, listening) = watch::channel(match bind {
+            Some(address) if read_only => Listening::Down {
+                address: address.to_string(),
+                why: LedgerError::ReadOnly.to_string(),
+                since: shared.since,
+            },
+            _ => Listening::Off,
+        });
         // A command that receives nothing has no follower to wait for.
         let (set_begun, begun) = watch::channel(!wanted);
         let workers = if wanted {

@@ -62,6 +62,14 @@ impl Sqlite {
         Self::on_thread(folder, |changes| Store::open(there, clock, limits, changes))
     }
 
+    /// The same file, where every write fails.
+    pub(super) fn read_only(folder: PathBuf, clock: Clock, limits: Retention) -> Self {
+        let there = folder.clone();
+        Self::on_thread(folder, |changes| {
+            Store::open(there, clock, limits, changes).for_reading()
+        })
+    }
+
     /// A ledger in memory alone, which no other process sees.
     pub(super) fn in_memory(clock: Clock, limits: Retention) -> Self {
         Self::on_thread(PathBuf::new(), |changes| {

@@ -53,6 +53,17 @@ pub(super) fn change(conn: &Connection) -> SqlResult<Change<'_>> {
     (conn as &dyn Sql).change(Area::Exchanges)
 }
 
+/// Where rows are saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// In a file: one in memory does not count.
+    File,
+    /// In memory.
+    Memory,
+    /// Nowhere: the file is only read.
+    ReadOnly,
+}
+
 /// The file, and this process's state beside it.
 pub(in crate::ledger) struct Store {
     pub(super) clock: Clock,
@@ -73,8 +84,7 @@ pub(in crate::ledger) struct Store {
     pub(super) pruned: bool,
     conn: Connection,
     file: Option<FileId>,
-    /// Whether rows count as saved in a file alone.
-    needs_file: bool,
+    mode: Mode,
     folder: PathBuf,
     status_sender: watch::Sender<Status>,
     /// The state to return to when writes work again.
@@ -108,8 +118,16 @@ impl Store {
         };
         let store = Self::of(opened, clock, limits, status_sender);
         Self {
-            needs_file: false,
+            mode: Mode::Memory,
             ..store
+        }
+    }
+
+    /// The same, where nothing may be written any more.
+    pub(super) fn for_reading(self) -> Self {
+        Self {
+            mode: Mode::ReadOnly,
+            ..self
         }
     }
 
@@ -135,7 +153,7 @@ impl Store {
             pruned: false,
             conn,
             file,
-            needs_file: true,
+            mode: Mode::File,
             folder: PathBuf::new(),
             status_sender,
             opened_as: status,
@@ -147,7 +165,7 @@ impl Store {
 
     /// Whether there is a file, or none is needed.
     pub(super) fn has_file(&self) -> bool {
-        self.file.is_some() || !self.needs_file
+        self.file.is_some() || self.mode == Mode::Memory
     }
 
     /// Whether the ledger is in memory although there is a file.
@@ -219,6 +237,9 @@ impl Store {
     /// Reads or writes the file. `job` may run more than once, on a new file if this one is damaged and after waiting for
     /// a lock; so it must be one transaction. Not generic, so that only the job itself is compiled for each job.
     pub(super) fn run_on_file(&mut self, access: Access, job: Job<'_>) -> Result<(), LedgerError> {
+        if self.mode == Mode::ReadOnly && access != Access::Read {
+            return Err(LedgerError::ReadOnly);
+        }
         let done = match access {
             Access::WriteDurably => self.attempt(&mut |conn| durably(conn, &mut *job)),
             Access::Read | Access::Write => self.attempt(job),

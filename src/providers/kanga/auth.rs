@@ -177,6 +177,7 @@ fn storage(error: &LedgerError) -> NetError {
         LedgerError::Unopened(_)
         | LedgerError::Database(_)
         | LedgerError::Newer(_)
+        | LedgerError::ReadOnly
         | LedgerError::Gone
         | LedgerError::NoncesExhausted
         | LedgerError::Stopped
