@@ -26,7 +26,7 @@ impl DeckCommand for Budget {
             Some(name) => Some(cx.deck.pick(Some(name), None)?.id),
             None => None,
         };
-        let mut gauges = cx.deck.gauges().await;
+        let mut gauges = cx.deck.gauges().await?;
         gauges.retain(|(account, _)| only.as_ref().is_none_or(|only| only == account));
         let mut listing = Listing::new(out, HEADS, FIELDS.split(','));
         for (account, gauge) in &gauges {

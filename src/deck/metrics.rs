@@ -156,7 +156,7 @@ impl Metrics {
         self.slots.clear();
         self.slots_used.clear();
         let gauges = tokio::time::timeout(READ_MAX, deck.gauges()).await;
-        for (account, gauge) in gauges.unwrap_or_default() {
+        for (account, gauge) in gauges.into_iter().flatten().flatten() {
             let counts = gauge.counts.as_str().to_owned();
             let limit = [("account", account.to_string()), ("counts", counts)];
             self.slots.get_or_create(&limit).set(gauge.limit.into());

@@ -51,7 +51,7 @@ use crate::config::{self, Callbacks, Environ, LedgerConfig, Profile, Vault};
 use crate::domain::{
     Ability, Account, AccountId, BudgetGauge, CredentialStatus, Exchange, Problem, RawRequest,
 };
-use crate::ledger::{Ledger, Status};
+use crate::ledger::{Ledger, LedgerError, Status};
 use crate::net::{ClockWarning, EventSender, Gate, Network, Overrides};
 use crate::providers::REGISTRY;
 use crate::sandbox::Sandbox;
@@ -251,7 +251,10 @@ impl Deck {
     }
 
     /// The current use of each account's rate limits.
-    pub async fn gauges(&self) -> Vec<(AccountId, BudgetGauge)> {
+    ///
+    /// # Errors
+    /// If the ledger cannot be read.
+    pub async fn gauges(&self) -> Result<Vec<(AccountId, BudgetGauge)>, Problem> {
         let mut reads = Vec::new();
         for runtime in self.registry.all() {
             for limit in runtime.session.limits() {
@@ -263,11 +266,13 @@ impl Deck {
         }
         let mut gauges = Vec::new();
         for (account, read) in reads {
-            if let Ok(Some(gauge)) = read.await {
-                gauges.push((account, gauge));
-            }
+            let read = read.await.unwrap_or(Err(LedgerError::Stopped));
+            let gauge = read.map_err(|error| {
+                Problem::local(format!("tilldeck cannot read the rate limits: {error}"), "")
+            })?;
+            gauges.push((account, gauge));
         }
-        gauges
+        Ok(gauges)
     }
 
     /// Lifts the pause that an account's provider asked for (429).

@@ -181,7 +181,10 @@ impl Gate {
     }
 
     /// The gauge of `limit`.
-    pub async fn gauge(&self, limit: &Limit) -> Option<BudgetGauge> {
+    ///
+    /// # Errors
+    /// If the ledger cannot be read.
+    pub async fn gauge(&self, limit: &Limit) -> Result<BudgetGauge, LedgerError> {
         budget::gauge(self, limit).await
     }
 

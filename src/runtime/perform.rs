@@ -130,7 +130,7 @@ impl Performer<'_> {
                 deck.lift_holds(&account).await;
             })),
             Effect::LookAtBudgets => self.tasks.start(Box::pin(async move {
-                for (account, gauge) in deck.gauges().await {
+                for (account, gauge) in deck.gauges().await.unwrap_or_default() {
                     let _ = messages.send(Msg::Budget(account, gauge)).await;
                 }
             })),

@@ -228,7 +228,7 @@ async fn report(
     let (ready, list) = ready(deck, verify, messages).await;
     let follow = follow_ledger(deck.ledger().clone(), messages.clone());
     // Before any request, so that later gauges are newer.
-    for (account, gauge) in deck.gauges().await {
+    for (account, gauge) in deck.gauges().await.unwrap_or_default() {
         let _ = messages.send(Msg::Budget(account, gauge)).await;
     }
     let parts = deck.simulator_parts();
@@ -423,7 +423,7 @@ async fn follow_others(deck: &Deck, mut follower: Follower, messages: &mpsc::Sen
         if messages.send(shared).await.is_err() {
             return;
         }
-        for (account, gauge) in deck.gauges().await {
+        for (account, gauge) in deck.gauges().await.unwrap_or_default() {
             let _ = messages.send(Msg::Budget(account, gauge)).await;
         }
     }

@@ -349,7 +349,12 @@ async fn a_waiting_request_that_is_called_off_uses_no_slot() {
     };
     assert_eq!(waiting.why, "rate limit reached");
     let writes = async || -> BudgetGauge {
-        let gauges = deck.gauges().await.into_iter().map(|(_, gauge)| gauge);
+        let gauges = deck
+            .gauges()
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|(_, gauge)| gauge);
         let mut writes = gauges.filter(|gauge| gauge.counts == Counts::Writes);
         writes.next().unwrap()
     };

@@ -256,6 +256,26 @@ fn this_machines_own_ledger_in_place_of_a_shared_one_is_only_read() {
 }
 
 #[test]
+fn the_rate_limits_and_credentials_of_a_shared_ledger_that_is_away_are_not_shown_as_unused() {
+    let peer = Peer::start(vec![]);
+    let place = cut_off(&peer);
+    let config = std::fs::read_to_string(place.config_path()).unwrap();
+    let limited = config.replace(
+        "[callbacks]",
+        "budget = { requests = 10, period = \"1m\" }\n[callbacks]",
+    );
+    std::fs::write(place.config_path(), limited).unwrap();
+    for command in [&["budget"][..], &["account", "list"]] {
+        let ran = place.run(command);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(
+            ran.err.contains("error: tilldeck cannot read the ") && ran.out.is_empty(),
+            "{ran:?}"
+        );
+    }
+}
+
+#[test]
 #[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
 fn a_database_that_cannot_store_every_text_is_refused() {
     let Some(server) = Server::start() else {

@@ -30,7 +30,7 @@ impl DeckCommand for ListAccounts {
             Some(name) => vec![cx.deck.pick(Some(name), None)?],
             None => cx.deck.accounts().collect(),
         };
-        let remembered = cx.deck.remembered_credentials().await.unwrap_or_default();
+        let remembered = cx.deck.remembered_credentials().await?;
         let now = cx.now().wall;
         let mut listing = Listing::new(out, HEADS, FIELDS.split(','));
         for account in &accounts {

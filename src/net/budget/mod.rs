@@ -502,22 +502,21 @@ fn report_gauge(session: &Session, limit: &Limit, limiter: &Arc<RateLimiter>) {
 }
 
 async fn report_gauge_now(gate: &Gate, account: &AccountId, limit: &Limit) {
-    if let Some(gauge) = gauge(gate, limit).await {
+    if let Ok(gauge) = gauge(gate, limit).await {
         gate.emit(Event::Budget(account.clone(), gauge));
     }
 }
 
-pub(super) async fn gauge(gate: &Gate, limit: &Limit) -> Option<BudgetGauge> {
+pub(super) async fn gauge(gate: &Gate, limit: &Limit) -> Result<BudgetGauge, LedgerError> {
     let counted = gate
         .ledger
         .budget(limit.scope.clone(), limit.requests, limit.period)
-        .await
-        .ok()?;
+        .await?;
     let limiter = gate.limiters.of(limit);
     let now = gate.clock.now();
     // This process may know of a hold that could not be written, another one of a hold that only the file has.
     let held = limiter.window().held(now.mono).max(counted.held);
-    Some(BudgetGauge {
+    Ok(BudgetGauge {
         counts: limit.counts,
         used: counted.used,
         own: counted.own,
