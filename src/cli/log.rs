@@ -17,7 +17,7 @@ use super::prelude::*;
 use super::report::counted;
 use super::values::{limit, path};
 use crate::domain::{Exchange, Outcome};
-use crate::ledger::{LedgerError, LogQuery, set_aside_in};
+use crate::ledger::{Ledger, LedgerError, LogQuery, Status, set_aside_in};
 
 use pages::{Pages, Query};
 use selection::Selection;
@@ -166,9 +166,23 @@ impl Entries {
             return Ok(Exit::Done);
         }
         let mut pages = pages.follow();
+        let mut is_away = false;
         loop {
             look_again(cx.out).await?;
-            print(&pages.next().await?)?;
+            match pages.next().await {
+                Ok(rows) => {
+                    is_away = false;
+                    print(&rows)?;
+                }
+                // A database that others use as well comes back by itself.
+                Err(error) if passes(&error, cx.deck.ledger()).await => {
+                    if !std::mem::replace(&mut is_away, true) {
+                        let message = format!("{error}; new entries appear once it can be read");
+                        cx.out.warn(&message);
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 }
@@ -184,6 +198,12 @@ fn none(noun: &str, settings: &Settings) -> String {
             path.display()
         ),
     }
+}
+
+/// Whether the shared database can be read again without an operator.
+async fn passes(error: &LedgerError, ledger: &Ledger) -> bool {
+    let stays = matches!(ledger.status().await, Status::Away { passes: false, .. });
+    matches!(error, LedgerError::Database(_)) && !stays
 }
 
 async fn look_again(out: &Out) -> Result<(), OutputError> {

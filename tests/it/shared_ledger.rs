@@ -276,6 +276,28 @@ fn the_rate_limits_and_credentials_of_a_shared_ledger_that_is_away_are_not_shown
 }
 
 #[test]
+#[ignore = "needs PostgreSQL's programs"]
+fn a_followed_log_goes_on_after_the_database_was_away() {
+    let peer = Peer::start(vec![ok(PAID)]);
+    let Some((server, _schema, place)) = with_server(&peer) else {
+        return;
+    };
+    run(&place, &["check", "A-1", "--json"]);
+    let log = Listener::of(&mut place.command(&["log", "--follow", "--json"]));
+    assert!(log.line().contains(r#""about":"A-1""#));
+    server.kill();
+    log.error_with("new entries appear once it can be read");
+    server.go();
+    run(&place, &["check", "A-2", "--json"]);
+    assert!(log.line().contains(r#""about":"A-2""#));
+    let said = log.errors();
+    let warned = said
+        .iter()
+        .filter(|line| line.contains("new entries appear"));
+    assert_eq!(warned.count(), 0, "{said:?}");
+}
+
+#[test]
 #[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
 fn a_database_that_cannot_store_every_text_is_refused() {
     let Some(server) = Server::start() else {
