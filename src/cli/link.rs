@@ -70,15 +70,6 @@ impl DeckCommand for Link {
             out.warn(&problem.describe());
             watched = false;
         }
-        let qr = qr(url, self.qr).map_err(|TooLong| {
-            usage(
-                format!(
-                    "account {account}: the link is too long for a QR code ({} characters)",
-                    url.len()
-                ),
-                "shorten --name, or omit --qr",
-            )
-        })?;
         let fields = json!({
             "account": account,
             "id": request.id,
@@ -87,7 +78,7 @@ impl DeckCommand for Link {
             "expected_currency": request.currency,
             "watched": watched,
         });
-        print(fields, url, qr, out)?;
+        print(fields, url, self.qr, out)?;
         if deck.simulator_url().is_some() {
             out.explain("note: this command's simulator has ended, so the link does not open; for a payment page, use `tilldeck sandbox serve` or the console");
         }
@@ -95,8 +86,16 @@ impl DeckCommand for Link {
     }
 }
 
-/// Prints a link, and with `--qr` its QR code; for scripts a JSON object with `fields`.
-fn print(mut fields: Value, url: &str, qr: Option<String>, out: &Out) -> Result<(), OutputError> {
+/// Prints a link, and with `--qr` its QR code; for scripts a JSON object with `fields`. The link is there, so one without
+/// a QR code only warns.
+fn print(mut fields: Value, url: &str, with_qr: bool, out: &Out) -> Result<(), OutputError> {
+    let qr = if with_qr { qr(url) } else { None };
+    if with_qr && qr.is_none() {
+        let length = url.len();
+        out.warn(&format!(
+            "the link is too long for a QR code ({length} characters)"
+        ));
+    }
     if out.is_json() {
         if let Some(qr) = qr {
             fields["qr"] = qr.lines().collect();
@@ -136,16 +135,10 @@ fn black_on_white(qr: &str) -> String {
     rows.collect::<Vec<_>>().join("\n")
 }
 
-/// A link that fits into no QR code.
-struct TooLong;
-
-/// The QR code as lines of half blocks, if requested.
-fn qr(url: &str, wanted: bool) -> Result<Option<String>, TooLong> {
-    if !wanted {
-        return Ok(None);
-    }
-    let code = QrCode::with_error_correction_level(url, EcLevel::L).map_err(|_| TooLong)?;
-    Ok(Some(code.render::<Dense1x2>().quiet_zone(true).build()))
+/// The QR code as lines of half blocks; `None` for a link that fits into none.
+fn qr(url: &str) -> Option<String> {
+    let code = QrCode::with_error_correction_level(url, EcLevel::L).ok()?;
+    Some(code.render::<Dense1x2>().quiet_zone(true).build())
 }
 
 /// Sign a purchase and print the link to the payer's page (Pledg). Sends nothing.
@@ -168,17 +161,8 @@ impl DeckCommand for PurchaseLink {
         let (account, signed) = self.sign(cx.deck).await?;
         // Printed whole, with its signature: the link is meant for the payer.
         let url = signed.expose();
-        let qr = qr(url, self.qr).map_err(|TooLong| {
-            usage(
-                format!(
-                    "account {account}: the link is too long for a QR code ({} characters)",
-                    url.len()
-                ),
-                "omit --qr, or shorten the purchase's data",
-            )
-        })?;
         let fields = json!({ "account": account, "url": url });
-        print(fields, url, qr, cx.out)?;
+        print(fields, url, self.qr, cx.out)?;
         Ok(Exit::Done)
     }
 }

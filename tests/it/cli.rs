@@ -301,14 +301,18 @@ fn a_link_has_every_value_percent_encoded() {
 }
 
 #[test]
-fn a_link_that_is_too_long_for_a_qr_code_is_watched_all_the_same() {
+fn a_link_that_is_too_long_for_a_qr_code_is_printed_without_one() {
     let peer = Peer::start(vec![ok(UNKNOWN)]);
     let place = Place::with_shop(&peer.url);
     let name = "x".repeat(3000);
     let link = ["link", "--id", "A", "--amount", "1", "--currency", "BTC"];
     let ran = place.run(&[&link[..], &["--name", &name, "--qr"]].concat());
     assert!(
-        ran.code == 2 && ran.err.contains("too long for a QR code"),
+        ran.code == 0 && ran.err.contains("too long for a QR code"),
+        "{ran:?}"
+    );
+    assert!(
+        ran.out.starts_with("http") && ran.out.contains(&name),
         "{ran:?}"
     );
     let watched = place.run(&["payments", "list", "--json"]).object();
