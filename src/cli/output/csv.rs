@@ -40,7 +40,7 @@ impl Out {
 fn is_formula(field: &str) -> bool {
     let is_number = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.'));
     match field.chars().next() {
-        Some('=' | '@' | '\t' | '\r') => true,
+        Some('=' | '@') => true,
         Some('+' | '-') => !is_number(&field[1..]),
         _ => false,
     }
@@ -54,13 +54,16 @@ pub fn line(fields: &[String]) -> Vec<u8> {
 }
 
 /// A field of an object as text, by its name; `failure.at` is the field `at` of the object `failure`. Empty if it is
-/// null or missing. A list is its JSON. A text that a spreadsheet takes for a formula gets an apostrophe in front.
+/// null or missing. A list is its JSON. Inert, since a pager or `tee` passes it to a terminal. A text that a spreadsheet
+/// takes for a formula gets an apostrophe in front.
 pub(super) fn field(object: &Value, name: &str) -> String {
     match object.pointer(&format!("/{}", name.replace('.', "/"))) {
         None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) if is_formula(text) => format!("'{text}"),
-        Some(Value::String(text)) => text.clone(),
-        Some(value) => value.to_string(),
+        Some(Value::String(text)) => match inert::line(text) {
+            text if is_formula(&text) => format!("'{text}"),
+            text => text.into_owned(),
+        },
+        Some(value) => inert::json(&value.to_string()).into_owned(),
     }
 }
 
@@ -72,7 +75,7 @@ mod tests {
 
     #[test]
     fn what_a_spreadsheet_would_calculate_is_recognised() {
-        for formula in ["=1+1", "@SUM(A1)", "+cmd|x", "-2+3", "\t=1", "\r=1"] {
+        for formula in ["=1+1", "@SUM(A1)", "+cmd|x", "-2+3"] {
             assert!(is_formula(formula), "{formula:?}");
         }
         for text in ["", "A-1", "-25.01", "+5", "a=b", " =1", "'=1"] {
@@ -82,9 +85,11 @@ mod tests {
 
     #[test]
     fn a_field_is_found_by_its_name_at_any_depth() {
-        let object = json!({ "a": "x", "n": 1.50, "no": null, "f": { "at": true }, "l": ["y"], "formula": "=1" });
+        let object = json!({ "h": "\u{1b}]0;a\n", "hl": ["\u{202e}"], "a": "x", "n": 1.50, "no": null, "f": { "at": true }, "l": ["y"], "formula": "=1" });
         for (name, text) in [
             ("a", "x"),
+            ("h", r"\u{1b}]0;a\n"),
+            ("hl", r#"["\u202e"]"#),
             ("n", "1.5"),
             ("no", ""),
             ("missing", ""),
