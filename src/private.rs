@@ -172,18 +172,34 @@ fn open_as(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
 /// # Errors
 /// If it cannot be written; then the one before is unchanged, unless only the folder cannot be synced.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    // Created with mode 0600.
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(content)?;
-    // Synced before the rename: after a power cut the name never points to an empty file.
-    file.as_file().sync_all()?;
-    file.persist(path)?;
+    let folder = folder_of(path);
+    written_in(folder, content)?.persist(path)?;
     // The new name must survive a power cut as well as the content.
     File::open(folder)?.sync_all()
+}
+
+/// Writes a new file of the user alone, completely or not at all.
+///
+/// # Errors
+/// If it cannot be written, or there is one already, even one that appears at this moment: that one stays.
+pub fn create(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = folder_of(path);
+    written_in(folder, content)?.persist_noclobber(path)?;
+    File::open(folder)?.sync_all()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+/// A file without its name yet, with mode 0600.
+fn written_in(folder: &Path, content: &[u8]) -> io::Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(content)?;
+    // Synced before it gets its name: after a power cut the name never points to an empty file.
+    file.as_file().sync_all()?;
+    Ok(file)
 }
 
 /// Reads to the end, unless that is more than `most` bytes: then `false`. A buffer with room for one more is never

@@ -1,8 +1,6 @@
 //! `config`: creates, finds and checks the config file.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::console;
@@ -71,13 +69,7 @@ impl Command for InitConfig {
 
 fn write_example(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), private::make_folder)?;
-    let mut file = OpenOptions::new()
-        .write(true)
-        // An existing file is never overwritten, even one that appears at this moment.
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(EXAMPLE.as_bytes())
+    private::create(path, EXAMPLE.as_bytes())
 }
 
 /// Print the path of the config file, even if there is no such file yet.

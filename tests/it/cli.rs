@@ -582,6 +582,23 @@ fn the_config_is_written_found_and_checked() {
 }
 
 #[test]
+fn a_config_that_does_not_fit_on_the_disk_leaves_no_file() {
+    let place = Place::new();
+    let mut command = crate::program::shell();
+    command
+        .arg("-c")
+        .arg("trap '' XFSZ; ulimit -f 1; exec \"$0\" config init --config \"$1\"")
+        .arg(env!("CARGO_BIN_EXE_tilldeck"))
+        .arg(place.config_path())
+        .env("TILLDECK_STATE_DIR", place.state());
+    let ran = Ran::of(command);
+    assert!(ran.code == 2 && ran.err.contains("cannot write"), "{ran:?}");
+    let left = std::fs::read_dir(place.path()).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| name == "state"), "{left:?}");
+}
+
+#[test]
 fn without_any_config_everything_works_on_the_sandbox() {
     let place = Place::new();
     for arguments in [
