@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use clap::ValueEnum as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::args::commands;
@@ -12,10 +13,8 @@ use crate::domain::{Problem, ProblemKind, inert};
 
 /// Prints help or version, which are no errors, or the error.
 pub fn report(error: &clap::Error, arguments: &[OsString]) -> Exit {
-    let out = Out::new(
-        arguments.iter().any(|argument| argument == "--json"),
-        Color::Auto,
-    );
+    let is_json = arguments.iter().any(|argument| argument == "--json");
+    let out = Out::new(is_json, color(arguments));
     let rendered = error.render();
     if !error.use_stderr() {
         let text = if out.color {
@@ -36,6 +35,18 @@ pub fn report(error: &clap::Error, arguments: &[OsString]) -> Exit {
         out.say(&format!("usage: {usage}"));
     }
     exit
+}
+
+/// The value of `--color`, which holds for wrong arguments, too.
+fn color(arguments: &[OsString]) -> Color {
+    let texts = arguments.iter().filter_map(|text| text.to_str());
+    let next = texts.clone().skip(1).chain([""]);
+    let values = texts.zip(next).filter_map(|(text, next)| match text {
+        "--color" => Some(next),
+        text => text.strip_prefix("--color="),
+    });
+    let known = values.filter_map(|value| Color::from_str(value, false).ok());
+    known.last().unwrap_or_default()
 }
 
 fn problem(error: &clap::Error, arguments: &[OsString]) -> Problem {
@@ -218,6 +229,20 @@ mod tests {
             let found = problem(&error, &arguments);
             assert_eq!(found.message, message, "{given}");
             assert_eq!(found.hint, hint, "{given}");
+        }
+    }
+
+    #[test]
+    fn colors_of_help_and_errors_are_those_that_the_arguments_ask_for() {
+        for (given, expected) in [
+            ("--help", Color::Auto),
+            ("--color always --help", Color::Always),
+            ("check --frm --color=never", Color::Never),
+            ("--color sometimes", Color::Auto),
+            ("--help --color", Color::Auto),
+        ] {
+            let arguments: Vec<OsString> = given.split(' ').map(Into::into).collect();
+            assert_eq!(color(&arguments), expected, "{given}");
         }
     }
 
