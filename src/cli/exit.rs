@@ -11,7 +11,7 @@ pub const EXITS: [(&str, &str); 10] = [
     ("0", "done, and every expectation was met"),
     (
         "1",
-        "an expectation was not met (state, amount, currency); doctor: something is bad",
+        "an expectation was not met (state, amount, currency, all pages); doctor: something is bad",
     ),
     ("2", "usage or configuration"),
     ("3", "credentials rejected"),

@@ -78,14 +78,14 @@ impl DeckCommand for Request {
                         "stopped after this page: tilldeck cannot read from the response whether another one follows. \
                          Send the call with the path {path}, and so on, until a page has no entries"
                     ));
-                    return Ok(exit);
+                    return Ok(Exit::Expectation);
                 }
             }
         }
         let path = inert::cut(&request.path, 130);
         let warning = format!("stopped after {PAGES_MAX} pages; the next one is {path}");
         cx.out.warn(&warning);
-        Ok(Exit::Done)
+        Ok(Exit::Expectation)
     }
 }
 
