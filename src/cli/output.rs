@@ -4,7 +4,6 @@ mod csv;
 mod listing;
 mod table;
 
-use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, IsTerminal as _};
 use std::os::fd::AsFd;
@@ -24,6 +23,7 @@ use super::stop;
 pub use crate::domain::Tone;
 use crate::domain::{Problem, inert};
 use crate::net::redact;
+use crate::runtime::terminal;
 
 /// When to use colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -48,14 +48,14 @@ impl Color {
         match self {
             Self::Always => true,
             Self::Never => false,
-            Self::Auto => terminal && is_capable(std::env::var_os("TERM").as_deref()),
+            Self::Auto => terminal && is_capable(),
         }
     }
 }
 
-/// Whether a terminal with this `TERM` shows colors and moves its cursor.
-fn is_capable(term: Option<&OsStr>) -> bool {
-    term.is_none_or(|term| !term.is_empty() && term != "dumb")
+/// Whether the terminal shows colors and moves its cursor.
+fn is_capable() -> bool {
+    terminal::incapable(std::env::var_os("TERM").as_deref()).is_none()
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -160,8 +160,7 @@ impl Out {
 
     /// Shows the progress of a long command from now on, if stderr is a terminal that can.
     pub fn begin_progress(&self, total: u64) {
-        let is_capable = is_capable(std::env::var_os("TERM").as_deref());
-        let progress = if io::stderr().is_terminal() && is_capable {
+        let progress = if io::stderr().is_terminal() && is_capable() {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
             let template = "{bar:24} {pos}/{len}, {rate}, {eta} left {msg}";
             if let Ok(style) = ProgressStyle::with_template(template) {
@@ -394,13 +393,6 @@ fn paint(color: bool, tone: Tone, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_terminal_of_an_empty_or_dumb_kind_shows_no_colors() {
-        let kinds = [None, Some("xterm"), Some(""), Some("dumb")];
-        let capable = kinds.map(|term| is_capable(term.map(OsStr::new)));
-        assert_eq!(capable, [true, true, false, false]);
-    }
 
     #[test]
     fn hostile_text_is_inert_in_json_and_loses_nothing() {

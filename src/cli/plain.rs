@@ -10,7 +10,7 @@ use tokio::sync::{Notify, oneshot};
 use super::console::{self, Profiles};
 use super::prelude::*;
 use super::stop::{HangUp, HangUps, StopSignals};
-use crate::runtime::{self, PlainStart};
+use crate::runtime::{self, PlainStart, terminal};
 use crate::tui;
 
 /// The most lines that wait for a slow reader of stdout.
@@ -38,14 +38,13 @@ impl From<Lines> for tui::Detail {
 
 /// The lines for a terminal that cannot show the console, and says so.
 pub fn chosen_by_terminal(out: &Out) -> Option<Lines> {
-    let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    is_dumb.then(|| {
-        if out.is_json() {
-            return Lines::Changes;
-        }
-        out.say("TERM=dumb: tilldeck prints plain lines in place of the screen; Ctrl-C stops it");
-        Lines::Changes
-    })
+    let why = terminal::incapable(std::env::var_os("TERM").as_deref())?;
+    if !out.is_json() {
+        out.say(&format!(
+            "{why}: tilldeck prints plain lines in place of the screen; Ctrl-C stops it"
+        ));
+    }
+    Some(Lines::Changes)
 }
 
 pub fn goes_alone(command: &str) -> Problem {

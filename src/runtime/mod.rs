@@ -466,16 +466,9 @@ impl Changes {
 /// Why the console cannot run here; `None` if it can. `term` is the variable `TERM`.
 #[must_use]
 pub fn no_terminal(term: Option<&OsStr>) -> Option<Problem> {
-    let term = term.unwrap_or(OsStr::new("vt100"));
-    let why = if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-        "input or output is redirected".to_owned()
-    } else if term.is_empty() {
-        "TERM is empty".to_owned()
-    } else if term == "dumb" || term == "unknown" {
-        format!("TERM={} cannot move its cursor", term.display())
-    } else {
-        return None;
-    };
+    let is_redirected = !io::stdin().is_terminal() || !io::stdout().is_terminal();
+    let redirected = is_redirected.then(|| "input or output is redirected".to_owned());
+    let why = redirected.or_else(|| terminal::incapable(term))?;
     Some(Problem::new(
         crate::domain::ProblemKind::Local,
         format!("the console needs a terminal: {why}"),

@@ -1,5 +1,6 @@
 //! The terminal's modes: entered, left, and restored in every case.
 
+use std::ffi::OsStr;
 use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write as _};
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -234,6 +235,20 @@ pub fn give_back() {
         // Last and separate: from then on Ctrl-C makes the kernel discard the terminal's pending output.
         std::thread::sleep(TAKEN_WITHIN);
         let _ = disable_raw_mode();
+    }
+}
+
+/// Why a terminal with this variable `TERM` cannot move its cursor, nor show colors; `None` if it can, as most do that
+/// name no kind.
+#[must_use]
+pub fn incapable(term: Option<&OsStr>) -> Option<String> {
+    let term = term?;
+    if term.is_empty() {
+        Some("TERM is empty".to_owned())
+    } else if term == "dumb" || term == "unknown" {
+        Some(format!("TERM={} cannot move its cursor", term.display()))
+    } else {
+        None
     }
 }
 

@@ -11,18 +11,24 @@ const ACTIVE: &str = r#"{"result":"ok","currency":"BTC","amount":"0.010","state"
 
 #[test]
 fn a_terminal_that_cannot_move_its_cursor_gets_lines() {
-    let place = Place::new();
-    let mut command = place.command(&[]);
-    command.env("TERM", "dumb");
-    let mut terminal = Terminal::start(&command, (200, 60));
-    terminal.sees("TERM=dumb: tilldeck prints plain lines");
-    terminal.sees("ready: 8 payments are watched");
-    terminal.sees("kanga: credentials valid");
-    terminal.signal(rustix::process::Signal::INT);
-    assert_eq!(terminal.ended(), 130);
-    let seen = terminal.all_seen();
-    assert!(!seen.contains('\u{1b}'), "{seen:?}");
-    assert!(seen.contains("tilldeck ends"), "{seen}");
+    for (term, why) in [
+        ("dumb", "TERM=dumb cannot move its cursor"),
+        ("unknown", "TERM=unknown cannot move its cursor"),
+        ("", "TERM is empty"),
+    ] {
+        let place = Place::new();
+        let mut command = place.command(&[]);
+        command.env("TERM", term);
+        let mut terminal = Terminal::start(&command, (200, 60));
+        terminal.sees(&format!("{why}: tilldeck prints plain lines"));
+        terminal.sees("ready: 8 payments are watched");
+        terminal.sees("kanga: credentials valid");
+        terminal.signal(rustix::process::Signal::INT);
+        assert_eq!(terminal.ended(), 130);
+        let seen = terminal.all_seen();
+        assert!(!seen.contains('\u{1b}'), "{seen:?}");
+        assert!(seen.contains("tilldeck ends"), "{seen}");
+    }
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn a_copy_inside_tmux_is_wrapped_and_says_what_tmux_needs() {
 fn a_terminal_that_cannot_move_its_cursor_gets_words_and_no_sequences() {
     for term in ["unknown", ""] {
         let place = Place::new();
-        let mut command = place.command(&[]);
+        let mut command = place.command(&["open", "account", "kanga"]);
         command.env("TERM", term);
         let mut terminal = Terminal::start(&command, (200, 24));
         assert_eq!(terminal.ended(), 2, "TERM={term}");

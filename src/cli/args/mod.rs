@@ -34,7 +34,7 @@ pub struct Arguments {
     #[arg(long)]
     pub no_restore: bool,
     /// Print one line for each event in place of the screen: for screen readers, logs and scripts. It reads no keys.
-    /// With `all`, also checks that find nothing new, and every request. Chosen by itself where TERM is `dumb`. With
+    /// With `all`, also checks that find nothing new, and every request. Chosen by itself where TERM is dumb, unknown or empty. With
     /// `--json`, one object a line.
     #[arg(long, value_enum, value_name = "LINES", num_args = 0..=1, require_equals = true, default_missing_value = "changes")]
     pub plain: Option<plain::Lines>,
