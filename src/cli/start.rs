@@ -17,7 +17,7 @@ use super::prompt;
 use super::settings::Settings;
 use crate::clock::Clock;
 use crate::config::Environ;
-use crate::deck::{CONTROL, Deck, is_forward};
+use crate::deck::{Deck, is_forward};
 use crate::domain::{Ability, Account, Now, Problem, RequestId, Waiting};
 use crate::ledger::Status;
 use crate::net::{Event, EventReceiver, RequestOptions};
@@ -220,7 +220,6 @@ fn report(event: Event, out: &Out) {
 /// Who gets a request that waits: an account's requests may also go to the shop's own server.
 fn recipient(waiting: &Waiting) -> String {
     match &waiting.account {
-        _ if waiting.about == CONTROL => "the simulator".into(),
         account if is_forward(&waiting.about) => format!("the shop's server (account {account})"),
         account => format!("account {account}"),
     }

@@ -9,20 +9,14 @@ use tokio::net::TcpListener;
 
 use super::{Deck, secrets};
 use crate::clock::Clock;
-use crate::domain::{
-    Account, AccountId, Environment, Problem, ProblemKind, ProviderId, Secret, WallTime, inert,
-    simulate,
-};
-use crate::http_server;
-use crate::net::{
-    self, Authorise, BoxFuture, Call, Content, HeaderText, NetError, RequestOptions, Session,
-    SignedRequest, redact,
-};
+use crate::domain::{Problem, ProblemKind, Secret, WallTime, inert, simulate};
+use crate::http_server::{self, Outgoing};
+use crate::net::redact;
 use crate::providers::{self, REGISTRY};
 use crate::sandbox::{self, Sandbox};
 
-/// The subject of a control command to a simulator.
-pub const CONTROL: &str = "simulator control";
+/// How long a program on this machine may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Deck {
     /// Runs a control command in the built-in simulator; returns its answer in words.
@@ -51,73 +45,42 @@ impl Deck {
             })
             .collect()
     }
-
-    /// Runs a control command in a simulator elsewhere on this machine; returns its answer in words.
-    ///
-    /// # Errors
-    /// If it cannot be reached, or rejects the command.
-    pub async fn trigger(&self, url: &str, command: &simulate::Command) -> Result<String, Problem> {
-        let account = AccountId::new("simulator").expect("a plain word is a fine account name");
-        // Control commands go to this machine only, like the simulator itself.
-        let base = Url::parse(url)
-            .ok()
-            .filter(net::is_loopback)
-            .ok_or_else(|| {
-                Problem::usage(format!(
-                        "{} is not the URL of a simulator on this machine",
-                        inert::quoted(url, 80)
-                    ),
-                    "pass the URL that `tilldeck sandbox serve` prints, such as http://127.0.0.1:9000",
-                )
-            })?;
-        let sandbox::control::Call { path, json } = sandbox::control::call(command);
-        let session = Session::new(
-            self.gate.clone(),
-            Account {
-                id: account.clone(),
-                provider: ProviderId("simulator"),
-                provider_title: "the simulator",
-                environment: Environment::Embedded,
-                host: net::http::authority(&base),
-                base: base.as_str().trim_end_matches('/').to_owned(),
-                secret_source: String::new(),
-                uses_access_tokens: false,
-                abilities: &[],
-            },
-            vec![("control", base)],
-            Vec::new(),
-        );
-        let call = Call {
-            body: Content::Bytes(json.into()),
-            about: CONTROL.into(),
-            // Not repeated: a lost response may follow a command that took effect.
-            ..Call::new("POST", "control", path)
-        };
-        let reply = session
-            .send(&call, &Unsigned, RequestOptions::default())
-            .await
-            .map_err(|error| unreached(error, &account))?;
-        let answer = inert::cut(String::from_utf8_lossy(&reply.body).trim(), 200);
-        if reply.status < 300 {
-            Ok(answer)
-        } else {
-            Err(Problem::usage(
-                format!("the simulator rejected the command: {answer}"),
-                "",
-            ))
-        }
-    }
 }
 
-/// The simulator is not an account of the config, so the hint is about the URL and not about `endpoints`.
-fn unreached(error: NetError, account: &AccountId) -> Problem {
-    match error {
-        NetError::ConnectionRefused(_) | NetError::Unreachable { .. } => Problem::new(
+/// Runs a control command in a simulator elsewhere on this machine; returns its answer in words.
+///
+/// # Errors
+/// If it cannot be reached, or rejects the command.
+pub async fn trigger(url: &str, command: &simulate::Command) -> Result<String, Problem> {
+    if !http_server::is_local_url(url) {
+        let url = inert::quoted(url, 80);
+        return Err(Problem::usage(
+            format!("{url} is not the URL of a simulator on this machine"),
+            "pass the URL that `tilldeck sandbox serve` prints, such as http://127.0.0.1:9000",
+        ));
+    }
+    let sandbox::control::Call { path, json } = sandbox::control::call(command);
+    let outgoing = Outgoing {
+        url: format!("{}{path}", url.trim_end_matches('/')),
+        headers: vec![("content-type".into(), "application/json".into())],
+        body: Some(json),
+    };
+    // Not repeated: a lost response may follow a command that took effect.
+    let answered = http_server::send(&outgoing, PATIENCE).await;
+    let answered = answered.map_err(|error| {
+        Problem::new(
             ProblemKind::Unreachable,
             format!("cannot reach the simulator: {error}"),
             "check that `tilldeck sandbox serve` runs, and pass the URL that it prints",
-        ),
-        error => error.problem(account),
+        )
+    })?;
+    let body = answered.body.unwrap_or_default();
+    let answer = inert::cut(String::from_utf8_lossy(&body).trim(), 200);
+    if answered.status < 300 {
+        Ok(answer)
+    } else {
+        let message = format!("the simulator rejected the command: {answer}");
+        Err(Problem::usage(message, ""))
     }
 }
 
@@ -179,7 +142,6 @@ pub struct Posting {
 /// # Errors
 /// If the provider has no such callback, or the address is on another machine.
 pub async fn post(posting: &Posting, at: WallTime) -> Result<Vec<Posted>, Problem> {
-    const PATIENCE: Duration = Duration::from_secs(10);
     let usage = |message: String, hint: &str| Problem::usage(message, hint);
     let manifest = providers::by_name(&posting.provider).ok_or_else(|| {
         let known: Vec<_> = REGISTRY.iter().map(|manifest| manifest.id.0).collect();
@@ -245,20 +207,6 @@ pub async fn post(posting: &Posting, at: WallTime) -> Result<Vec<Posted>, Proble
         });
     }
     Ok(all)
-}
-
-/// Sends a body unchanged; the simulator's control needs no key.
-struct Unsigned;
-
-impl Authorise for Unsigned {
-    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
-        let body = match &call.body {
-            Content::Bytes(bytes) => bytes.clone().into(),
-            Content::Empty | Content::Fields(_) => bytes::Bytes::new(),
-        };
-        let headers = vec![("content-type", HeaderText::Open("application/json".into()))];
-        Box::pin(async move { Ok(SignedRequest::new(headers, body)) })
-    }
 }
 
 /// Starts the simulator on a free port; it sends each provider's callbacks to its URL.

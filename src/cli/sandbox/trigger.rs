@@ -7,6 +7,7 @@ use clap::Subcommand;
 use super::deliver::Deliver;
 use crate::cli::prelude::*;
 use crate::cli::values::{act, fault, payment_id};
+use crate::deck;
 use crate::domain::simulate::{self, Fault};
 use crate::domain::time::parse_duration;
 
@@ -33,7 +34,7 @@ impl Command for Trigger {
     fn execute(self, start: Start<'_>) -> CommandResult {
         let url = self.url;
         match self.what {
-            What::Event(event) => start.with_deck(TriggerEvent { url, event }),
+            What::Event(event) => block_on(event.trigger(url, start.out)),
             What::Deliver(deliver) => block_on(deliver.run(url.as_deref(), start.out)),
         }
     }
@@ -101,21 +102,16 @@ enum SandboxEvent {
     },
 }
 
-struct TriggerEvent {
-    url: Option<String>,
-    event: SandboxEvent,
-}
-
-impl DeckCommand for TriggerEvent {
-    async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
-        let url = self.url.ok_or_else(|| {
+impl SandboxEvent {
+    async fn trigger(self, url: Option<String>, out: &Out) -> CommandResult {
+        let url = url.ok_or_else(|| {
             usage(
                 "--url is required",
                 "pass the URL that `tilldeck sandbox serve` prints",
             )
         })?;
-        let happened = cx.deck.trigger(&url, &self.event.into()).await?;
-        cx.out.result(&json!({ "happened": happened }), &happened)?;
+        let happened = deck::trigger(&url, &self.into()).await?;
+        out.result(&json!({ "happened": happened }), &happened)?;
         Ok(Exit::Done)
     }
 }
