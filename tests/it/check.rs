@@ -452,3 +452,48 @@ fn flags_for_lists_are_refused_for_single_payments() {
         assert_eq!(ran.code, 2, "{arguments:?}: {ran:?}");
     }
 }
+/// A shop whose ledger loses its expected amounts while the provider answers.
+fn forgetful() -> (Place, Peer) {
+    let place = Place::new();
+    let ledger = place.state().join("ledger.db");
+    let peer = Peer::choosing(move |_, _| {
+        let file = rusqlite::Connection::open(&ledger).unwrap();
+        file.execute_batch("DROP TABLE IF EXISTS expectations")
+            .unwrap();
+        answer("FINALIZED", "249.00", "oPLN")
+    });
+    std::fs::copy(
+        Place::with_shop(&peer.url).config_path(),
+        place.config_path(),
+    )
+    .unwrap();
+    (place, peer)
+}
+
+#[test]
+fn a_payment_whose_saved_amount_cannot_be_read_fails_unless_only_its_state_was_expected() {
+    for (more, code) in [
+        (&[][..], 2),
+        (&["--expect", "PAID"], 2),
+        (&["--expect", "FINALIZED"], 0),
+        (&["--amount", "249", "--currency", "oPLN"], 0),
+    ] {
+        let (place, _peer) = forgetful();
+        let ran = place.run(&[&["check", "A-17", "--json"], more].concat());
+        assert_eq!(ran.code, code, "{ran:?}");
+        assert!(ran.err.contains("cannot read the watch list"), "{ran:?}");
+    }
+    let (place, _peer) = forgetful();
+    let list = place.path().join("orders.csv");
+    let results = place.path().join("results.csv");
+    std::fs::write(&list, "id\nREAD\nUNREAD\n").unwrap();
+    let [list, file] = [&list, &results].map(|path| path.to_str().unwrap());
+    let ran = place.run(&["check", "--from", list, "--resume", file]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    let saved = std::fs::read_to_string(&results).unwrap();
+    assert!(
+        saved.contains("\nREAD,") && !saved.contains("UNREAD"),
+        "{saved}"
+    );
+}
+

@@ -138,7 +138,9 @@ impl Run<'_> {
         let wanted = self.wanted(&order.id, order.sum, row.line).await;
         report.expected = wanted.sum.clone();
         let is_new = self.fill_in(&mut report, &order.id).await?;
-        if let (true, Some(resume)) = (is_new, &mut self.resume) {
+        // One that could not be compared is checked again.
+        let is_saved = is_new && wanted.uncompared().is_none();
+        if let (true, Some(resume)) = (is_saved, &mut self.resume) {
             resume.append(&report, &row.extra_columns)?;
         }
         let compared = self.checker.compare(&report, &wanted);
@@ -162,6 +164,9 @@ impl Run<'_> {
             && !std::mem::replace(&mut self.ledger_unread, true)
         {
             self.checker.cx.out.warn(&problem.describe());
+        }
+        if let Some(problem) = wanted.uncompared() {
+            self.exit = self.exit.and(problem.kind.into());
         }
         if let (Some(ledger), Some(sum)) = (&wanted.differs_from_saved, &wanted.sum) {
             let row = format!("line {line}, payment {id}");

@@ -130,6 +130,14 @@ struct CheckTarget {
     unread: Option<Problem>,
 }
 
+impl CheckTarget {
+    /// Why a sum that would decide the exit code is not known.
+    fn uncompared(&self) -> Option<&Problem> {
+        let is_open = self.binding && self.sum.is_none();
+        self.unread.as_ref().filter(|_| is_open)
+    }
+}
+
 /// The differences of a payment from what is expected, in words.
 struct Compared {
     /// Differences that fail the exit code.
@@ -219,11 +227,13 @@ impl Checker<'_> {
             let words = format!("payment {id}: {failing}");
             self.cx.out.message(Tone::Warn, "expectation:", &words);
         }
-        Ok(if failings.is_empty() {
+        let exit = if failings.is_empty() {
             Exit::Done
         } else {
             Exit::Expectation
-        })
+        };
+        let uncompared = wanted.uncompared();
+        Ok(exit.and(uncompared.map_or(Exit::Done, |problem| problem.kind.into())))
     }
 
     /// The sum to compare a payment with: `given`, else the ledger's.
