@@ -154,7 +154,8 @@ impl Command for CheckConfig {
                                 ),
                                 "",
                             );
-                            exit = exit.and(out.fail(&problem)?);
+                            let fields = json!({ "profile": profile.name, "account": account.id });
+                            exit = exit.and(out.fail_of(fields, &problem)?);
                         }
                     }
                 }

@@ -1,5 +1,7 @@
 //! How a command ends: its exit code, or why it failed.
 
+use serde_json::{Value, json};
+
 use super::output::{Out, OutputError};
 use super::stop::Stop;
 use crate::config::ConfigError;
@@ -123,10 +125,16 @@ impl Out {
     }
 
     pub(super) fn fail(&self, problem: &Problem) -> Result<Exit, OutputError> {
+        self.fail_of(json!({}), problem)
+    }
+
+    /// Prints the failure of one of several results, and returns the exit code. Beside the error, the object for scripts
+    /// has `fields` that say which one it is.
+    pub(super) fn fail_of(&self, fields: Value, problem: &Problem) -> Result<Exit, OutputError> {
         // What was typed wrongly may be anything.
         let why = (problem.kind != ProblemKind::Usage).then_some(problem.message.as_str());
         tracing::warn!(kind = problem.kind.as_str(), why, "failed");
-        match self.problem(problem) {
+        match self.problem_of(fields, problem) {
             // A closed stdout does not matter: the exit code still reports the failure.
             Ok(()) | Err(OutputError::ReaderGone) => Ok(problem.kind.into()),
             Err(error) => Err(error),

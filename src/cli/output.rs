@@ -284,8 +284,14 @@ impl Out {
 
     /// Prints a failure: with `--json` an object to stdout, else a message to stderr.
     pub fn problem(&self, problem: &Problem) -> Result<(), OutputError> {
+        self.problem_of(json!({}), problem)
+    }
+
+    /// As [`Out::problem`]; the object has these `fields`, too.
+    pub fn problem_of(&self, mut fields: Value, problem: &Problem) -> Result<(), OutputError> {
         if self.is_json() {
-            return self.object(&json!({ "error": problem_json(problem) }));
+            fields["error"] = problem_json(problem);
+            return self.object(&fields);
         }
         let message = redact::scrub(&problem.message);
         let hint = redact::scrub(&problem.hint);

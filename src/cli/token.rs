@@ -65,7 +65,10 @@ impl DeckCommand for RefreshTokens {
                 .await
             {
                 Ok(status) => tokens.add(account, &status)?,
-                Err(problem) => exit = exit.and(cx.out.fail(&problem)?),
+                Err(problem) => {
+                    let fields = json!({ "account": account.id });
+                    exit = exit.and(cx.out.fail_of(fields, &problem)?);
+                }
             }
         }
         tokens.end(&accounts)?;

@@ -599,6 +599,23 @@ fn a_config_that_does_not_fit_on_the_disk_leaves_no_file() {
 }
 
 #[test]
+fn each_failure_of_several_accounts_names_its_account() {
+    let peer = Peer::start(vec![ok(r#"{"result":"fail","code":9000}"#)]);
+    let place = Place::with_shop(&peer.url);
+    let verified = place.run(&["account", "verify", "--json"]);
+    assert_eq!(verified.code, 3, "{verified:?}");
+    let mut unset = place.command(&["config", "check", "--json"]);
+    unset.env_remove("TEST_API_SECRET");
+    let unset = Ran::of(unset);
+    assert_eq!(unset.code, 2, "{unset:?}");
+    for ran in [verified, unset] {
+        let object = ran.object();
+        assert_eq!(object["account"], "shop", "{object}");
+        assert!(object["error"].is_object(), "{object}");
+    }
+}
+
+#[test]
 fn without_any_config_everything_works_on_the_sandbox() {
     let place = Place::new();
     for arguments in [

@@ -113,7 +113,7 @@ fn matches(schema: &Schema, line: &str) {
 }
 
 /// The objects that a command prints in place of, or after, its results.
-const FAILURES: [&str; 2] = ["failure", "unchecked"];
+const FAILURES: [&str; 3] = ["failure", "unchecked", "failed"];
 
 /// Where the columns differ from the fields of the object: its name in the schema, further columns, and fields that are
 /// no columns.

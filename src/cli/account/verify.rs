@@ -66,7 +66,7 @@ impl DeckCommand for VerifyAccounts {
                 _ => "!",
             };
             if let Err(problem) = result {
-                exit = exit.and(out.fail(&problem)?);
+                exit = exit.and(out.fail_of(json!({ "account": account.id }), &problem)?);
                 // The error was its object.
                 if out.is_json() {
                     continue;

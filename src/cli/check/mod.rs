@@ -166,26 +166,31 @@ impl Checker<'_> {
         Ok(exit)
     }
 
-    /// Prints why a payment has no result; CSV has a row for it, as for the payments of a list.
+    /// Prints why a payment has no result. JSON and CSV name the payment, as for those of a list.
     fn fail(
         &self,
         id: &PaymentId,
         problem: Problem,
         printer: &mut Printer<'_>,
     ) -> Result<Exit, OutputError> {
-        let exit = self.cx.out.fail(&problem)?;
-        if self.cx.out.format == Format::Csv {
-            let report = Report {
-                account: self.account.clone(),
-                id: id.as_str().to_owned(),
-                line: None,
-                found: Found::Failed(problem),
-                expected: self.args.expected(),
-                at: None,
-            };
-            printer.record(&report, &[])?;
+        let out = self.cx.out;
+        let fields = json!({ "account": self.account, "id": id, "line": null });
+        let exit = out.fail_of(fields, &problem)?;
+        if out.format == Format::Csv {
+            printer.record(&self.failed(id, problem), &[])?;
         }
         Ok(exit)
+    }
+
+    fn failed(&self, id: &PaymentId, problem: Problem) -> Report {
+        Report {
+            account: self.account.clone(),
+            id: id.as_str().to_owned(),
+            line: None,
+            found: Found::Failed(problem),
+            expected: self.args.expected(),
+            at: None,
+        }
     }
 
     async fn report(

@@ -61,7 +61,10 @@ impl Adder<'_> {
         for id in ids {
             match self.watch(id, self.sum.clone()).await {
                 Ok(expected) => self.show_watched(id, expected.as_ref())?,
-                Err(problem) => exit = exit.and(self.out.fail(&problem)?),
+                Err(problem) => {
+                    let fields = json!({ "account": self.book.account, "id": id });
+                    exit = exit.and(self.out.fail_of(fields, &problem)?);
+                }
             }
         }
         Ok(exit)
@@ -73,6 +76,7 @@ impl Adder<'_> {
         for row in list.rows() {
             let row = row?;
             let line = row.line;
+            let fields = json!({ "account": self.book.account, "id": row.id, "line": line });
             match self.add_row(row, &overview).await {
                 Ok(Some((id, expected))) => {
                     added += 1;
@@ -83,7 +87,7 @@ impl Adder<'_> {
                     failed += 1;
                     let message = format!("line {line}: {}", problem.message);
                     let problem = Problem::new(problem.kind, message, problem.hint);
-                    exit = exit.and(self.out.fail(&problem)?);
+                    exit = exit.and(self.out.fail_of(fields, &problem)?);
                 }
             }
         }
