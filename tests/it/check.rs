@@ -452,6 +452,7 @@ fn flags_for_lists_are_refused_for_single_payments() {
         assert_eq!(ran.code, 2, "{arguments:?}: {ran:?}");
     }
 }
+
 /// A shop whose ledger loses its expected amounts while the provider answers.
 fn forgetful() -> (Place, Peer) {
     let place = Place::new();
@@ -497,3 +498,31 @@ fn a_payment_whose_saved_amount_cannot_be_read_fails_unless_only_its_state_was_e
     );
 }
 
+#[test]
+fn ids_after_rejected_credentials_are_not_checked_and_each_object_names_its_payment() {
+    let (place, peer) = shop(ok(r#"{"result":"fail","code":9000}"#));
+    let checked = ["check", "A", "B", "C"];
+    let ran = place.run(&[&checked[..], &["--json"]].concat());
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let objects = ran.objects();
+    let ids: Vec<&Value> = objects.iter().map(|object| &object["id"]).collect();
+    assert_eq!(ids, ["A", "B", "C"]);
+    let sent = peer.requests().len();
+    for (object, is_checked) in objects.iter().zip([true, false, false]) {
+        let message = object["error"]["message"].as_str().unwrap();
+        assert_eq!(
+            message.starts_with("not checked: "),
+            !is_checked,
+            "{message}"
+        );
+    }
+    let one = place.run(&["check", "A"]);
+    assert_eq!(peer.requests().len(), 2 * sent, "{one:?}");
+    let words = place.run(&checked);
+    assert_eq!(words.code, 3, "{words:?}");
+    assert_eq!(
+        words.rows().matches("not checked: ").count(),
+        2,
+        "{words:?}"
+    );
+}

@@ -1,5 +1,6 @@
 //! `check` of a list: checks one payment after the other and prints each result at once.
 
+use super::breaker::Breaker;
 use super::printer::Printer;
 use super::resume::Resume;
 use super::summary::Summary;
@@ -9,9 +10,6 @@ use crate::cli::list::{List, Overview, Row, Source};
 use crate::cli::report::{Found, Report, counted};
 use crate::cli::stop::StopSignals;
 use crate::domain::{Expected, PaymentId, Problem, ProblemKind};
-
-/// The run stops after this many rows in a row for which the provider is unreachable or fails.
-const FAILURES_MAX: u32 = 3;
 
 pub async fn run(checker: &Checker<'_>, source: Source) -> CommandResult {
     let out = checker.cx.out;
@@ -35,8 +33,7 @@ pub async fn run(checker: &Checker<'_>, source: Source) -> CommandResult {
         overview,
         summary: Summary::default(),
         exit: Exit::Done,
-        failures: 0,
-        stopped: None,
+        breaker: Breaker::default(),
         ledger_unread: false,
     };
     let ended = run.rows(&list, stops).await;
@@ -58,10 +55,7 @@ struct Run<'a> {
     overview: Overview,
     summary: Summary,
     exit: Exit,
-    /// Rows in a row for which the provider was unreachable or failed.
-    failures: u32,
-    /// Why the run stopped early.
-    stopped: Option<Problem>,
+    breaker: Breaker,
     /// Whether the warning about the ledger was printed.
     ledger_unread: bool,
 }
@@ -193,53 +187,21 @@ impl Run<'_> {
             }
             return Ok(false);
         }
-        if let Some(why) = &self.stopped {
-            let message = format!("not checked: {}", why.message);
-            report.found = Found::Failed(Problem::new(why.kind, message, why.hint.clone()));
+        if let Some(problem) = self.breaker.unchecked() {
+            report.found = Found::Failed(problem);
             return Ok(false);
         }
         let answer = self.checker.query(id, true).await;
         report.at = Some(self.checker.cx.now().wall);
-        let (found, is_saved) = match answer {
-            Ok(payment) => {
-                self.failures = 0;
-                (Found::Payment(payment), true)
-            }
+        let is_saved = self.breaker.count(&answer);
+        report.found = match answer {
+            Ok(payment) => Found::Payment(payment),
             Err(problem) => {
                 self.exit = self.exit.and(problem.kind.into());
-                let is_saved = self.judge(&problem);
-                (Found::Failed(problem), is_saved)
+                Found::Failed(problem)
             }
         };
-        report.found = found;
         Ok(is_saved)
-    }
-
-    /// Decides whether to continue after a row without a payment. Returns whether to save the row.
-    fn judge(&mut self, problem: &Problem) -> bool {
-        let (is_saved, stops) = match problem.kind {
-            // The provider responds; an invalid response may concern this payment alone.
-            ProblemKind::NotFound | ProblemKind::Nonsense => {
-                self.failures = 0;
-                (true, false)
-            }
-            ProblemKind::Unreachable | ProblemKind::Failing => {
-                self.failures += 1;
-                (true, self.failures >= FAILURES_MAX)
-            }
-            ProblemKind::Usage
-            | ProblemKind::Config
-            | ProblemKind::Refused
-            | ProblemKind::Budget
-            | ProblemKind::TimedOut
-            | ProblemKind::Declined
-            | ProblemKind::Interrupted
-            | ProblemKind::Local => (false, true),
-        };
-        if stops {
-            self.stopped = Some(problem.clone());
-        }
-        is_saved
     }
 
     /// Records a row that cannot be checked. The others continue.
@@ -259,7 +221,7 @@ impl Run<'_> {
     fn finish(self, ended: Ended) -> CommandResult {
         let out = self.checker.cx.out;
         self.summary.print(out);
-        match (ended, self.stopped) {
+        match (ended, self.breaker.stopped()) {
             (Ended::Interrupted, _) => {
                 let left = self.overview.rows.saturating_sub(self.summary.rows());
                 let message = format!("interrupted: {} left", counted(left, "row"));
@@ -270,9 +232,8 @@ impl Run<'_> {
                 };
                 Err(Problem::new(ProblemKind::Interrupted, message, hint).into())
             }
-            (Ended::AtLast, Some(why)) => {
-                let message = format!("stopped: {}", why.message);
-                out.problem(&Problem::new(why.kind, message, why.hint))?;
+            (Ended::AtLast, Some(problem)) => {
+                out.problem(&problem)?;
                 // The exit code comes from the first error, which may be a different one.
                 Ok(self.exit)
             }

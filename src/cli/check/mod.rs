@@ -1,5 +1,6 @@
 //! `check`: shows the state of payments and whether they are paid.
 
+mod breaker;
 mod bulk;
 mod printer;
 mod resume;
@@ -8,6 +9,7 @@ mod summary;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use breaker::Breaker;
 use printer::Printer;
 
 use super::list::Source;
@@ -153,11 +155,17 @@ impl Checker<'_> {
         let deadline = self.cx.now().mono + self.args.timeout;
         let mut exit = Exit::Done;
         let mut printer = Printer::new(self, Vec::new())?;
+        let mut breaker = Breaker::default();
         for id in &self.args.ids {
+            if let Some(problem) = breaker.unchecked() {
+                printer.row(&self.failed(id, problem), &[], false)?;
+                continue;
+            }
             let result = match &self.args.wait {
                 Some(goal) => self.wait(id, goal, deadline).await,
                 None => self.query(id, false).await,
             };
+            breaker.count(&result);
             exit = exit.and(match result {
                 Ok(payment) => self.report(payment, &mut printer).await?,
                 Err(problem) => self.fail(id, problem, &mut printer)?,
