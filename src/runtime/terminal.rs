@@ -177,6 +177,9 @@ fn drawn_on() -> io::Result<Rect> {
 }
 
 /// Stops this process until its shell continues it, as Ctrl-Z does; nothing happens without a shell that could.
+///
+/// # Errors
+/// If the system refuses the signal.
 pub fn stop() -> io::Result<()> {
     if has_job_control() {
         // The whole process group, as the terminal would do: a parent that runs us must stop too. Not TSTP, which we

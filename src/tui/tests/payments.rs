@@ -1137,9 +1137,10 @@ fn first_checks_of_a_long_list_and_open_payments_take_turns() {
         for (request, id) in asked.collect::<Vec<_>>() {
             *checked.entry(id.clone()).or_insert(0) += 1;
             let problem = Problem::new(ProblemKind::NotFound, "not known (9001)", "");
-            let result = match id.starts_with("OPEN") {
-                true => Ok(payment(&id, "1", "ACTIVE")),
-                false => Err(problem),
+            let result = if id.starts_with("OPEN") {
+                Ok(payment(&id, "1", "ACTIVE"))
+            } else {
+                Err(problem)
             };
             update(
                 &mut model,
