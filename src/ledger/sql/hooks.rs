@@ -34,7 +34,7 @@ pub struct FailedHook {
 impl Ledger {
     /// Saves a run before it begins; returns whether it is the first one. Only then may it begin.
     pub async fn claim_hook(&self, run: HookRun, at: WallTime) -> Result<bool, LedgerError> {
-        self.write(move |sql| {
+        self.write_durably(move |sql| {
             sql.execute(
                 "INSERT INTO hook_runs (profile, account, payment, event, at) VALUES ($1, $2, $3, $4, $5)
                  ON CONFLICT DO NOTHING",

@@ -170,7 +170,7 @@ impl Ledger {
     /// Adds a payment to the watch list; one that is on it already stays unchanged. Its expectation is not changed.
     pub async fn watch(&self, profile: &str, watch: &Watch) -> Result<(), LedgerError> {
         let (profile, watch) = (profile.to_owned(), watch.clone());
-        self.write(move |sql| {
+        self.write_durably(move |sql| {
             sql.execute(
                 "INSERT INTO watches (profile, account, payment, since) VALUES ($1, $2, $3, $4)
                  ON CONFLICT DO NOTHING",
@@ -183,7 +183,7 @@ impl Ledger {
 
     /// Removes a payment from the watch list; returns whether it was on it. Observations and expectations stay.
     pub async fn unwatch(&self, of: PaymentKey) -> Result<bool, LedgerError> {
-        self.write(move |sql| {
+        self.write_durably(move |sql| {
             sql.execute(
                 "DELETE FROM watches WHERE profile = $1 AND account = $2 AND payment = $3",
                 &of.params(),
@@ -204,7 +204,7 @@ impl Ledger {
         new: Expectation,
         replaced: Replaced,
     ) -> Result<Result<Option<Expectation>, Expectation>, LedgerError> {
-        self.write(move |sql| {
+        self.write_durably(move |sql| {
             let change = sql.change(Area::Payments)?;
             let current = in_force(&*change, &of)?;
             match replaced.writes(current.as_ref(), &new.sum) {
@@ -255,7 +255,7 @@ impl Ledger {
         text: String,
         at: WallTime,
     ) -> Result<(), LedgerError> {
-        self.write(move |sql| {
+        self.write_durably(move |sql| {
             sql.execute(
                 "INSERT INTO notes (profile, account, payment, text, at) VALUES ($1, $2, $3, $4, $5)",
                 params![
@@ -306,7 +306,7 @@ impl Ledger {
     /// Marks an alert as handled, or unmarks it. The operator is this ledger's.
     pub async fn mark_handled(&self, profile: &str, mark: Mark) -> Result<(), LedgerError> {
         let profile = profile.to_owned();
-        self.write(move |sql| {
+        self.write_durably(move |sql| {
             let Mark {
                 alert, at, handled, ..
             } = &mark;

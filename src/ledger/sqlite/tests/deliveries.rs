@@ -1,7 +1,10 @@
 //! Callbacks in the file: written in batches, across its removal, and not at all.
 
 use super::*;
-use crate::domain::{DeliveryId, JobState};
+use crate::domain::{
+    Amount, Currency, DeliveryId, Expectation, Expected, ExpectedBy, HookEvent, JobState, Mark,
+    Replaced, Watch,
+};
 use crate::ledger::UNKNOWN_MAX;
 use crate::ledger::contract::deliveries::unknown::{flood, take_one, unknown, unproved};
 use crate::ledger::contract::deliveries::*;
@@ -79,6 +82,55 @@ async fn no_caller_waits_for_a_thread_that_has_ended() {
         assert_eq!(shared(&ledger).deliver(new(number)).await, stopped);
     }
     assert!(matches!(ledger.status().await, Status::Degraded { .. }));
+}
+
+#[tokio::test]
+async fn what_must_survive_a_power_cut_is_never_reported_as_saved_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("taken");
+    std::fs::write(&path, "a file").unwrap();
+    let nowhere = shared(&start(&path));
+    let (payment, at) = (of("live", "A-17"), START);
+    let run = HookRun {
+        profile: "live".into(),
+        account: shop(),
+        payment: payment.id.clone(),
+        event: HookEvent::Paid,
+    };
+    let expected = Expectation {
+        sum: Expected {
+            amount: Amount::received("1").unwrap(),
+            currency: Currency::new("BTC").unwrap(),
+        },
+        by: ExpectedBy::Command,
+        at,
+        operator: String::new(),
+    };
+    let mark = Mark {
+        alert: "payment".into(),
+        at,
+        handled: true,
+        operator: String::new(),
+    };
+    let watch = Watch::new(shop(), payment.id.clone(), at);
+    let never = Replaced::Never;
+    let answers = [
+        nowhere.claim_hook(run, at).await.map(drop),
+        nowhere.watch("live", &watch).await,
+        nowhere.unwatch(payment.clone()).await.map(drop),
+        nowhere
+            .expect(payment.clone(), expected, never)
+            .await
+            .map(drop),
+        nowhere.note(payment, "called the payer".into(), at).await,
+        nowhere.mark_handled("live", mark).await,
+    ];
+    for (at, answer) in answers.into_iter().enumerate() {
+        assert!(
+            matches!(answer, Err(LedgerError::NotSaved(_))),
+            "{at}: {answer:?}"
+        );
+    }
 }
 
 #[tokio::test]
