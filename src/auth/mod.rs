@@ -6,7 +6,7 @@ pub mod lifecycle;
 pub mod sign;
 pub mod store;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 pub use store::TokenStore;
 
 use crate::clock::Clock;
-use crate::domain::{Now, RequestId, Secret, StoredIn, TokenLife, TokenStatus};
+use crate::domain::{Now, Secret, StoredIn, TokenLife, TokenStatus};
 use crate::net::{
     Authorise, BoxFuture, Call, Event, HeaderText, NetError, Reply, RequestOptions, Session,
     SignedRequest, redact,
@@ -188,7 +188,7 @@ impl Tokens {
             self.emit();
         }
         if usable && due {
-            drop(self.start(Why::Due, background_options()));
+            drop(self.start(Why::Due, RequestOptions::background()));
         }
         usable
     }
@@ -253,7 +253,9 @@ impl Tokens {
             let renews_in = self.held().renews_in(self.0.clock.now());
             let changed = self.0.changed.notified();
             match renews_in {
-                Some(Duration::ZERO) => drop(self.fetch(Why::Due, background_options()).await),
+                Some(Duration::ZERO) => {
+                    drop(self.fetch(Why::Due, RequestOptions::background()).await);
+                }
                 Some(wait) => drop(tokio::time::timeout(wait.min(MAX_SLEEP), changed).await),
                 None => changed.await,
             }
@@ -461,17 +463,6 @@ impl Tokens {
 
     fn held(&self) -> MutexGuard<'_, Lifecycle> {
         self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Options of a renewal in the background: low priority, under a number of its own. These numbers count down from the
-/// last, those of the operator's requests count up.
-fn background_options() -> RequestOptions {
-    static NEXT: AtomicU64 = AtomicU64::new(u64::MAX);
-    RequestOptions {
-        request: RequestId(NEXT.fetch_sub(1, Ordering::Relaxed)),
-        background: true,
-        no_wait: false,
     }
 }
 

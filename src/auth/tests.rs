@@ -4,7 +4,9 @@ use std::sync::atomic::AtomicUsize;
 
 use super::*;
 use crate::config::Vault;
-use crate::domain::{Account, AccountId, Environment, Problem, ProblemKind, ProviderId, WallTime};
+use crate::domain::{
+    Account, AccountId, Environment, Problem, ProblemKind, ProviderId, RequestId, WallTime,
+};
 use crate::ledger::{Ledger, Retention};
 use crate::net::events::{self, EventSender};
 use crate::net::{Gate, Timeouts};

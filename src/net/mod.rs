@@ -17,12 +17,14 @@ pub mod trust;
 mod verbatim;
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use reqwest::Url;
 
 pub use budget::Limit;
+use budget::WaitReporter;
 pub use call::{Call, Content, HeaderText, Repeat, Reply, SignedRequest, Verbatim, form_boundary};
 pub use error::NetError;
 pub use events::{Event, EventReceiver, EventSender};
@@ -228,6 +230,20 @@ pub struct RequestOptions {
     pub no_wait: bool,
 }
 
+impl RequestOptions {
+    /// Options of a request that no operator waits for: low priority, under a number of its own. These numbers count down
+    /// from the last, those of the operator's requests count up.
+    #[must_use]
+    pub fn background() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(u64::MAX);
+        Self {
+            request: RequestId(NEXT.fetch_sub(1, Ordering::Relaxed)),
+            background: true,
+            no_wait: false,
+        }
+    }
+}
+
 /// The gate bound to one account.
 #[derive(Clone)]
 pub struct Session {
@@ -398,11 +414,9 @@ impl Session {
                 Ok(reply) => format!("status {}", reply.status),
                 Err(error) => error.in_brief().to_owned(),
             };
-            let waiting = self.waiting(call, why, Some(wait));
-            self.gate
-                .emit(Event::Waiting(options.request, Some(waiting)));
+            let mut reporter = WaitReporter::new(self, call, options);
+            reporter.emit(&why, Some(wait));
             tokio::time::sleep(wait).await;
-            self.gate.emit(Event::Waiting(options.request, None));
         }
     }
 
@@ -558,35 +572,30 @@ impl Session {
             ));
         }
         let began = gate.clock.now().mono;
-        let mut reported = false;
-        let shared = loop {
+        let mut reporter = WaitReporter::new(self, call, options);
+        loop {
             if gate.ledger.status().await.failure().is_none() {
-                break Ok(());
+                return Ok(());
             }
             // The ledger may be writable again without any write having shown it.
             let tried = gate.ledger.try_again().await;
             let why = match gate.ledger.status().await {
                 Status::Degraded { why } => why,
-                Status::Away { why, .. } => break Err(NetError::Away(why)),
-                _ => break Ok(()),
+                Status::Away { why, .. } => return Err(NetError::Away(why)),
+                _ => return Ok(()),
             };
             let waited = gate.clock.now().mono.saturating_sub(began);
             if !matches!(tried, Err(LedgerError::Locked(_))) || waited > LOCK_WAITED_MAX {
-                break Err(NetError::Uncounted(why));
+                return Err(NetError::Uncounted(why));
             }
             if options.no_wait {
-                break Err(NetError::Locked);
+                return Err(NetError::Locked);
             }
-            if !std::mem::replace(&mut reported, true) {
-                let waiting = self.waiting(call, budget::LOCKED.to_owned(), None);
-                gate.emit(Event::Waiting(options.request, Some(waiting)));
+            if !reporter.reported {
+                reporter.emit(budget::LOCKED, None);
             }
             tokio::time::sleep(budget::LOOK_AGAIN).await;
-        };
-        if reported {
-            gate.emit(Event::Waiting(options.request, None));
         }
-        shared
     }
 
     fn waiting(&self, call: &Call, why: String, left: Option<Duration>) -> Waiting {

@@ -184,10 +184,7 @@ impl Shared {
     ) -> ForwardResult {
         let to = &destination.url;
         let account = self.account_for(&delivery.account, to);
-        let options = RequestOptions {
-            background: true,
-            ..RequestOptions::default()
-        };
+        let options = RequestOptions::background();
         self.know_secrets(&account.id).await;
         // Joined as text: a URL library would re-encode parts of the path.
         let target = joined(to, inbound.target());

@@ -307,11 +307,8 @@ impl Shared {
                 None,
             );
         };
-        let options = RequestOptions {
-            // No caller waits for it, so it leaves part of the budget to the operator.
-            background: true,
-            ..RequestOptions::default()
-        };
+        // No caller waits for it, so it leaves part of the budget to the operator.
+        let options = RequestOptions::background();
         // Before the check: the console shows the player's name while the items are on their way.
         if let Some(claim) = self.player_claim(delivery).await {
             self.gate

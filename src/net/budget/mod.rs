@@ -157,12 +157,7 @@ pub(super) async fn take<'a>(
     let (queue, waiting) = limiter.queue(options.background);
     // Counted before queueing, so that background requests see it and step back.
     let _wait = WaiterGuard::enter(waiting, session, limit, &limiter);
-    let mut reporter = WaitReporter {
-        session,
-        call,
-        options,
-        reported: false,
-    };
+    let mut reporter = WaitReporter::new(session, call, options);
     // With `no_wait` a request does not queue: the first in the queue may hold it for a long time.
     let mut turn = if options.no_wait {
         Turn::OutOfOrder
@@ -178,15 +173,13 @@ pub(super) async fn take<'a>(
         turn = Turn::First(reporter.wait_in_queue(&limiter, queue.write()).await);
     };
     // From here on a cancelled request returns its slot: the future is dropped, and the permit with it.
-    let permit = Permit(Some(PermitInner {
+    Ok(Permit(Some(PermitInner {
         session,
         limit,
         limiter: limiter.clone(),
         id,
         at,
-    }));
-    reporter.resume();
-    Ok(permit)
+    })))
 }
 
 /// When a request may ask for a slot.
@@ -308,15 +301,25 @@ fn counted(limit: &Limit) -> &'static str {
     }
 }
 
-/// Reports once that a request waits, and that it goes on.
-struct WaitReporter<'a> {
+/// Reports once that a request waits. Dropped, it reports that the wait is over: the request goes on, failed or was
+/// cancelled.
+pub(super) struct WaitReporter<'a> {
     session: &'a Session,
     call: &'a Call,
     options: RequestOptions,
-    reported: bool,
+    pub(super) reported: bool,
 }
 
-impl WaitReporter<'_> {
+impl<'a> WaitReporter<'a> {
+    pub(super) fn new(session: &'a Session, call: &'a Call, options: RequestOptions) -> Self {
+        Self {
+            session,
+            call,
+            options,
+            reported: false,
+        }
+    }
+
     fn waits(&mut self, held: bool, next: Option<Duration>) {
         if self.reported {
             return;
@@ -331,7 +334,7 @@ impl WaitReporter<'_> {
         );
     }
 
-    fn emit(&mut self, why: &str, next: Option<Duration>) {
+    pub(super) fn emit(&mut self, why: &str, next: Option<Duration>) {
         self.reported = true;
         let waiting = self.session.waiting(self.call, why.to_owned(), next);
         let reported = Event::Waiting(self.options.request, Some(waiting));
@@ -370,8 +373,10 @@ impl WaitReporter<'_> {
         self.emit(LOCKED, None);
         Ok(pending.await)
     }
+}
 
-    fn resume(&mut self) {
+impl Drop for WaitReporter<'_> {
+    fn drop(&mut self) {
         if self.reported {
             let reported = Event::Waiting(self.options.request, None);
             self.session.gate.emit(reported);

@@ -306,6 +306,11 @@ impl Counter {
     }
 }
 
+async fn next(events: &mut crate::net::EventReceiver) -> Told {
+    let next = tokio::time::timeout(Duration::from_secs(5), events.recv()).await;
+    next.expect("an event is reported").unwrap()
+}
+
 /// Called off at each point at which it can be, whatever was in hand goes back: to the ledger and to this process.
 #[tokio::test]
 async fn a_request_that_is_called_off_at_any_point_leaves_no_slot_used() {
@@ -370,19 +375,24 @@ async fn waiting_requests_get_their_slots_in_the_order_of_asking() {
 #[tokio::test]
 async fn a_waiting_request_that_is_called_off_is_told_to_wait_no_more() {
     let mut counter = counter(1);
-    let call = call();
-    let held = super::take(&counter.session, &call, HOW).await.unwrap();
+    let (session, call) = (counter.session.clone(), call());
+    let held = super::take(&session, &call, HOW).await.unwrap();
     {
-        let waiting = super::take(&counter.session, &call, HOW);
-        let soon = tokio::time::timeout(Duration::from_millis(250), waiting).await;
-        assert!(soon.is_err(), "there is but one slot");
+        let waiting = super::take(&session, &call, HOW);
+        let is_wait = |event| matches!(event, Told::Waiting(RequestId(1), Some(_)));
+        let reported = async { while !is_wait(next(&mut counter.events).await) {} };
+        tokio::select! {
+            _ = waiting => panic!("there is but one slot"),
+            () = reported => {}
+        }
     }
     counter.hand.advance(Duration::from_secs(1));
-    let mut last = 1;
-    while last > 0 {
-        let next = tokio::time::timeout(Duration::from_secs(5), counter.events.recv()).await;
-        if let Told::Budget(_, gauge) = next.expect("a gauge is told").unwrap() {
-            last = gauge.waiting;
+    let (mut waits, mut last) = (true, 1);
+    while waits || last > 0 {
+        match next(&mut counter.events).await {
+            Told::Budget(_, gauge) => last = gauge.waiting,
+            Told::Waiting(RequestId(1), None) => waits = false,
+            other => panic!("{other:?}"),
         }
     }
     drop(held);

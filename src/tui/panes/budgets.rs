@@ -46,15 +46,15 @@ fn is_pressed(gauge: &BudgetGauge) -> bool {
     gauge.used >= gauge.limit || gauge.waiting > 0 || gauge.held.is_some()
 }
 
-/// The account whose pause the operator ends next, and how long it would last: the first one.
-pub fn first_held(store: &Store, now: Now) -> Option<(&AccountId, Duration)> {
-    store.accounts.iter().find_map(|known| {
+/// The accounts whose requests pause after a 429, and how long. The operator ends the first pause first.
+pub fn held(store: &Store, now: Now) -> impl Iterator<Item = (&AccountId, Duration)> {
+    store.accounts.iter().filter_map(move |known| {
         let left = known.budgets(now).filter_map(|gauge| gauge.held).max()?;
         Some((known.id(), left))
     })
 }
 
-/// Draws them. `key` ends the pause of [`first_held`] where no request waits; while one does, it cancels that request.
+/// Draws them. `key` ends the first pause where no request waits; while one does, it acts on that request.
 pub fn draw_budgets(ctx: ViewContext<'_>, key: Option<&str>, area: Rect, buf: &mut Buffer) {
     let changes = ctx.store.accounts.iter();
     let changes = changes.filter_map(|known| known.budget_changes_in(ctx.now));
@@ -62,7 +62,8 @@ pub fn draw_budgets(ctx: ViewContext<'_>, key: Option<&str>, area: Rect, buf: &m
     changes.chain(traffic).for_each(|left| ctx.changes_in(left));
     draw_traffic(ctx, area, buf);
     let area = below(area, 1);
-    let ended = first_held(ctx.store, ctx.now).filter(|_| ctx.store.waiting.is_empty());
+    let ended = held(ctx.store, ctx.now).next();
+    let ended = ended.filter(|_| ctx.store.waiting.is_empty());
     let mut all = gauges(ctx.store, ctx.now);
     let across = across(area.width);
     let all_fit = rows(&all, across) <= usize::from(area.height);

@@ -129,6 +129,10 @@ fn a_hold_after_a_429_is_lifted_where_no_request_waits() {
         [],
         "goes to the waiting one"
     );
+    report(&mut model, 1, "pledg", hours(1));
+    let lifts = [Effect::LiftHolds(name("kinguin"))];
+    assert_eq!(press(&mut model, "x", second(1)), lifts, "of its account");
+    report(&mut model, 1, "pledg", gauge(Counts::Writes, 17, 2000));
     let gone_on = Msg::Waiting(RequestId(70), None);
     update(&mut model, second(2), gone_on);
     let text = screen(&model, second(2), 140, 40);

@@ -1,10 +1,11 @@
 //! The waiting requests, as rows above the log: which one is selected, and how they are drawn.
 
 use super::State;
+use crate::domain::AccountId;
 #[cfg(test)]
 use crate::domain::RequestId;
 use crate::domain::time;
-use crate::tui::panes::budgets::first_held;
+use crate::tui::panes::budgets::held;
 use crate::tui::panes::request_rows::{WaitingRow, waiting_columns};
 use crate::tui::prelude::*;
 
@@ -77,11 +78,12 @@ impl State {
         }
     }
 
-    /// Cancels the selected waiting request. Without a selection it selects the oldest one. Where none waits, it lifts the
-    /// hold of the account that is shown first: a request that would wait for hours does not even start.
+    /// Cancels the selected waiting request; for one that was not started here, lifts the hold of its account. Without a
+    /// selection it selects the oldest one. Where none waits, it lifts the hold of the account that is shown first: a
+    /// request that would wait for hours does not even start.
     pub(super) fn cancel_waiting(&mut self, ctx: &mut UpdateContext<'_>) {
         if ctx.store.waiting.is_empty() {
-            lift_hold(ctx);
+            lift_hold(None, ctx);
             return;
         }
         let Some(request) = self.waiting_at else {
@@ -94,12 +96,12 @@ impl State {
             ctx.flash(Level::Info, "this request no longer waits");
             return;
         };
+        let account = waiting.account.clone();
         if ctx.store.in_flight_for(request).is_some() {
             ctx.console.push(Command::Cancel(request));
-        } else {
+        } else if !lift_hold(Some(&account), ctx) {
             let text = format!(
-                "{}: this request was not started in the console and cannot be cancelled here; other requests need it",
-                waiting.account
+                "{account}: this request was not started in the console and cannot be cancelled here; other requests need it"
             );
             ctx.flash(Level::Info, text);
         }
@@ -141,10 +143,11 @@ impl State {
     }
 }
 
-/// Sends again to a provider that answered 429.
-fn lift_hold(ctx: &mut UpdateContext<'_>) {
-    let Some((account, left)) = first_held(ctx.store, ctx.now) else {
-        return;
+/// Sends again to a provider that answered 429: the account's, or that of the first one held. Returns whether one was.
+fn lift_hold(account: Option<&AccountId>, ctx: &mut UpdateContext<'_>) -> bool {
+    let is_meant = |(held, _): &(&AccountId, _)| account.is_none_or(|it| it == *held);
+    let Some((account, left)) = held(ctx.store, ctx.now).find(is_meant) else {
+        return false;
     };
     let account = account.clone();
     let text = format!(
@@ -153,4 +156,5 @@ fn lift_hold(ctx: &mut UpdateContext<'_>) {
     );
     ctx.flash(Level::Info, text);
     ctx.out.push(Effect::LiftHolds(account));
+    true
 }
