@@ -349,17 +349,19 @@ impl Session {
             authorise,
             options,
         };
-        let began = self.gate.clock.now().mono;
+        let mut first = None;
         let mut waits = retry::waits();
         let mut renewed = false;
         let mut attempt = 0;
         loop {
             attempt += 1;
             let Attempt {
+                began,
                 result: tried,
                 credential,
                 held,
             } = self.attempt(&outbound, attempt).await?;
+            let first = *first.get_or_insert(began);
             if let Ok(reply) = &tried {
                 // At once and only once: the fresh nonce, token or secret needs no wait, and a second rejection has
                 // another cause.
@@ -399,7 +401,7 @@ impl Session {
                 Decision::RetryAfter(wait) => Some(wait),
             };
             // On the monotonic clock: a clock that is set meanwhile ends no retries early.
-            let elapsed = self.gate.clock.now().mono.saturating_sub(began);
+            let elapsed = self.gate.clock.now().mono.saturating_sub(first);
             let Some(wait) = waits
                 .next()
                 .map(|own| requested.map_or(own, |requested| requested.max(own)))
@@ -553,6 +555,7 @@ impl Session {
         // Back-pressure: a burst waits here for the disk, with its slot already released.
         gate.ledger.keep_up().await;
         Ok(Attempt {
+            began: began.mono,
             result: tried.result,
             credential: signed.credential,
             held,
@@ -690,6 +693,8 @@ struct Outbound<'a> {
 }
 
 struct Attempt {
+    /// When it was sent, on the monotonic clock: before that it may have waited for its slot.
+    began: Duration,
     result: Result<Reply, NetError>,
     credential: Option<Secret>,
     /// How long the provider wants no further request.

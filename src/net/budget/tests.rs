@@ -15,7 +15,10 @@ use crate::domain::{
     Account, AccountId, Counts, Environment, Now, ProviderId, RequestId, WallTime,
 };
 use crate::ledger::{Ledger, Persistence, Retention, SlotId, Slots, Terms};
-use crate::net::{Call, Event as Told, Gate, RequestOptions, Session, Timeouts};
+use crate::net::{
+    Authorise, BoxFuture, Call, Event as Told, Gate, NetError, RequestOptions, Session,
+    SignedRequest, Timeouts, retry,
+};
 
 const PERIOD: Duration = Duration::from_mins(1);
 const WHOLE: Duration = Duration::from_secs(10);
@@ -396,6 +399,45 @@ async fn a_waiting_request_that_is_called_off_is_told_to_wait_no_more() {
         }
     }
     drop(held);
+}
+
+/// Signs nothing.
+struct Unsigned;
+
+impl Authorise for Unsigned {
+    fn authorise<'a>(&'a self, _: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
+        Box::pin(async { Ok(SignedRequest::default()) })
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_has_waited_long_for_its_slot_is_retried_all_the_same() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", closed.local_addr().unwrap());
+    drop(closed);
+    let mut counter = counter(2);
+    counter.session.endpoints = vec![("api", url.parse().unwrap())];
+    let (session, call) = (counter.session.clone(), call());
+    let mut held = vec![
+        super::take(&session, &call, HOW).await.unwrap(),
+        super::take(&session, &call, HOW).await.unwrap(),
+    ];
+    let refused = async {
+        let mut whys = Vec::new();
+        while whys.len() < 2 {
+            if let Told::Waiting(_, Some(waiting)) = next(&mut counter.events).await {
+                whys.push(waiting.why);
+                counter.hand.advance(retry::LAST_START * 2);
+                drop(std::mem::take(&mut held));
+            }
+        }
+        whys
+    };
+    let whys = tokio::select! {
+        result = session.send(&call, &Unsigned, HOW) => panic!("not retried: {:?}", result.err()),
+        whys = refused => whys,
+    };
+    assert_eq!(whys, ["rate limit reached", "connection refused"]);
 }
 
 fn play(weather: Weather) -> Play {
