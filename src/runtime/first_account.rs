@@ -1,6 +1,5 @@
 //! Adds an account from the built-in profile: verified and saved by a deck of the profile that gets it, which opens then.
 
-use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -9,6 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use super::perform::foreground;
 use super::source::ProfileSource;
+use super::tasks::to_the_end;
 use crate::deck::Deck;
 use crate::domain::manage::{Changed, NewAccount};
 use crate::domain::{Problem, RequestId};
@@ -35,7 +35,7 @@ impl Adding {
         let _guard = cancelled.clone().drop_guard();
         let endings = self.endings.clone();
         // On its own, so that the ledger is closed in any case.
-        let adding = endings.spawn(async move {
+        let adding = to_the_end(&endings, async move {
             match save(self.source.as_ref(), request, new, cancelled).await {
                 Ok(Some(added)) => drop(self.added.send(added).await),
                 // Cancelled: nobody waits.
@@ -46,11 +46,7 @@ impl Adding {
                 }
             }
         });
-        if let Err(error) = adding.await
-            && error.is_panic()
-        {
-            resume_unwind(error.into_panic());
-        }
+        adding.await;
     }
 }
 

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
 
 use super::doctor;
-use super::tasks::Tasks;
+use super::tasks::{Tasks, to_the_end};
 use crate::config::child;
 use crate::deck::Deck;
 use crate::domain::manage::Change;
@@ -21,6 +22,8 @@ pub struct Performer<'a> {
     pub deck: Arc<Deck>,
     pub tasks: &'a mut Tasks,
     pub messages: mpsc::Sender<Msg>,
+    /// Waits for what must not be cancelled half-way.
+    pub endings: TaskTracker,
 }
 
 impl Performer<'_> {
@@ -174,18 +177,18 @@ impl Performer<'_> {
     }
 
     fn manage(self, request: RequestId, change: Change) {
-        let (deck, messages) = (self.deck, self.messages.clone());
+        let (deck, messages, endings) = (self.deck, self.messages.clone(), self.endings);
         let change = Box::pin(async move {
             let proved = match deck.prove(change, foreground(request)).await {
                 Ok(proved) => proved,
                 Err(problem) => return send(messages, Msg::Managed(request, Err(problem))).await,
             };
             // Saving is not cancelled half-way, and its result is always reported.
-            let saving = tokio::spawn(async move {
+            let saving = async move {
                 let saved = deck.save(proved).await;
                 send(messages, Msg::Managed(request, saved)).await;
-            });
-            let _ = saving.await;
+            };
+            to_the_end(&endings, saving).await;
         });
         let crashed = Box::pin(send(self.messages, crashed_change(request)));
         self.tasks.start_request(request, change, crashed);

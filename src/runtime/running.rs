@@ -124,6 +124,7 @@ impl Running {
                     deck: deck.clone(),
                     tasks: &mut self.tasks,
                     messages: self.messages.clone(),
+                    endings: self.endings.clone(),
                 };
                 performer.perform(effect);
             }
@@ -475,7 +476,8 @@ mod tests {
     use crate::clock::Clock;
     use crate::config::{self, AccountConfig, Environ, Vault};
     use crate::deck::Receive;
-    use crate::domain::{HookEvent, Listening, Verdict, Watch};
+    use crate::domain::manage::Change;
+    use crate::domain::{HookEvent, Listening, RequestId, Verdict, Watch};
     use crate::ledger::{HookRun, Ledger, NewDelivery, Retention};
     use crate::net::{Overrides, Timeouts};
     use crate::tui::Model;
@@ -659,6 +661,49 @@ mod tests {
         let awaited: Vec<_> = awaited.iter().map(|delivery| delivery.id.0).collect();
         assert_eq!(awaited, [2]);
         running.end().await;
+    }
+
+    #[tokio::test]
+    async fn an_account_change_that_is_being_saved_ends_before_the_program_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("config.toml");
+        let text = "[profiles.live.accounts.shop]\nprovider = \"kongregate\"\nenvironment = \"production\"\n\
+             api_key = { env = \"NOWHERE\" }\n";
+        std::fs::write(&config, text).unwrap();
+        let mut start = start(folder.path());
+        start.options.receive = None;
+        start.options.config = Some(config.clone());
+        start.profile.accounts = vec![AccountConfig {
+            id: AccountId::new("shop").unwrap(),
+            provider: "kongregate",
+            environment: "production".into(),
+            texts: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
+            budget: None,
+            timeout: None,
+        }];
+        let mut running = Running::start(start);
+        let deck = running.opened.recv().await.unwrap();
+        running.use_deck(deck);
+        // As another tilldeck does that changes the file.
+        let elsewhere = std::fs::File::open(folder.path()).unwrap();
+        elsewhere.lock().unwrap();
+        let change = Change::Remove(AccountId::new("shop").unwrap());
+        running.perform(Effect::Manage(RequestId(1), change));
+        let begun = async {
+            while running.endings.is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let begun = tokio::time::timeout(Duration::from_secs(10), begun).await;
+        begun.expect("nothing waits for it");
+        let mut ending = pin!(running.end());
+        let early = tokio::time::timeout(Duration::from_millis(100), &mut ending).await;
+        assert!(early.is_err());
+        drop(elsewhere);
+        ending.await;
+        assert!(!std::fs::read_to_string(&config).unwrap().contains("shop"));
     }
 
     #[tokio::test]

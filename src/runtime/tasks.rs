@@ -1,16 +1,26 @@
 //! Running tasks by number: cancelled one by one, or all at the end.
 
 use std::collections::HashMap;
+use std::panic::resume_unwind;
 
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::domain::RequestId;
 use crate::net::BoxFuture;
 
 /// Boxed: all tasks share the code that runs one.
 pub type Task = BoxFuture<'static, ()>;
+
+/// Does work that goes on to its end where the caller is cancelled: `endings` waits for it. A panic is the caller's, too.
+pub async fn to_the_end(endings: &TaskTracker, work: impl Future<Output = ()> + Send + 'static) {
+    if let Err(error) = endings.spawn(work).await
+        && error.is_panic()
+    {
+        resume_unwind(error.into_panic());
+    }
+}
 
 #[derive(Default)]
 pub struct Tasks {
