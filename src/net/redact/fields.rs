@@ -140,13 +140,8 @@ pub(super) fn form_parts(text: &str, names: Names<'_>) -> Vec<Field> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(part) = text[at..].find("form-data").map(|i| at + i) {
-        // A part's head ends with an empty line and its content before the next boundary; some senders leave out the
-        // CR.
-        let content = ["\r\n\r\n", "\n\n"]
-            .into_iter()
-            .filter_map(|end| Some(part + text[part..].find(end)? + end.len()))
-            .min()
-            .unwrap_or(text.len());
+        // A part's head ends with an empty line, and its content before the next boundary.
+        let content = head_end(text, part);
         let name = text[part..content]
             .split([';', '\r', '\n'])
             .find_map(|option| {
@@ -168,6 +163,19 @@ pub(super) fn form_parts(text: &str, names: Names<'_>) -> Vec<Field> {
         }
     }
     found
+}
+
+/// Where a head ends: after the first empty line. Some senders leave out the CR. Looks no further than that, so that a
+/// body of nothing but heads takes linear time.
+fn head_end(text: &str, from: usize) -> usize {
+    let mut ends = text[from..]
+        .match_indices('\n')
+        .map(|(at, _)| from + at + 1);
+    let empty = ends.find_map(|line| {
+        let after = |end: &str| text[line..].starts_with(end).then_some(line + end.len());
+        after("\n").or_else(|| after("\r\n"))
+    });
+    empty.unwrap_or(text.len())
 }
 
 /// Those in JSON.

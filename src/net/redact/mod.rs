@@ -329,6 +329,21 @@ mod tests {
     }
 
     #[test]
+    fn no_part_of_a_multipart_form_is_searched_to_the_forms_end() {
+        const PARTS: usize = 100_000;
+        // One kind of empty line only: the other one is searched for in vain. From each part to the end, that takes minutes.
+        for end in ["\n", "\r\n"] {
+            let part = format!("form-data; name=\"access_token\"{end}{end}x{end}--");
+            let (found, finding) = std::sync::mpsc::channel();
+            std::thread::spawn(move || {
+                found.send(fields::form_parts(&part.repeat(PARTS), Names::default()).len())
+            });
+            let found = finding.recv_timeout(std::time::Duration::from_secs(10));
+            assert_eq!(found, Ok(PARTS));
+        }
+    }
+
+    #[test]
     fn a_token_that_is_handed_out_is_known_wherever_the_same_reply_has_it_again() {
         learn_handed_out(
             r#"{"access_token" : "handed-out\u002d0001","expires_in":"handed-out-0001","x":{"paymentToken":"handed-out-0002"}}"#,
