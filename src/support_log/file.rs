@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -80,7 +81,8 @@ impl DailyFile {
         let now = self.clock.now().wall.to_zoned(&TimeZone::UTC);
         let date = now.date().to_string();
         let today = match self.today.take() {
-            Some(today) if today.date == date => today,
+            // Without a name it is lost: the folder was removed.
+            Some(today) if today.date == date && today.file.metadata()?.nlink() > 0 => today,
             _ => self.open(date)?,
         };
         Ok(&self.today.insert(today).file)
@@ -88,15 +90,16 @@ impl DailyFile {
 
     fn open(&self, date: String) -> io::Result<Today> {
         private::make_subfolder(&self.folder)?;
-        let file = private::open(&self.folder.join(format!("tilldeck.{date}.log")))?;
+        let path = self.folder.join(format!("tilldeck.{date}.log"));
+        let file = private::open(&path)?;
         // Each write goes to the end (POSIX `O_APPEND`), so that lines of two processes do not overwrite each other.
         fcntl_setfl(&file, fcntl_getfl(&file)? | OFlags::APPEND)?;
-        self.prune();
+        self.prune(&path);
         Ok(Today { date, file })
     }
 
     /// Deletes all but the newest files. Files with other names are not touched.
-    fn prune(&self) {
+    fn prune(&self, today: &Path) {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         let mut dated: Vec<_> = entries
             .filter(|entry| is_ours(&entry.file_name().to_string_lossy()))
@@ -104,7 +107,9 @@ impl DailyFile {
             .collect();
         // Names with ISO dates sort by time.
         dated.sort();
-        for old in dated.iter().rev().skip(DAYS) {
+        // Those of a clock that was ahead count as the oldest: they must not stay for ever, nor push out today's.
+        let (past, ahead) = dated.split_at(dated.partition_point(|path| path <= today));
+        for old in past.iter().rev().chain(ahead.iter().rev()).skip(DAYS) {
             // Another process may have removed it first.
             let _ = fs::remove_file(old);
         }
@@ -243,6 +248,37 @@ mod tests {
         fs::remove_file(&trial.log.folder).unwrap();
         trial.log.append("two").unwrap();
         assert_eq!(trial.first(), "two\n");
+    }
+
+    #[test]
+    fn a_folder_that_was_removed_is_made_again_with_the_next_line() {
+        let mut trial = trial();
+        trial.log.append("one").unwrap();
+        fs::remove_dir_all(&trial.log.folder).unwrap();
+        trial.log.append("two").unwrap();
+        assert_eq!(trial.first(), "two\n");
+    }
+
+    #[test]
+    fn files_of_a_clock_that_was_ahead_push_out_none_of_today_and_go_first() {
+        let mut trial = trial();
+        private::make_folder(&trial.log.folder).unwrap();
+        let ahead = |day| format!("tilldeck.2027-01-0{day}.log");
+        for day in 1..=8 {
+            fs::write(trial.log.folder.join(ahead(day)), "").unwrap();
+        }
+        trial.log.append("one").unwrap();
+        let mut left: Vec<String> = (3..=8).map(ahead).collect();
+        left.insert(0, "tilldeck.2026-11-22.log".into());
+        assert_eq!(trial.names(), left);
+        for _ in 0..6 {
+            trial.hand.advance(Duration::from_hours(24));
+            trial.log.append("one").unwrap();
+        }
+        let days: Vec<String> = (22..=28)
+            .map(|day| format!("tilldeck.2026-11-{day}.log"))
+            .collect();
+        assert_eq!(trial.names(), days);
     }
 
     #[test]
