@@ -96,8 +96,19 @@ pub struct Outgoing<'a> {
 pub struct Http {
     network: Network,
     clock: Clock,
-    clients: Mutex<Vec<(Route, Client)>>,
+    clients: Mutex<Vec<Pool>>,
 }
+
+/// The connections of one way out.
+struct Pool {
+    route: Route,
+    client: Client,
+    /// When it was last used, on the monotonic clock.
+    used: Duration,
+}
+
+/// A connection that is unused for longer is not used again: a proxy or router on the way may have dropped it.
+const UNUSED_MAX: Duration = Duration::from_mins(1);
 
 /// The way to a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,16 +184,24 @@ impl Http {
     }
 
     fn client(&self, route: &Route) -> Result<Client, NetError> {
+        let now = self.clock.now().mono;
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, client)) = clients.iter().find(|(known, _)| known == route) {
-            return Ok(client.clone());
+        // The pool's own clock stands still while the machine sleeps.
+        clients.retain(|known| now.saturating_sub(known.used) <= UNUSED_MAX);
+        if let Some(known) = clients.iter_mut().find(|known| known.route == *route) {
+            known.used = now;
+            return Ok(known.client.clone());
         }
         let client = self.build(route, None)?;
         // One proxy at a time: the client of an earlier one keeps its connections open.
         if let Route::Through(_) = route {
-            clients.retain(|(known, _)| !matches!(known, Route::Through(_)));
+            clients.retain(|known| !matches!(known.route, Route::Through(_)));
         }
-        clients.push((route.clone(), client.clone()));
+        clients.push(Pool {
+            route: route.clone(),
+            client: client.clone(),
+            used: now,
+        });
         Ok(client)
     }
 
@@ -204,7 +223,7 @@ impl Http {
             // RFC 9112, 5.2: a folded line is read as one with a blank in it.
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .connect_timeout(self.network.timeouts.connect)
-            .pool_idle_timeout(Duration::from_mins(1))
+            .pool_idle_timeout(UNUSED_MAX)
             .dns_resolver(Arc::new(Resolver {
                 clock: self.clock.clone(),
                 measured: measured.cloned(),
@@ -547,5 +566,54 @@ fn deepest(error: &reqwest::Error) -> String {
         "the request cannot be built".into()
     } else {
         foreign_words(&cause.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::TcpListener;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_from_before_the_machine_slept_is_not_used_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let opened = Arc::new(AtomicUsize::new(0));
+        let count = opened.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                count.fetch_add(1, Ordering::SeqCst);
+                std::thread::spawn(move || {
+                    let mut stream = stream.unwrap();
+                    let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                    for _ in lines.map_while(Result::ok).filter(String::is_empty) {
+                        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+                        stream.write_all(answer).unwrap();
+                    }
+                });
+            }
+        });
+        let (clock, hand) = Clock::by_hand(WallTime(0));
+        let http = Http::new(Timeouts::default().into(), clock);
+        let url: Url = url.parse().unwrap();
+        // The system's own clock hardly moves meanwhile, as in sleep.
+        for (slept, connections) in [(0, 1), (60, 1), (61, 2)] {
+            hand.advance(Duration::from_secs(slept));
+            let sent = http.send(Outgoing {
+                method: "GET",
+                url: &url,
+                headers: HeaderMap::new(),
+                body: Bytes::new(),
+                idle: IDLE,
+                decodes: true,
+                longest: None,
+                measured: None,
+            });
+            assert_eq!(sent.await.result.unwrap().status, 200);
+            assert_eq!(opened.load(Ordering::SeqCst), connections, "{slept} s");
+        }
     }
 }

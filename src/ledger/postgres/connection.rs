@@ -1,6 +1,6 @@
 //! One connection to the server, as a thread uses it: each call waits for its answer, with a time limit.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
@@ -25,6 +25,12 @@ use crate::ledger::sql::{Area, Column, Param, Row, Sql, SqlError, SqlResult, par
 
 /// The longest wait for one answer. A server that does not answer in this time counts as away.
 pub(super) const ANSWER_MAX: Duration = Duration::from_secs(20);
+
+/// A connection without an answer for longer is probed before it is used.
+const SILENT_MAX: Duration = Duration::from_secs(15);
+
+/// The longest wait for the answer to that.
+const PROBE_MAX: Duration = Duration::from_secs(3);
 
 const STATEMENTS_MAX: usize = 200;
 
@@ -67,6 +73,8 @@ pub(super) struct Connection {
     counted: RefCell<HashMap<Whose, (usize, usize)>>,
     clock: Clock,
     opened: Now,
+    /// When the server last answered, on the monotonic clock.
+    answered: Cell<Duration>,
     /// How far the database's clock is ahead of this machine's, in milliseconds.
     ahead: i64,
 }
@@ -89,6 +97,7 @@ impl Connection {
             counted: RefCell::default(),
             clock: clock.clone(),
             opened: clock.now(),
+            answered: Cell::default(),
             ahead: 0,
         };
         connection.check(target)?;
@@ -166,8 +175,19 @@ impl Connection {
         !self.clock.is_manual() && self.clock.now().has_stepped_since(self.opened)
     }
 
-    /// Whether it can still be used: notices a server that has closed it meanwhile.
+    /// Whether it can still be used. After a while without an answer, asks for one: while the machine slept, the server or
+    /// the network may have dropped it unnoticed.
     pub(super) fn is_alive(&self) -> bool {
+        if !self.is_open() {
+            return false;
+        }
+        let silent = self.clock.now().mono.saturating_sub(self.answered.get());
+        let probed = || self.wait(PROBE_MAX, self.client.batch_execute("SELECT 1"));
+        silent <= SILENT_MAX || probed().is_ok()
+    }
+
+    /// Notices a server that has closed it meanwhile.
+    fn is_open(&self) -> bool {
         let mut driver = self.driver.borrow_mut();
         let Some(driving) = driver.as_mut() else {
             return false;
@@ -206,8 +226,9 @@ impl Connection {
                 }
             }
         });
-        if let Err(PostgresError::Away(_)) = &done {
-            *driver = None;
+        match &done {
+            Err(PostgresError::Away(_)) => *driver = None,
+            _ => self.answered.set(self.clock.now().mono),
         }
         done
     }

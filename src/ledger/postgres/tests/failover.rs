@@ -1,9 +1,12 @@
-//! Several servers: one that hangs, and one with another clock.
+//! Several servers: one that hangs, one that is lost, and one with another clock.
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::ledger::contract::fixtures::terms;
+use crate::ledger::contract::fixtures::{clock, terms};
 
 #[tokio::test]
 #[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
@@ -18,6 +21,53 @@ async fn a_server_that_hangs_leaves_time_for_the_next() {
     let ledger = connect(&schema).await;
     drop(ledger);
     schema.0.url = one;
+}
+
+/// A way to the server. Its connections from before the count was raised stay open and carry nothing more.
+fn relay(server: String) -> (SocketAddr, Arc<AtomicUsize>) {
+    fn copy(mut from: TcpStream, mut to: TcpStream, goes_on: impl Fn() -> bool + Send + 'static) {
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = from.read(&mut bytes) {
+                if goes_on() && to.write_all(&bytes[..count]).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let cut = Arc::new(AtomicUsize::new(0));
+    let raised = cut.clone();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (client, server) = (client.unwrap(), TcpStream::connect(&server).unwrap());
+            let began = raised.load(Ordering::SeqCst);
+            let goes_on = |raised: Arc<AtomicUsize>| move || raised.load(Ordering::SeqCst) == began;
+            let back = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            copy(client, server, goes_on(raised.clone()));
+            copy(back.0, back.1, goes_on(raised.clone()));
+        }
+    });
+    (address, cut)
+}
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
+async fn a_connection_that_was_lost_while_the_machine_slept_fails_no_job() {
+    let schema = TestSchema::new();
+    let mut settings = schema.0.clone();
+    let url = settings.url.expose().to_owned();
+    let (before, place) = url.rsplit_once('@').unwrap();
+    let (server, database) = place.split_once('/').unwrap();
+    let (through, cut) = relay(server.to_owned());
+    settings.url = Secret::new(format!("{before}@{through}/{database}"));
+    let (clock, hand) = clock();
+    let ledger = Ledger::connect(&settings, clock, Retention::default()).unwrap();
+    ledger.open_jobs("live".into()).await.unwrap();
+    cut.fetch_add(1, Ordering::SeqCst);
+    hand.advance(Duration::from_secs(16));
+    ledger.open_jobs("live".into()).await.unwrap();
 }
 
 #[tokio::test]
