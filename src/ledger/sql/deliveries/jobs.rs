@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::domain::job::{JobResult, Lease, NewJob};
 use crate::domain::{Delivery, DeliveryId, JobId, JobKind, JobState, WallTime};
 
+use super::super::selection::Selection;
 use super::super::value::{Param, params};
 use super::super::{Area, Sql, SqlResult};
 use super::insert::LATEST_NEW;
@@ -157,17 +158,15 @@ impl Ledger {
         limit: usize,
     ) -> Result<Vec<Delivery>, LedgerError> {
         self.read(move |sql| {
+            let mut failed = Selection::of("deliveries");
+            let [owner, limit] = [failed.place(&*account_key), failed.place(limit)];
             // An index has these jobs alone.
-            let ids: Vec<i64> = sql.rows(
-                "SELECT DISTINCT delivery FROM jobs WHERE account_key = $1 AND due_at IS NULL AND done = 0
-                 ORDER BY delivery DESC LIMIT $2",
-                params![&*account_key, limit],
-            )?;
-            let mut failed = Vec::with_capacity(ids.len());
-            for id in ids {
-                failed.extend(rows::one(sql, DeliveryId(id))?);
-            }
-            Ok(failed)
+            failed.require_that(&format!(
+                "id IN (SELECT DISTINCT delivery FROM jobs
+                     WHERE account_key = {owner} AND due_at IS NULL AND done = 0
+                     ORDER BY delivery DESC LIMIT {limit})"
+            ));
+            rows::selected(sql, &failed)
         })
         .await
     }

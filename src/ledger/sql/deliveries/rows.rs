@@ -15,10 +15,12 @@ use crate::ledger::sql::exchanges::SEARCHED_MAX;
 /// The size of a row beside its texts.
 const ROW_BYTES: usize = 250;
 
-const COLUMNS: &str = "id, account, provider, received_at, sender, method, verdict, why, kind, payment, player, \
-     attempt, status, bytes";
-const JOB_COLUMNS: &str = "id, kind, target, tries, due_at, done, tried_at, summary, status, took, \
-     dedup_key IS NULL";
+/// A delivery in the columns that [`from_row`] reads, then a job in those that [`job`] reads.
+const COLUMNS: &str = "d.id, d.account, d.provider, d.received_at, d.sender, d.method, d.verdict, d.why, d.kind, \
+     d.payment, d.player, d.attempt, d.status, d.bytes, \
+     j.id, j.kind, j.target, j.tries, j.due_at, j.done, j.tried_at, j.summary, j.status, j.took, j.dedup_key IS NULL";
+/// Where the columns of the job begin.
+const JOB: usize = 14;
 
 /// The lease end of a job without a lease.
 pub(super) const FREE: WallTime = WallTime(i64::MIN);
@@ -235,17 +237,29 @@ fn subject_columns(subject: Option<&Subject>) -> (Option<String>, Option<String>
 }
 
 pub(super) fn list(sql: &dyn Sql, query: &DeliveryQuery) -> SqlResult<Vec<Delivery>> {
-    let wanted = Wanted::of(query);
-    let selection = wanted.selection();
-    let mut found = sql.all(
-        &format!("SELECT {COLUMNS} {}", selection.text()),
-        selection.values(),
-        from_row,
-    )?;
-    for delivery in &mut found {
-        delivery.jobs = jobs(sql, delivery.id)?;
-    }
-    found.sort_by_key(|delivery| std::cmp::Reverse(delivery.id));
+    selected(sql, &Wanted::of(query).selection())
+}
+
+/// Deliveries with their jobs, newest first: in one statement, however many they are.
+pub(super) fn selected(sql: &dyn Sql, selection: &Selection<'_>) -> SqlResult<Vec<Delivery>> {
+    let mut found: Vec<Delivery> = Vec::new();
+    let statement = format!(
+        "SELECT {COLUMNS} FROM (SELECT id {}) AS found JOIN deliveries d ON d.id = found.id
+         LEFT JOIN jobs j ON j.delivery = d.id ORDER BY d.id DESC, j.id",
+        selection.text()
+    );
+    sql.query(&statement, selection.values(), &mut |row| {
+        let id = DeliveryId(row.get(0)?);
+        if found.last().is_none_or(|last| last.id != id) {
+            found.push(from_row(row)?);
+        }
+        if row.get::<Option<i64>>(JOB)?.is_some()
+            && let Some(last) = found.last_mut()
+        {
+            last.jobs.push(job(row)?);
+        }
+        Ok(())
+    })?;
     Ok(found)
 }
 
@@ -329,17 +343,9 @@ impl<'a> Wanted<'a> {
 }
 
 pub(super) fn one(sql: &dyn Sql, id: DeliveryId) -> SqlResult<Option<Delivery>> {
-    let found = sql.optional(
-        &format!("SELECT {COLUMNS} FROM deliveries WHERE id = $1"),
-        params![id.0],
-        from_row,
-    )?;
-    found
-        .map(|delivery| {
-            let jobs = jobs(sql, id)?;
-            Ok(Delivery { jobs, ..delivery })
-        })
-        .transpose()
+    let mut selection = Selection::of("deliveries");
+    selection.require("id =", Some(id.0));
+    Ok(selected(sql, &selection)?.pop())
 }
 
 pub(super) fn sealed(sql: &dyn Sql, id: DeliveryId) -> SqlResult<Option<SealedParts>> {
@@ -383,32 +389,25 @@ fn from_row(row: Row<'_>) -> SqlResult<Delivery> {
     })
 }
 
-fn jobs(sql: &dyn Sql, id: DeliveryId) -> SqlResult<Vec<Job>> {
-    let read = |row: Row<'_>| {
-        let due_at: Option<WallTime> = row.get(4)?;
-        let state = match due_at {
-            Some(at) => JobState::Due { at },
-            None if row.get(5)? => JobState::Done,
-            None => JobState::GivenUp,
-        };
-        Ok(Job {
-            id: JobId(row.get(0)?),
-            kind: word(row, 1, JobKind::from_word)?,
-            target: row.get(2)?,
-            is_replay: row.get(10)?,
-            tries: row.get(3)?,
-            state,
-            tried_at: row.get(6)?,
-            summary: row.get(7)?,
-            status: row.get(8)?,
-            took: row.get(9)?,
-        })
+fn job(row: Row<'_>) -> SqlResult<Job> {
+    let due_at: Option<WallTime> = row.get(JOB + 4)?;
+    let state = match due_at {
+        Some(at) => JobState::Due { at },
+        None if row.get(JOB + 5)? => JobState::Done,
+        None => JobState::GivenUp,
     };
-    sql.all(
-        &format!("SELECT {JOB_COLUMNS} FROM jobs WHERE delivery = $1 ORDER BY id"),
-        params![id.0],
-        read,
-    )
+    Ok(Job {
+        id: JobId(row.get(JOB)?),
+        kind: word(row, JOB + 1, JobKind::from_word)?,
+        target: row.get(JOB + 2)?,
+        is_replay: row.get(JOB + 10)?,
+        tries: row.get(JOB + 3)?,
+        state,
+        tried_at: row.get(JOB + 6)?,
+        summary: row.get(JOB + 7)?,
+        status: row.get(JOB + 8)?,
+        took: row.get(JOB + 9)?,
+    })
 }
 
 pub(super) fn word<T>(
