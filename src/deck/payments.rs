@@ -5,6 +5,7 @@
     reason = "each call fails if the ledger cannot be read or written"
 )]
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -323,6 +324,23 @@ impl Deck {
         let key = self.queries.key(account, id);
         let seen = self.queries.payments.observations(key).await;
         seen.map_err(|error| unread(&error))
+    }
+
+    /// As [`Self::observations`], of each watched payment that has any: one query, however many they are.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read.
+    pub async fn watched_observations(
+        &self,
+    ) -> Result<HashMap<(AccountId, PaymentId), Vec<Observation>>, Problem> {
+        let seen = self.queries.payments.watched_observations(&self.profile);
+        let seen = seen.await.map_err(|error| unread(&error))?;
+        let mut by_payment: HashMap<_, Vec<_>> = HashMap::new();
+        for (account, observation) in seen {
+            let key = (account, observation.payment.id.clone());
+            by_payment.entry(key).or_default().push(observation);
+        }
+        Ok(by_payment)
     }
 
     /// The last observation of a payment.

@@ -284,11 +284,12 @@ async fn ready(
         deck.send_watchlist_again();
     }
     let list = list.unwrap_or_default();
-    let mut watches = Vec::with_capacity(list.watches.len());
-    for watch in &list.watches {
-        let seen = deck.observations(&watch.account, &watch.id).await;
-        watches.push((watch.clone(), seen.unwrap_or_default()));
-    }
+    let mut seen = deck.watched_observations().await.unwrap_or_default();
+    let watches = list.watches.iter().map(|watch| {
+        let key = (watch.account.clone(), watch.id.clone());
+        (watch.clone(), seen.remove(&key).unwrap_or_default())
+    });
+    let watches = watches.collect();
     let ready = Ready {
         saved: saved.unwrap_or_default(),
         listening,

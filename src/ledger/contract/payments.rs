@@ -72,12 +72,14 @@ pub async fn payments_that_were_checked_and_are_not_watched_are_listed_newest_ch
     see("live", "A", "NEW", 1).await;
     let b = see("live", "B", "ACTIVE", 2).await;
     let a = see("live", "A", "FINALIZED", 3).await;
-    see("live", "C", "NEW", 4).await;
+    let c = see("live", "C", "NEW", 4).await;
     see("test", "D", "NEW", 5).await;
     let set = ledger.expect(of("live", "A"), expected.clone(), Replaced::Never);
     set.await.unwrap().unwrap();
     let watched = Watch::new(shop(), PaymentId::new("C").unwrap(), WallTime(1));
     ledger.watch("live", &watched).await.unwrap();
+    let seen = vec![(shop(), c), (shop(), see("live", "C", "ACTIVE", 6).await)];
+    assert_eq!(ledger.watched_observations("live").await, Ok(seen));
     let unwatched = |last, expected| Unwatched {
         account: shop(),
         last,

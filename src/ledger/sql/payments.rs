@@ -82,6 +82,28 @@ impl Ledger {
         .await
     }
 
+    /// All observations of the watched payments of a profile, oldest first.
+    pub async fn watched_observations(
+        &self,
+        profile: &str,
+    ) -> Result<Vec<(AccountId, Observation)>, LedgerError> {
+        let profile = profile.to_owned();
+        self.read(move |sql| {
+            sql.all(
+                "SELECT o.at, o.state, o.amount, o.currency, o.payment, o.account
+                 FROM watches w JOIN observations o
+                     ON o.profile = w.profile AND o.account = w.account AND o.payment = w.payment
+                 WHERE w.profile = $1 ORDER BY o.id",
+                params![&profile],
+                |row| {
+                    let account = row.parsed(5, |name: String| AccountId::new(name))?;
+                    Ok((account, observation(row)?))
+                },
+            )
+        })
+        .await
+    }
+
     /// The observations of a profile after number `after`, oldest first, and the number of the last; with `None`, only that
     /// number. At most `limit`.
     pub async fn observations_after(
