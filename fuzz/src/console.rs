@@ -375,6 +375,7 @@ impl Console {
             target: "http://127.0.0.1:9/hook".into(),
             is_replay: false,
             tries: input.byte().into(),
+            not_found: input.byte().into(),
             state,
             tried_at: Some(NOW),
             summary: inert::line(&input.text()).into_owned(),

@@ -172,6 +172,7 @@ mod tests {
             target: String::new(),
             is_replay: false,
             tries,
+            not_found: 0,
             state,
             tried_at: None,
             summary: summary.into(),

@@ -290,6 +290,7 @@ mod tests {
                 target: target.into(),
                 is_replay,
                 tries: 1,
+                not_found: 0,
                 state,
                 tried_at: None,
                 summary: String::new(),

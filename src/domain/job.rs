@@ -47,6 +47,8 @@ pub struct Job {
     pub is_replay: bool,
     /// How often it was tried, since it was created or the operator retried it.
     pub tries: u32,
+    /// To how many of these attempts the provider has answered "not found".
+    pub not_found: u32,
     /// Its state.
     pub state: JobState,
     /// When it was last tried.
@@ -235,15 +237,15 @@ impl Job {
     /// The state after one more attempt.
     #[must_use]
     pub fn state_after(&self, next: Disposition, of: Circumstances) -> JobState {
-        let tries = self.tries + 1;
+        let (tries, not_found) = (self.tries + 1, self.not_found + 1);
         let again = match next {
             Disposition::Done => return JobState::Done,
             Disposition::Hopeless => None,
             _ if self.kind == JobKind::Relay || tries >= of.tries_max => None,
             Disposition::GivenBack => Some(Duration::ZERO),
-            Disposition::Unknown if of.known && tries >= NOT_FOUND_MAX => None,
+            Disposition::Unknown if of.known && not_found >= NOT_FOUND_MAX => None,
             Disposition::Unknown if !of.known => {
-                (tries < UNKNOWN_NOT_FOUND_MAX).then_some(UNKNOWN_AGAIN)
+                (not_found < UNKNOWN_NOT_FOUND_MAX).then_some(UNKNOWN_AGAIN)
             }
             Disposition::Again { after } if self.kind == JobKind::Forward => {
                 wait_within_day(tries, of.now.since(of.received_at), after)
@@ -386,21 +388,36 @@ mod tests {
         };
         let (ask, forward, relay) = (JobKind::Ask, JobKind::Forward, JobKind::Relay);
         let dead = JobState::GivenUp;
-        for (kind, tries, next, of, state) in [
-            (ask, 0, Disposition::Done, of(true, 99), JobState::Done),
-            (ask, 0, Disposition::Hopeless, of(true, 99), dead),
-            (ask, 1, again(Some(60)), of(true, 99), due(5)),
-            (forward, 1, again(Some(60)), of(true, 99), due(60)),
-            (forward, 0, again(None), of(true, 1), dead),
-            (forward, 29, again(None), of(true, 99), dead),
-            (forward, 29, Disposition::GivenBack, of(true, 99), due(0)),
-            (ask, 3, Disposition::Unknown, of(true, 99), due(120)),
-            (ask, 4, Disposition::Unknown, of(true, 99), dead),
-            (ask, 0, Disposition::Unknown, of(false, 99), due(30)),
-            (ask, 1, Disposition::Unknown, of(false, 99), dead),
-            (relay, 0, Disposition::Done, of(true, 99), JobState::Done),
-            (relay, 0, again(Some(1)), of(true, 99), dead),
-            (relay, 0, Disposition::GivenBack, of(true, 99), dead),
+        for (kind, (tries, not_found), next, of, state) in [
+            (ask, (0, 0), Disposition::Done, of(true, 99), JobState::Done),
+            (ask, (0, 0), Disposition::Hopeless, of(true, 99), dead),
+            (ask, (1, 0), again(Some(60)), of(true, 99), due(5)),
+            (forward, (1, 0), again(Some(60)), of(true, 99), due(60)),
+            (forward, (0, 0), again(None), of(true, 1), dead),
+            (forward, (29, 0), again(None), of(true, 99), dead),
+            (
+                forward,
+                (29, 0),
+                Disposition::GivenBack,
+                of(true, 99),
+                due(0),
+            ),
+            (ask, (3, 3), Disposition::Unknown, of(true, 99), due(120)),
+            (ask, (4, 4), Disposition::Unknown, of(true, 99), dead),
+            (ask, (0, 0), Disposition::Unknown, of(false, 99), due(30)),
+            (ask, (1, 1), Disposition::Unknown, of(false, 99), dead),
+            // What else has failed is no answer.
+            (ask, (4, 3), Disposition::Unknown, of(true, 99), due(600)),
+            (ask, (1, 0), Disposition::Unknown, of(false, 99), due(30)),
+            (
+                relay,
+                (0, 0),
+                Disposition::Done,
+                of(true, 99),
+                JobState::Done,
+            ),
+            (relay, (0, 0), again(Some(1)), of(true, 99), dead),
+            (relay, (0, 0), Disposition::GivenBack, of(true, 99), dead),
         ] {
             let job = Job {
                 id: JobId(1),
@@ -408,6 +425,7 @@ mod tests {
                 target: String::new(),
                 is_replay: false,
                 tries,
+                not_found,
                 state: due(0),
                 tried_at: None,
                 summary: String::new(),
@@ -417,7 +435,7 @@ mod tests {
             assert_eq!(
                 job.state_after(next, of),
                 state,
-                "{kind:?} {tries} {next:?}"
+                "{kind:?} {tries} {not_found} {next:?}"
             );
         }
     }

@@ -73,6 +73,7 @@ fn checking(at: i64, state: JobState, tried_at: Option<i64>) -> Happening {
         target: String::new(),
         is_replay: false,
         tries: u32::from(tried_at.is_some()),
+        not_found: 0,
         state,
         tried_at: tried_at.map(|at| WallTime(at * 1_000)),
         summary: String::new(),

@@ -80,6 +80,7 @@ contract! {
         one_process_at_a_time_leases_a_job_until_it_is_done,
         any_delivery_can_be_given_a_job,
         a_failed_job_runs_again_as_new_and_any_other_stays_as_it_is,
+        only_answers_that_say_not_found_are_counted_until_the_job_runs_again,
         only_long_due_jobs_of_the_given_account_keys_are_abandoned,
         every_change_is_forwarded_to_the_shop_whatever_our_own_check_finds,
         a_clock_that_is_set_back_puts_no_job_off,

@@ -6,11 +6,12 @@ use super::target::quoted;
 use crate::ledger::sql::{Sql, params};
 
 /// The migration steps: each leads to the next version; the first from an empty schema to version 1.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
+    include_str!("schema/5.sql"),
 ];
 
 /// The version of this program.

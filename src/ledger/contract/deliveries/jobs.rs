@@ -321,6 +321,40 @@ pub async fn only_long_due_jobs_of_the_given_account_keys_are_abandoned(bench: B
     assert!(open.eq([false, true, true, true]), "{deliveries:?}");
 }
 
+pub async fn only_answers_that_say_not_found_are_counted_until_the_job_runs_again(bench: Bench) {
+    let ledger = bench.process(&at_start());
+    let delivery = ledger.deliver(hint(1, START)).await.unwrap().id;
+    let again = Disposition::Again { after: None };
+    for (at, (next, count)) in (0..).zip([
+        (again, 0),
+        (Disposition::Unknown, 1),
+        (again, 1),
+        (Disposition::Unknown, 2),
+    ]) {
+        let held = after(60 + at);
+        let taken = ledger.take_jobs(queue(&[JobKind::Ask]), lease(START, held, 1));
+        let [(_, id)] = taken.await.unwrap()[..] else {
+            panic!("it is due");
+        };
+        let state = match count {
+            2 => JobState::GivenUp,
+            _ => JobState::Due { at: START },
+        };
+        let mut result = tried(state);
+        result.outcome.next = next;
+        let saved = ledger.finish_attempt(id, held, result).await.unwrap();
+        assert_eq!(saved.jobs[0].not_found, count);
+    }
+    let retry = Retry {
+        delivery,
+        account_key: "live".into(),
+        now: START,
+        leased_until: None,
+    };
+    let retried = ledger.retry_jobs(retry).await.unwrap().delivery;
+    assert_eq!((retried.jobs[0].tries, retried.jobs[0].not_found), (0, 0));
+}
+
 pub async fn every_change_is_forwarded_to_the_shop_whatever_our_own_check_finds(bench: Bench) {
     let ledger = bench.process(&at_start());
     let deliver = async |seconds, target: &str| {

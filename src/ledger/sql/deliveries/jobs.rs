@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::job::{JobResult, Lease, NewJob};
+use crate::domain::job::{Disposition, JobResult, Lease, NewJob};
 use crate::domain::{Delivery, DeliveryId, JobId, JobKind, JobState, WallTime};
 
 use super::super::selection::Selection;
@@ -274,7 +274,7 @@ fn make_due(sql: &dyn Sql, retry: &Retry) -> SqlResult<Option<Retried>> {
     for job in before.retryable() {
         // The result of the last attempt stays until the next one has its own.
         let changed = change.execute(
-            "UPDATE jobs SET tries = 0, due_at = $1, leased_until = $2, lease = $3
+            "UPDATE jobs SET tries = 0, not_found = 0, due_at = $1, leased_until = $2, lease = $3
              WHERE id = $4 AND (due_at IS NULL OR leased_until <= $1)",
             params![
                 retry.now,
@@ -388,8 +388,8 @@ fn save_attempt(
     };
     change.execute(
         "UPDATE jobs SET tries = tries + 1, due_at = $1, leased_until = $2, done = $3, tried_at = $4, summary = $5,
-             status = $6, took = $7, reply = coalesce($8, reply)
-         WHERE id = $9",
+             status = $6, took = $7, reply = coalesce($8, reply), not_found = not_found + $9
+         WHERE id = $10",
         params![
             due_at,
             rows::FREE,
@@ -399,6 +399,7 @@ fn save_attempt(
             outcome.status,
             outcome.took,
             outcome.reply.as_ref(),
+            i64::from(outcome.next == Disposition::Unknown),
             id.0,
         ],
     )?;

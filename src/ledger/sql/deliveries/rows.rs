@@ -18,7 +18,8 @@ const ROW_BYTES: usize = 250;
 /// A delivery in the columns that [`from_row`] reads, then a job in those that [`job`] reads.
 const COLUMNS: &str = "d.id, d.account, d.provider, d.received_at, d.sender, d.method, d.verdict, d.why, d.kind, \
      d.payment, d.player, d.attempt, d.status, d.bytes, \
-     j.id, j.kind, j.target, j.tries, j.due_at, j.done, j.tried_at, j.summary, j.status, j.took, j.dedup_key IS NULL";
+     j.id, j.kind, j.target, j.tries, j.due_at, j.done, j.tried_at, j.summary, j.status, j.took, j.dedup_key IS NULL, \
+     j.not_found";
 /// Where the columns of the job begin.
 const JOB: usize = 14;
 
@@ -198,6 +199,7 @@ pub(super) fn insert_job(sql: &dyn Sql, whose: &JobOwner<'_>, new: &NewJob) -> S
         target: new.target.clone(),
         is_replay: whose.dedup_key.is_none(),
         tries: 0,
+        not_found: 0,
         state: JobState::Due { at: new.at },
         tried_at: None,
         summary: String::new(),
@@ -402,6 +404,7 @@ fn job(row: Row<'_>) -> SqlResult<Job> {
         target: row.get(JOB + 2)?,
         is_replay: row.get(JOB + 10)?,
         tries: row.get(JOB + 3)?,
+        not_found: row.get(JOB + 11)?,
         state,
         tried_at: row.get(JOB + 6)?,
         summary: row.get(JOB + 7)?,

@@ -32,7 +32,7 @@ const ROWS: [(&str, &str); 16] = [
     ),
     (
         "jobs",
-        "6, 4, 'live', 3, 'ask', '', 1, 0, 1, 1, 0, NULL, '', NULL, NULL, NULL, 7",
+        "6, 4, 'live', 3, 'ask', '', 1, 0, 1, 1, 0, NULL, '', NULL, NULL, NULL, 7, 0",
     ),
     ("slot_tally", ""),
     ("delivery_tally", ""),
@@ -155,7 +155,7 @@ async fn a_callback_whose_job_failed_for_good_is_brought_over_and_one_without_op
             let job = "'live', 3, 'forward', 'http://127.0.0.1/', 1, 5, NULL, 0";
             let result = "1, 'HTTP 410', 410, NULL, NULL";
             let insert =
-                format!("INSERT INTO jobs VALUES ({id}, {id}, {job}, {done}, {result}, NULL)");
+                format!("INSERT INTO jobs VALUES ({id}, {id}, {job}, {done}, {result}, NULL, 0)");
             conn.execute(&insert, ())?;
         }
         Ok(())
