@@ -12,8 +12,9 @@ _tilldeck() {
             values+=("$value") shown+=("$text")
         fi
     done
-    (( $#open )) && compadd -l -S '' -d open_shown -a open
-    (( $#values )) && compadd -l -d shown -a values
+    # The candidates are quoted already.
+    (( $#open )) && compadd -QU -l -S '' -d open_shown -a open
+    (( $#values )) && compadd -QU -l -d shown -a values
 }
 if [ "$funcstack[1]" = "_tilldeck" ]; then
     _tilldeck "$@"

@@ -9,15 +9,16 @@ use clap_complete::engine::{ArgValueCandidates, CompletionCandidate, complete};
 
 use super::prelude::*;
 use crate::config::{AccountConfig, KeyKind, Locations, Profile, SANDBOX, in_home};
-use crate::domain::catalogue;
+use crate::domain::{catalogue, inert};
 use crate::providers::{self, Manifest};
+
+mod word;
+
+use word::{BREAKS, Word};
 
 const BASH: &str = include_str!("../../assets/completions/tilldeck.bash");
 const ZSH: &str = include_str!("../../assets/completions/tilldeck.zsh");
 const FISH: &str = include_str!("../../assets/completions/tilldeck.fish");
-
-/// These characters end a word in bash (`COMP_WORDBREAKS`).
-const BREAKS: [char; 2] = ['=', ':'];
 
 /// Print a completion script for a shell.
 #[derive(Debug, Args)]
@@ -56,45 +57,36 @@ impl super::start::Command for Complete {
 
 impl Complete {
     /// The candidates for the word at `index`, one per line: value, tab, description. For bash only the value, without
-    /// the part before its last `=` or `:`, which bash leaves in place.
+    /// the part before its last `=` or `:`, which bash leaves in place. For bash and zsh, which insert it as it is, a
+    /// value is quoted.
     fn candidates(self, mut command: Command) -> String {
         let bash = self.shell == "bash";
         let mut line = Line {
             words: self.words,
             index: self.index,
         };
-        let mut cut = 0;
         if bash {
             line.glue();
-            let word = line
-                .words
-                .get(line.index)
-                .map(|word| word.to_string_lossy());
-            cut = word
-                .and_then(|word| word.rfind(BREAKS))
-                .map_or(0, |at| at + 1);
         }
+        let typed = if bash || self.shell == "zsh" {
+            line.unquote()
+        } else {
+            None
+        };
         // Before anything else: `mut_arg` moves an argument to the end, and built commands depend on the order.
         command.build();
         line.join_values(&valued(&command));
-        let mut command = Names::on(&line).add_to(command, "");
-        let here = std::env::current_dir().ok();
-        let typed = line.words.get(line.index).cloned().unwrap_or_default();
-        let typed = typed.to_string_lossy();
-        let found = complete(&mut command, line.words, line.index, here.as_deref());
-        let mut found = found.unwrap_or_default();
-        let is_option = |candidate: &CompletionCandidate| {
-            let value = candidate.get_value().to_string_lossy();
-            value.starts_with('-')
-        };
-        // Options are offered after a `-`, or where there is nothing else.
-        if !typed.starts_with('-') && !found.iter().all(is_option) {
-            found.retain(|candidate| !is_option(candidate));
-        }
         let mut out = String::new();
-        for candidate in found {
-            let value = candidate.get_value().to_string_lossy();
-            out.push_str(value.get(cut..).unwrap_or_default());
+        for candidate in line.complete(command) {
+            // A shell would show such a name as it is; one with a line break would be two candidates.
+            let value = candidate.get_value().to_str();
+            let value = value.filter(|value| !value.contains(inert::is_hostile));
+            let value = value.and_then(|value| match &typed {
+                Some(typed) => typed.quoted(value, bash),
+                None => Some(value.to_owned()),
+            });
+            let Some(value) = value else { continue };
+            out.push_str(&value);
             let help = candidate.get_help().map(ToString::to_string);
             if let Some(help) = help.as_deref().and_then(|help| help.lines().next())
                 && !bash
@@ -177,6 +169,37 @@ impl Line {
             words: joined,
             index,
         };
+    }
+
+    /// Replaces each word by what the shell makes of it. Returns the word at the cursor.
+    fn unquote(&mut self) -> Option<Word> {
+        let mut at_cursor = None;
+        for (at, word) in self.words.iter_mut().enumerate() {
+            let Some(typed) = word.to_str() else { continue };
+            let typed = Word::typed(typed, &Environ::process());
+            *word = OsString::from(&typed.text);
+            if at == self.index {
+                at_cursor = Some(typed);
+            }
+        }
+        at_cursor
+    }
+
+    fn complete(self, command: Command) -> Vec<CompletionCandidate> {
+        let mut command = Names::on(&self).add_to(command, "");
+        let here = std::env::current_dir().ok();
+        let typed = self.words.get(self.index).cloned().unwrap_or_default();
+        let found = complete(&mut command, self.words, self.index, here.as_deref());
+        let mut found = found.unwrap_or_default();
+        let is_option = |candidate: &CompletionCandidate| {
+            let value = candidate.get_value().to_string_lossy();
+            value.starts_with('-')
+        };
+        // Options are offered after a `-`, or where there is nothing else.
+        if !typed.to_string_lossy().starts_with('-') && !found.iter().all(is_option) {
+            found.retain(|candidate| !is_option(candidate));
+        }
+        found
     }
 
     fn before(&self) -> impl DoubleEndedIterator<Item = &str> {
@@ -467,6 +490,7 @@ mod tests {
             .iter()
             .flat_map(|manifest| manifest.catalogue);
         for path in paths {
+            let path = path.replace('\\', "");
             assert!(
                 calls
                     .clone()

@@ -124,11 +124,70 @@ fn bash_completes_names_and_words() {
         // What stands before the equals sign is no part of the word there.
         let wanted = wanted.rsplit('=').next().unwrap();
         assert!(
-            offered.lines().any(|line| line == wanted),
+            offered.lines().any(|line| line.replace('\\', "") == wanted),
             "{words:?}: {offered}"
         );
     }
     read_nothing(&place);
+}
+
+/// What is typed of a file's name, and the name.
+const FILES: [(&str, &str); 7] = [
+    ("n", "n$(touch PWNED).csv"),
+    ("we", "we `ir`d;x.csv"),
+    ("we\\ ", "we `ir`d;x.csv"),
+    ("\"n", "n$(touch PWNED).csv"),
+    ("\"q", "q\"u'o!te.csv"),
+    ("'q", "q\"u'o!te.csv"),
+    ("$HOME/n", "n$(touch PWNED).csv"),
+];
+
+/// Completes each of [`FILES`] with a script that prints the candidate, and evaluates the line as the shell would.
+fn completes_file_names(shell: &str, complete: &str) {
+    let place = place();
+    for name in [
+        "n$(touch PWNED).csv",
+        "we `ir`d;x.csv",
+        "q\"u'o!te.csv",
+        "q\nx",
+    ] {
+        std::fs::write(place.path().join(name), "").unwrap();
+    }
+    for (typed, name) in FILES {
+        let quote = typed.chars().next().filter(|char| "\"'".contains(*char));
+        let quote = quote.map_or(String::new(), |quote| format!("\\{quote}"));
+        let typed = typed
+            .replace('\\', "\\\\")
+            .replace('"', "\\\"")
+            .replace('$', "\\$");
+        let script = format!(
+            "typed=\"{typed}\"; {complete}; eval \"set -- \"{quote}\"$(tail -n 1 offered)\"{quote}; printf '%s\\n' \"$#\" \"$1\""
+        );
+        let line = run(&place, installed(shell).unwrap(), &script);
+        let (words, path) = line.split_once('\n').unwrap();
+        assert_eq!(
+            (words, path.trim_end().ends_with(name)),
+            ("1", true),
+            "{typed}: {line}"
+        );
+    }
+    assert!(!place.path().join("PWNED").exists());
+}
+
+#[test]
+fn bash_and_zsh_insert_a_file_name_so_that_it_stays_one_word_and_runs_nothing() {
+    if installed("bash").is_some() {
+        completes_file_names(
+            "bash",
+            ". ./bash; COMP_WORDS=(tilldeck check --from \"$typed\"); COMP_CWORD=3; _tilldeck; printf '%s\\n' \"${COMPREPLY[@]}\" >offered",
+        );
+    }
+    if installed("zsh").is_some() {
+        completes_file_names(
+            "zsh",
+            "compdef() { }; compadd() { print -rl -- ${(P)@[-1]} >offered }; source ./zsh; words=(tilldeck check --from \"$typed\"); CURRENT=4; _tilldeck",
+        );
+    }
 }
 
 #[test]
@@ -142,7 +201,7 @@ fn zsh_completes_names_and_words() {
         );
         let offered = run(&place, installed("zsh").unwrap(), &script);
         assert!(
-            offered.lines().any(|line| line == wanted),
+            offered.lines().any(|line| line.replace('\\', "") == wanted),
             "{words:?}: {offered}"
         );
     }
