@@ -15,7 +15,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Deck;
-use crate::domain::{Delivery, Exchange, Job, JobState, Listening, Now, Outcome, Problem, Verdict};
+use crate::domain::{
+    Delivery, Exchange, Job, JobKind, JobState, Listening, Now, Outcome, Problem, Verdict,
+};
 use crate::http_server::{self, Hosts, Limits, Request, Response, Server, StatusCode};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -26,6 +28,9 @@ const READ_MAX: Duration = Duration::from_secs(5);
 /// The bounds of the histogram of attempts, in seconds.
 #[expect(clippy::disallowed_types, reason = "a duration, as Prometheus has it")]
 const SECONDS: [f64; 8] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0];
+
+/// How an attempt of a job ends.
+const RESULTS: [&str; 3] = ["done", "retry", "failed"];
 
 type Labels<const N: usize> = [(&'static str, String); N];
 
@@ -41,7 +46,7 @@ pub struct Metrics {
     slots: Family<Labels<2>, Gauge>,
     slots_used: Family<Labels<2>, Gauge>,
     token_left: Family<Labels<1>, Gauge>,
-    ledger_size: Gauge,
+    ledger_size: Family<Labels<0>, Gauge>,
     up: Gauge,
 }
 
@@ -57,7 +62,7 @@ impl Metrics {
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The version of tilldeck", version);
         let all = &mut registry;
-        let ledger_size = Gauge::default();
+        let ledger_size = Family::default();
         let help = "Size of the saved tables";
         all.register_with_unit("ledger_size", help, Unit::Bytes, ledger_size.clone());
         let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
@@ -96,14 +101,20 @@ impl Metrics {
 
     /// Counts a callback that was just received.
     pub fn received(&self, delivery: &Delivery) {
+        self.callbacks(&delivery.account, delivery.verdict).inc();
+    }
+
+    fn callbacks(&self, account: &str, verdict: Verdict) -> Counter {
         // Its sender chose this name: each would be a series of its own.
-        let account = match delivery.verdict {
+        let account = match verdict {
             Verdict::UnknownAccount => String::new(),
-            _ => delivery.account.clone(),
+            _ => account.to_owned(),
         };
-        let verdict = delivery.verdict.as_str().to_owned();
-        let labels = [("account", account), ("verdict", verdict)];
-        self.callbacks.get_or_create(&labels).inc();
+        let labels = [
+            ("account", account),
+            ("verdict", verdict.as_str().to_owned()),
+        ];
+        self.callbacks.get_or_create_owned(&labels)
     }
 
     /// Counts an attempt of a job that has ended.
@@ -113,16 +124,33 @@ impl Metrics {
             JobState::Due { .. } => "retry",
             JobState::GivenUp => "failed",
         };
-        let kind = job.kind.word().to_owned();
+        self.attempts(&delivery.account, job.kind, result).inc();
+        if let Some(took) = job.took {
+            let kind = [("kind", job.kind.word().to_owned())];
+            let durations = self.durations.get_or_create(&kind);
+            durations.observe(took.as_secs_f64());
+        }
+    }
+
+    fn attempts(&self, account: &str, kind: JobKind, result: &str) -> Counter {
         let labels = [
-            ("account", delivery.account.clone()),
-            ("kind", kind.clone()),
+            ("account", account.to_owned()),
+            ("kind", kind.word().to_owned()),
             ("result", result.to_owned()),
         ];
-        self.attempts.get_or_create(&labels).inc();
-        if let Some(took) = job.took {
-            let durations = self.durations.get_or_create(&[("kind", kind)]);
-            durations.observe(took.as_secs_f64());
+        self.attempts.get_or_create_owned(&labels)
+    }
+
+    /// Creates an account's counters. A counter that first appears with its first event has not increased, so
+    /// no alert would notice that event.
+    fn create_counters(&self, account: &str) {
+        for verdict in Verdict::ALL {
+            self.callbacks(account, verdict);
+        }
+        for kind in JobKind::ALL {
+            for result in RESULTS {
+                self.attempts(account, kind, result);
+            }
         }
     }
 
@@ -139,6 +167,9 @@ impl Metrics {
 
     /// Reads what is not counted, and writes all.
     async fn text(&self, deck: &Deck, now: Now) -> String {
+        for account in deck.accounts() {
+            self.create_counters(account.id.as_str());
+        }
         // A series that is not read now must not keep its old value.
         self.open_jobs.clear();
         self.oldest_job.clear();
@@ -150,8 +181,9 @@ impl Metrics {
                 self.oldest_job.get_or_create(&kind).set(whole(age));
             }
         }
+        self.ledger_size.clear();
         if let Ok(Ok(size)) = tokio::time::timeout(READ_MAX, deck.ledger().size()).await {
-            self.ledger_size.set(whole(size));
+            self.ledger_size.get_or_create(&[]).set(whole(size));
         }
         self.slots.clear();
         self.slots_used.clear();
@@ -162,6 +194,7 @@ impl Metrics {
             self.slots.get_or_create(&limit).set(gauge.limit.into());
             self.slots_used.get_or_create(&limit).set(gauge.used.into());
         }
+        self.token_left.clear();
         for (account, status) in deck.tokens() {
             let left = status.life.and_then(|life| life.left(now));
             let account = [("account", account.to_string())];

@@ -545,6 +545,9 @@ fn metrics_count_callbacks_jobs_and_requests_and_name_no_account_that_a_sender_c
         "tilldeck_callbacks_total{account=\"\",verdict=\"unknown_account\"} 1",
         "tilldeck_job_attempts_total{account=\"shop\",kind=\"check\",result=\"done\"} 1",
         "tilldeck_job_attempt_duration_seconds_count{kind=\"check\"} 1",
+        // An alert on an increase sees the first failure only if there was a 0 before.
+        "tilldeck_callbacks_total{account=\"shop\",verdict=\"refused\"} 0",
+        "tilldeck_job_attempts_total{account=\"shop\",kind=\"forward\",result=\"failed\"} 0",
         "tilldeck_requests_total{account=\"shop\",status=\"2xx\"} 1",
         "tilldeck_rate_limit_used{account=\"shop\",counts=\"all\"} 1",
         "tilldeck_receiver_up 1",
@@ -637,6 +640,39 @@ fn a_reload_brings_new_accounts_and_loses_no_callback() {
     let saved = kept_until(&place, |saved| saved.len() > sent);
     let saved = saved.iter().filter_map(|one| one["payment"].as_str());
     assert_eq!(saved.map(str::to_owned).collect::<BTreeSet<_>>(), answered);
+}
+
+#[test]
+fn a_removed_account_has_no_token_among_the_metrics() {
+    let place = Place::with_config(
+        r#"
+        default_profile = "p"
+        [profiles.p.accounts.keys]
+        provider = "kinguin"
+        client_id = "c"
+        client_secret = { env = "NOT_SET" }
+        [profiles.p.accounts.shop]
+        provider = "kinguin"
+        client_id = "c"
+        client_secret = { env = "NOT_SET" }
+        "#,
+    );
+    let listener = Listener::start(&place, &["--metrics", "127.0.0.1:0"]);
+    let line = listener.error_with("/metrics");
+    let url = line.split_whitespace().last().unwrap();
+    let url = url.strip_suffix("/metrics").unwrap();
+    let has_token = |account: &str| {
+        let metrics = send(url, "GET", "/metrics", "", "").unwrap().1;
+        metrics.contains(&format!(
+            "tilldeck_token_left_seconds{{account=\"{account}\"}} 0"
+        ))
+    };
+    assert!(has_token("keys") && has_token("shop"));
+    let config = std::fs::read_to_string(place.config_path()).unwrap();
+    let shop = config.rfind("[profiles").unwrap();
+    std::fs::write(place.config_path(), &config[..shop]).unwrap();
+    listener.error_with("reloaded:");
+    assert!(has_token("keys") && !has_token("shop"));
 }
 
 /// Opens the ledger as a backup does, in this process, and closes it again.
