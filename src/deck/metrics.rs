@@ -30,7 +30,7 @@ const READ_MAX: Duration = Duration::from_secs(5);
 const SECONDS: [f64; 8] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0];
 
 /// How an attempt of a job ends.
-const RESULTS: [&str; 3] = ["done", "retry", "failed"];
+const RESULTS: [&str; 4] = ["done", "retry", "failed", "dropped"];
 
 type Labels<const N: usize> = [(&'static str, String); N];
 
@@ -122,6 +122,7 @@ impl Metrics {
         let result = match job.state {
             JobState::Done => "done",
             JobState::Due { .. } => "retry",
+            JobState::GivenUp if job.is_dropped() => "dropped",
             JobState::GivenUp => "failed",
         };
         self.attempts(&delivery.account, job.kind, result).inc();

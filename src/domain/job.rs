@@ -221,6 +221,22 @@ impl Job {
         }
     }
 
+    /// Whether it is a check that ended because the provider does not know the payment of an unproved callback. Anyone
+    /// can send such a callback, so this needs no attention. Other checks that fail for good end at once or take more
+    /// attempts.
+    #[must_use]
+    pub fn is_dropped(&self) -> bool {
+        self.kind == JobKind::Ask
+            && self.state == JobState::GivenUp
+            && self.tries == UNKNOWN_NOT_FOUND_MAX
+    }
+
+    /// Whether it failed for good, and needs attention.
+    #[must_use]
+    pub fn is_dead_letter(&self) -> bool {
+        self.state == JobState::GivenUp && !self.is_dropped()
+    }
+
     /// The jobs, those that failed first.
     #[must_use]
     pub fn failed_first(jobs: &[Self]) -> Vec<&Self> {
@@ -419,7 +435,7 @@ mod tests {
             (relay, (0, 0), again(Some(1)), of(true, 99), dead),
             (relay, (0, 0), Disposition::GivenBack, of(true, 99), dead),
         ] {
-            let job = Job {
+            let mut job = Job {
                 id: JobId(1),
                 kind,
                 target: String::new(),
@@ -437,6 +453,10 @@ mod tests {
                 state,
                 "{kind:?} {tries} {not_found} {next:?}"
             );
+            (job.tries, job.state) = (tries + 1, state);
+            let is_dropped = next == Disposition::Unknown && !of.known && state == dead;
+            assert_eq!(job.is_dropped(), is_dropped, "{kind:?} {tries} {next:?}");
+            assert_eq!(job.is_dead_letter(), state == dead && !is_dropped);
         }
     }
 }

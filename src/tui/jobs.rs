@@ -33,7 +33,7 @@ impl Tally {
                     count.failing += u32::from(job.has_failed());
                 }
                 JobState::Done => {}
-                JobState::GivenUp => count.given_up += 1,
+                JobState::GivenUp => count.given_up += u32::from(job.is_dead_letter()),
             }
         }
         let before = if count == Count::default() {
@@ -76,12 +76,7 @@ pub fn is_about_failed(subject: &str) -> bool {
 
 /// The callback's last job that failed for good, and when one last did.
 pub fn failed(delivery: &Delivery) -> Option<(&Job, WallTime)> {
-    let failed = || {
-        delivery
-            .jobs
-            .iter()
-            .filter(|job| job.state == JobState::GivenUp)
-    };
+    let failed = || delivery.jobs.iter().filter(|job| job.is_dead_letter());
     let last = failed().next_back()?;
     let at = failed().filter_map(|job| job.tried_at).max();
     Some((last, at.unwrap_or(delivery.received_at)))

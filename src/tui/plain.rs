@@ -310,7 +310,7 @@ impl Plain {
         self.jobs.insert(job.id, (job.state, job.tries), is_done);
         match job.state {
             _ if self.detail == Detail::All => true,
-            JobState::GivenUp => true,
+            JobState::GivenUp => job.is_dead_letter(),
             JobState::Due { .. } => is_failing && !failed_before,
             JobState::Done => failed_before,
         }

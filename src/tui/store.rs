@@ -439,7 +439,10 @@ impl Store {
         self.open_jobs.apply(delivery);
         if jobs::failed(delivery).is_some() {
             self.failed_callbacks.insert(delivery.id, delivery.clone());
-        } else if delivery.jobs.iter().all(|job| job.state == JobState::Done)
+        } else if delivery
+            .jobs
+            .iter()
+            .all(|job| job.state == JobState::Done || job.is_dropped())
             && self.failed_callbacks.remove(&delivery.id).is_some()
         {
             self.dismiss(&jobs::about_failed(&delivery.account));

@@ -12,8 +12,8 @@ use ratatui::text::Line;
 
 use super::log::{LOAD, Log, LogRow};
 use crate::domain::{
-    AccountId, Delivery, DeliveryId, JobState, Listening, RequestId, Search, Secret, Subject,
-    WallTime, notice_alert,
+    AccountId, Delivery, DeliveryId, Listening, RequestId, Search, Secret, Subject, WallTime,
+    notice_alert,
 };
 use crate::tui::msg::{Notice, Ready};
 use crate::tui::overlays::{delivery, follow_ups, replay};
@@ -157,7 +157,7 @@ impl State {
     fn report_given_up(delivery: &Delivery, ctx: &mut UpdateContext<'_>) {
         let given_up = |delivery: &Delivery| {
             let all = delivery.jobs.iter();
-            all.filter(|job| job.state == JobState::GivenUp).count()
+            all.filter(|job| job.is_dead_letter()).count()
         };
         let before = ctx.store.deliveries.known(delivery.id);
         // Compared with the row before: a restart shows old failures as rows, without a notice for each.

@@ -368,6 +368,19 @@ fn a_job_replaces_its_row_and_a_failed_one_gives_a_notice() {
         "{}",
         notice.text
     );
+    let (given_up, notices) = (after.given_up, model.store.notices.clone());
+    let mut stranger = (*deliveries()[7]).clone();
+    stranger.id = DeliveryId(99);
+    stranger.jobs = vec![Job {
+        tries: 1,
+        ..asked(1, "not found")
+    }];
+    update(&mut model, now, Msg::Delivery(stranger.clone().into()));
+    stranger.jobs[0].tries = 2;
+    stranger.jobs[0].state = JobState::GivenUp;
+    update(&mut model, now, Msg::Delivery(stranger.into()));
+    assert_eq!(count(&model).1.given_up, given_up, "anyone can send it");
+    assert_eq!(model.store.notices, notices);
 }
 
 #[test]
