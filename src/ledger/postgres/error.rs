@@ -4,6 +4,7 @@ use std::error::Error;
 
 use rustls::CertificateError;
 
+use super::trust;
 use crate::domain::inert;
 use crate::ledger::error::LedgerError;
 
@@ -173,6 +174,10 @@ fn distrust(cause: &(dyn Error + 'static)) -> Option<String> {
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "its certificate is for another host; use a name in the URL that the certificate has"
+                .to_owned()
+        }
+        why if trust::is_own_authority(why) => {
+            "its certificate is self-signed: it is its own authority; name the certificate's file as sslrootcert in the URL"
                 .to_owned()
         }
         other => inert::cut(&format!("its certificate is not valid: {other}"), WORDS_MAX),

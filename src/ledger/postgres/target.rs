@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::future::poll_fn;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -189,6 +189,21 @@ impl Url {
                         .to_owned());
                 }
                 _ => rest.push(pair),
+            }
+        }
+        // libpq 16: the system's authorities, and never less than the whole trust.
+        if root.as_deref() == Some(Path::new("system")) {
+            root = None;
+            match mode
+                .get_or_insert_with(|| "verify-full".to_owned())
+                .as_str()
+            {
+                "verify-full" => {}
+                _ => {
+                    return Err(
+                        "sslrootcert=system in its URL needs sslmode=verify-full".to_owned()
+                    );
+                }
             }
         }
         let rest = rest.join("&");
@@ -441,6 +456,25 @@ mod tests {
             .err()
             .unwrap();
         assert!(why.contains("unknown option `sslmod`"), "{why}");
+    }
+
+    #[test]
+    fn the_systems_authorities_are_trusted_for_the_named_host_only() {
+        let url = |query| {
+            Url::read(&format!(
+                "postgres://localhost/till?sslrootcert=system{query}"
+            ))
+        };
+        let read = url("").unwrap();
+        assert_eq!(
+            read.mode.as_deref(),
+            Some("verify-full"),
+            "also on this machine"
+        );
+        assert_eq!(read.root, None);
+        assert!(url("&sslmode=verify-full").is_ok());
+        let why = url("&sslmode=require").err().unwrap();
+        assert!(why.contains("needs sslmode=verify-full"), "{why}");
     }
 
     #[test]

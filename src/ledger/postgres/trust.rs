@@ -4,11 +4,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
@@ -50,72 +51,82 @@ pub(super) fn client_config(
     trust: Trust,
     root: Option<&Path>,
 ) -> Result<Option<ClientConfig>, String> {
-    let provider = Arc::new(ring::default_provider());
-    // libpq: with a root certificate, `require` verifies the authority.
-    let trust = match (trust, root) {
-        (Trust::Unverified, Some(_)) => Trust::Authority,
-        (trust, _) => trust,
-    };
-    let verifier: Arc<dyn ServerCertVerifier> = match (trust, root) {
-        (Trust::Off, _) => return Ok(None),
-        (Trust::Opportunistic | Trust::Unverified, _) => Arc::new(Lenient {
-            provider: provider.clone(),
-            authority: None,
-        }),
-        (Trust::Authority | Trust::Full, root) => {
-            let strict: Arc<dyn ServerCertVerifier> = match root {
-                Some(file) => WebPkiServerVerifier::builder_with_provider(
-                    Arc::new(authorities(file)?),
-                    provider.clone(),
-                )
-                .build()
-                .map_err(|error| format!("{}: {error}", file.display()))?,
-                None => {
-                    Arc::new(Verifier::new(provider.clone()).map_err(|error| error.to_string())?)
-                }
-            };
-            if trust == Trust::Full {
-                strict
-            } else {
-                Arc::new(Lenient {
-                    provider: provider.clone(),
-                    authority: Some(strict),
-                })
-            }
-        }
-    };
-    let config = ClientConfig::builder_with_provider(provider)
+    if trust == Trust::Off {
+        return Ok(None);
+    }
+    let verifier = ServerVerifier::new(trust, root)?;
+    let config = ClientConfig::builder_with_provider(verifier.provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
+        .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     Ok(Some(config))
 }
 
-fn authorities(file: &Path) -> Result<RootCertStore, String> {
-    let unreadable = |why: &dyn std::fmt::Display| format!("sslrootcert {}: {why}", file.display());
-    let mut store = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(file).map_err(|error| unreadable(&error))?;
-    for certificate in certificates {
-        let certificate = certificate.map_err(|error| unreadable(&error))?;
-        store.add(certificate).map_err(|error| unreadable(&error))?;
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
+    let found: Vec<_> = read.map_err(|error| format!("sslrootcert {}: {error}", file.display()))?;
+    if found.is_empty() {
+        let why = "it contains no certificate in PEM format";
+        return Err(format!("sslrootcert {}: {why}", file.display()));
     }
-    if store.is_empty() {
-        return Err(unreadable(&"it contains no certificate in PEM format"));
-    }
-    Ok(store)
+    Ok(found)
 }
 
-/// Accepts a certificate for any host, of a trusted authority if there is one. The signature of the handshake is always
-/// verified.
+/// Whether a certificate was rejected only because it is its own authority. The library has no variant for this cause,
+/// and checks the dates before it.
+pub(super) fn is_own_authority(error: &CertificateError) -> bool {
+    matches!(error, CertificateError::Other(why) if format!("{why:?}").contains("CaUsedAsEndEntity"))
+}
+
+/// Verifies the server's certificate as far as the URL asks for it. The signature of the handshake is always verified.
 #[derive(Debug)]
-struct Lenient {
+struct ServerVerifier {
     provider: Arc<CryptoProvider>,
+    /// `None`: any certificate is accepted.
     authority: Option<Arc<dyn ServerCertVerifier>>,
+    /// The certificates of `sslrootcert`.
+    roots: Vec<CertificateDer<'static>>,
+    any_host: bool,
 }
 
-impl ServerCertVerifier for Lenient {
+impl ServerVerifier {
+    fn new(trust: Trust, root: Option<&Path>) -> Result<Self, String> {
+        let provider = Arc::new(ring::default_provider());
+        let mut roots = Vec::new();
+        let authority: Option<Arc<dyn ServerCertVerifier>> = match (trust, root) {
+            (Trust::Off | Trust::Opportunistic, _) | (Trust::Unverified, None) => None,
+            // libpq: with a root certificate, `require` verifies the authority.
+            (Trust::Unverified | Trust::Authority | Trust::Full, Some(file)) => {
+                roots = certificates(file)?;
+                let unusable = |error: &dyn std::fmt::Display| {
+                    format!("sslrootcert {}: {error}", file.display())
+                };
+                let mut store = RootCertStore::empty();
+                for certificate in &roots {
+                    let added = store.add(certificate.clone());
+                    added.map_err(|error| unusable(&error))?;
+                }
+                let store = Arc::new(store);
+                let built = WebPkiServerVerifier::builder_with_provider(store, provider.clone());
+                Some(built.build().map_err(|error| unusable(&error))?)
+            }
+            (Trust::Authority | Trust::Full, None) => {
+                let of_system = Verifier::new(provider.clone());
+                Some(Arc::new(of_system.map_err(|error| error.to_string())?))
+            }
+        };
+        Ok(Self {
+            provider,
+            authority,
+            roots,
+            any_host: trust != Trust::Full,
+        })
+    }
+}
+
+impl ServerCertVerifier for ServerVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -127,16 +138,28 @@ impl ServerCertVerifier for Lenient {
         let Some(authority) = &self.authority else {
             return Ok(ServerCertVerified::assertion());
         };
-        match authority.verify_server_cert(
+        let verified = authority.verify_server_cert(
             end_entity,
             intermediates,
             server_name,
             ocsp_response,
             now,
-        ) {
+        );
+        let verified = match verified {
+            // `openssl req -x509` makes such a certificate; named in `sslrootcert`, it is trusted itself.
+            Err(Error::InvalidCertificate(why))
+                if is_own_authority(&why) && self.roots.iter().any(|root| root == end_entity) =>
+            {
+                let certificate = ParsedCertificate::try_from(end_entity)?;
+                verify_server_name(&certificate, server_name)
+                    .map(|()| ServerCertVerified::assertion())
+            }
+            verified => verified,
+        };
+        match verified {
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
+            )) if self.any_host => Ok(ServerCertVerified::assertion()),
             verified => verified,
         }
     }
@@ -165,5 +188,57 @@ impl ServerCertVerifier for Lenient {
         self.provider
             .signature_verification_algorithms
             .supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_is_its_own_authority_is_trusted_where_the_url_names_it() {
+        let certificate = |until| {
+            let mut params = rcgen::CertificateParams::new(vec!["db.example".to_owned()]).unwrap();
+            params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+            params.not_after = rcgen::date_time_ymd(until, 1, 1);
+            params
+                .self_signed(&rcgen::KeyPair::generate().unwrap())
+                .unwrap()
+        };
+        let (named, expired, other) = (certificate(2100), certificate(2020), certificate(2100));
+        let file = std::env::temp_dir().join(format!("tilldeck-roots-{}.pem", std::process::id()));
+        std::fs::write(&file, named.pem() + &expired.pem()).unwrap();
+        let verify = |trust, certificate: &rcgen::Certificate, host: &'static str| {
+            ServerVerifier::new(trust, Some(&file))
+                .unwrap()
+                .verify_server_cert(
+                    certificate.der(),
+                    &[],
+                    &ServerName::try_from(host).unwrap(),
+                    &[],
+                    UnixTime::since_unix_epoch(std::time::Duration::from_hours(500_000)),
+                )
+                .map_err(|error| match error {
+                    Error::InvalidCertificate(why) => why,
+                    other => panic!("{other}"),
+                })
+        };
+        assert!(verify(Trust::Full, &named, "db.example").is_ok());
+        assert!(verify(Trust::Authority, &named, "127.0.0.1").is_ok());
+        let elsewhere = verify(Trust::Full, &named, "db2.example").unwrap_err();
+        assert!(
+            matches!(elsewhere, CertificateError::NotValidForNameContext { .. }),
+            "{elsewhere}"
+        );
+        for trust in [Trust::Full, Trust::Authority] {
+            let late = verify(trust, &expired, "db.example").unwrap_err();
+            assert!(
+                matches!(late, CertificateError::ExpiredContext { .. }),
+                "{late}"
+            );
+            let unknown = verify(trust, &other, "db.example").unwrap_err();
+            assert!(is_own_authority(&unknown), "{unknown}");
+        }
+        std::fs::remove_file(&file).unwrap();
     }
 }
