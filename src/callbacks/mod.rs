@@ -192,6 +192,9 @@ pub trait CallbackHandlers: Send + Sync {
     /// Callbacks to this account cannot be judged or saved; called at most once in 30 s for each account. Must not
     /// block.
     fn unable(&self, _name: &str, _problem: Problem) {}
+    /// A proxy in front speaks another protocol, so that all its callbacks are lost; called once for each protocol. Must not
+    /// block.
+    fn foreign(&self, _words: String) {}
 }
 
 /// An account that receives callbacks.

@@ -32,7 +32,9 @@ use super::{
 use crate::clock::Clock;
 use crate::domain::job::{LEASE, NewJob};
 use crate::domain::{Delivery, JobKind, Listening, Problem, ProblemKind, Verdict, inert};
-use crate::http_server::{Admission, Outcome, Request, Response, Server, Unread, respond, text};
+use crate::http_server::{
+    Admission, Foreign, Outcome, Peer, Request, Response, Server, Unread, respond, text,
+};
 use crate::ledger::{DedupKey, Ledger, NewDelivery};
 use crate::net::{coding, redact};
 
@@ -89,6 +91,7 @@ pub struct Receiver {
     shared: Arc<Shared>,
     listening: watch::Receiver<Listening>,
     health: AbortOnDropHandle<()>,
+    _foreign: AbortOnDropHandle<()>,
 }
 
 struct Shared {
@@ -129,7 +132,9 @@ impl Receiver {
         };
         let run_probe = shared.health.clone().run_probe(server.address(), limits);
         let health = AbortOnDropHandle::new(tokio::spawn(run_probe));
+        let report = shared.clone().report_foreign(server.foreign());
         Ok(Self {
+            _foreign: AbortOnDropHandle::new(tokio::spawn(report)),
             server,
             shared,
             listening,
@@ -424,6 +429,39 @@ impl Shared {
                 }
                 None
             }
+        }
+    }
+
+    /// Reports each protocol once that a proxy speaks in place of HTTP/1.1. Strangers try such protocols, too.
+    async fn report_foreign(
+        self: Arc<Self>,
+        mut clients: watch::Receiver<Option<(Foreign, Peer)>>,
+    ) {
+        let mut reported = Vec::new();
+        while clients.changed().await.is_ok() {
+            let Some((foreign, Peer(peer))) = *clients.borrow_and_update() else {
+                continue;
+            };
+            let ip = peer.ip().to_canonical();
+            let mut trusted = self.setup.trusted_proxies.iter();
+            let is_proxy = ip.is_loopback() || trusted.any(|network| network.contains(&ip));
+            if !is_proxy || reported.contains(&foreign) {
+                continue;
+            }
+            reported.push(foreign);
+            let (protocol, change) = match foreign {
+                Foreign::Proxy => (
+                    "the PROXY protocol",
+                    "turn it off there (haproxy: `send-proxy`; nginx: `proxy_protocol on`)",
+                ),
+                Foreign::Http2 => (
+                    "HTTP/2",
+                    "let it use HTTP/1.1 (haproxy: without `proto h2`; Caddy: without `h2c`)",
+                ),
+            };
+            self.setup.handlers.foreign(format!(
+                "the proxy at {ip} sends {protocol}, which the receiver does not understand, so its callbacks are lost; {change}"
+            ));
         }
     }
 

@@ -3,14 +3,14 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::Limits;
+use super::{Foreign, Limits};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -31,6 +31,7 @@ pub(super) struct Connection {
     /// Increases whenever the phase's time limit starts again.
     turn: AtomicU64,
     cut: AtomicBool,
+    foreign: OnceLock<Foreign>,
 }
 
 impl Connection {
@@ -46,6 +47,11 @@ impl Connection {
     /// Whether nothing was received yet.
     pub(super) fn is_fresh(&self) -> bool {
         self.turn.load(Ordering::Relaxed) == 0
+    }
+
+    /// What the client speaks in place of HTTP/1.1, as far as that is known.
+    pub(super) fn foreign(&self) -> Option<Foreign> {
+        self.foreign.get().copied()
     }
 
     pub(super) fn enter(&self, phase: Phase) {
@@ -132,6 +138,11 @@ impl AsyncRead for TimedStream {
         let had = buf.filled().len();
         let read = Pin::new(&mut self.tcp).poll_read(cx, buf);
         if buf.filled().len() > had && self.connection.phase() == Phase::Waiting {
+            if self.connection.is_fresh()
+                && let Some(foreign) = Foreign::of(&buf.filled()[had..])
+            {
+                let _ = self.connection.foreign.set(foreign);
+            }
             self.connection.enter(Phase::Head);
         }
         read

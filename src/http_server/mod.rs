@@ -3,6 +3,7 @@
 
 mod body;
 mod connection;
+mod foreign;
 mod outgoing;
 mod slots;
 
@@ -21,6 +22,7 @@ use hyper::http::{HeaderMap, Uri, header};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -30,6 +32,7 @@ use body::Bodies;
 use connection::{Phase, TimedStream};
 use slots::{ConnectionSlot, ConnectionSlots};
 
+pub use foreign::Foreign;
 pub use hyper::http::StatusCode;
 pub use outgoing::{DeliveryResult, Outgoing, SendError, is_local_url, send, send_to};
 
@@ -132,6 +135,7 @@ pub struct Unread(pub StatusCode);
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    foreign: watch::Receiver<Option<(Foreign, Peer)>>,
     stop: CancellationToken,
     abandon: CancellationToken,
     tasks: TaskTracker,
@@ -170,7 +174,9 @@ impl Server {
         // Two stages: `stop` finishes requests in progress, `abandon` cuts them off.
         let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
         let tasks = TaskTracker::new();
+        let (report_foreign, foreign) = watch::channel(None);
         let service = Service {
+            report_foreign,
             admit,
             handler,
             bodies: Bodies::new(limits),
@@ -181,6 +187,7 @@ impl Server {
         tasks.spawn(service.run(listener, tasks.clone()));
         Ok(Self {
             address,
+            foreign,
             stop,
             abandon,
             tasks,
@@ -191,6 +198,12 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The latest client that did not speak HTTP/1.1, as far as its protocol is known.
+    #[must_use]
+    pub fn foreign(&self) -> watch::Receiver<Option<(Foreign, Peer)>> {
+        self.foreign.clone()
     }
 
     /// Accepts no new connections, finishes requests in progress for at most `patience`, then closes all.
@@ -216,6 +229,7 @@ impl Drop for Server {
 
 #[derive(Clone)]
 struct Service<A, H> {
+    report_foreign: watch::Sender<Option<(Foreign, Peer)>>,
     admit: A,
     handler: H,
     bodies: Bodies,
@@ -300,7 +314,12 @@ where
             });
             tokio::select! {
                 // Its errors are the client's.
-                () = served => return,
+                () = served => {
+                    if let Some(foreign) = connection.foreign() {
+                        self.report_foreign.send_replace(Some((foreign, Peer(peer))));
+                    }
+                    return;
+                }
                 () = self.abandon.cancelled() => {
                     // One that was never used ends in order.
                     if !connection.is_fresh() {

@@ -643,6 +643,35 @@ fn a_reload_brings_new_accounts_and_loses_no_callback() {
 }
 
 #[test]
+fn a_proxy_that_speaks_another_protocol_is_reported_once_with_what_to_change() {
+    use std::io::{Read as _, Write as _};
+    let place = Place::with_shop("http://127.0.0.1:1");
+    let listener = Listener::start(&place, &[]);
+    let address = listener.url.strip_prefix("http://").unwrap();
+    let say = |bytes: &[u8]| {
+        let mut tcp = std::net::TcpStream::connect(address).unwrap();
+        tcp.write_all(bytes).unwrap();
+        let _ = tcp.read_to_end(&mut Vec::new());
+    };
+    let request = "GET /callbacks/shop?transactionKey=A-1 HTTP/1.1\r\nHost: x\r\n\r\n";
+    for (begin, change) in [
+        ("PROXY TCP4 192.0.2.1 192.0.2.2 5 6\r\n", "`send-proxy`"),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP/1.1"),
+    ] {
+        say(format!("{begin}{request}").as_bytes());
+        let warning = listener.error_with("the proxy at 127.0.0.1");
+        assert!(warning.contains(change), "{warning}");
+    }
+    say(b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c");
+    listener.signal("TERM");
+    let (_, rest) = listener.end();
+    assert!(
+        !rest.iter().any(|line| line.contains("the proxy")),
+        "{rest:?}"
+    );
+}
+
+#[test]
 fn a_removed_account_has_no_token_among_the_metrics() {
     let place = Place::with_config(
         r#"

@@ -30,6 +30,12 @@ impl CallbackHandlers for CallbackRouter {
             self.0.due.notify_waiters();
         }
     }
+
+    fn foreign(&self, text: String) {
+        let about = "callbacks of the proxy".to_owned();
+        self.0.gate.emit(Event::Warning { about, text });
+    }
+
     fn unable(&self, name: &str, problem: Problem) {
         let about = format!("callbacks {}", inert::cut(name, 64));
         let words = [problem.message, problem.hint];
