@@ -8,6 +8,7 @@ use super::global::Global;
 use super::prelude::*;
 use crate::config::{self, EXAMPLE, edit};
 use crate::deck;
+use crate::net;
 use crate::private;
 use crate::support_log;
 
@@ -133,6 +134,9 @@ impl Command for CheckConfig {
                 exit = exit.and(out.fail(&problem)?);
             }
         }
+        if let Err(problem) = ca_file(&config) {
+            exit = exit.and(out.fail(&problem)?);
+        }
         for profile in &config.profiles {
             let accounts = deck::accounts(profile, &vault);
             for (account, settings) in accounts.iter().zip(&profile.accounts) {
@@ -198,6 +202,17 @@ impl Command for CheckConfig {
         }
         Ok(exit)
     }
+}
+
+fn ca_file(config: &config::Config) -> Result<(), Problem> {
+    let Some(path) = &config.network.ca_file else {
+        return Ok(());
+    };
+    net::trust::certificates(path).map(drop).map_err(|why| {
+        let message = format!("`ca_file` in [network] names {}, which {why}", shown(path));
+        let hint = "name a PEM file with the authority's certificate";
+        Problem::new(ProblemKind::Config, message, hint)
+    })
 }
 
 fn receiving(config: &config::Config) -> String {

@@ -544,6 +544,21 @@ fn a_closed_pipe_is_no_error() {
 }
 
 #[test]
+fn the_check_of_the_config_reads_the_authorities_file() {
+    let place = Place::with_config("[network]\nca_file = \"ca.pem\"\n");
+    for why in ["does not exist", "contains no certificate in PEM format"] {
+        let ran = place.run(&["config", "check"]);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.err.contains("`ca_file` in [network] names"), "{ran:?}");
+        assert!(
+            ran.err.contains(why) && !ran.err.contains("is valid"),
+            "{ran:?}"
+        );
+        std::fs::write(place.path().join("ca.pem"), "").unwrap();
+    }
+}
+
+#[test]
 fn the_config_is_written_found_and_checked() {
     let place = Place::new();
     let path = place.path().join("sub/config.toml");
