@@ -39,7 +39,7 @@ pub(super) fn print(
         let (glyph, tone) = glyph(row.verdict);
         let subject = row.subject.as_ref().map(ToString::to_string);
         let cells = [
-            toned(row.received_at.date_and_clock(zone), Tone::Dim),
+            toned(row.received_at.unambiguous(zone), Tone::Dim),
             toned(format!("{:>5}", row.id.0), Tone::Dim),
             toned(glyph, tone),
             toned(verdict(row), tone),

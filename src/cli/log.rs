@@ -348,7 +348,7 @@ impl Printer {
             String::new()
         };
         [
-            toned(row.at.date_and_clock(&self.zone), Tone::Dim),
+            toned(row.at.unambiguous(&self.zone), Tone::Dim),
             plain(account),
             plain(row.method.as_str()),
             plain(row.path()),

@@ -222,13 +222,12 @@ impl Job {
     }
 
     /// Whether it is a check that ended because the provider does not know the payment of an unproved callback. Anyone
-    /// can send such a callback, so this needs no attention. Other checks that fail for good end at once or take more
-    /// attempts.
+    /// can send such a callback, so this needs no attention. For a known payment it takes more such answers.
     #[must_use]
     pub fn is_dropped(&self) -> bool {
         self.kind == JobKind::Ask
             && self.state == JobState::GivenUp
-            && self.tries == UNKNOWN_NOT_FOUND_MAX
+            && self.not_found == UNKNOWN_NOT_FOUND_MAX
     }
 
     /// Whether it failed for good, and needs attention.
@@ -453,8 +452,9 @@ mod tests {
                 state,
                 "{kind:?} {tries} {not_found} {next:?}"
             );
-            (job.tries, job.state) = (tries + 1, state);
-            let is_dropped = next == Disposition::Unknown && !of.known && state == dead;
+            let answers = not_found + u32::from(next == Disposition::Unknown);
+            (job.tries, job.not_found, job.state) = (tries + 1, answers, state);
+            let is_dropped = answers == UNKNOWN_NOT_FOUND_MAX && !of.known && state == dead;
             assert_eq!(job.is_dropped(), is_dropped, "{kind:?} {tries} {next:?}");
             assert_eq!(job.is_dead_letter(), state == dead && !is_dropped);
         }

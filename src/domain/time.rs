@@ -103,6 +103,18 @@ impl WallTime {
         self.strftime("%Y-%m-%d %H:%M:%S", zone)
     }
 
+    /// As [`WallTime::date_and_clock`]; in the hour that the end of summer time repeats, with the offset that tells the
+    /// two apart: `2026-10-25 02:30:00 +02:00`.
+    #[must_use]
+    pub fn unambiguous(self, zone: &TimeZone) -> String {
+        let local = self.to_zoned(zone).datetime();
+        if zone.to_ambiguous_timestamp(local).is_ambiguous() {
+            self.strftime("%Y-%m-%d %H:%M:%S %:z", zone)
+        } else {
+            self.date_and_clock(zone)
+        }
+    }
+
     fn strftime(self, format: &str, zone: &TimeZone) -> String {
         jiff::fmt::strtime::format(format, &self.to_zoned(zone)).unwrap_or_default()
     }
@@ -227,6 +239,22 @@ mod tests {
         assert_eq!(at.clock(&TimeZone::UTC), "02:54:26");
         assert_eq!(at.date_and_clock(&TimeZone::UTC), "2026-11-22 02:54:26");
         assert_eq!(WallTime(-5).rfc3339(), "1969-12-31T23:59:59.995Z");
+    }
+
+    #[test]
+    fn only_a_repeated_hour_is_printed_with_its_offset() {
+        // By rule, so that the test needs no time zone database.
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        for (at, shown) in [
+            ("2026-10-24T23:59:59Z", "2026-10-25 01:59:59"),
+            ("2026-10-25T00:30:00Z", "2026-10-25 02:30:00 +02:00"),
+            ("2026-10-25T01:30:00Z", "2026-10-25 02:30:00 +01:00"),
+            ("2026-10-25T02:00:00Z", "2026-10-25 03:00:00"),
+            ("2026-03-29T01:00:00Z", "2026-03-29 03:00:00"),
+        ] {
+            let at = WallTime::from_rfc3339(at).unwrap();
+            assert_eq!(at.unambiguous(&zone), shown);
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ use super::setup::{ProfileEntry, Recording, Setup};
 use super::traffic::Traffic;
 use super::watched::Watched;
 use super::widgets::text::contains;
+use polls::Pace;
 
 pub use account::AccountState;
 pub use requests::{InFlight, Purpose};
@@ -114,10 +115,7 @@ pub struct Store {
     last_request: u64,
     /// When the console last read the rate limits.
     looked: Duration,
-    /// The automatic checks so far fill their pace until then.
-    polled_until: Duration,
-    /// Whether the state of the payment that was last checked was known before.
-    polled_known: bool,
+    pace: Pace,
 }
 
 impl Store {
@@ -159,8 +157,7 @@ impl Store {
             in_flight: BTreeMap::new(),
             last_request: 0,
             looked: Duration::ZERO,
-            polled_until: Duration::ZERO,
-            polled_known: false,
+            pace: Pace::default(),
         }
     }
 
@@ -195,7 +192,7 @@ impl Store {
         self.dismiss(LISTENER);
         self.handled.clone_from(&before.handled);
         self.last_request = before.last_request;
-        self.polled_until = before.polled_until;
+        self.pace = before.pace;
         self
     }
 

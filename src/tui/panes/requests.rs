@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ratatui::layout::Constraint::{Fill, Length};
 use ratatui::text::Line;
 
-use super::budgets::{budget_rows, draw_budgets, first_held};
+use super::budgets::{budget_rows, draw_budgets, held};
 use super::log::{LOAD, Log, LogRow};
 use super::request_rows::{RESPONSE_FROM, columns};
 use crate::domain::{Exchange, ExchangeId, Outcome, RequestId, Search, Secret, curl};
@@ -132,8 +132,8 @@ impl Component for State {
                 ctx.store.is_ready() && payment.is_some()
             }
             Action::CancelWaiting => {
-                let held = first_held(ctx.store, ctx.now);
-                held.is_some() || !ctx.store.waiting.is_empty()
+                let mut held = held(ctx.store, ctx.now);
+                held.next().is_some() || !ctx.store.waiting.is_empty()
             }
         }
     }

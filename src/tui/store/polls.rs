@@ -17,6 +17,15 @@ const POLL_BURST: u32 = 20;
 /// The most background checks of one account at the same time.
 const POLLS_MAX: usize = 8;
 
+/// The automatic checks so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Pace {
+    /// They fill their pace until then.
+    until: Duration,
+    /// Whether the state of the payment that was last checked was known before.
+    was_known: bool,
+}
+
 impl Store {
     /// Whether no check of a payment is in progress, but for one in the background that waits and makes way.
     pub fn can_check(&self, watched: &Watched) -> bool {
@@ -51,7 +60,7 @@ impl Store {
         // The longest overdue goes first, so that the end of a long list gets its turn; but first checks and payments
         // with a known state take turns, so that neither a long import nor what is open waits for all of the other.
         due.sort_unstable_by_key(|(due, at)| {
-            let is_same = self.payments[*at].latest().is_some() == self.polled_known;
+            let is_same = self.payments[*at].latest().is_some() == self.pace.was_known;
             (*due > Duration::ZERO && is_same, *due, *at)
         });
         for (due, at) in due {
@@ -66,9 +75,9 @@ impl Store {
                 .filter(|free| **free > 0)
             {
                 *free -= 1;
-                self.polled_known = is_known;
+                self.pace.was_known = is_known;
                 self.check(at, true, out);
-                self.polled_until = self.polled_until.max(now.mono) + POLL_EVERY;
+                self.pace.until = self.pace.until.max(now.mono) + POLL_EVERY;
             }
         }
     }
@@ -87,7 +96,7 @@ impl Store {
 
     /// When the pace allows the next automatic check.
     fn poll_from(&self) -> Duration {
-        self.polled_until.saturating_sub(POLL_EVERY * POLL_BURST)
+        self.pace.until.saturating_sub(POLL_EVERY * POLL_BURST)
     }
 
     /// The free background checks of each account. A slow account does not block the others.

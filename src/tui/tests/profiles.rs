@@ -365,7 +365,7 @@ fn the_amount_that_is_estimated_stays_while_the_simulator_is_opened_anew() {
     assert!(!effects.iter().any(estimates), "{effects:?}");
     press(&mut model, "4", second(3));
     let shown = screen(&model, second(3), 120, 40);
-    assert!(shown.contains("5 EMT: payer pays"), "{shown}");
+    assert!(shown.contains("price of 5 EMT"), "{shown}");
 }
 
 #[test]

@@ -376,7 +376,7 @@ fn a_job_replaces_its_row_and_a_failed_one_gives_a_notice() {
         ..asked(1, "not found")
     }];
     update(&mut model, now, Msg::Delivery(stranger.clone().into()));
-    stranger.jobs[0].tries = 2;
+    (stranger.jobs[0].tries, stranger.jobs[0].not_found) = (2, 2);
     stranger.jobs[0].state = JobState::GivenUp;
     update(&mut model, now, Msg::Delivery(stranger.into()));
     assert_eq!(count(&model).1.given_up, given_up, "anyone can send it");
