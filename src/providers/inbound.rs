@@ -2,13 +2,14 @@
 //! bytes that identify a message. Pure; accepts or rejects nothing itself.
 
 mod form;
+mod surrogates;
 
 use std::borrow::Cow;
 
 use hyper::http::{HeaderValue, Method, header::CONTENT_TYPE};
 use serde_json::{Map, Value};
 
-use super::unique_keys;
+use super::unique_keys::UniqueKeys;
 use crate::callbacks::{Inbound, Refusal};
 use crate::domain::inert;
 
@@ -37,8 +38,14 @@ fn object(inbound: &Inbound) -> Result<Map<String, Value>, Refusal> {
     if body.len() > OBJECT_MAX {
         return Err(unreadable("the body is larger than 256 KiB"));
     }
-    match unique_keys::object(body) {
-        Ok(object) => Ok(object),
+    let parse = |body: &[u8]| serde_json::from_slice::<UniqueKeys<Value>>(body);
+    // An unpaired surrogate must not cost the whole message (RFC 8259, 8.2).
+    let parsed = parse(body).or_else(|error| match surrogates::replaced(body) {
+        Some(replaced) => parse(&replaced),
+        None => Err(error),
+    });
+    match parsed {
+        Ok(object) => Ok(object.0.into_iter().collect()),
         // The error's own text could quote the body, so only its position is shown.
         Err(error) if error.is_data() => Err(unreadable(
             "the body is not a JSON object with unique names",

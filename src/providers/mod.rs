@@ -7,7 +7,6 @@ pub mod kanga;
 pub mod kinguin;
 pub mod kongregate;
 pub mod pledg;
-mod surrogates;
 mod table;
 mod unique_keys;
 

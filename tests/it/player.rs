@@ -448,7 +448,7 @@ fn every_call_carries_the_key_from_the_config_and_none_that_is_typed() {
         ),
         ("a=1&api_key=x", "tilldeck adds api_key from the config"),
         ("a=1&a=2", "occurs twice"),
-        ("{", "not a JSON object"),
+        ("{", "not a valid JSON object"),
     ] {
         let ran = run(&place, &[&post[..], &[data]].concat());
         assert!(ran.code == 2 && ran.err.contains(words), "{data}: {ran:?}");

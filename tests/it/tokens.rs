@@ -568,7 +568,7 @@ fn without_a_keyring_the_program_keeps_its_token_in_a_private_file_and_says_why(
     let ran = run(&["token", "refresh", "keys"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.out.contains("saved in the state folder"), "{ran:?}");
-    let said = "note: tokens are not saved in the system's keyring: no keyring here";
+    let said = "note: tokens are not saved in the system's keyring: no keyring on this machine";
     assert!(ran.err.contains(said), "{ran:?}");
     let shown = run(&["token", "show", "keys", "--json"]).object();
     assert_eq!(
@@ -902,7 +902,7 @@ async fn where_the_keyring_is_absent_locked_or_slow_a_private_file_keeps_the_tok
         (
             trouble(KeyringError::Absent("no bus".into())),
             StoredIn::File,
-            "no keyring here",
+            "no keyring on this machine",
         ),
         (
             trouble(KeyringError::Locked("no prompt".into())),

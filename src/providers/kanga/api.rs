@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::auth::{ESTIMATE, ESTIMATE_ALSO, INVALID_CREDENTIALS, Kanga, TEST};
-use super::wire::{self, Answer};
+use super::wire::{Field, Flat};
 use crate::domain::fill::encoded;
 use crate::domain::payment::Price;
 use crate::domain::{
@@ -14,7 +14,7 @@ use crate::domain::{
     PaymentState, RawReply, RawRequest, Reported, Secret, WallTime, bad_json, hex, inert,
 };
 use crate::net::{Call, Content, Repeat, Reply, redact};
-use crate::providers::{ApiError, Client, Credentials, Queried, Query, unique_keys};
+use crate::providers::{ApiError, Client, Credentials, Queried, Query};
 
 /// CREATE PAYMENT TOKEN.
 pub const CREATE: &str = "/api/v2/tpg/create/payment";
@@ -108,7 +108,7 @@ impl Client for Kanga {
             status: raw.status,
             retry_after: None,
         };
-        match unique_keys::object(&raw.body) {
+        match serde_json::from_slice::<Flat>(&raw.body) {
             // A response without `result` may be an estimate, which is an object of prices.
             Ok(answer) if answer.get("result").is_some() => {
                 outcome(&answer, head, "the requested resource")
@@ -179,9 +179,9 @@ fn probe() -> Result<String, ApiError> {
 
 /// The answer as an object. Kanga does not document the HTTP status of a failure, so `result` decides, and the status counts
 /// only where the body has none (`docs/providers/kanga.md#failures`).
-fn read(reply: &Reply) -> Result<Answer, ApiError> {
+fn read(reply: &Reply) -> Result<Flat, ApiError> {
     let status = reply.status;
-    match unique_keys::object(&reply.body) {
+    match serde_json::from_slice::<Flat>(&reply.body) {
         Ok(answer) if status < 400 || answer.get("result").is_some() => Ok(answer),
         Ok(_) | Err(_) if status >= 400 => Err(failing(Head::of(reply))),
         Ok(_) => Err(ApiError::unexpected(format!("status {status}"))),
@@ -233,40 +233,39 @@ fn failing(head: Head<'_>) -> ApiError {
     }
 }
 
-fn text<'a>(answer: &'a Answer, name: &str) -> Result<&'a str, ApiError> {
+fn text<'a>(answer: &'a Flat, name: &str) -> Result<&'a str, ApiError> {
     let what = match answer.get(name) {
-        Some(Value::String(text)) => return Ok(text),
-        Some(other) => {
-            let kind = wire::kind(other);
-            format!("`{name}` is {kind}; a string was expected")
-        }
+        Some(Field::Text(text)) => return Ok(text),
+        Some(Field::Number(_)) => format!("`{name}` is a number; a string was expected"),
+        Some(Field::Other(what)) => format!("`{name}` is {what}; a string was expected"),
         None => format!("`{name}` is missing"),
     };
     Err(ApiError::unexpected(what))
 }
 
 /// Reads `result` and, where it is not "ok", `code`.
-fn outcome(answer: &Answer, head: Head<'_>, requested: &str) -> Result<(), ApiError> {
+fn outcome(answer: &Flat, head: Head<'_>, requested: &str) -> Result<(), ApiError> {
     match text(answer, "result")? {
         "ok" if head.status < 400 => Ok(()),
         // Something between Kanga and here has failed: money must not count on such an `ok`.
         "ok" => Err(failing(head)),
-        "fail" => Err(match wire::number(answer.get("code")) {
+        "fail" => Err(match answer.get("code") {
             // Only after `Authorise::is_stale` has caused a second try with a fresh nonce.
-            Some(INVALID_CREDENTIALS) => ApiError::refused(
+            Some(Field::Number(code)) if code == INVALID_CREDENTIALS => ApiError::refused(
                 format!("code {INVALID_CREDENTIALS}, also on a second try"),
                 "either api_key and api_secret do not match, or another program used a later nonce with this key. \
                 Compare both with Payment gateway > API in the web account, and check the clocks",
             ),
-            Some(NOT_FOUND) => ApiError::not_found(
+            Some(Field::Number(code)) if code == NOT_FOUND => ApiError::not_found(
                 format!("{requested} (code {NOT_FOUND})"),
                 "Kanga knows a payment once the payer has opened the payment page; check the id, or try again later",
             ),
             code => {
-                let text = answer.get("code").and_then(Value::as_str);
-                let code = code
-                    .map(|code| inert::cut(&redact::scrub(code), 20))
-                    .or_else(|| text.map(|code| inert::quoted(&redact::scrub(code), 20)));
+                let code = match code {
+                    Some(Field::Number(code)) => Some(inert::cut(&redact::scrub(code), 20)),
+                    Some(Field::Text(code)) => Some(inert::quoted(&redact::scrub(code), 20)),
+                    Some(Field::Other(_)) | None => None,
+                };
                 let what = match code {
                     Some(code) => format!("rejected the request (code {code})"),
                     None => "rejected the request and gave no reason".into(),
@@ -310,7 +309,7 @@ fn currency(text: &str) -> Reported<Currency> {
 
 /// An unreadable amount stays text, so that the payment's state is still shown (`docs/providers/kanga.md#money`).
 /// It is shown, so a secret in it is redacted.
-fn amount(answer: &Answer, name: &str) -> Reported<Amount> {
+fn amount(answer: &Flat, name: &str) -> Reported<Amount> {
     let text = reported(answer, name);
     match Reported::amount(text) {
         Reported::Unread(text) => Reported::amount(&redact::field(name, &text)),
@@ -319,15 +318,15 @@ fn amount(answer: &Answer, name: &str) -> Reported<Amount> {
 }
 
 /// The text of a field that may be missing, or a number.
-fn reported<'a>(answer: &'a Answer, name: &str) -> &'a str {
+fn reported<'a>(answer: &'a Flat, name: &str) -> &'a str {
     match answer.get(name) {
         // Amounts occur as numbers in the field (`docs/providers/kanga.md#money`); their own text is taken.
-        Some(Value::String(text)) => text,
-        field => wire::number(field).unwrap_or_default(),
+        Some(Field::Text(text) | Field::Number(text)) => text,
+        Some(Field::Other(_)) | None => "",
     }
 }
 
-fn payment(id: &PaymentId, answer: &Answer) -> Result<Payment, ApiError> {
+fn payment(id: &PaymentId, answer: &Flat) -> Result<Payment, ApiError> {
     let state = text(answer, "state")?;
     if state.is_empty() {
         return Err(ApiError::unexpected("`state` is empty"));
@@ -348,10 +347,10 @@ fn payment(id: &PaymentId, answer: &Answer) -> Result<Payment, ApiError> {
 fn estimate(
     token: &Currency,
     quantity: &Amount,
-    answer: &Answer,
+    answer: &Flat,
     at: WallTime,
 ) -> Result<Estimate, ApiError> {
-    let prices = answer.keys().map(|name| Price {
+    let prices = answer.0.iter().map(|(name, _)| Price {
         currency: currency(name),
         amount: amount(answer, name),
     });

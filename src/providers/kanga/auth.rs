@@ -15,7 +15,7 @@ use crate::net::{
 };
 use crate::providers::Credentials;
 use crate::providers::cached_secret::CachedSecret;
-use crate::providers::unique_keys::{self, UniqueKeys};
+use crate::providers::unique_keys::UniqueKeys;
 
 /// The API key and secret of the TEST call, published by Kanga.
 const TEST_KEY: &str = "TEST";
@@ -73,8 +73,8 @@ impl Kanga {
         let mut fields = match &call.body {
             Content::Empty => Map::new(),
             Content::Fields(fields) => fields.clone(),
-            Content::Bytes(bytes) => match serde_json::from_slice::<UniqueKeys>(bytes) {
-                Ok(fields) => fields.0,
+            Content::Bytes(bytes) => match serde_json::from_slice::<UniqueKeys<Value>>(bytes) {
+                Ok(fields) => fields.0.into_iter().collect(),
                 Err(_) => return Err(NetError::Unauthorised(not_an_object())),
             },
         };
@@ -202,11 +202,11 @@ impl Authorise for Kanga {
         renewed: bool,
     ) -> BoxFuture<'a, bool> {
         Box::pin(async move {
-            let answer = unique_keys::object(&reply.body);
+            let answer = serde_json::from_slice::<wire::Flat>(&reply.body);
             // 9000 also means wrong credentials; one more try with a fresh nonce distinguishes the two.
             let is_stale = answer.is_ok_and(|answer| {
-                let has_failed = answer.get("result").is_some_and(|result| result == "fail");
-                has_failed && wire::number(answer.get("code")) == Some(INVALID_CREDENTIALS)
+                answer.get("result") == Some(&wire::Field::Text("fail".into()))
+                    && answer.get("code") == Some(&wire::Field::Number(INVALID_CREDENTIALS.into()))
             });
             // For the next call.
             if let Some(secret) = secret.filter(|_| is_stale && renewed) {

@@ -1,24 +1,54 @@
-//! Kanga's JSON: flat objects, whose numbers keep their own text, but `E` becomes `e`: another notation would be another
-//! amount to look at.
+//! Kanga's JSON exactly as sent. An object with one key twice is rejected, since two readers could see different values.
 
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
-/// An answer, in the order received.
-pub type Answer = Map<String, Value>;
+use crate::providers::unique_keys::UniqueKeys;
 
-/// A number's own text; `None` for any other value.
-pub fn number(value: Option<&Value>) -> Option<&str> {
-    Some(value?.as_number()?.as_str())
+/// One value of a flat answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Field {
+    /// A string.
+    Text(String),
+    /// A number, by its own text.
+    Number(String),
+    /// Anything else, by name.
+    Other(&'static str),
 }
 
-/// What a value is, in words.
-pub fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
+/// A flat JSON object, in the order received; a duplicate key is rejected.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "UniqueKeys<Box<RawValue>>")]
+pub struct Flat(pub Vec<(String, Field)>);
+
+impl Flat {
+    /// A field by its exact name.
+    pub fn get(&self, name: &str) -> Option<&Field> {
+        self.0
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, field)| field)
+    }
+}
+
+impl From<UniqueKeys<Box<RawValue>>> for Flat {
+    fn from(object: UniqueKeys<Box<RawValue>>) -> Self {
+        let fields = object.0.into_iter().map(|(name, value)| {
+            let raw = value.get();
+            let field = match raw.as_bytes().first() {
+                Some(b'"') => match serde_json::from_str(raw) {
+                    Ok(text) => Field::Text(text),
+                    Err(_) => Field::Other("no text"),
+                },
+                // Its own text: parsing and printing could change the notation of an amount.
+                Some(b'-' | b'0'..=b'9') => Field::Number(raw.to_owned()),
+                Some(b't' | b'f') => Field::Other("a boolean"),
+                Some(b'[') => Field::Other("an array"),
+                Some(b'{') => Field::Other("an object"),
+                _ => Field::Other("null"),
+            };
+            (name, field)
+        });
+        Self(fields.collect())
     }
 }

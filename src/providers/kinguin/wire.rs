@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::domain::WallTime;
-use crate::providers::unique_keys;
+use crate::providers::unique_keys::UniqueKeys;
 
 /// No answer has more rows.
 const ROWS_MAX: usize = 1_000;
@@ -72,7 +72,8 @@ pub fn page(body: &[u8]) -> Option<Page> {
 
 /// An object; `None` if a name occurs twice in it, since either could be meant.
 pub fn object(body: &[u8]) -> Option<Value> {
-    unique_keys::object(body).ok().map(Value::Object)
+    let UniqueKeys(fields) = serde_json::from_slice(body).ok()?;
+    Some(Value::Object(fields.into_iter().collect()))
 }
 
 /// The rows of a list that is not paged.

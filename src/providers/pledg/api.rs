@@ -106,9 +106,10 @@ fn purchase(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
     #[derive(serde::Deserialize)]
     struct Named {
         #[serde(rename = "data")]
-        _data: UniqueKeys,
+        _data: UniqueKeys<serde::de::IgnoredAny>,
     }
-    let UniqueKeys(settings) = parse(body)?;
+    let settings: UniqueKeys<Value> = parse(body)?;
+    let settings: Map<String, Value> = settings.0.into_iter().collect();
     if !settings.get("data").is_some_and(Value::is_object) {
         return Err(ApiError::Unsupported(
             "the body has no `data` object with the purchase's settings; write {\"data\": {…}}"
