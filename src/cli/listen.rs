@@ -384,6 +384,15 @@ impl Receiving {
                         printing.note(Note::greeting(url, deck));
                     }
                 }
+                Listening::Elsewhere { url } => {
+                    let what =
+                        format!("another tilldeck on this machine receives callbacks at {url}");
+                    let hint = "end it, or choose another address with --bind";
+                    if greeted.is_none() {
+                        return Err(local(what, hint));
+                    }
+                    health.receiver = Some((what, hint.to_owned()));
+                }
                 // Down before the first success is a wrong address, which no retry corrects.
                 Listening::Down { address, why, .. } if greeted.is_none() => {
                     return Err(local(format!("cannot receive callbacks at {address}"), why));

@@ -201,6 +201,11 @@ pub enum Listening {
         /// When the listener last answered a request of its own through the socket.
         heartbeat: WallTime,
     },
+    /// Another tilldeck of this profile on this machine has the port: it saves the callbacks where this one reads them.
+    Elsewhere {
+        /// As in [`Self::Up`].
+        url: String,
+    },
     /// Requests cannot be answered.
     Down {
         /// The configured address.

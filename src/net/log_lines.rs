@@ -46,7 +46,7 @@ pub(super) fn log(event: &Event) {
         | Event::Budget(..)
         // Sent again at every change; the workers log callbacks themselves.
         | Event::Delivery(_)
-        | Event::Listening(Listening::Off | Listening::Up { .. })
+        | Event::Listening(Listening::Off | Listening::Up { .. } | Listening::Elsewhere { .. })
         | Event::Player(..)
         | Event::Checked(_)
         | Event::PlayerItems(_) => {}

@@ -188,7 +188,7 @@ impl Store {
             Msg::Listening(listening) => {
                 let beats = |listening: &Listening| match listening {
                     Listening::Up { url, heartbeat } => Some((url.clone(), age(*heartbeat, now))),
-                    Listening::Off | Listening::Down { .. } => None,
+                    Listening::Off | Listening::Elsewhere { .. } | Listening::Down { .. } => None,
                 };
                 let before = beats(&self.listening);
                 before.is_none() || before != beats(listening)
@@ -207,7 +207,7 @@ impl Store {
                 let text = format!("cannot receive callbacks at {address}: {why}");
                 self.listener_notice(Level::Error, text, now);
             }
-            (_, Listening::Off) => self.dismiss(LISTENER),
+            (_, Listening::Off | Listening::Elsewhere { .. }) => self.dismiss(LISTENER),
             _ => {}
         }
         self.listening = listening;

@@ -205,7 +205,7 @@ impl Model {
         let looks = looks.filter(|_| self.shows(Pane::Requests));
         let heartbeat = match self.store.listening {
             Listening::Up { heartbeat, .. } => Some(ages::age_changes_in(heartbeat, now)),
-            Listening::Off | Listening::Down { .. } => None,
+            Listening::Off | Listening::Elsewhere { .. } | Listening::Down { .. } => None,
         };
         let changes = self.store.changes_in(now).into_iter().chain(heartbeat);
         let changes = changes.map(|left| ages::whole_second(now.mono + left));

@@ -1,7 +1,6 @@
 //! Whether callbacks are received: at the configured address, and at the one that providers send them to.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use reqwest::Url;
 
@@ -11,12 +10,9 @@ use crate::callbacks::probe::{CHALLENGE, Challenge, ReceiverState};
 use crate::callbacks::{Address, HEARTBEAT, reachable};
 use crate::config::{self, Config};
 use crate::deck::Deck;
+use crate::deck::receiving::who_answers;
 use crate::domain::{Account, Listening};
-use crate::http_server::{self, Outgoing};
 use crate::net::{self, HeaderText, NetError, Reached, Session};
-
-/// How long a receiver on this machine may take.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The receiver of this program, or of another one on this machine.
 pub(super) async fn local(deck: Arc<Deck>, config: Config) -> Vec<Finding> {
@@ -29,6 +25,9 @@ pub(super) async fn local(deck: Arc<Deck>, config: Config) -> Vec<Finding> {
             let words = format!("this program cannot receive callbacks at {address}: {why}");
             Finding::bad(words)
         }
+        Listening::Elsewhere { url } => Finding::good(format!(
+            "another tilldeck on this machine receives callbacks at {url}"
+        )),
         Listening::Off if deck.simulator.is_some() => {
             Finding::good("the simulator sends callbacks to the console that runs it")
         }
@@ -41,26 +40,11 @@ async fn elsewhere(deck: &Deck, config: &Config) -> Finding {
     let bind = config.callbacks.bind;
     let address = reachable(bind.unwrap_or(config::LISTEN));
     let url = format!("http://{address}");
-    let Ok(challenge) = Challenge::new() else {
-        return Finding::bad("the system has no random numbers");
-    };
-    let request = Outgoing {
-        url: format!("{url}{HEARTBEAT}"),
-        headers: vec![(CHALLENGE.to_owned(), challenge.value().to_owned())],
-        body: None,
-    };
-    match (
-        http_server::send_to(address, &request, PATIENCE).await,
-        bind,
-    ) {
-        (Ok(answer), _) => {
-            let sealer = deck.callbacks.shared.sealing.existing().await;
-            let body = answer.body.unwrap_or_default();
-            let state = sealer.and_then(|sealer| challenge.verify(&body, &sealer));
-            answered(&url, state)
-        }
-        (Err(_), None) => Finding::good("callbacks are off: [callbacks] has no `bind`"),
-        (Err(_), Some(_)) => {
+    let sealer = deck.callbacks.shared.sealing.existing();
+    match (who_answers(address, HEARTBEAT, sealer).await, bind) {
+        (Some(state), _) => answered(&url, state),
+        (None, None) => Finding::good("callbacks are off: [callbacks] has no `bind`"),
+        (None, Some(_)) => {
             let words = format!("no program receives callbacks at {url} now");
             let hint = "open the console, or run `tilldeck listen`";
             Finding::warning(words).hint(hint)

@@ -137,7 +137,7 @@ impl Watch {
     fn on_listening(&mut self, listening: &Listening) -> Option<Notice> {
         let (address, why) = match listening {
             Listening::Down { address, why, .. } => (address, why),
-            Listening::Up { .. } => {
+            Listening::Up { .. } | Listening::Elsewhere { .. } => {
                 self.is_down = false;
                 return None;
             }

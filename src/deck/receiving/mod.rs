@@ -9,6 +9,7 @@ mod jobs;
 pub(super) mod keys;
 mod log_lines;
 mod players;
+mod port;
 mod relay;
 mod retry;
 pub(super) mod sealing;
@@ -42,6 +43,7 @@ pub use forward::{is_forward, target};
 use handler::CallbackRouter;
 use handover::Port;
 pub use handover::Prepared;
+pub(super) use port::who_answers;
 pub(super) use sealing::{ConfiguredKeys, Sealing, configured, fingerprint_of, new_key, own_key};
 
 /// The settings for receiving callbacks.
@@ -456,11 +458,20 @@ async fn serve(
             // Tried again: the program that holds the port may end.
             ListenState::Not(address, error) => (address, error),
         };
-        let down = down(&address, bind_error(&error));
+        let is_elsewhere = tokio::select! {
+            () = stop.cancelled() => return,
+            is_elsewhere = shared.is_elsewhere(address, &error) => is_elsewhere,
+        };
+        let now = if is_elsewhere {
+            let url = format!("http://{}", reachable(address));
+            Listening::Elsewhere { url }
+        } else {
+            down(&address, bind_error(&error))
+        };
         // Tried every second, reported once.
-        if *state.borrow() != down {
-            state.send_replace(down.clone());
-            shared.gate.emit(Event::Listening(down));
+        if *state.borrow() != now {
+            state.send_replace(now.clone());
+            shared.gate.emit(Event::Listening(now));
         }
         tokio::select! {
             () = stop.cancelled() => return,

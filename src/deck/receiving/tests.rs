@@ -803,6 +803,37 @@ async fn a_receiver_that_does_not_start_leaves_its_port_free() {
     TcpListener::bind(&address).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_port_that_another_tilldeck_of_the_profile_has_is_no_outage() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = async |address: &str| {
+        let receive = Receive {
+            bind: Some(address.parse().unwrap()),
+            ..WORKING
+        };
+        let change = |options| Options {
+            receive: Some(receive),
+            ..options
+        };
+        open_with(folder.path(), "http://127.0.0.1:9", change).await
+    };
+    let first = open("127.0.0.1:0").await;
+    let mut listening = first.deck.listening();
+    let up = listening.wait_for(|it| matches!(it, Listening::Up { .. }));
+    let Listening::Up { url, .. } = up.await.unwrap().clone() else {
+        unreachable!("it is up");
+    };
+    let second = open(url.strip_prefix("http://").unwrap()).await;
+    let mut listening = second.deck.listening();
+    let elsewhere = Listening::Elsewhere { url: url.clone() };
+    let found = listening.wait_for(|it| *it != Listening::Off).await;
+    assert_eq!(*found.unwrap(), elsewhere);
+    // Its turn comes when the other one ends.
+    first.deck.close().await;
+    let up = listening.wait_for(|it| matches!(it, Listening::Up { .. }));
+    assert!(matches!(&*up.await.unwrap(), Listening::Up { url: now, .. } if *now == url));
+}
+
 /// The settings of a key that seals, in a file of this folder.
 fn seal_key_in(folder: &std::path::Path) -> config::Callbacks {
     config::Callbacks {

@@ -69,7 +69,7 @@ impl State {
     /// The callback as a curl command, to the address where this console listens.
     fn curl(&self, received: &Received, ctx: &UpdateContext<'_>) -> String {
         let base = match &ctx.store.listening {
-            Listening::Up { url, .. } => url.as_str(),
+            Listening::Up { url, .. } | Listening::Elsewhere { url } => url.as_str(),
             Listening::Off | Listening::Down { .. } => "http://127.0.0.1:8787",
         };
         curl::command(&self.delivery.as_exchange(received, base))

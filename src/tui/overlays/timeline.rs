@@ -107,7 +107,11 @@ impl State {
             .happenings
             .iter()
             .any(|it| matches!(&it.what, What::Callback(_)));
-        let expected = any || matches!(store.listening, Listening::Up { .. });
+        let expected = any
+            || matches!(
+                store.listening,
+                Listening::Up { .. } | Listening::Elsewhere { .. }
+            );
         timeline::missing(&timeline.happenings, now.wall).filter(|_| expected)
     }
 

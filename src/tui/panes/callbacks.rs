@@ -136,7 +136,7 @@ impl State {
                 "Callbacks are off. Set `bind = \"127.0.0.1:8787\"` under `[callbacks]` in the \
                  config file, or run `tilldeck listen`."
             }
-            Listening::Up { .. } => {
+            Listening::Up { .. } | Listening::Elsewhere { .. } => {
                 "No callback yet. Each one appears here with its verdict, rejected ones too."
             }
             Listening::Down { .. } => "No callback yet.",

@@ -15,7 +15,7 @@ const HEARTBEAT_MAX_AGE: Duration = Duration::from_mins(1);
 /// Glyph and tone of the listener's state.
 fn state(ctx: ViewContext<'_>) -> (&'static str, Tone) {
     match &ctx.store.listening {
-        Listening::Off => ("○", Tone::Dim),
+        Listening::Off | Listening::Elsewhere { .. } => ("○", Tone::Dim),
         Listening::Up { heartbeat, .. } if ctx.now.wall.since(*heartbeat) > HEARTBEAT_MAX_AGE => {
             ("!", Tone::Warn)
         }
@@ -46,6 +46,11 @@ fn parts(ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
             // Noted by the model: the next one comes before this changes.
             let silent = ViewContext { hits: None, ..ctx };
             parts.push((format!("self-test {}", silent.ago(*heartbeat)), tone));
+        }
+        Listening::Elsewhere { url } => {
+            parts.push((format!("{url}/callbacks/ACCOUNT"), Tone::Plain));
+            let text = "received by another tilldeck on this machine";
+            parts.push((text.into(), Tone::Dim));
         }
         Listening::Down { .. } => {}
     }
@@ -123,7 +128,7 @@ pub fn rows(ctx: ViewContext<'_>, area: Rect) -> u16 {
     let why = wrap(&why_down(ctx), area.width.saturating_sub(2));
     let error = match &ctx.store.listening {
         Listening::Down { .. } => cells(why.len()).min(ERROR_ROWS),
-        Listening::Off | Listening::Up { .. } => 0,
+        Listening::Off | Listening::Up { .. } | Listening::Elsewhere { .. } => 0,
     };
     let rows = cells(lines(ctx, area.width, most).len());
     (error + rows).min(area.height)
@@ -139,7 +144,7 @@ fn why_down(ctx: ViewContext<'_>) -> String {
             "LISTENER DOWN at {address} since {}: {why}",
             since.clock(&ctx.store.zone)
         ),
-        Listening::Off | Listening::Up { .. } => String::new(),
+        Listening::Off | Listening::Up { .. } | Listening::Elsewhere { .. } => String::new(),
     }
 }
 
@@ -162,13 +167,17 @@ pub fn draw(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
 pub fn brief(ctx: ViewContext<'_>) -> Line<'static> {
     let (_, tone) = state(ctx);
     let word = match (&ctx.store.listening, ctx.store.deliveries.front()) {
-        (Listening::Off | Listening::Up { .. }, None) if ctx.store.is_unread => {
+        (Listening::Off | Listening::Up { .. } | Listening::Elsewhere { .. }, None)
+            if ctx.store.is_unread =>
+        {
             "callbacks not loaded".to_owned()
         }
         (Listening::Off, None) if !ctx.store.is_shared => "callbacks off".to_owned(),
         (Listening::Down { .. }, _) => "callback listener down".to_owned(),
         (_, Some(last)) => format!("last callback {}", ctx.ago(last.received_at)),
-        (Listening::Off | Listening::Up { .. }, None) => "no callback yet".to_owned(),
+        (Listening::Off | Listening::Up { .. } | Listening::Elsewhere { .. }, None) => {
+            "no callback yet".to_owned()
+        }
     };
     let tone = if tone == Tone::Good { Tone::Dim } else { tone };
     Line::styled(word, ctx.theme.style(tone))
