@@ -84,7 +84,7 @@ impl TokenStore {
     pub(super) fn learn(&self) {
         let stored = self.vault.without_keyring().get(&self.name());
         if let Ok(Some((secret, _))) = stored
-            && let Ok(wire) = serde_json::from_str::<StoredToken>(secret.expose())
+            && let Ok(wire) = serde_json::from_slice::<StoredToken>(secret.expose().as_bytes())
         {
             redact::learn_passing(&Secret::new(wire.access_token), "access_token");
         }
@@ -173,7 +173,7 @@ impl TokenStore {
 
 /// The token in a vault's entry. The file may have been edited or written by another version: each field is checked.
 fn parse(entry: &Secret, place: &VaultPlace, now: Now, jitter: Jitter) -> Option<StoredTokenFound> {
-    let wire: StoredToken = serde_json::from_str(entry.expose()).ok()?;
+    let wire: StoredToken = serde_json::from_slice(entry.expose().as_bytes()).ok()?;
     let life = Duration::from_millis(wire.life);
     let asked_at = WallTime(wire.asked_at);
     let trusted = wire.schema == 1

@@ -11,6 +11,7 @@ use super::prelude::*;
 use super::{limits, stop};
 use crate::config::{Config, ConfigError, Profile, Ui, Vault};
 use crate::deck::{self, Options, Receive};
+use crate::domain::filled;
 use crate::providers;
 use crate::runtime::{self, Ended};
 use crate::tui::{Model, OpenTarget, ProfileEntry, Setting, Setup, SetupError, UiOptions};
@@ -173,8 +174,7 @@ fn entries(config: &Config, vault: &Vault) -> Vec<ProfileEntry> {
 
 pub fn keys(ui: &Ui) -> BTreeMap<String, Vec<String>> {
     let keys = ui.keys.iter();
-    keys.map(|(action, keys)| (action.clone(), keys.words.clone()))
-        .collect()
+    filled(keys.map(|(action, keys)| (action.clone(), keys.words.clone())))
 }
 
 pub fn misconfigured(ui: &Ui, error: SetupError) -> ConfigError {

@@ -12,7 +12,7 @@ use super::secrets::{self, SecretOverrides};
 use crate::auth::{TokenStore, Tokens};
 use crate::clock::Clock;
 use crate::config::{AccountConfig, BudgetOverride, Environ, Profile, SecretSource, Vault};
-use crate::domain::{Account, AccountId, Counts, Environment, Problem, RawReply};
+use crate::domain::{Account, AccountId, Counts, Environment, Problem, RawReply, filled};
 use crate::ledger::{KeyHash, Ledger, NonceRules};
 use crate::net::{self, Gate, Limit, NetError, RequestOptions, Session};
 use crate::providers::{
@@ -119,9 +119,9 @@ impl AccountFactory {
         self.start(AccountSetup {
             account: embedded_account(manifest, &net::http::authority(base)),
             manifest,
-            texts: texts.collect(),
+            texts: filled(texts),
             read_secret: secrets::embedded_secret(manifest),
-            secrets: set.collect(),
+            secrets: filled(set),
             endpoints: manifest.simulated(base),
             identity: manifest.id.0,
             budget: None,
@@ -145,7 +145,7 @@ impl AccountFactory {
             manifest,
             texts: config.texts.clone(),
             read_secret: secrets::configured_secret(config, self.environ.clone()),
-            secrets: set.collect(),
+            secrets: filled(set),
             endpoints: endpoints(config, manifest),
             identity: name.map_or(config.id.as_str(), String::as_str),
             budget: config.budget.as_ref(),

@@ -16,6 +16,7 @@ pub mod exchange;
 pub mod expectation;
 pub mod explore;
 pub mod fill;
+mod filled;
 pub mod finding;
 pub mod follow_up;
 mod hex;
@@ -58,6 +59,7 @@ pub use delivery::{
 pub use exchange::{Body, Exchange, ExchangeId, Outcome};
 pub use expectation::{Expectation, Expected, ExpectedBy, NewExpectation, Replaced};
 pub use explore::{AuthMethod, Column, Digest, Explored, Holds, RawCall, RawReply, RawRequest};
+pub use filled::filled;
 pub use finding::{Finding, Health, Tally};
 pub use follow_up::RowIds;
 pub use hex::hex;

@@ -1,7 +1,7 @@
 //! Decides when the operator is notified of alerts, and what the window's title is. Each alert is notified once, and
 //! those that come together are notified together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use super::alerts::{self, Alert};
@@ -53,7 +53,7 @@ impl Notifier {
     }
 
     fn notify(&mut self, open: &[Alert], now: Now) -> Option<Effect> {
-        let there: BTreeSet<&str> = open.iter().map(|alert| alert.key.as_str()).collect();
+        let there: HashSet<&str> = open.iter().map(|alert| alert.key.as_str()).collect();
         self.notified.retain(|key, gone| {
             let is_open = there.contains(key.as_str());
             let since = gone.unwrap_or(now.mono);

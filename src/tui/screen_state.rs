@@ -50,7 +50,7 @@ impl ScreenState {
     /// Reads the text of [`Self::to_text`]; `None` if it is damaged or of another version.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let state: Self = serde_json::from_str(text).ok()?;
+        let state: Self = serde_json::from_slice(text.as_bytes()).ok()?;
         let is_valid = state.version == VERSION && state.panes.values().all(PaneState::is_valid);
         is_valid.then_some(state)
     }

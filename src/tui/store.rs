@@ -15,7 +15,7 @@ use crate::domain::simulate::{Fault, Part};
 use crate::domain::{
     Ability, Account, AccountId, CredentialStatus, Delivery, DeliveryId, Documented, Exchange,
     Handled, JobState, Listening, Now, PaymentId, PlayerId, Problem, ProviderId, RawCall,
-    RequestId, Secret, Subject, Waiting, WallTime, catalogue, is_about_hook, notice_alert,
+    RequestId, Secret, Subject, Waiting, WallTime, catalogue, filled, is_about_hook, notice_alert,
 };
 
 use super::Effect;
@@ -175,9 +175,7 @@ impl Store {
         let is_unchanged = |account: &AccountId| unchanged.contains(account);
         let tokens = before.player_tokens.iter();
         let tokens = tokens.filter(|((account, _), _)| is_unchanged(account));
-        self.player_tokens = tokens
-            .map(|(of, token)| (of.clone(), token.clone()))
-            .collect();
+        self.player_tokens = filled(tokens.map(|(of, token)| (of.clone(), token.clone())));
         // The ledger has no other copy of them.
         let payments = before.unsaved_payments();
         let payments = payments.filter(|it| self.known(&it.watch.account).is_some());
@@ -486,7 +484,7 @@ impl Store {
 
     pub fn set_handled(&mut self, handled: Vec<Handled>) {
         let by_name = handled.into_iter().map(|it| (it.alert.clone(), it));
-        self.handled = by_name.collect();
+        self.handled = filled(by_name);
     }
 
     pub fn flash(&mut self, level: Level, text: impl Into<String>) {

@@ -127,14 +127,14 @@ impl<'de, const N: usize> Visitor<'de> for Fields<N> {
 /// The fields of these names: none where the object is missing or something else.
 fn fields<'a, const N: usize>(object: Raw<'a>, names: [&'static str; N]) -> [Raw<'a>; N] {
     let json = object.map_or("", RawValue::get);
-    let mut json = serde_json::Deserializer::from_str(json);
+    let mut json = serde_json::Deserializer::from_slice(json.as_bytes());
     json.deserialize_any(Fields(names)).unwrap_or([None; N])
 }
 
 fn text(raw: Raw<'_>) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-    let text: Option<Text<'_>> = serde_json::from_str(raw?.get()).ok();
+    let text: Option<Text<'_>> = serde_json::from_slice(raw?.get().as_bytes()).ok();
     text.map(|text| text.0)
 }
 
@@ -166,7 +166,8 @@ fn pairs(list: Raw<'_>) -> Pairs {
             pairs.push((name.into_owned(), value.unwrap_or_default().into_owned()));
         }
     };
-    let mut json = serde_json::Deserializer::from_str(list.map_or("[]", RawValue::get));
+    let mut json =
+        serde_json::Deserializer::from_slice(list.map_or("[]", RawValue::get).as_bytes());
     // Something else has none.
     let _ = Within { path: &[], each }.deserialize(&mut json);
     pairs

@@ -12,6 +12,7 @@ use crate::cli::stop::StopSignals;
 use crate::cli::values::{bind_any_port, path, seed, speed};
 use crate::clock::Clock;
 use crate::deck;
+use crate::domain::filled;
 use crate::providers::{self, Manifest, REGISTRY};
 use crate::sandbox;
 
@@ -195,9 +196,7 @@ fn without_provider(parsed: &Url, url: &str) -> BTreeMap<String, String> {
     if !plain || !(path.is_empty() || path.ends_with("/callbacks")) {
         let offer = |manifest: &&&Manifest| manifest.abilities.contains(&Ability::Payments);
         let offering = REGISTRY.iter().filter(offer);
-        return offering
-            .map(|manifest| (manifest.id.0.to_owned(), url.to_owned()))
-            .collect();
+        return filled(offering.map(|manifest| (manifest.id.0.to_owned(), url.to_owned())));
     }
     let base = url.trim_end_matches('/');
     let base = if path.is_empty() {
@@ -206,9 +205,7 @@ fn without_provider(parsed: &Url, url: &str) -> BTreeMap<String, String> {
         base.to_owned()
     };
     let providers = REGISTRY.iter().map(|manifest| manifest.id.0);
-    providers
-        .map(|name| (name.to_owned(), format!("{base}/{name}")))
-        .collect()
+    filled(providers.map(|name| (name.to_owned(), format!("{base}/{name}"))))
 }
 
 #[cfg(test)]

@@ -89,11 +89,13 @@ fn key_bindings(table: &Table<'_, '_>) -> Result<BTreeMap<String, Words>, Config
 }
 
 fn own_colors(table: &Table<'_, '_>) -> Result<Colors, ConfigError> {
-    let written = Tone::ALL.into_iter().filter_map(|tone| {
-        let entry = table.get(tone.as_str())?;
-        Some(color(entry, table).map(|color| (tone, color)))
-    });
-    written.collect()
+    let mut colors = Colors::new();
+    for tone in Tone::ALL {
+        if let Some(entry) = table.get(tone.as_str()) {
+            colors.insert(tone, color(entry, table)?);
+        }
+    }
+    Ok(colors)
 }
 
 /// A colour: a name, `"#rrggbb"`, or a number up to 255.

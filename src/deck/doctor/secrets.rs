@@ -7,7 +7,7 @@ use super::{Finding, Findings, Health, shown};
 use crate::config::{AccountConfig, Config, Environ, Profile, SecretSource, Vault, VaultError};
 use crate::deck::receiving::fingerprint_of;
 use crate::deck::runtime::source_in_words;
-use crate::domain::Problem;
+use crate::domain::{Problem, filled};
 use crate::net::redact;
 
 /// What reads secrets.
@@ -28,10 +28,9 @@ pub(super) fn checks(config: &Config, profile: &Profile, reader: &Reader) -> Vec
         let (account, reader) = (account.clone(), reader.clone());
         checks.push(blocking(move || of_account(&account, &reader)));
     }
-    let shared: BTreeMap<&'static str, SecretSource> = config
-        .shared_secrets()
-        .map(|(key, source)| (key, source.clone()))
-        .collect();
+    let shared = config.shared_secrets();
+    let shared: BTreeMap<&'static str, SecretSource> =
+        filled(shared.map(|(key, source)| (key, source.clone())));
     if !shared.is_empty() {
         let reader = reader.clone();
         checks.push(blocking(move || read(&shared, &reader)));

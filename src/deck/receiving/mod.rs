@@ -35,7 +35,7 @@ use super::Deck;
 use super::query::QueryService;
 use crate::callbacks::{Limits, Receiver, Setup, reachable};
 use crate::config::Profile;
-use crate::domain::{AccountId, Delivery, Listening, Problem, Subject, WallTime};
+use crate::domain::{AccountId, Delivery, Listening, Problem, Subject, WallTime, filled};
 use crate::ledger::{KeyedMutex, LedgerError};
 use crate::net::{Event, Gate};
 use crate::providers::REGISTRY;
@@ -246,7 +246,7 @@ impl ListenState {
                 format!("http://{address}/callbacks/{name}"),
             )
         };
-        REGISTRY.iter().map(|manifest| url(manifest.id.0)).collect()
+        filled(REGISTRY.iter().map(|manifest| url(manifest.id.0)))
     }
 }
 

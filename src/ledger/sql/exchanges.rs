@@ -477,7 +477,8 @@ impl<'a> Wanted<'a> {
 fn from_row(row: Row<'_>) -> SqlResult<Exchange> {
     let headers = |column: usize| {
         row.parsed(column, |text: String| {
-            serde_json::from_str::<Vec<(String, String)>>(&text).map_err(|error| bad_json(&error))
+            serde_json::from_slice::<Vec<(String, String)>>(text.as_bytes())
+                .map_err(|error| bad_json(&error))
         })
     };
     let body = |bytes: usize, text: usize| -> SqlResult<Body> {

@@ -254,7 +254,7 @@ pub(super) fn string_literal(text: &str, quote: usize) -> (Cow<'_, str>, usize) 
                 let unescaped = if plain {
                     None
                 } else {
-                    serde_json::from_str(&text[quote..end]).ok()
+                    serde_json::from_slice(&text.as_bytes()[quote..end]).ok()
                 };
                 return (unescaped.map_or(content.into(), Cow::Owned), end);
             }

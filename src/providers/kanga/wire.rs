@@ -36,7 +36,7 @@ impl From<UniqueKeys<Box<RawValue>>> for Flat {
         let fields = object.0.into_iter().map(|(name, value)| {
             let raw = value.get();
             let field = match raw.as_bytes().first() {
-                Some(b'"') => match serde_json::from_str(raw) {
+                Some(b'"') => match serde_json::from_slice(raw.as_bytes()) {
                     Ok(text) => Field::Text(text),
                     Err(_) => Field::Other("no text"),
                 },

@@ -101,12 +101,13 @@ fn fields(method: &str, body: Option<&[u8]>) -> Result<Content, ApiError> {
     };
     let fields = if body.trim_start().starts_with('{') {
         // The error shows no value of the body.
-        let object: UniqueKeys<Value> = serde_json::from_str(body).map_err(|error| {
-            ApiError::Unsupported(format!(
-                "the body is not a valid JSON object: {}. Nothing was sent",
-                bad_json(&error)
-            ))
-        })?;
+        let object: UniqueKeys<Value> =
+            serde_json::from_slice(body.as_bytes()).map_err(|error| {
+                ApiError::Unsupported(format!(
+                    "the body is not a valid JSON object: {}. Nothing was sent",
+                    bad_json(&error)
+                ))
+            })?;
         object.0.into_iter().collect()
     } else {
         form(body)?

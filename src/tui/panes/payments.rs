@@ -8,7 +8,7 @@ pub mod rows;
 mod view;
 mod watchlist;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use ratatui::text::Line;
 
@@ -217,7 +217,7 @@ impl Component for State {
                 }
                 // Through the poll queue, a few at a time: the operator's next request must not wait behind them.
                 many => {
-                    let keys: BTreeSet<&WatchKey> = many.iter().collect();
+                    let keys: HashSet<&WatchKey> = many.iter().collect();
                     let all = ctx.store.payments.iter_mut();
                     for watched in all.filter(|watched| keys.contains(&watched.key())) {
                         watched.poll_now();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::domain::{
     Account, AccountId, BudgetGauge, Counts, CredentialState, CredentialStatus, Now, TokenStatus,
-    WallTime,
+    WallTime, filled,
 };
 
 pub const ARMED_FOR: Duration = Duration::from_mins(10);
@@ -133,7 +133,7 @@ impl AccountState {
             let since = self.nearly_used.get(&gauge.counts);
             (gauge.counts, since.copied().unwrap_or(now.wall))
         });
-        let nearly_used = nearly.collect();
+        let nearly_used = filled(nearly);
         let failed = self.token.as_ref().and_then(|token| token.failed(now));
         let failing = failed.map(|_| self.token_failing_since.unwrap_or(now.wall));
         let before = (&self.nearly_used, self.token_failing_since);

@@ -36,7 +36,7 @@ pub struct Line {
 
 pub fn read(text: &str) -> Reading {
     let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
-    let error = serde_json::from_str::<IgnoredAny>(text).err();
+    let error = serde_json::from_slice::<IgnoredAny>(text.as_bytes()).err();
     let nested = text.starts_with(['{', '[']);
     match error {
         None if nested => Reading::Whole(lines(text)),

@@ -21,7 +21,7 @@ struct Template {
 
 fn templates() -> Vec<Template> {
     let templates = include_str!("../../../../assets/sandbox/kanga.json");
-    serde_json::from_str(templates).expect("a test reads the file")
+    serde_json::from_slice(templates.as_bytes()).expect("a test reads the file")
 }
 
 /// Currencies other seeds draw from: code, lowest and highest amount in units of its last place, places.

@@ -34,7 +34,8 @@ pub fn all(seed: u64) -> Vec<Product> {
     let mut rng = Rng::with_seed(seeded_hash(seed, "kinguin products", 0));
     // A game's name has one word of each of the first two lists; the third has the kinds of keys.
     let words = include_str!("../../../../assets/sandbox/kinguin.json");
-    let words: [Vec<&str>; 3] = serde_json::from_str(words).expect("every test reads the file");
+    let words: [Vec<&str>; 3] =
+        serde_json::from_slice(words.as_bytes()).expect("every test reads the file");
     let [first, second, kinds] = words;
     let pairs = |first| second.iter().map(move |second| format!("{first} {second}"));
     let mut names: Vec<String> = first.into_iter().flat_map(pairs).collect();

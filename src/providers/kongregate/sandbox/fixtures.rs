@@ -43,7 +43,7 @@ pub struct Kongpanion {
 
 pub static FIXTURES: LazyLock<Fixtures> = LazyLock::new(|| {
     let fixtures = include_str!("../../../../assets/sandbox/kongregate.json");
-    serde_json::from_str(fixtures).expect("every test reads the file")
+    serde_json::from_slice(fixtures.as_bytes()).expect("every test reads the file")
 });
 
 pub fn item(identifier: &str) -> Option<&'static Definition> {

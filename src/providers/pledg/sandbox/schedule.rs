@@ -71,7 +71,8 @@ impl TermsQuery {
     }
 
     fn of(&self, merchant: &Merchant) -> Value {
-        let rate: Value = serde_json::from_str(merchant.rate).expect("a rate is a JSON number");
+        let rate: Value =
+            serde_json::from_slice(merchant.rate.as_bytes()).expect("a rate is a JSON number");
         // Half a cent is rounded up.
         let fees = (self.amount * merchant.fee + 5_000) / 10_000;
         let part = |amount: u64, fees: u64, date: Date| json!({ "amount_cents": amount, "fees": fees, "payment_date": date.to_string() });

@@ -349,7 +349,7 @@ impl Draft {
                 return;
             }
         };
-        let checked = serde_json::from_str::<serde::de::IgnoredAny>(&text);
+        let checked = serde_json::from_slice::<serde::de::IgnoredAny>(text.as_bytes());
         self.wrong = checked.err().map(|error| BodyError {
             line: error.line(),
             column: error.column(),

@@ -1,6 +1,6 @@
 //! What is on the watch list: payments are added, removed, brought back, and taken over from other processes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 
 use super::State;
 use crate::domain::{
@@ -252,7 +252,7 @@ impl State {
         };
         let rows = self.rows(ctx.store);
         self.list.selected = self.place_of_selected(ctx.store, &rows);
-        let chosen: BTreeSet<&WatchKey> = keys.iter().collect();
+        let chosen: HashSet<&WatchKey> = keys.iter().collect();
         let all = std::mem::take(&mut ctx.store.payments);
         let is_chosen = |(_, watched): &(usize, Watched)| chosen.contains(&watched.key());
         let (mut removed, left): (Vec<_>, Vec<_>) =
@@ -311,7 +311,7 @@ impl State {
 
     fn bring_back(&mut self, mut back: Vec<(usize, Watched)>, ctx: &mut UpdateContext<'_>) {
         // Skips payments that were added again since, and those of an account that was removed.
-        let present: BTreeSet<WatchKey> = ctx.store.payments.iter().map(Watched::key).collect();
+        let present: HashSet<WatchKey> = ctx.store.payments.iter().map(Watched::key).collect();
         back.retain(|(_, watched)| {
             let known = ctx.store.known(&watched.watch.account).is_some();
             known && !present.contains(&watched.key())

@@ -1,6 +1,6 @@
 //! What changed between two inventories, in words: `+1 sword`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::domain::{Item, inert};
 
@@ -11,26 +11,22 @@ const NAME_MAX: usize = 32;
 
 /// The items added, removed and used. Empty where nothing changed.
 pub fn changes(before: &[Item], after: &[Item]) -> String {
-    let count = |items: &[Item]| {
-        let mut counts: BTreeMap<String, i64> = BTreeMap::new();
+    // By name and not by id: each copy of an item has an id of its own.
+    let mut counts: BTreeMap<String, i64> = BTreeMap::new();
+    for (items, one) in [(before, -1), (after, 1)] {
         for item in items {
-            // By name and not by id: each copy of an item has an id of its own.
-            *counts.entry(name(item)).or_default() += 1;
+            *counts.entry(name(item)).or_default() += one;
         }
-        counts
-    };
-    let (old, new) = (count(before), count(after));
+    }
     let mut parts: Vec<String> = Vec::new();
-    let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    for name in names {
-        let have = |counts: &BTreeMap<String, i64>| counts.get(name).copied().unwrap_or(0);
-        match have(&new) - have(&old) {
+    for (name, more) in counts {
+        match more {
             0 => {}
             more @ 1.. => parts.push(format!("+{more} {name}")),
             less => parts.push(format!("−{} {name}", -less)),
         }
     }
-    let known: BTreeMap<u64, &Item> = before.iter().map(|item| (item.id, item)).collect();
+    let known: HashMap<u64, &Item> = before.iter().map(|item| (item.id, item)).collect();
     for item in after {
         // A new item is counted above.
         let Some(was) = known.get(&item.id) else {
