@@ -99,10 +99,10 @@ fn jobs_of(delivery: &Delivery, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
 /// The state of one job, its reason first.
 pub fn state(job: &Job, account: &str, ctx: ViewContext<'_>) -> (String, Tone) {
     let why = without_account(&job.summary, account);
-    let (done, doing) = match job.kind {
-        JobKind::Ask => ("check", "checking"),
-        JobKind::Forward => ("forwarded", "forwarding"),
-        JobKind::Relay => ("relayed", "relaying"),
+    let (noun, done, doing) = match job.kind {
+        JobKind::Ask => ("check", "check", "checking"),
+        JobKind::Forward => ("forward", "forwarded", "forwarding"),
+        JobKind::Relay => ("relay", "relayed", "relaying"),
     };
     let took = match (job.kind, job.took) {
         (JobKind::Forward | JobKind::Relay, Some(took)) => format!(" {} ms", took.as_millis()),
@@ -121,10 +121,10 @@ pub fn state(job: &Job, account: &str, ctx: ViewContext<'_>) -> (String, Tone) {
             let left = at.since(ctx.now.wall);
             let next = match (left.is_zero(), ctx.still) {
                 (true, _) => format!("{doing} now"),
-                (false, true) => format!("{doing} again at {}", at.clock(&ctx.store.zone)),
+                (false, true) => format!("{noun} at {}", at.clock(&ctx.store.zone)),
                 (false, false) => {
                     ctx.ticks();
-                    format!("{doing} again in {} s", left.as_millis().div_ceil(1000))
+                    format!("{noun} in {} s", left.as_millis().div_ceil(1000))
                 }
             };
             if job.has_failed() {

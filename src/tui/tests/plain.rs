@@ -453,8 +453,7 @@ fn a_callback_gives_a_line_and_its_forward_when_it_fails_and_when_it_succeeds_af
     let mut plain = quiet(Detail::Changes);
     let verdict = "kanga: callback 3, payment changed for ORDER-1: accepted, not verified: Kanga does not sign, so \
                    tilldeck asks Kanga, answered 200";
-    let failing =
-        "kanga: callback 3 to http://127.0.0.1:3000/kanga: HTTP 503, forwarding again at 02:55:56";
+    let failing = "kanga: callback 3 to http://127.0.0.1:3000/kanga: HTTP 503, forward at 02:55:56";
     for (job, expected) in [
         (due(1), vec![verdict, failing]),
         (due(2), vec![]),

@@ -1136,7 +1136,7 @@ fn an_open_callback_counts_down_where_its_row_is_not_seen() {
     update(&mut model, second(3), Msg::Delivery(waits.into()));
     press(&mut model, "<home>i", second(4));
     (model.focus, model.is_zoomed) = (Pane::Explorer, true);
-    assert!(screen(&model, second(4), 120, 40).contains("forwarding again in 86 s"));
+    assert!(screen(&model, second(4), 120, 40).contains("forward in 86 s"));
     assert_eq!(
         next_wake(&model, second(4)),
         Some(Duration::from_secs(1)),
