@@ -411,13 +411,13 @@ impl Store {
         if is_about_hook(&notice.about) {
             self.add_failed_hook(notice.clone(), began);
         }
-        let lowest = (0..self.notices.len()).min_by_key(|at| self.notices[*at].level);
-        if let Some(at) = lowest.filter(|_| self.notices.len() == NOTICES_MAX) {
-            let oldest = self.notices.remove(at);
-            self.raised.remove(&oldest.about);
-        }
         self.raised.insert(notice.about.clone(), began);
         self.notices.push(notice);
+        if self.notices.len() > NOTICES_MAX {
+            let lowest = (0..self.notices.len()).min_by_key(|at| self.notices[*at].level);
+            let oldest = self.notices.remove(lowest.unwrap_or(0));
+            self.raised.remove(&oldest.about);
+        }
     }
 
     pub fn add_failed_hook(&mut self, notice: Notice, began: WallTime) {

@@ -321,6 +321,25 @@ fn no_number_of_paid_notices_pushes_out_a_warning() {
     assert_eq!(notices[1].about, "payment shop A-6", "the oldest went");
     assert_eq!(alerts::count(&model.store), 1);
     assert_eq!(model.store.raised("payment shop A-5"), None);
+    // With warnings alone, the next one is not worth any of them.
+    for number in 0..20 {
+        let about = format!("warning {number}");
+        let (level, text) = (msg::Level::Warning, about.clone());
+        let notice = msg::Notice { level, about, text };
+        model.store.notice(notice, second(0));
+    }
+    let (level, text) = (msg::Level::Info, "paid".to_owned());
+    let about = "payment shop A-99".to_owned();
+    model
+        .store
+        .notice(msg::Notice { level, about, text }, second(0));
+    let notices = &model.store.notices;
+    assert_eq!(notices.len(), 20);
+    assert!(
+        notices
+            .iter()
+            .all(|notice| notice.level == msg::Level::Warning)
+    );
 }
 
 #[test]
