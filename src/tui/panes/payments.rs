@@ -172,7 +172,8 @@ impl Component for State {
     }
 
     fn why_not(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str> {
-        let is_checked = action == Action::Check && !ctx.store.payments.is_empty();
+        let selected = self.selected(ctx.store)?;
+        let is_checked = action == Action::Check && selected.asking.is_some();
         is_checked.then_some(IS_CHECKED)
     }
 
@@ -218,9 +219,17 @@ impl Component for State {
                 // Through the poll queue, a few at a time: the operator's next request must not wait behind them.
                 many => {
                     let keys: HashSet<&WatchKey> = many.iter().collect();
-                    let all = ctx.store.payments.iter_mut();
-                    for watched in all.filter(|watched| keys.contains(&watched.key())) {
-                        watched.poll_now();
+                    for at in 0..ctx.store.payments.len() {
+                        let watched = &ctx.store.payments[at];
+                        if !keys.contains(&watched.key()) {
+                            continue;
+                        }
+                        // One in the background that waits makes way.
+                        let waiting = watched.asking.filter(|_| ctx.store.can_check(watched));
+                        if let Some(request) = waiting {
+                            ctx.store.cancel(request, ctx.out);
+                        }
+                        ctx.store.payments[at].poll_now();
                     }
                 }
             },
