@@ -99,6 +99,10 @@ impl State {
         let account = waiting.account.clone();
         if ctx.store.in_flight_for(request).is_some() {
             ctx.console.push(Command::Cancel(request));
+            // Repeated presses cancel the operator's own requests, and then end no pause.
+            let mut later = ctx.store.waiting.keys().filter(|id| **id > request);
+            let own = later.find(|id| ctx.store.in_flight_for(**id).is_some());
+            self.waiting_at = own.copied();
         } else if !lift_hold(Some(&account), ctx) {
             let text = format!(
                 "{account}: this request was not started in the console and cannot be cancelled here; other requests need it"
