@@ -153,7 +153,10 @@ impl Component for State {
                 self.delivery = newer.clone();
             }
             Event::Message(Msg::Received(request, result), _) if self.asked == *request => {
-                self.bytes = Some(result.clone());
+                // What is on screen is worth more than the error of a repeated load.
+                if result.is_ok() || !matches!(self.bytes, Some(Ok(_))) {
+                    self.bytes = Some(result.clone());
+                }
             }
             // Its countdowns change.
             Event::Message(Msg::Woke, _) => {}

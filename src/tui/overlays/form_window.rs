@@ -223,16 +223,18 @@ where
         }
     }
 
-    fn fit(&mut self, _ctx: &mut UpdateContext<'_>) {
+    fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
+        // The requests of an account that was removed are cancelled.
+        let is_gone = |request| ctx.store.in_flight_for(request).is_none();
+        if self.can_cancel() && self.request().is_some_and(is_gone) {
+            self.stage = Stage::Filling;
+        }
         self.refit();
     }
 
     /// The first Esc cancels the form's request.
     fn close(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
-        let request = self.request().filter(|request| {
-            // The requests of an account that was removed are cancelled already.
-            self.can_cancel() && ctx.store.in_flight_for(*request).is_some()
-        });
+        let request = self.request().filter(|_| self.can_cancel());
         ctx.console.extend(request.map(Command::Cancel));
         request.is_none()
     }

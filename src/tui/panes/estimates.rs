@@ -294,6 +294,8 @@ impl Component for State {
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
         match event {
             Event::Message(Msg::Ready(_), _) if self.question.is_none() => self.ask_first(ctx),
+            // The one in flight was cancelled when the profile was opened anew.
+            Event::Message(Msg::Ready(_), _) if self.quotes.is_empty() => self.refresh(true, ctx),
             Event::Message(Msg::Answered(_, Answer::Estimate(result)), _) => {
                 self.apply(result.clone());
             }
