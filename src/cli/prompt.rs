@@ -73,8 +73,9 @@ async fn hidden(question: &str) -> Result<Secret, Problem> {
     let _echo = Echo::off(question)?;
     STOPS.get_or_init(|| {
         // Before the question: it may be stopped as soon as it is seen.
-        let stops = signal(SignalKind::from_raw(Signal::TSTP.as_raw()));
-        tokio::spawn(hide_after_stops(stops.ok()))
+        let signals = [Signal::TSTP, Signal::CONT];
+        let signals = signals.map(|kind| signal(SignalKind::from_raw(kind.as_raw())).ok());
+        tokio::spawn(hide_after_stops(signals))
     });
     put(question);
     match tokio::task::spawn_blocking(unseen_line).await {
@@ -153,18 +154,26 @@ fn with_hidden(act: impl FnOnce(&mut Option<Hidden>)) {
     act(&mut HIDDEN.lock().unwrap_or_else(PoisonError::into_inner));
 }
 
-/// At Ctrl-Z, gives the shell the terminal as it was; a shell sets its own modes, so echo is turned off again after `fg`.
-async fn hide_after_stops(stops: Option<unix::Signal>) {
-    let Some(mut stops) = stops else { return };
-    while stops.recv().await.is_some() {
-        with_hidden(|hidden| hidden.iter().for_each(Hidden::restore));
-        let _ = terminal::stop();
-        with_hidden(|hidden| {
-            if let Some(hidden) = hidden {
-                let _ = hidden.hide();
-                put(&format!("\n{}", hidden.question));
+/// At Ctrl-Z, gives the shell the terminal as it was. A shell sets its own modes, so echo is turned off again once this
+/// process continues, whatever has stopped it.
+async fn hide_after_stops(stops: [Option<unix::Signal>; 2]) {
+    let [Some(mut stops), Some(mut continues)] = stops else {
+        return;
+    };
+    loop {
+        tokio::select! {
+            Some(()) = stops.recv() => {
+                with_hidden(|hidden| hidden.iter().for_each(Hidden::restore));
+                let _ = terminal::stop();
             }
-        });
+            Some(()) = continues.recv() => with_hidden(|hidden| {
+                if let Some(hidden) = hidden {
+                    let _ = hidden.hide();
+                    put(&format!("\n{}", hidden.question));
+                }
+            }),
+            else => return,
+        }
     }
 }
 
