@@ -1,6 +1,7 @@
 //! The console without a screen, `tilldeck --plain`: prints its lines to stdout.
 
 use std::collections::VecDeque;
+use std::io::IsTerminal as _;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -38,7 +39,12 @@ impl From<Lines> for tui::Detail {
 
 /// The lines for a terminal that cannot show the console, and says so.
 pub fn chosen_by_terminal(out: &Out) -> Option<Lines> {
-    let why = terminal::incapable(std::env::var_os("TERM").as_deref())?;
+    let term = std::env::var_os("TERM");
+    let why = terminal::incapable(term.as_deref())?;
+    // Without any terminal, only `dumb` asks for lines: they go on until someone ends them.
+    if !std::io::stdout().is_terminal() && term.is_none_or(|term| term != "dumb") {
+        return None;
+    }
     if !out.is_json() {
         out.say(&format!(
             "{why}: tilldeck prints plain lines in place of the screen; Ctrl-C stops it"
