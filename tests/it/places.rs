@@ -81,7 +81,7 @@ fn a_tilde_is_the_home_folder_in_every_option_and_variable() {
 
 #[test]
 fn a_user_without_a_home_folder_is_told_how_to_name_one() {
-    let mut command = Place::new().command(&["budget"]);
+    let mut command = Place::new().command(&["ledger", "status"]);
     command.env_clear().env("HOME", "");
     let ran = Ran::of(command);
     // A user with an entry of their own has a home folder all the same.

@@ -122,6 +122,7 @@ impl RateSlots for Sqlite {
         let period = millis(period);
         self.queue().write_released();
         let counted = self.queue().run(move |store| {
+            store.must_know_file()?;
             let now = store.clock.shared(store.clock.now());
             let asked = Limit {
                 scope: &scope,

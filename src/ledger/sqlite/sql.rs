@@ -17,7 +17,7 @@ use crate::ledger::sql::queue::SlotCall;
 use crate::ledger::sql::{
     self, Access, Area, Column, Param, Row, Sql, SqlError, SqlResult, Statements,
 };
-use crate::ledger::status::{Retention, Status};
+use crate::ledger::status::Retention;
 
 impl rusqlite::ToSql for Param<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -128,9 +128,8 @@ const BETWEEN_STEPS: Duration = Duration::from_millis(10);
 impl sql::Store for Store {
     fn run(&mut self, access: Access, job: Statements<'_>) -> Result<(), LedgerError> {
         let must_be_saved = access == Access::WriteDurably;
-        // Rows in memory say nothing about those in a file that is there.
-        if access == Access::Read && self.hides_file() {
-            return Err(LedgerError::Unopened(no_file(self)));
+        if access == Access::Read {
+            self.must_know_file()?;
         }
         if must_be_saved {
             require_file(self)?;
@@ -202,12 +201,5 @@ fn require_file(store: &Store) -> Result<(), LedgerError> {
     if store.has_file() {
         return Ok(());
     }
-    Err(LedgerError::NotSaved(no_file(store)))
-}
-
-fn no_file(store: &Store) -> String {
-    match store.status() {
-        Status::Degraded { why } => why,
-        _ => "it has no file".into(),
-    }
+    Err(LedgerError::NotSaved(store.no_file()))
 }

@@ -168,9 +168,20 @@ impl Store {
         self.file.is_some() || self.mode == Mode::Memory
     }
 
-    /// Whether the ledger is in memory although there is a file.
-    pub(super) fn hides_file(&self) -> bool {
-        !self.has_file() && files::is_there(&self.folder)
+    /// An error if the ledger is in memory although there is a file: its rows say nothing about those in the file.
+    pub(super) fn must_know_file(&self) -> Result<(), LedgerError> {
+        if !self.has_file() && files::is_there(&self.folder) {
+            return Err(LedgerError::Unopened(self.no_file()));
+        }
+        Ok(())
+    }
+
+    /// Why there is no file.
+    pub(super) fn no_file(&self) -> String {
+        match self.status() {
+            Status::Degraded { why } => why,
+            _ => "it has no file".into(),
+        }
     }
 
     pub(super) fn status(&self) -> Status {

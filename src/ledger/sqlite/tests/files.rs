@@ -506,6 +506,8 @@ async fn what_is_in_a_file_that_cannot_be_opened_is_unknown_and_not_nothing() {
     let unopened = |error| matches!(error, LedgerError::Unopened(_));
     assert!(unopened(shared.watches("live").await.unwrap_err()));
     assert!(unopened(shared.unwatched("live").await.unwrap_err()));
+    let budget = ledger.budget("x".into(), 600, MINUTE).await;
+    assert!(unopened(budget.unwrap_err()));
 
     // Where there never was a file, there is nothing.
     let nowhere = folder.path().join("a-file");
