@@ -1,5 +1,5 @@
-//! Signals that end a command: Ctrl-C, Ctrl-\, SIGTERM, and SIGHUP when the terminal closes. To a service whose terminal is still
-//! there, or that has none, SIGHUP means to read its configuration again.
+//! Signals that end a command: Ctrl-C, Ctrl-\, SIGTERM, and SIGHUP when the terminal closes. To a service whose terminal
+//! is still there, or that has none, SIGHUP means to read its configuration again.
 
 use std::fs::File;
 use std::future::{pending, poll_fn};

@@ -151,7 +151,7 @@ struct Compared {
 impl Checker<'_> {
     async fn each(&self) -> CommandResult {
         // One deadline for all ids: `--timeout` limits the whole command. Ids without time left are checked once, for up
-        // to 2 s.
+        // to 2 s, unless the check has stopped.
         let deadline = self.cx.now().mono + self.args.timeout;
         let mut exit = Exit::Done;
         let mut printer = Printer::new(self, Vec::new())?;

@@ -279,8 +279,8 @@ impl Totals {
         totals
     }
 
-    /// `12 open (2 not checked yet) · 3 paid: 3249 EMT, 0.5 BTC`: the longest wording that fits; the counts always. Paid sums without room
-    /// are counted: `3 paid: 3249 EMT, 2 more currencies`.
+    /// `12 open (2 not checked yet) · 3 paid: 3249 EMT, 0.5 BTC`: the longest wording that fits; the counts always. Paid
+    /// sums without room are counted: `3 paid: 3249 EMT, 2 more currencies`.
     pub fn words(&self, room: u16) -> String {
         let room = usize::from(room);
         let sums = |paid: bool| -> Vec<String> {
