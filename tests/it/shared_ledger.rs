@@ -265,13 +265,14 @@ fn the_rate_limits_and_credentials_of_a_shared_ledger_that_is_away_are_not_shown
         "budget = { requests = 10, period = \"1m\" }\n[callbacks]",
     );
     std::fs::write(place.config_path(), limited).unwrap();
-    for command in [&["budget"][..], &["account", "list"]] {
+    for (command, shown) in [(&["budget"][..], ""), (&["account", "list"], "unknown\n")] {
         let ran = place.run(command);
         assert_eq!(ran.code, 2, "{ran:?}");
         assert!(
-            ran.err.contains("error: tilldeck cannot read the ") && ran.out.is_empty(),
+            ran.err.contains("error: tilldeck cannot read the ") && ran.out.ends_with(shown),
             "{ran:?}"
         );
+        assert_eq!(ran.out.is_empty(), shown.is_empty(), "{ran:?}");
     }
 }
 

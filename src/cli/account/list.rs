@@ -30,13 +30,19 @@ impl DeckCommand for ListAccounts {
             Some(name) => vec![cx.deck.pick(Some(name), None)?],
             None => cx.deck.accounts().collect(),
         };
-        let remembered = cx.deck.remembered_credentials().await?;
+        // The accounts are those of the config file, also where nothing is known about their credentials.
+        let remembered = cx.deck.remembered_credentials().await;
         let now = cx.now().wall;
         let mut listing = Listing::new(out, HEADS, FIELDS.split(','));
         for account in &accounts {
-            let found = remembered.iter().find(|(id, _)| *id == account.id);
-            let CredentialStatus { state, at, .. } =
-                found.map_or_else(CredentialStatus::default, |(_, status)| status.clone());
+            let status = remembered.as_ref().ok().map(|all| {
+                let found = all.iter().find(|(id, _)| *id == account.id);
+                found.map_or_else(CredentialStatus::default, |(_, status)| status.clone())
+            });
+            let (state, at) = status.map_or((None, None), |it| (Some(it.state), it.at));
+            let (shown, tone) = state.as_ref().map_or(("unknown", Tone::Warn), |state| {
+                (state.shown(), state.tone())
+            });
             let when = at.map_or(String::new(), |at| match now.since(at) {
                 age if age < Duration::from_secs(1) => " just now".into(),
                 age => format!(" {} ago", time::coarse(age)),
@@ -47,7 +53,7 @@ impl DeckCommand for ListAccounts {
                 "environment": account.environment.as_str(),
                 "host": account.host,
                 "secret_source": account.secret_source,
-                "status": state.as_str(),
+                "status": state.as_ref().map(|state| state.as_str()),
                 "verified_at": at.map(WallTime::rfc3339),
             });
             let cells = [
@@ -59,7 +65,7 @@ impl DeckCommand for ListAccounts {
                 ),
                 plain(account.host.as_str()),
                 toned(account.secret_source.as_str(), Tone::Dim),
-                toned(format!("{}{when}", state.shown()), state.tone()),
+                toned(format!("{shown}{when}"), tone),
             ];
             listing.row(&object, cells)?;
         }
@@ -70,6 +76,7 @@ impl DeckCommand for ListAccounts {
             ));
         }
         listing.flush()?;
+        remembered?;
         Ok(Exit::Done)
     }
 }
