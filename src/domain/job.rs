@@ -47,7 +47,7 @@ pub struct Job {
     pub is_replay: bool,
     /// How often it was tried, since it was created or the operator retried it.
     pub tries: u32,
-    /// To how many of these attempts the provider has answered "not found".
+    /// To how many of these attempts the provider has answered "not found": [`JobResult::not_found`].
     pub not_found: u32,
     /// Its state.
     pub state: JobState,
@@ -196,6 +196,20 @@ pub struct JobResult {
     pub outcome: AttemptOutcome,
 }
 
+impl JobResult {
+    /// The number of "not found" answers to save, after this many. A check that ended for another reason than that the
+    /// provider does not know the payment of an unproved callback has none, so that [`Job::is_dropped`] is the fact.
+    #[must_use]
+    pub fn not_found(&self, before: u32, known: bool) -> u32 {
+        let is_unknown = self.outcome.next == Disposition::Unknown;
+        if self.state == JobState::GivenUp && (known || !is_unknown) {
+            0
+        } else {
+            before + u32::from(is_unknown)
+        }
+    }
+}
+
 /// What the retry schedule depends on, beside the job.
 #[derive(Debug, Clone, Copy)]
 pub struct Circumstances {
@@ -222,7 +236,7 @@ impl Job {
     }
 
     /// Whether it is a check that ended because the provider does not know the payment of an unproved callback. Anyone
-    /// can send such a callback, so this needs no attention. For a known payment it takes more such answers.
+    /// can send such a callback, so this needs no attention.
     #[must_use]
     pub fn is_dropped(&self) -> bool {
         self.kind == JobKind::Ask
@@ -434,29 +448,62 @@ mod tests {
             (relay, (0, 0), again(Some(1)), of(true, 99), dead),
             (relay, (0, 0), Disposition::GivenBack, of(true, 99), dead),
         ] {
-            let mut job = Job {
-                id: JobId(1),
-                kind,
-                target: String::new(),
-                is_replay: false,
-                tries,
-                not_found,
-                state: due(0),
-                tried_at: None,
-                summary: String::new(),
-                status: None,
-                took: None,
-            };
             assert_eq!(
-                job.state_after(next, of),
+                job(kind, tries, not_found).state_after(next, of),
                 state,
                 "{kind:?} {tries} {not_found} {next:?}"
             );
-            let answers = not_found + u32::from(next == Disposition::Unknown);
-            (job.tries, job.not_found, job.state) = (tries + 1, answers, state);
-            let is_dropped = answers == UNKNOWN_NOT_FOUND_MAX && !of.known && state == dead;
-            assert_eq!(job.is_dropped(), is_dropped, "{kind:?} {tries} {next:?}");
-            assert_eq!(job.is_dead_letter(), state == dead && !is_dropped);
+        }
+    }
+
+    #[test]
+    fn a_check_is_dropped_only_where_it_ended_because_an_unknown_payment_is_not_found() {
+        let again = Disposition::Again { after: None };
+        let (hopeless, unknown) = (Disposition::Hopeless, Disposition::Unknown);
+        for ((tries, not_found), next, known, is_dropped) in [
+            ((1, 1), unknown, false, true),
+            ((3, 1), unknown, false, true),
+            ((1, 2), hopeless, true, false),
+            ((1, 1), hopeless, false, false),
+            ((28, 2), again, true, false),
+            ((28, 1), unknown, true, false),
+            ((4, 4), unknown, true, false),
+            // The retries ended before the second answer.
+            ((28, 0), unknown, false, false),
+        ] {
+            let of = Circumstances {
+                now: WallTime(0),
+                received_at: WallTime(0),
+                known,
+                tries_max: if tries == 28 { 29 } else { 99 },
+            };
+            let mut job = job(JobKind::Ask, tries, not_found);
+            let result = JobResult {
+                state: job.state_after(next, of),
+                at: WallTime(0),
+                outcome: AttemptOutcome::without_answer("", next),
+            };
+            job.not_found = result.not_found(not_found, known);
+            job.state = result.state;
+            let ended = (job.is_dropped(), job.is_dead_letter());
+            let wanted = (is_dropped, !is_dropped);
+            assert_eq!(ended, wanted, "{tries} {not_found} {next:?} {known}");
+        }
+    }
+
+    fn job(kind: JobKind, tries: u32, not_found: u32) -> Job {
+        Job {
+            id: JobId(1),
+            kind,
+            target: String::new(),
+            is_replay: false,
+            tries,
+            not_found,
+            state: JobState::Due { at: WallTime(0) },
+            tried_at: None,
+            summary: String::new(),
+            status: None,
+            took: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The jobs of callbacks: leased by one process, in order, retried.
 
+use super::unknown::{unknown, unproved};
 use super::*;
 use crate::ledger::OpenJobs;
 
@@ -323,7 +324,7 @@ pub async fn only_long_due_jobs_of_the_given_account_keys_are_abandoned(bench: B
 
 pub async fn only_answers_that_say_not_found_are_counted_until_the_job_runs_again(bench: Bench) {
     let ledger = bench.process(&at_start());
-    let delivery = ledger.deliver(hint(1, START)).await.unwrap().id;
+    let delivery = ledger.deliver(unproved("MADE-UP", 1)).await.unwrap().id;
     let again = Disposition::Again { after: None };
     for (at, (next, count)) in (0..).zip([
         (again, 0),
@@ -332,7 +333,7 @@ pub async fn only_answers_that_say_not_found_are_counted_until_the_job_runs_agai
         (Disposition::Unknown, 2),
     ]) {
         let held = after(60 + at);
-        let taken = ledger.take_jobs(queue(&[JobKind::Ask]), lease(START, held, 1));
+        let taken = ledger.take_jobs(unknown(), lease(START, held, 1));
         let [(_, id)] = taken.await.unwrap()[..] else {
             panic!("it is due");
         };

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::job::{Disposition, JobResult, Lease, NewJob};
+use crate::domain::job::{JobResult, Lease, NewJob};
 use crate::domain::{Delivery, DeliveryId, JobId, JobKind, JobState, WallTime};
 
 use super::super::selection::Selection;
@@ -350,7 +350,7 @@ fn take(sql: &dyn Sql, queue: &JobFilter, lease: Lease) -> SqlResult<Vec<(Delive
 fn end_abandoned(sql: &dyn Sql, prefix: &str, before: WallTime) -> SqlResult<()> {
     let change = sql.change(Area::Deliveries)?;
     let ended: Vec<i64> = change.rows(
-        "UPDATE jobs SET due_at = NULL
+        "UPDATE jobs SET due_at = NULL, not_found = 0
          WHERE due_at IS NOT NULL AND max(due_at, leased_until) < $1 AND substr(account_key, 1, length($2)) = $2
          RETURNING delivery",
         params![before, prefix],
@@ -368,13 +368,13 @@ fn save_attempt(
     result: &JobResult,
 ) -> SqlResult<Option<Delivery>> {
     let change = sql.change(Area::Deliveries)?;
-    let known: Option<(i64, Option<i64>, i64, bool, bool)> = change.first(
+    let known: Option<(i64, Option<i64>, i64, bool, bool, u32)> = change.first(
         "SELECT delivery, dedup_key, coalesce(length(reply), 0), due_at IS NOT NULL AND lease = $1,
-             kind = $2 AND known = 0
+             kind = $2 AND known = 0, not_found
          FROM jobs WHERE id = $3",
         params![rows::name_of(held_until), &JobKind::Ask, id.0],
     )?;
-    let Some((delivery, dedup_key, had, held, unknown)) = known else {
+    let Some((delivery, dedup_key, had, held, unknown, not_found)) = known else {
         return Ok(None);
     };
     // The lease has expired and another process has the job, or has finished it.
@@ -388,7 +388,7 @@ fn save_attempt(
     };
     change.execute(
         "UPDATE jobs SET tries = tries + 1, due_at = $1, leased_until = $2, done = $3, tried_at = $4, summary = $5,
-             status = $6, took = $7, reply = coalesce($8, reply), not_found = not_found + $9
+             status = $6, took = $7, reply = coalesce($8, reply), not_found = $9
          WHERE id = $10",
         params![
             due_at,
@@ -399,7 +399,7 @@ fn save_attempt(
             outcome.status,
             outcome.took,
             outcome.reply.as_ref(),
-            i64::from(outcome.next == Disposition::Unknown),
+            result.not_found(not_found, !unknown),
             id.0,
         ],
     )?;
