@@ -15,9 +15,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Deck;
-use crate::domain::{
-    Delivery, Exchange, Job, JobKind, JobState, Listening, Now, Outcome, Problem, Verdict,
-};
+use crate::domain::job::AttemptEnd;
+use crate::domain::{Delivery, Exchange, Job, JobKind, Listening, Now, Outcome, Problem, Verdict};
 use crate::http_server::{self, Hosts, Limits, Request, Response, Server, StatusCode};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -28,9 +27,6 @@ const READ_MAX: Duration = Duration::from_secs(5);
 /// The bounds of the histogram of attempts, in seconds.
 #[expect(clippy::disallowed_types, reason = "a duration, as Prometheus has it")]
 const SECONDS: [f64; 8] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0];
-
-/// How an attempt of a job ends.
-const RESULTS: [&str; 4] = ["done", "retry", "failed", "dropped"];
 
 type Labels<const N: usize> = [(&'static str, String); N];
 
@@ -119,13 +115,8 @@ impl Metrics {
 
     /// Counts an attempt of a job that has ended.
     pub fn attempted(&self, delivery: &Delivery, job: &Job) {
-        let result = match job.state {
-            JobState::Done => "done",
-            JobState::Due { .. } => "retry",
-            JobState::GivenUp if job.is_dropped() => "dropped",
-            JobState::GivenUp => "failed",
-        };
-        self.attempts(&delivery.account, job.kind, result).inc();
+        self.attempts(&delivery.account, job.kind, job.result())
+            .inc();
         if let Some(took) = job.took {
             let kind = [("kind", job.kind.word().to_owned())];
             let durations = self.durations.get_or_create(&kind);
@@ -133,11 +124,11 @@ impl Metrics {
         }
     }
 
-    fn attempts(&self, account: &str, kind: JobKind, result: &str) -> Counter {
+    fn attempts(&self, account: &str, kind: JobKind, result: AttemptEnd) -> Counter {
         let labels = [
             ("account", account.to_owned()),
             ("kind", kind.word().to_owned()),
-            ("result", result.to_owned()),
+            ("result", result.as_str().to_owned()),
         ];
         self.attempts.get_or_create_owned(&labels)
     }
@@ -149,7 +140,7 @@ impl Metrics {
             self.callbacks(account, verdict);
         }
         for kind in JobKind::ALL {
-            for result in RESULTS {
+            for result in AttemptEnd::ALL {
                 self.attempts(account, kind, result);
             }
         }

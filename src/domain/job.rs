@@ -99,6 +99,20 @@ pub enum JobState {
     GivenUp,
 }
 
+words! {
+    /// How an attempt of a job ends. The words are those of metrics and the support log.
+    pub enum AttemptEnd {
+        /// The job is done.
+        Done = "done",
+        /// It is retried.
+        Retry = "retry",
+        /// It failed for good: [`Job::is_dead_letter`].
+        Failed = "failed",
+        /// As in [`Job::is_dropped`].
+        Dropped = "dropped",
+    }
+}
+
 /// A job before it is saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewJob {
@@ -250,15 +264,26 @@ impl Job {
         self.state == JobState::GivenUp && !self.is_dropped()
     }
 
+    /// How its last attempt ended.
+    #[must_use]
+    pub fn result(&self) -> AttemptEnd {
+        match self.state {
+            JobState::Done => AttemptEnd::Done,
+            JobState::Due { .. } => AttemptEnd::Retry,
+            JobState::GivenUp if self.is_dropped() => AttemptEnd::Dropped,
+            JobState::GivenUp => AttemptEnd::Failed,
+        }
+    }
+
     /// The jobs, those that failed first.
     #[must_use]
     pub fn failed_first(jobs: &[Self]) -> Vec<&Self> {
         let mut jobs: Vec<&Self> = jobs.iter().collect();
         jobs.sort_by_key(|job| match job.state {
-            JobState::GivenUp => 0,
+            JobState::GivenUp if job.is_dead_letter() => 0,
             JobState::Due { .. } if job.has_failed() => 1,
             JobState::Due { .. } => 2,
-            JobState::Done => 3,
+            JobState::Done | JobState::GivenUp => 3,
         });
         jobs
     }
@@ -299,7 +324,7 @@ pub const DAY: Duration = Duration::from_hours(24);
 /// with an invented id.
 const NOT_FOUND_MAX: u32 = 5;
 /// The same for a payment that this ledger does not know either.
-const UNKNOWN_NOT_FOUND_MAX: u32 = 2;
+pub const UNKNOWN_NOT_FOUND_MAX: u32 = 2;
 /// The wait between those two attempts.
 const UNKNOWN_AGAIN: Duration = Duration::from_secs(30);
 
@@ -485,9 +510,12 @@ mod tests {
             };
             job.not_found = result.not_found(not_found, known);
             job.state = result.state;
-            let ended = (job.is_dropped(), job.is_dead_letter());
-            let wanted = (is_dropped, !is_dropped);
-            assert_eq!(ended, wanted, "{tries} {not_found} {next:?} {known}");
+            let end = if is_dropped {
+                AttemptEnd::Dropped
+            } else {
+                AttemptEnd::Failed
+            };
+            assert_eq!(job.result(), end, "{tries} {not_found} {next:?} {known}");
         }
     }
 

@@ -75,9 +75,9 @@ fn jobs_of(delivery: &Delivery, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
         let row = |job: &Job| {
             let (words, tone) = state(job, &delivery.account, ctx);
             match job.state {
-                JobState::GivenUp => (format!("✘ {words}"), tone),
+                JobState::GivenUp if job.is_dead_letter() => (format!("✘ {words}"), tone),
                 JobState::Due { .. } if job.has_failed() => (format!("! {words}"), tone),
-                JobState::Due { .. } | JobState::Done => (words, tone),
+                JobState::Due { .. } | JobState::Done | JobState::GivenUp => (words, tone),
             }
         };
         let jobs = Job::failed_first(&delivery.jobs);
@@ -115,7 +115,12 @@ pub fn state(job: &Job, account: &str, ctx: ViewContext<'_>) -> (String, Tone) {
                 0 | 1 => String::new(),
                 tries => format!(" after {tries} attempts"),
             };
-            (format!("{why} · gave up {doing}{tries}"), Tone::Bad)
+            let tone = if job.is_dropped() {
+                Tone::Dim
+            } else {
+                Tone::Bad
+            };
+            (format!("{why} · gave up {doing}{tries}"), tone)
         }
         JobState::Due { at } => {
             let left = at.since(ctx.now.wall);

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{Shared, log_lines};
-use crate::domain::{Delivery, DeliveryId, JobState};
+use crate::domain::{Delivery, DeliveryId, Job, JobState};
 use crate::ledger::{DeliveryQuery, LedgerError};
 use crate::net::Event;
 
@@ -115,17 +115,17 @@ struct Follower<'a> {
 pub(super) struct Watched {
     /// With open jobs: another process may run them.
     open: BTreeMap<DeliveryId, Delivery>,
-    /// The same for deliveries whose jobs all ended, not all of them done.
+    /// The same for deliveries whose jobs all ended, with a dead letter.
     failed: BTreeMap<DeliveryId, Delivery>,
 }
 
 impl Watched {
     pub(super) fn note(&mut self, delivery: &Delivery) {
-        let any = |is: fn(&JobState) -> bool| delivery.jobs.iter().any(|job| is(&job.state));
+        let any = |is: fn(&Job) -> bool| delivery.jobs.iter().any(is);
         self.forget(delivery.id);
-        let watched = if any(|state| matches!(state, JobState::Due { .. })) {
+        let watched = if any(|job| matches!(job.state, JobState::Due { .. })) {
             &mut self.open
-        } else if any(|state| *state == JobState::GivenUp) {
+        } else if any(Job::is_dead_letter) {
             &mut self.failed
         } else {
             return;

@@ -2,7 +2,8 @@
 
 use tracing::{info, warn};
 
-use crate::domain::{Delivery, Job, JobId, JobKind, JobState, Verdict};
+use crate::domain::job::AttemptEnd;
+use crate::domain::{Delivery, Job, JobId, JobKind, Verdict};
 use crate::net::without_query;
 
 pub(super) fn received(delivery: &Delivery) {
@@ -31,14 +32,13 @@ pub(super) fn tried(delivery: &Delivery, id: JobId) {
     // A check has no target.
     let to = Some(without_query(&job.target)).filter(|to| !to.is_empty());
     let ms = job.took.map(|took| took.as_millis());
-    let result = match job.state {
-        JobState::Done => "done",
-        JobState::Due { .. } => "retry",
-        JobState::GivenUp => "failed",
-    };
-    if job.state == JobState::Done {
-        info!(account, to, result, status, ms, tries, "{what}");
-    } else {
-        warn!(account, to, result, status, ms, tries, "{what}");
+    let result = job.result().as_str();
+    match job.result() {
+        AttemptEnd::Done | AttemptEnd::Dropped => {
+            info!(account, to, result, status, ms, tries, "{what}");
+        }
+        AttemptEnd::Retry | AttemptEnd::Failed => {
+            warn!(account, to, result, status, ms, tries, "{what}");
+        }
     }
 }

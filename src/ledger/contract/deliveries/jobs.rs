@@ -74,6 +74,33 @@ pub async fn callbacks_with_failed_jobs_are_found_behind_any_number_of_others(be
     assert_eq!(failed("sandbox 1", 9).await, [ids[3]]);
 }
 
+pub async fn dropped_checks_hide_no_job_that_failed_for_good(bench: Bench) {
+    let ledger = bench.process(&at_start());
+    let finish = async |queue, result| {
+        let taken = ledger.take_jobs(queue, lease(START, after(30), 1)).await;
+        let [(_, id)] = taken.unwrap()[..] else {
+            panic!("one is due");
+        };
+        let ended = ledger.finish_attempt(id, after(30), result).await;
+        ended.unwrap()
+    };
+    ledger.deliver(hint(1, START)).await.unwrap();
+    let failed = finish(queue(&JobKind::ALL), tried(JobState::GivenUp)).await;
+    for number in 2..5 {
+        let made_up = unproved(&format!("MADE-UP-{number}"), number);
+        ledger.deliver(made_up).await.unwrap();
+        for state in [JobState::Due { at: START }, JobState::GivenUp] {
+            let mut result = tried(state);
+            result.outcome.next = Disposition::Unknown;
+            finish(unknown(), result).await;
+        }
+    }
+    let dropped = saved(&ledger).await;
+    assert!(dropped[..3].iter().all(|it| it.jobs[0].is_dropped()));
+    let found = ledger.failed_deliveries("live".into(), 1).await;
+    assert_eq!(found.unwrap(), [failed]);
+}
+
 pub async fn a_process_takes_forwards_to_its_own_targets_and_after_a_day_those_of_others(
     bench: Bench,
 ) {

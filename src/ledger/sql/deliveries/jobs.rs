@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::job::{JobResult, Lease, NewJob};
+use crate::domain::job::{JobResult, Lease, NewJob, UNKNOWN_NOT_FOUND_MAX};
 use crate::domain::{Delivery, DeliveryId, JobId, JobKind, JobState, WallTime};
 
 use super::super::selection::Selection;
@@ -151,7 +151,8 @@ impl Ledger {
         .await
     }
 
-    /// The callbacks of this owner with a job that failed for good, at most `limit`, newest first.
+    /// The callbacks of this owner with a [dead letter](crate::domain::Job::is_dead_letter), at most `limit`, newest
+    /// first.
     pub async fn failed_deliveries(
         &self,
         account_key: Arc<str>,
@@ -159,11 +160,12 @@ impl Ledger {
     ) -> Result<Vec<Delivery>, LedgerError> {
         self.read(move |sql| {
             let mut failed = Selection::of("deliveries");
-            let [owner, limit] = [failed.place(&*account_key), failed.place(limit)];
-            // An index has these jobs alone.
+            let owner = failed.place(&*account_key);
+            let [dropped, limit] = [failed.place(UNKNOWN_NOT_FOUND_MAX), failed.place(limit)];
+            // An index has these jobs alone, and the dropped checks. Anyone can cause those, so they must not fill the limit.
             failed.require_that(&format!(
                 "id IN (SELECT DISTINCT delivery FROM jobs
-                     WHERE account_key = {owner} AND due_at IS NULL AND done = 0
+                     WHERE account_key = {owner} AND due_at IS NULL AND done = 0 AND not_found <> {dropped}
                      ORDER BY delivery DESC LIMIT {limit})"
             ));
             rows::selected(sql, &failed)
