@@ -187,7 +187,7 @@ impl Connection {
     }
 
     /// Notices a server that has closed it meanwhile.
-    fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         let mut driver = self.driver.borrow_mut();
         let Some(driving) = driver.as_mut() else {
             return false;

@@ -219,7 +219,8 @@ impl Store {
         error
     }
 
-    /// Runs a job in the session that the thread has, if it still has it.
+    /// Runs a job in the session that the thread has, if it still has it. A silent server gets the time of any statement
+    /// to answer: no other session could stand in for this one.
     pub(super) fn within_session<T, E: Into<PostgresError>>(
         &mut self,
         job: impl FnOnce(&Connection) -> Result<T, E>,
@@ -229,7 +230,7 @@ impl Store {
             self.connection = None;
             return Err(why);
         }
-        let open = self.connection.as_ref().filter(|open| open.is_alive());
+        let open = self.connection.as_ref().filter(|open| open.is_open());
         let done = open
             .ok_or_else(lost)
             .and_then(|open| job(open).map_err(E::into));
