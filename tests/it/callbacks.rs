@@ -211,7 +211,6 @@ async fn a_port_that_is_taken_is_told_and_had_as_soon_as_it_is_free() {
 
 const SALE: &str = r#"{"name":"A game","status":"BOUGHT","reservationId":"65b0c0ffee0123456789abcd","offerId":"o","updatedAt":"2024-03-29T10:01:42.177+0000"}"#;
 
-/// A place whose Kinguin account proves its webhooks by what is in a file.
 #[tokio::test]
 async fn a_ledger_that_is_only_read_receives_nothing_and_says_why() {
     let only_read = tilldeck::net::Overrides {
@@ -234,6 +233,7 @@ async fn a_ledger_that_is_only_read_receives_nothing_and_says_why() {
     up.await.unwrap();
 }
 
+/// A place whose Kinguin account proves its webhooks by what is in a file.
 fn with_webhook() -> Place {
     Place::with_config(
         "default_profile = \"live\"\n[profiles.live.accounts.keys]\nprovider = \"kinguin\"\n\

@@ -206,7 +206,8 @@ mod tests {
                 .unwrap()
         };
         let (named, expired, other) = (certificate(2100), certificate(2020), certificate(2100));
-        let file = std::env::temp_dir().join(format!("tilldeck-roots-{}.pem", std::process::id()));
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("roots.pem");
         std::fs::write(&file, named.pem() + &expired.pem()).unwrap();
         let verify = |trust, certificate: &rcgen::Certificate, host: &'static str| {
             ServerVerifier::new(trust, Some(&file))
@@ -239,6 +240,5 @@ mod tests {
             let unknown = verify(trust, &other, "db.example").unwrap_err();
             assert!(is_own_authority(&unknown), "{unknown}");
         }
-        std::fs::remove_file(&file).unwrap();
     }
 }
