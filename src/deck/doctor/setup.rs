@@ -127,8 +127,7 @@ fn space(path: &str, free: u64) -> Finding {
         SPACE_NONE..SPACE_LOW => Health::Warning,
         _ => return Finding::good(words),
     };
-    Finding::new(health, words)
-        .hint("make sure that the disk has space and that this user may write the folder")
+    Finding::new(health, words).hint("free disk space, or choose another folder with --state-dir")
 }
 
 #[cfg(test)]

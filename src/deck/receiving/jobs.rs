@@ -234,7 +234,7 @@ impl Shared {
         let (outcome, event) = tokio::select! {
             // Ends before the lease does: no other process may begin the same attempt.
             done = tokio::time::timeout(ATTEMPT_MAX, self.carry_out(delivery, job)) => {
-                done.unwrap_or_else(|_| (AttemptOutcome::without_answer("no result within 45 s, with any wait for the rate limit", AGAIN), None))
+                done.unwrap_or_else(|_| (AttemptOutcome::without_answer("no result within 45 s, including the wait for the rate limit", AGAIN), None))
             }
             () = cancel.cancelled() => {
                 (AttemptOutcome::without_answer("tilldeck ended before the response arrived", Disposition::GivenBack), None)
