@@ -820,18 +820,26 @@ async fn a_port_that_another_tilldeck_of_the_profile_has_is_no_outage() {
     let first = open("127.0.0.1:0").await;
     let mut listening = first.deck.listening();
     let up = listening.wait_for(|it| matches!(it, Listening::Up { .. }));
-    let Listening::Up { url, .. } = up.await.unwrap().clone() else {
+    let up = tokio::time::timeout(LIMIT, up).await.expect("it starts");
+    let Listening::Up { url, .. } = up.unwrap().clone() else {
         unreachable!("it is up");
     };
     let second = open(url.strip_prefix("http://").unwrap()).await;
     let mut listening = second.deck.listening();
     let elsewhere = Listening::Elsewhere { url: url.clone() };
-    let found = listening.wait_for(|it| *it != Listening::Off).await;
-    assert_eq!(*found.unwrap(), elsewhere);
+    let found = listening.wait_for(|it| *it != Listening::Off);
+    let found = tokio::time::timeout(LIMIT, found).await;
+    assert_eq!(
+        *found.expect("it asks who has the port").unwrap(),
+        elsewhere
+    );
     // Its turn comes when the other one ends.
     first.deck.close().await;
     let up = listening.wait_for(|it| matches!(it, Listening::Up { .. }));
-    assert!(matches!(&*up.await.unwrap(), Listening::Up { url: now, .. } if *now == url));
+    let up = tokio::time::timeout(LIMIT, up)
+        .await
+        .expect("the port is free");
+    assert!(matches!(&*up.unwrap(), Listening::Up { url: now, .. } if *now == url));
 }
 
 /// The settings of a key that seals, in a file of this folder.
