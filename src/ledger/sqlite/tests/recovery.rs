@@ -32,7 +32,7 @@ const ROWS: [(&str, &str); 16] = [
     ),
     (
         "jobs",
-        "6, 4, 'live', 3, 'ask', '', 1, 0, 1, 1, 0, NULL, '', NULL, NULL, NULL, 7, 0",
+        "6, 4, 'live', 3, 'ask', '', 1, 0, 1, 1, 0, NULL, '', NULL, NULL, NULL, 7, 3",
     ),
     ("slot_tally", ""),
     ("delivery_tally", ""),
