@@ -161,7 +161,7 @@ impl Sealing {
         let ConfiguredKeys { callbacks, .. } = &self.configured;
         let mut sources = [Some(source), callbacks.previous_seal_key.as_ref()].into_iter();
         let pause = reread_pause(sources.any(|it| it.is_some_and(|it| !it.is_cheap())));
-        // Whoever needs the key asks for it again and again, but a keyring may prompt at each read.
+        // The key is asked for again and again while it is missing, but a keyring may prompt at each read.
         if let Some((at, why)) = &*unreadable()
             && self.clock.now().mono.saturating_sub(*at) < pause
         {

@@ -546,7 +546,7 @@ async fn what_cannot_be_done_is_given_up_at_once() {
             (JobKind::Forward, "http://shop.example/"),
             "plain http",
         ),
-        // Whoever had it in hand has died.
+        // The process that leased it has died.
         ("shop", (JobKind::Relay, &peer.url), "delivered twice"),
         // Kinguin cannot be asked what became of a payment.
         ("keys", (JobKind::Ask, ""), "keys"),
@@ -822,7 +822,7 @@ async fn a_port_that_another_tilldeck_of_the_profile_has_is_no_outage() {
     let up = listening.wait_for(|it| matches!(it, Listening::Up { .. }));
     let up = tokio::time::timeout(LIMIT, up).await.expect("it starts");
     let Listening::Up { url, .. } = up.unwrap().clone() else {
-        unreachable!("it is up");
+        panic!("it is up");
     };
     let second = open(url.strip_prefix("http://").unwrap()).await;
     let mut listening = second.deck.listening();

@@ -16,7 +16,7 @@ use crate::domain::{
 };
 use crate::ledger::{Ledger, Persistence, Retention, SlotId, Slots, Terms};
 use crate::net::{
-    Authorise, BoxFuture, Call, Event as Told, Gate, NetError, RequestOptions, Session,
+    Authorise, BoxFuture, Call, Event as NetEvent, Gate, NetError, RequestOptions, Session,
     SignedRequest, Timeouts, retry,
 };
 
@@ -309,7 +309,7 @@ impl Counter {
     }
 }
 
-async fn next(events: &mut crate::net::EventReceiver) -> Told {
+async fn next(events: &mut crate::net::EventReceiver) -> NetEvent {
     let next = tokio::time::timeout(Duration::from_secs(5), events.recv()).await;
     next.expect("an event is reported").unwrap()
 }
@@ -382,7 +382,7 @@ async fn a_waiting_request_that_is_called_off_is_told_to_wait_no_more() {
     let held = super::take(&session, &call, HOW).await.unwrap();
     {
         let waiting = super::take(&session, &call, HOW);
-        let is_wait = |event| matches!(event, Told::Waiting(RequestId(1), Some(_)));
+        let is_wait = |event| matches!(event, NetEvent::Waiting(RequestId(1), Some(_)));
         let reported = async { while !is_wait(next(&mut counter.events).await) {} };
         tokio::select! {
             _ = waiting => panic!("there is but one slot"),
@@ -393,8 +393,8 @@ async fn a_waiting_request_that_is_called_off_is_told_to_wait_no_more() {
     let (mut waits, mut last) = (true, 1);
     while waits || last > 0 {
         match next(&mut counter.events).await {
-            Told::Budget(_, gauge) => last = gauge.waiting,
-            Told::Waiting(RequestId(1), None) => waits = false,
+            NetEvent::Budget(_, gauge) => last = gauge.waiting,
+            NetEvent::Waiting(RequestId(1), None) => waits = false,
             other => panic!("{other:?}"),
         }
     }
@@ -425,7 +425,7 @@ async fn a_request_that_has_waited_long_for_its_slot_is_retried_all_the_same() {
     let refused = async {
         let mut whys = Vec::new();
         while whys.len() < 2 {
-            if let Told::Waiting(_, Some(waiting)) = next(&mut counter.events).await {
+            if let NetEvent::Waiting(_, Some(waiting)) = next(&mut counter.events).await {
                 whys.push(waiting.why);
                 counter.hand.advance(retry::LAST_START * 2);
                 drop(std::mem::take(&mut held));

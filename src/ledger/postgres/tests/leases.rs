@@ -23,7 +23,7 @@ async fn a_lease_is_known_by_its_holder_although_the_clocks_difference_is_measur
     schema.batch("UPDATE jobs SET leased_until = leased_until + 3");
     let done = ledger.finish_attempt(*id, after(45), tried(JobState::Done));
     assert_eq!(done.await.unwrap().jobs[0].state, JobState::Done);
-    // Whoever no longer has the lease changes nothing.
+    // A process without the lease changes nothing.
     let late = ledger.finish_attempt(*id, after(45), tried(JobState::GivenUp));
     assert_eq!(late.await.unwrap().jobs[0].state, JobState::Done);
 }
