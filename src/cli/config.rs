@@ -198,6 +198,9 @@ impl Command for CheckConfig {
                 "the config is valid; the default profile is {}",
                 config.default_profile
             ));
+            if config.default_profile == config::SANDBOX && config.profiles.len() > 1 {
+                out.note("without --profile, tilldeck uses the built-in simulator; `default_profile` changes this");
+            }
             out.say(&receiving(&config));
         }
         Ok(exit)
@@ -218,6 +221,7 @@ fn ca_file(config: &config::Config) -> Result<(), Problem> {
 fn receiving(config: &config::Config) -> String {
     match config.callbacks.bind {
         Some(bind) => format!("the console receives callbacks at http://{bind}/callbacks/ACCOUNT"),
-        None => "the console receives no callbacks: [callbacks] has no `bind`".to_owned(),
+        None => "the console receives no callbacks of your own accounts: [callbacks] has no `bind`"
+            .to_owned(),
     }
 }

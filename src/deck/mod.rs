@@ -312,6 +312,9 @@ impl Deck {
             ),
             if names.is_empty() {
                 "it has no accounts; `tilldeck account add` adds one".to_owned()
+            } else if self.simulator.is_some() {
+                let names = names.join(", ");
+                format!("the simulator's accounts are: {names}; --profile chooses your own")
             } else {
                 format!("its accounts are: {}", names.join(", "))
             },

@@ -179,6 +179,8 @@ impl Printer {
         }
         if let Some(simulator) = simulator {
             self.out.message(Tone::Dim, "simulator", simulator);
+            self.out
+                .note("these accounts are the built-in simulator's; --profile chooses your own");
         }
         self.out.say("Ctrl-C stops it");
         Ok(())

@@ -235,7 +235,7 @@ fn wrong(action: &str, why: &str) -> SetupError {
     SetupError {
         setting: Setting::Keys(action.to_owned()),
         message: format!("[ui.keys]: {why}"),
-        hint: "`tilldeck keys` lists every action with its keys; delete the line to use the built-in ones",
+        hint: "delete the line to use the built-in keys; `tilldeck keys` then lists every action with its keys",
     }
 }
 
