@@ -337,7 +337,7 @@ impl Http {
         let status = response.status().as_u16();
         let headers = texts(response.headers());
         // Noted before the body: if that breaks, the record still has status and headers.
-        *head = Some((status, headers.clone()));
+        *head = Some((status, headers));
         let version = match response.version() {
             // As HAR 1.2 and the log name them.
             Version::HTTP_10 => "HTTP/1.0",
@@ -379,6 +379,7 @@ impl Http {
         } else {
             raw.freeze()
         };
+        let (_, headers) = head.take().unwrap_or_default();
         Ok(Reply {
             status,
             version,
