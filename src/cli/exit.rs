@@ -70,7 +70,7 @@ impl From<ProblemKind> for Exit {
         match kind {
             ProblemKind::Usage | ProblemKind::Config | ProblemKind::Local => Self::Usage,
             ProblemKind::Refused => Self::Refused,
-            ProblemKind::NotFound => Self::NotFound,
+            ProblemKind::NotFound | ProblemKind::NoPath => Self::NotFound,
             ProblemKind::Unreachable | ProblemKind::Failing | ProblemKind::Nonsense => {
                 Self::Provider
             }

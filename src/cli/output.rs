@@ -21,7 +21,7 @@ pub use table::{Cell, Table, plain, toned, whole};
 
 use super::stop;
 pub use crate::domain::Tone;
-use crate::domain::{Problem, inert};
+use crate::domain::{Problem, ProblemKind, inert};
 use crate::net::redact;
 use crate::runtime::terminal;
 
@@ -310,8 +310,13 @@ impl Out {
 
 pub fn problem_json(problem: &Problem) -> Value {
     let words = |text: &str| redact::scrub(&inert::unescaped(text)).into_owned();
+    let kind = match problem.kind {
+        // Scripts know a 404 by one word, as by one exit code.
+        ProblemKind::NoPath => ProblemKind::NotFound,
+        kind => kind,
+    };
     json!({
-        "kind": problem.kind.as_str(),
+        "kind": kind.as_str(),
         "message": words(&problem.message),
         "hint": words(&problem.hint),
     })

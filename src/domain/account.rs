@@ -182,6 +182,7 @@ impl CredentialStatus {
             // None of these says anything about the credentials; they may be valid.
             Err(
                 ProblemKind::NotFound
+                | ProblemKind::NoPath
                 | ProblemKind::Failing
                 | ProblemKind::Nonsense
                 | ProblemKind::Budget

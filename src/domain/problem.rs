@@ -15,6 +15,8 @@ words! {
         Refused = "credentials_refused",
         /// The provider does not know the requested object.
         NotFound = "not_found",
+        /// The server does not know the path (404), so its answer says nothing about the requested object.
+        NoPath = "path_not_found",
         /// No connection, no answer in time, or the connection broke.
         Unreachable = "unreachable",
         /// The provider failed or rejected the request (4xx, 5xx).

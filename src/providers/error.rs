@@ -20,6 +20,13 @@ pub enum ApiError {
         /// What to do.
         hint: String,
     },
+    /// The server does not know the path: the address is wrong, or something else than the API answers.
+    NoPath {
+        /// HTTP status, and what the body is.
+        what: String,
+        /// What to do.
+        hint: String,
+    },
     /// The provider rejected the request or failed.
     Failing {
         /// HTTP status, or the provider's code in words.
@@ -58,6 +65,14 @@ impl ApiError {
     /// [`ApiError::NotFound`] of this thing.
     pub fn not_found(what: impl Into<String>, hint: &str) -> Self {
         Self::NotFound {
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// [`ApiError::NoPath`] in these words.
+    pub fn no_path(what: impl Into<String>, hint: &str) -> Self {
+        Self::NoPath {
             what: what.into(),
             hint: hint.into(),
         }
@@ -108,6 +123,11 @@ impl ApiError {
             Self::NotFound { what, hint } => (
                 ProblemKind::NotFound,
                 format!("{provider} does not know {what}"),
+                hint,
+            ),
+            Self::NoPath { what, hint } => (
+                ProblemKind::NoPath,
+                format!("{provider} does not know this path ({what})"),
                 hint,
             ),
             Self::Failing { what, hint } => {

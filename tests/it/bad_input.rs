@@ -465,7 +465,12 @@ fn a_provider_that_fails() {
         "credentials_refused",
         &["401", "api_secret"],
     );
-    check_fails(reply("404 Not Found", "", ""), 4, "not_found", &["404"]);
+    check_fails(
+        reply("404 Not Found", "", "<html>"),
+        4,
+        "not_found",
+        &["404", "endpoints"],
+    );
     check_fails(
         json(r#"{"result":"fail","code":9000}"#),
         3,

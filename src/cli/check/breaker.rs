@@ -28,7 +28,7 @@ impl Breaker {
                 self.failures = 0;
                 (true, false)
             }
-            ProblemKind::Unreachable | ProblemKind::Failing => {
+            ProblemKind::Unreachable | ProblemKind::NoPath | ProblemKind::Failing => {
                 self.failures += 1;
                 (true, self.failures >= FAILURES_MAX)
             }

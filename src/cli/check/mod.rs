@@ -319,6 +319,7 @@ impl Checker<'_> {
                     if matches!(
                         problem.kind,
                         ProblemKind::NotFound
+                            | ProblemKind::NoPath
                             | ProblemKind::Unreachable
                             | ProblemKind::Failing
                             | ProblemKind::Nonsense

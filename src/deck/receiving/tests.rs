@@ -517,17 +517,20 @@ async fn a_shop_that_hangs_keeps_no_payment_from_being_checked_and_what_hangs_is
 #[tokio::test]
 async fn a_payment_that_the_provider_does_not_come_to_know_is_asked_for_no_more() {
     let folder = tempfile::tempdir().unwrap();
-    let peer = Peer::start(&[(200, r#"{"result":"fail","code":9001}"#)]).await;
+    let unknown = (200, r#"{"result":"fail","code":9001}"#);
+    // That of another server says nothing about the payment.
+    let answers = [(404, "<html>"), unknown];
+    let peer = Peer::start(&answers).await;
     let mut bench = open(folder.path(), &peer.url, Some(WORKING)).await;
     bench
         .receive("shop", &[(JobKind::Ask, "")], &inbound())
         .await;
-    for (tries, wait) in [(1, 1), (2, 5), (3, 30), (4, 120)] {
+    for (tries, wait) in [(1, 1), (2, 5), (3, 30), (4, 120), (5, 600)] {
         let job = bench.tried(tries).await;
         assert!(matches!(job.state, JobState::Due { .. }), "{tries}");
         bench.advance(wait);
     }
-    assert_eq!(bench.tried(5).await.state, JobState::GivenUp);
+    assert_eq!(bench.tried(6).await.state, JobState::GivenUp);
 }
 
 #[tokio::test]

@@ -220,9 +220,9 @@ fn failing(head: Head<'_>) -> ApiError {
             format!("status {status}"),
             "check api_key and api_secret against Payment gateway > API in the web account",
         ),
-        404 => ApiError::not_found(
-            "this path (status 404)",
-            "check `endpoints` of the account in the config",
+        404 => ApiError::no_path(
+            "status 404, without Kanga's `result`",
+            "check `endpoints` of the account in the config, and the proxy in between; `tilldeck log` shows the URL",
         ),
         429 => ApiError::too_many(head.retry_after.map(redact::scrub).as_deref(), "key"),
         500.. => ApiError::failing(format!("is failing (status {status})"), "try again later"),

@@ -138,9 +138,10 @@ fn by_status(status: u16, body: &[u8]) -> ApiError {
             "Kongregate itself rejects with status 200, so a proxy may have sent this. Compare api_key with the one at \
             the game's page with /api added to its address",
         ),
-        404 => ApiError::not_found(
-            format!("this path (status 404{page})"),
-            "check the path: it is relative to the endpoint (…/api) and ends in .json, such as /items.json",
+        404 => ApiError::no_path(
+            format!("status 404{page}"),
+            "check `endpoints` of the account in the config. A path is relative to the endpoint (…/api) and ends in .json, \
+            such as /items.json",
         ),
         // The API description has 400, without a body, for an item that cannot be used.
         400 => ApiError::failing(
@@ -287,7 +288,7 @@ mod tests {
                 "200, an HTML page",
             ),
             (503, r#"{"success":true}"#, ProblemKind::Failing, "503"),
-            (404, "<html>", ProblemKind::NotFound, "404"),
+            (404, "<html>", ProblemKind::NoPath, "404"),
             (429, "", ProblemKind::Failing, "429"),
         ];
         for (status, body, wanted, words) in table {
