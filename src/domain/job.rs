@@ -152,8 +152,9 @@ pub struct AttemptOutcome {
     pub status: Option<u16>,
     /// As in [`Job`].
     pub took: Option<Duration>,
-    /// The payment's state is final: no later callback about it needs a check.
-    pub is_final: bool,
+    /// The payment is paid: no later callback about it needs a check. No document says that it cannot leave another final
+    /// state.
+    pub settles: bool,
     /// The shop's answer, sealed.
     pub reply: Option<Vec<u8>>,
     /// Whether another attempt makes sense.
@@ -186,7 +187,7 @@ impl AttemptOutcome {
             summary: summary.into(),
             status: None,
             took: None,
-            is_final: false,
+            settles: false,
             reply: None,
             next,
         }

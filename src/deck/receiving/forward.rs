@@ -112,7 +112,7 @@ impl ForwardResult {
             summary: self.describe(),
             status: self.status(),
             took: self.took(),
-            is_final: false,
+            settles: false,
             reply,
             next: match self.status() {
                 Some(200..300) => Disposition::Done,

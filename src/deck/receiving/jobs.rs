@@ -17,7 +17,7 @@ use crate::domain::job::{
 };
 use crate::domain::{
     AccountId, CheckedPayment, Delivery, DeliveryId, Inventory, Job, JobId, JobKind,
-    LoadedInventory, Now, Problem, ProblemKind, Subject, WallTime, inert,
+    LoadedInventory, Now, PaymentState, Problem, ProblemKind, Subject, WallTime, inert,
 };
 use crate::ledger::JobFilter;
 use crate::net::{Event, RequestOptions, redact};
@@ -324,9 +324,10 @@ impl Shared {
             Subject::Payment(id) => {
                 let checked = self.queries.check_payment(&runtime, id, options).await;
                 let mut outcome = check_outcome(&checked, |(payment, _)| {
-                    (payment.state.as_str().to_owned(), payment.state.is_final())
+                    let settles = payment.state == PaymentState::Finalized;
+                    (payment.state.as_str().to_owned(), settles)
                 });
-                // A final state settles the payment: no later callback checks it.
+                // FINALIZED settles the payment: no later callback checks it.
                 if let Ok((_, Err(error))) = &checked {
                     let summary =
                         format!("{}; its state cannot be saved: {error}", outcome.summary);
@@ -445,15 +446,15 @@ impl Shared {
     }
 }
 
-/// The result of a check; `describe` gives an answer in words, and whether it is final.
+/// The result of a check; `describe` gives an answer in words, and whether it settles the payment.
 fn check_outcome<A>(
     result: &Result<A, Problem>,
     describe: impl FnOnce(&A) -> (String, bool),
 ) -> AttemptOutcome {
-    let (summary, is_final, next) = match result {
+    let (summary, settles, next) = match result {
         Ok(answer) => {
-            let (summary, is_final) = describe(answer);
-            (summary, is_final, Disposition::Done)
+            let (summary, settles) = describe(answer);
+            (summary, settles, Disposition::Done)
         }
         Err(problem) => {
             let next = match problem.kind {
@@ -466,7 +467,7 @@ fn check_outcome<A>(
         }
     };
     AttemptOutcome {
-        is_final,
+        settles,
         ..AttemptOutcome::without_answer(summary, next)
     }
 }

@@ -70,7 +70,7 @@ contract! {
     received:
         callbacks_that_come_together_are_all_saved_as_reported,
         a_message_is_processed_once_whichever_process_receives_it_again,
-        a_hint_is_a_repeat_while_its_check_waits_and_once_the_state_is_final,
+        a_hint_is_a_repeat_while_its_check_waits_and_once_the_payment_is_settled,
         deliveries_are_paged_and_filtered,
         deliveries_are_searched_by_words_subject_and_profile;
     jobs:

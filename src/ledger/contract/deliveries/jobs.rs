@@ -421,7 +421,7 @@ pub async fn every_change_is_forwarded_to_the_shop_whatever_our_own_check_finds(
     ledger.finish_attempt(forward, held, again).await.unwrap();
     for id in take_due(&ledger, after(5)).await {
         let mut settles = tried(JobState::Done);
-        settles.outcome.is_final = true;
+        settles.outcome.settles = true;
         let held = after(5).plus(LEASE);
         ledger.finish_attempt(id, held, settles).await.unwrap();
     }

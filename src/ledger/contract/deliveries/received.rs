@@ -45,7 +45,9 @@ pub async fn a_message_is_processed_once_whichever_process_receives_it_again(ben
     assert_eq!(again.verdict, Verdict::Refused);
 }
 
-pub async fn a_hint_is_a_repeat_while_its_check_waits_and_once_the_state_is_final(bench: Bench) {
+pub async fn a_hint_is_a_repeat_while_its_check_waits_and_once_the_payment_is_settled(
+    bench: Bench,
+) {
     let ledger = bench.process(&at_start());
     let deliver = async |seconds| {
         let delivery = ledger.deliver(hint(1, after(seconds))).await.unwrap();
@@ -80,7 +82,7 @@ pub async fn a_hint_is_a_repeat_while_its_check_waits_and_once_the_state_is_fina
     assert_eq!(deliver(71).await, (Verdict::Accepted, 6));
     let third = take_due(&ledger, after(72)).await;
     let mut settles = tried(JobState::Done);
-    settles.outcome.is_final = true;
+    settles.outcome.settles = true;
     let held = after(72).plus(LEASE);
     ledger
         .finish_attempt(third[0], held, settles)

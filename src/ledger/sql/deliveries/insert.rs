@@ -140,7 +140,7 @@ struct Counted {
     id: i64,
     /// How many came before.
     earlier: u32,
-    /// Its state is final.
+    /// It is paid.
     settled: bool,
 }
 

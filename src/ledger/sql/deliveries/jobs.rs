@@ -413,7 +413,7 @@ fn save_attempt(
             params![more, delivery],
         )?;
     }
-    if outcome.is_final {
+    if outcome.settles {
         change.execute(
             "UPDATE dedup_keys SET settled = 1 WHERE id = $1",
             params![dedup_key],
