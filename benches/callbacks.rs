@@ -47,6 +47,10 @@ impl CallbackHandler for All {
         usize::MAX
     }
 
+    fn if_unsaved(&self) -> &'static str {
+        ""
+    }
+
     fn read<'a>(&'a self, inbound: &'a Inbound) -> BoxFuture<'a, Result<ParsedCallback, Refusal>> {
         let body = inbound.request.body();
         let id = String::from_utf8_lossy(&body[..20.min(body.len())]);

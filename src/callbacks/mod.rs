@@ -27,7 +27,7 @@ pub use address::Address;
 pub use health::{HEARTBEAT, reachable};
 pub use limits::Limits;
 pub use rate::Rate;
-pub use receiver::{Receiver, Setup, turn_away};
+pub use receiver::{Arrival, Receiver, Setup, turn_away};
 
 /// A complete request to an account's callback address.
 #[derive(Clone)]
@@ -148,7 +148,8 @@ pub enum Refusal {
         /// The methods it uses: "GET, POST".
         allowed: &'static str,
     },
-    /// A secret cannot be read now. Answered 503, so that the provider sends it again.
+    /// A secret cannot be read now. Answered 503, so that a provider that retries sends it again; saved all the same, and
+    /// verified later.
     Unable(Problem),
     /// No account has its name, with the reason. Answered 404.
     NoAccount(String),
@@ -179,6 +180,8 @@ pub struct Spec {
     pub secrets: &'static [&'static str],
     /// The largest body in bytes; a larger one is answered 413 and not saved.
     pub body_max: usize,
+    /// What follows where one cannot be saved: whether the provider sends it again, else what to do.
+    pub if_unsaved: &'static str,
     /// Verifies and parses a request. Pure.
     pub read: fn(&Inbound, &CallbackSecrets) -> Result<ParsedCallback, Refusal>,
 }
@@ -203,6 +206,8 @@ pub trait CallbackHandler: Send + Sync {
     fn provider(&self) -> &'static str;
     /// As [`Spec::body_max`].
     fn body_max(&self) -> usize;
+    /// As [`Spec::if_unsaved`].
+    fn if_unsaved(&self) -> &'static str;
     /// Verifies and parses a request.
     fn read<'a>(&'a self, inbound: &'a Inbound) -> BoxFuture<'a, Result<ParsedCallback, Refusal>>;
     /// The forward target of its callbacks.

@@ -13,11 +13,11 @@ use bytes::Bytes;
 use hyper::http::request::Parts;
 use hyper::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use ipnet::IpNet;
-use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+pub use judged::Arrival;
 use judged::{incomplete, readable};
 use relay::TimedOut;
 
@@ -26,17 +26,14 @@ use super::limits::Limits;
 use super::probe::CHALLENGE;
 use super::rate::{Rates, Sender, sender};
 use super::seal::Sealer;
-use super::{
-    Address, Answer, CallbackHandler, CallbackHandlers, Dedup, Inbound, ParsedCallback, Refusal,
-};
+use super::{Address, Answer, CallbackHandler, CallbackHandlers, Inbound, ParsedCallback, Refusal};
 use crate::clock::Clock;
-use crate::domain::job::{LEASE, NewJob};
-use crate::domain::{Delivery, JobKind, Listening, Problem, ProblemKind, Verdict, inert};
+use crate::domain::{Delivery, Listening, Problem, ProblemKind, Verdict};
 use crate::http_server::{
     Admission, Foreign, Outcome, Peer, Request, Response, Server, Unread, respond, text,
 };
-use crate::ledger::{DedupKey, Ledger, NewDelivery};
-use crate::net::{coding, redact};
+use crate::ledger::{Ledger, NewDelivery};
+use crate::net::coding;
 
 /// A reverse proxy ends the request earlier than this.
 const JUDGE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -50,11 +47,6 @@ const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// The text of the answer to such a callback.
 const UNABLE: &str = "This callback cannot be saved now. Please send it again.\n";
-
-const NAME_MAX: usize = 64;
-const WHY_MAX: usize = 500;
-const KIND_MAX: usize = 80;
-const METHOD_MAX: usize = 16;
 
 /// What a receiver needs.
 pub struct Setup {
@@ -266,8 +258,8 @@ impl Shared {
         if let Some(Unread(status)) = inbound.request.extensions().get() {
             why = format!("{why}; {}", incomplete(*status));
         }
-        let new = self.arrived(name, "", inbound);
-        self.reject(new, inbound, &Refusal::NoAccount(why)).await
+        let arrival = self.arrival(name, "", inbound);
+        self.reject(&arrival, &Refusal::NoAccount(why), None).await
     }
 
     /// Judges a callback, saves it, and returns the answer.
@@ -284,33 +276,39 @@ impl Shared {
         };
         match judged.await {
             Ok(parsed) => self.accept(name, handler, &inbound, parsed).await,
-            Err(Refusal::Unable(problem)) => {
-                self.report_unable(name, problem);
-                // No row: without its secrets the callback cannot be distinguished from a forged one, and the provider
-                // sends it again.
-                (unable(), None)
-            }
             Err(refusal) => {
-                let new = self.arrived(name, handler.provider(), &inbound);
-                self.reject(new, &inbound, &refusal).await
+                let arrival = self.arrival(name, handler.provider(), &inbound);
+                if let Refusal::Unable(problem) = &refusal {
+                    self.report_unable(name, problem.clone());
+                }
+                self.reject(&arrival, &refusal, handler.forward_to()).await
             }
         }
     }
 
-    /// Saves a callback that is rejected.
+    fn arrival<'a>(
+        &'a self,
+        account: &'a str,
+        provider: &'a str,
+        inbound: &'a Inbound,
+    ) -> Arrival<'a> {
+        Arrival {
+            account_key: &self.setup.account_key,
+            account,
+            provider,
+            inbound,
+        }
+    }
+
+    /// Saves a callback that is rejected, or cannot be verified yet.
     async fn reject(
         &self,
-        new: NewDelivery,
-        inbound: &Inbound,
+        arrival: &Arrival<'_>,
         refusal: &Refusal,
+        forward_to: Option<String>,
     ) -> (Response, Option<Delivery>) {
-        let new = NewDelivery {
-            verdict: refusal.verdict(),
-            why: shown(&refusal.why(&new.method), WHY_MAX),
-            status: refusal.status().0.as_u16(),
-            ..new
-        };
-        match self.save(new, inbound).await {
+        let new = arrival.rejected(refusal, forward_to);
+        match self.save(new, arrival.inbound).await {
             Some(delivery) => (refusal.answer(), Some(delivery)),
             None => (unable(), None),
         }
@@ -324,45 +322,9 @@ impl Shared {
         inbound: &Inbound,
         parsed: ParsedCallback,
     ) -> (Response, Option<Delivery>) {
-        let address = Address::of(inbound.request.uri().path());
-        let rest = address.map_or("".into(), |address| address.rest);
-        let dedup_key = self.dedup_key(name, &rest, &parsed.dedup);
-        let relayed = matches!(parsed.answer, Answer::Relayed { .. });
-        let at = inbound.at;
-        let mut jobs = Vec::new();
-        if parsed.asks {
-            jobs.push(NewJob {
-                kind: JobKind::Ask,
-                target: String::new(),
-                at,
-                leased_until: None,
-            });
-        }
-        if let Some(target) = handler.forward_to() {
-            // Held by this process until the shop's answer is saved, so that no retry starts meanwhile.
-            let until = at.plus(LEASE);
-            jobs.push(NewJob {
-                kind: if relayed {
-                    JobKind::Relay
-                } else {
-                    JobKind::Forward
-                },
-                target,
-                at,
-                leased_until: relayed.then_some(until),
-            });
-        }
-        let new = NewDelivery {
-            verdict: Verdict::Accepted,
-            why: shown(parsed.proof, WHY_MAX),
-            kind: shown(&parsed.kind, KIND_MAX),
-            subject: parsed.subject,
-            proved: parsed.proved,
-            dedup_key: Some(dedup_key),
-            status: StatusCode::OK.as_u16(),
-            jobs,
-            ..self.arrived(name, handler.provider(), inbound)
-        };
+        let arrival = self.arrival(name, handler.provider(), inbound);
+        let dedup_key = arrival.dedup_key(&parsed.dedup);
+        let new = arrival.accepted(&parsed, handler.forward_to());
         // A 200 would make the provider forget the callback, so without a durable row it gets 503.
         let Some(delivery) = self.save(new, inbound).await else {
             return (unable(), None);
@@ -385,32 +347,8 @@ impl Shared {
         (answer, Some(delivery))
     }
 
-    /// A callback before it is judged.
-    fn arrived(&self, name: &str, provider: &str, inbound: &Inbound) -> NewDelivery {
-        NewDelivery {
-            account_key: self.setup.account_key.clone(),
-            account: shown(name, NAME_MAX),
-            provider: provider.to_owned(),
-            received_at: inbound.at,
-            from: inbound
-                .from
-                .map_or_else(|| "unknown".to_owned(), |from| from.to_string()),
-            method: shown(inbound.request.method().as_str(), METHOD_MAX),
-            verdict: Verdict::Unreadable,
-            why: String::new(),
-            kind: String::new(),
-            subject: None,
-            proved: false,
-            dedup_key: None,
-            status: StatusCode::BAD_REQUEST.as_u16(),
-            bytes: u64::try_from(inbound.request.body().len()).unwrap_or(u64::MAX),
-            sealed: Vec::new(),
-            jobs: Vec::new(),
-        }
-    }
-
     async fn save(&self, new: NewDelivery, inbound: &Inbound) -> Option<Delivery> {
-        let (name, verdict) = (new.account.clone(), new.verdict);
+        let name = new.account.clone();
         let new = NewDelivery {
             // Sealed as received, so that a forward sends the same bytes.
             sealed: self.setup.sealer.seal(inbound),
@@ -420,12 +358,9 @@ impl Shared {
             Ok(delivery) => Some(delivery),
             Err(error) => {
                 // Unknown names are endless, so they are not worth a warning each.
-                if verdict != Verdict::UnknownAccount {
-                    let problem = Problem::local(
-                        format!("account {name}: a callback was not saved: {error}"),
-                        "the provider sends it again later",
-                    );
-                    self.report_unable(&name, problem);
+                if let Some(handler) = self.setup.handlers.find(&name) {
+                    let message = format!("account {name}: a callback was not saved: {error}");
+                    self.report_unable(&name, Problem::local(message, handler.if_unsaved()));
                 }
                 None
             }
@@ -478,38 +413,6 @@ impl Shared {
         }
         self.setup.handlers.unable(name, problem);
     }
-
-    /// `rest` is the path after the name: the same message to another path is a different one.
-    fn dedup_key(&self, name: &str, rest: &str, dedup: &Dedup) -> DedupKey {
-        let (which, what) = match dedup {
-            Dedup::Message(what) => (b"m", what),
-            Dedup::Subject(what) => (b"s", what),
-        };
-        let mut hash = Sha256::new();
-        hash.update(which);
-        // With the lengths, ("ab", "c") and ("a", "bc") hash differently.
-        for part in [self.setup.account_key.as_bytes(), name.as_bytes()] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        // Only where there is one, so that keys from before such paths were accepted stay valid.
-        if !rest.is_empty() && matches!(dedup, Dedup::Message(_)) {
-            hash.update(b"path");
-            hash.update((rest.len() as u64).to_be_bytes());
-            hash.update(rest);
-        }
-        hash.update(what);
-        let hash = hash.finalize().into();
-        match dedup {
-            Dedup::Message(_) => DedupKey::Message(hash),
-            Dedup::Subject(_) => DedupKey::Subject(hash),
-        }
-    }
-}
-
-/// The sender's text as it is saved: redacted, inert and short.
-fn shown(text: &str, most: usize) -> String {
-    inert::cut(&redact::scrub(text), most)
 }
 
 fn secrets_too_slow(name: &str) -> Problem {
@@ -519,7 +422,7 @@ fn secrets_too_slow(name: &str) -> Problem {
             "account {name}: callbacks cannot be verified: reading its secrets takes longer than {} s",
             JUDGE_TIMEOUT.as_secs()
         ),
-        "the provider sends them again later; check whether a keyring or password manager waits for your input",
+        "check whether a keyring or password manager waits for your input",
     )
 }
 

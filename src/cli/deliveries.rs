@@ -73,7 +73,7 @@ fn glyph(verdict: Verdict) -> (&'static str, Tone) {
         Verdict::Accepted => ("✔", Tone::Good),
         Verdict::Repeat => ("↻", Tone::Dim),
         Verdict::Refused => ("✘", Tone::Bad),
-        Verdict::UnknownAccount | Verdict::Unreadable => ("?", Tone::Warn),
+        Verdict::UnknownAccount | Verdict::Unreadable | Verdict::Unverified => ("?", Tone::Warn),
     }
 }
 

@@ -72,9 +72,9 @@ fn report_retried(retried: &Retried, out: &Out) -> CommandResult {
 }
 
 fn report(delivery: &Delivery, out: &Out) -> CommandResult {
-    if matches!(delivery.verdict, Verdict::Refused | Verdict::Unreadable) {
+    if !delivery.is_genuine() && delivery.verdict != Verdict::UnknownAccount {
         out.warn(&format!(
-            "callback {} was {}: {}",
+            "callback {} is {}: {}",
             delivery.id.0,
             deliveries::verdict(delivery),
             delivery.why

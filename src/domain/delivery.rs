@@ -138,6 +138,9 @@ words! {
         UnknownAccount = "unknown_account",
         /// It cannot be parsed: saved, not processed.
         Unreadable = "unreadable",
+        /// A secret that proves it could not be read: saved, not processed. Its [`JobKind::Ask`] verifies it later and saves
+        /// the result as another delivery.
+        Unverified = "unverified",
     }
 }
 

@@ -41,7 +41,8 @@ pub struct Job {
     pub id: JobId,
     /// Its kind.
     pub kind: JobKind,
-    /// The URL that a callback is forwarded to; empty for a query to the provider.
+    /// The URL that a callback is forwarded to, of one that is not verified yet: once it is; empty for a query to the
+    /// provider.
     pub target: String,
     /// The operator added it by `replay`; no configured forward.
     pub is_replay: bool,
@@ -65,7 +66,7 @@ words! {
     /// The kinds of job. The words are those of the ledger.
     #[derive(Hash)]
     pub enum JobKind {
-        /// Query the provider: check the payment, fetch the inventory.
+        /// Query the provider: check the payment, fetch the inventory. Of a callback that is not verified yet: verify it.
         Ask = "ask",
         /// Forward the same bytes to the shop's own server.
         Forward = "forward",

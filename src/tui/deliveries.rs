@@ -16,6 +16,7 @@ pub fn verdict(delivery: &Delivery) -> (&'static str, String, Tone) {
         Verdict::Refused => ("✘", "rejected".into(), Tone::Bad),
         Verdict::UnknownAccount => ("?", "no account".into(), Tone::Warn),
         Verdict::Unreadable => ("!", "unreadable".into(), Tone::Warn),
+        Verdict::Unverified => ("?", "unverified".into(), Tone::Warn),
     }
 }
 
@@ -35,6 +36,7 @@ pub fn meaning(delivery: &Delivery) -> String {
         Verdict::Refused => why("rejected, not processed"),
         Verdict::UnknownAccount => format!("no account is named `{}`", delivery.account),
         Verdict::Unreadable => why("unreadable, not processed"),
+        Verdict::Unverified => why("not verified yet, not processed"),
     }
 }
 

@@ -83,6 +83,10 @@ impl CallbackHandler for Seat {
         500_000
     }
 
+    fn if_unsaved(&self) -> &'static str {
+        "it is sent again"
+    }
+
     fn read<'a>(&'a self, inbound: &'a Inbound) -> BoxFuture<'a, Result<ParsedCallback, Refusal>> {
         Box::pin(async move {
             if inbound.request.method() != "POST" {
@@ -335,7 +339,7 @@ async fn every_request_has_its_status_and_what_is_for_an_account_its_verdict() {
             "a secret that cannot be read",
             posted("shop", "unable"),
             503,
-            nothing,
+            verdict(Verdict::Unverified),
         ),
         ("a panic", posted("shop", "panic"), 503, nothing),
         (

@@ -1,13 +1,142 @@
-//! What follows from a rejection: the answer to the sender, and what the row says.
+//! What follows from a judgement: the row, and the answer to the sender of what is rejected.
 
 use std::borrow::Cow;
 
 use hyper::http::{HeaderValue, StatusCode, header};
+use sha2::{Digest as _, Sha256};
 
-use super::UNABLE;
-use crate::callbacks::{Address, Inbound, Refusal, content};
-use crate::domain::Verdict;
+use super::{UNABLE, unable};
+use crate::callbacks::{Address, Answer, Dedup, Inbound, ParsedCallback, Refusal, content};
+use crate::domain::job::{LEASE, NewJob};
+use crate::domain::{JobKind, Verdict, inert};
 use crate::http_server::{Response, Unread, text};
+use crate::ledger::{DedupKey, NewDelivery};
+use crate::net::redact;
+
+const NAME_MAX: usize = 64;
+const WHY_MAX: usize = 500;
+const KIND_MAX: usize = 80;
+const METHOD_MAX: usize = 16;
+
+/// A callback that is to be saved. Its row still lacks the sealed bytes.
+pub struct Arrival<'a> {
+    /// As in [`NewDelivery`].
+    pub account_key: &'a str,
+    /// The name in its path.
+    pub account: &'a str,
+    /// As in [`NewDelivery`].
+    pub provider: &'a str,
+    /// The callback.
+    pub inbound: &'a Inbound,
+}
+
+impl Arrival<'_> {
+    /// The row of a callback that is rejected. One that cannot be verified yet has a job that does so later.
+    #[must_use]
+    pub fn rejected(&self, refusal: &Refusal, forward_to: Option<String>) -> NewDelivery {
+        let (account, inbound) = (self.account, self.inbound);
+        let method = shown(inbound.request.method().as_str(), METHOD_MAX);
+        let is_unverified = matches!(refusal, Refusal::Unable(_));
+        NewDelivery {
+            account_key: self.account_key.to_owned(),
+            account: shown(account, NAME_MAX),
+            provider: self.provider.to_owned(),
+            received_at: inbound.at,
+            from: inbound
+                .from
+                .map_or_else(|| "unknown".to_owned(), |from| from.to_string()),
+            verdict: refusal.verdict(),
+            why: shown(&refusal.why(&method), WHY_MAX),
+            method,
+            kind: String::new(),
+            subject: None,
+            proved: false,
+            dedup_key: None,
+            status: refusal.status().0.as_u16(),
+            bytes: u64::try_from(inbound.request.body().len()).unwrap_or(u64::MAX),
+            sealed: Vec::new(),
+            jobs: is_unverified
+                .then(|| self.job(JobKind::Ask, forward_to.unwrap_or_default()))
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    /// The row of a valid callback, with its jobs.
+    #[must_use]
+    pub fn accepted(&self, parsed: &ParsedCallback, forward_to: Option<String>) -> NewDelivery {
+        let mut jobs = Vec::new();
+        if parsed.asks {
+            jobs.push(self.job(JobKind::Ask, String::new()));
+        }
+        if let Some(target) = forward_to {
+            jobs.push(match parsed.answer {
+                Answer::Plain => self.job(JobKind::Forward, target),
+                // Held by this process until the shop's answer is saved, so that no retry starts meanwhile.
+                Answer::Relayed { .. } => NewJob {
+                    leased_until: Some(self.inbound.at.plus(LEASE)),
+                    ..self.job(JobKind::Relay, target)
+                },
+            });
+        }
+        NewDelivery {
+            verdict: Verdict::Accepted,
+            why: shown(parsed.proof, WHY_MAX),
+            kind: shown(&parsed.kind, KIND_MAX),
+            subject: parsed.subject.clone(),
+            proved: parsed.proved,
+            dedup_key: Some(self.dedup_key(&parsed.dedup)),
+            status: StatusCode::OK.as_u16(),
+            jobs,
+            ..self.rejected(&Refusal::Refused(String::new()), None)
+        }
+    }
+
+    fn job(&self, kind: JobKind, target: String) -> NewJob {
+        NewJob {
+            kind,
+            target,
+            at: self.inbound.at,
+            leased_until: None,
+        }
+    }
+
+    /// What makes it a repeat.
+    #[must_use]
+    pub fn dedup_key(&self, dedup: &Dedup) -> DedupKey {
+        let address = Address::of(self.inbound.request.uri().path());
+        // The same message to another path is a different one.
+        let rest = address.map_or("".into(), |address| address.rest);
+        let (which, what) = match dedup {
+            Dedup::Message(what) => (b"m", what),
+            Dedup::Subject(what) => (b"s", what),
+        };
+        let mut hash = Sha256::new();
+        hash.update(which);
+        // With the lengths, ("ab", "c") and ("a", "bc") hash differently.
+        for part in [self.account_key.as_bytes(), self.account.as_bytes()] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        // Only where there is one, so that keys from before such paths were accepted stay valid.
+        if !rest.is_empty() && matches!(dedup, Dedup::Message(_)) {
+            hash.update(b"path");
+            hash.update((rest.len() as u64).to_be_bytes());
+            hash.update(&*rest);
+        }
+        hash.update(what);
+        let hash = hash.finalize().into();
+        match dedup {
+            Dedup::Message(_) => DedupKey::Message(hash),
+            Dedup::Subject(_) => DedupKey::Subject(hash),
+        }
+    }
+}
+
+/// The sender's text as it is saved: redacted, inert and short.
+fn shown(text: &str, most: usize) -> String {
+    inert::cut(&redact::scrub(text), most)
+}
 
 impl Refusal {
     /// The status and the text of the answer.
@@ -37,6 +166,7 @@ impl Refusal {
         let (status, words) = self.status();
         let mut answer = text(status, words);
         let explained = match self {
+            Self::Unable(_) => return unable(),
             Self::Method { allowed } => Some((header::ALLOW, *allowed)),
             Self::Encoding(_) => Some((header::ACCEPT_ENCODING, content::ACCEPTED)),
             _ => None,
@@ -52,6 +182,7 @@ impl Refusal {
         match self {
             Self::Refused(_) => Verdict::Refused,
             Self::NoAccount(_) => Verdict::UnknownAccount,
+            Self::Unable(_) => Verdict::Unverified,
             _ => Verdict::Unreadable,
         }
     }

@@ -42,7 +42,7 @@ impl CallbackHandlers for CallbackRouter {
         let words = words.iter().filter(|text| !text.is_empty());
         let words = words.map(String::as_str).collect::<Vec<_>>().join("; ");
         let text = format!(
-            "callbacks to {} are rejected until this is fixed: {}",
+            "callbacks to {} are answered 503 until this is fixed: {}",
             inert::quoted(name, 64),
             inert::cut(&redact::scrub(&words), 400)
         );
@@ -86,6 +86,10 @@ impl CallbackHandler for AccountHandler {
 
     fn body_max(&self) -> usize {
         self.runtime.manifest.callbacks.body_max
+    }
+
+    fn if_unsaved(&self) -> &'static str {
+        self.runtime.manifest.callbacks.if_unsaved
     }
 
     fn read<'a>(&'a self, inbound: &'a Inbound) -> BoxFuture<'a, Result<ParsedCallback, Refusal>> {

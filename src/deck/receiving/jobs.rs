@@ -2,6 +2,7 @@
 //! survive a restart and several processes share them.
 
 mod unknown;
+mod unverified;
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::super::runtime::AccountRuntime;
 use super::forward::Destination;
 use super::{Shared, forward, log_lines};
 use crate::callbacks::Inbound;
@@ -17,7 +19,7 @@ use crate::domain::job::{
 };
 use crate::domain::{
     AccountId, CheckedPayment, Delivery, DeliveryId, Inventory, Job, JobId, JobKind,
-    LoadedInventory, Now, PaymentState, Problem, ProblemKind, Subject, WallTime, inert,
+    LoadedInventory, Now, PaymentState, Problem, ProblemKind, Subject, Verdict, WallTime, inert,
 };
 use crate::ledger::JobFilter;
 use crate::net::{Event, RequestOptions, redact};
@@ -282,6 +284,9 @@ impl Shared {
     /// Runs a job; returns its result and an event to report.
     async fn carry_out(&self, delivery: &Delivery, job: &Job) -> (AttemptOutcome, Option<Event>) {
         match job.kind {
+            JobKind::Ask if delivery.verdict == Verdict::Unverified => {
+                (self.verify(delivery, job).await, None)
+            }
             JobKind::Ask => self.check_with_provider(delivery).await,
             JobKind::Forward => (self.try_forward(delivery, job).await, None),
             JobKind::Relay => (
@@ -298,14 +303,9 @@ impl Shared {
             let why = "the callback names no payment and no player";
             return (AttemptOutcome::hopeless(why), None);
         };
-        let runtime = AccountId::new(delivery.account.as_str()).ok();
-        let Some(runtime) = runtime.and_then(|id| self.queries.registry.find(&id)) else {
-            let name = &delivery.account;
-            let why = format!("account {name} is not in this machine's config");
-            return (
-                AttemptOutcome::without_answer(why, self.hopeless_here()),
-                None,
-            );
+        let runtime = match self.runtime_of(delivery) {
+            Ok(runtime) => runtime,
+            Err(outcome) => return (outcome, None),
         };
         // No caller waits for it, so it leaves part of the budget to the operator.
         let options = RequestOptions::background();
@@ -363,6 +363,17 @@ impl Shared {
         (outcome, Some(event))
     }
 
+    /// The account of a callback, or what becomes of its job without it.
+    fn runtime_of(&self, delivery: &Delivery) -> Result<Arc<AccountRuntime>, AttemptOutcome> {
+        let name = &delivery.account;
+        let runtime = AccountId::new(name.as_str()).ok();
+        let runtime = runtime.and_then(|id| self.queries.registry.find(&id));
+        runtime.ok_or_else(|| {
+            let why = format!("account {name} is not in this machine's config");
+            AttemptOutcome::without_answer(why, self.hopeless_here())
+        })
+    }
+
     /// What becomes of a job that cannot succeed with the config and the key of this machine: another one may have them.
     fn hopeless_here(&self) -> Disposition {
         if self.queries.ledger.is_shared() {
@@ -405,14 +416,7 @@ impl Shared {
         };
         let inbound = match self.bytes_of(delivery.id).await {
             Ok(inbound) => inbound,
-            Err(problem) => {
-                let end = match problem.kind {
-                    // The ledger may be readable later.
-                    ProblemKind::Local => AGAIN,
-                    _ => self.hopeless_here(),
-                };
-                return AttemptOutcome::without_answer(problem.message, end);
-            }
+            Err(problem) => return self.without_bytes(problem),
         };
         // Only the body of a rejected callback can be missing.
         if !delivery.is_genuine() && !inbound.is_whole() {
@@ -435,6 +439,15 @@ impl Shared {
                 .push_str(", longer than the 24 h of retries");
         }
         outcome
+    }
+
+    fn without_bytes(&self, problem: Problem) -> AttemptOutcome {
+        let end = match problem.kind {
+            // The ledger may be readable later.
+            ProblemKind::Local => AGAIN,
+            _ => self.hopeless_here(),
+        };
+        AttemptOutcome::without_answer(problem.message, end)
     }
 
     pub(super) async fn bytes_of(&self, delivery: DeliveryId) -> Result<Inbound, Problem> {

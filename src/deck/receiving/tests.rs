@@ -1,6 +1,7 @@
 //! Jobs and checks, on a real deck with a clock moved by hand; what is received is put into the ledger.
 
 mod retry;
+mod unverified;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -97,7 +98,11 @@ async fn open_with(
          client_secret = {{ env = \"TEST_API_SECRET\" }}\nwebhook_header = \"X-Shop\"\n\
          webhook_secret = {{ env = \"TEST_WEBHOOK\" }}\n\
          [profiles.live.accounts.game]\nprovider = \"kongregate\"\napi_key = {{ env = \"TEST_API_SECRET\" }}\n\
-         endpoints = {{ api = \"{url}\" }}\n"
+         endpoints = {{ api = \"{url}\" }}\n\
+         [profiles.live.accounts.play]\nprovider = \"kongregate\"\napi_key = {{ file = \"{file}\" }}\n\
+         [profiles.live.accounts.later]\nprovider = \"pledg\"\nenvironment = \"sandbox\"\napi_key = \"TESTKEY-3\"\n\
+         api_secret = {{ env = \"TEST_API_SECRET\" }}\nmerchant_secret = {{ file = \"{file}\" }}\n",
+        file = folder.join("callback_secret").display(),
     );
     std::fs::write(&file, text).unwrap();
     let environ = Environ::of([

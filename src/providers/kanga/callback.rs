@@ -13,6 +13,7 @@ pub const SPEC: Spec = Spec {
     secrets: &[],
     // Room for one id and any JSON around it.
     body_max: 16 * 1024,
+    if_unsaved: "Kanga sends it again later",
     read,
 };
 

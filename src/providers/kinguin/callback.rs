@@ -14,6 +14,7 @@ use crate::providers::inbound::{header, parts, posted_object, text};
 pub const SPEC: Spec = Spec {
     secrets: &[WEBHOOK_SECRET],
     body_max: 256 * 1024,
+    if_unsaved: "Kinguin sends it again, twice within minutes",
     read,
 };
 

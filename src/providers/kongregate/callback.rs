@@ -22,6 +22,7 @@ use crate::providers::inbound::{decoded, pairs, parts, posted_form, unreadable};
 pub const SPEC: Spec = Spec {
     secrets: &[settings::API_KEY],
     body_max: 128 * 1024,
+    if_unsaved: "Kongregate documents no retry: fetch the player's items again",
     read,
 };
 

@@ -18,6 +18,7 @@ use crate::providers::inbound::{parts, posted_object, text, unreadable};
 pub const SPEC: Spec = Spec {
     secrets: &[MERCHANT_SECRET],
     body_max: 256 * 1024,
+    if_unsaved: "Pledg documents no retry: check the purchase in its dashboard",
     read,
 };
 

@@ -65,6 +65,7 @@ pub const LEGEND: &[Section] = &[
         ("repeat 2", "delivered again, the second time; not processed again"),
         ("rejected", "failed a check (signature, key, id); not processed"),
         ("unreadable", "not in the provider's format; not processed"),
+        ("unverified", "its secret could not be read; tilldeck verifies it later"),
         ("no account", "its address names no account of this profile"),
         ("account", "the account in its address"),
         ("payment", "the payment or player that it is about"),

@@ -55,7 +55,13 @@ impl Class {
             (None, Verdict::Accepted) if unfounded => Self::Junk,
             (None, Verdict::Accepted) => Self::Accepted,
             (None, Verdict::Repeat) => Self::Repeat,
-            (None, Verdict::Refused | Verdict::UnknownAccount | Verdict::Unreadable) => Self::Junk,
+            (
+                None,
+                Verdict::Refused
+                | Verdict::UnknownAccount
+                | Verdict::Unreadable
+                | Verdict::Unverified,
+            ) => Self::Junk,
         }
     }
 }
@@ -168,8 +174,8 @@ pub(super) fn insert(
 pub(super) struct JobOwner<'a> {
     pub(super) delivery: DeliveryId,
     pub(super) account_key: &'a str,
-    /// A callback's own jobs always have one: only valid callbacks have jobs. A replay has none, by which its row is
-    /// distinguished from a configured forward.
+    /// The jobs of a valid callback always have one. A replay has none, by which its row is distinguished from a
+    /// configured forward.
     pub(super) dedup_key: Option<i64>,
     pub(super) known: bool,
 }

@@ -1,0 +1,74 @@
+//! Callbacks whose secrets could not be read when they arrived. Once they can be, each is judged and saved as if it had
+//! just arrived.
+
+use super::{AGAIN, Shared};
+use crate::callbacks::{Answer, Arrival, Inbound, Refusal};
+use crate::domain::job::{AttemptOutcome, Disposition};
+use crate::domain::{Delivery, Job, Verdict};
+use crate::ledger::NewDelivery;
+
+impl Shared {
+    /// Judges a callback again. If it is judged twice, because a process ends in between, the second is a repeat.
+    pub(super) async fn verify(&self, delivery: &Delivery, job: &Job) -> AttemptOutcome {
+        let runtime = match self.runtime_of(delivery) {
+            Ok(runtime) => runtime,
+            Err(outcome) => return outcome,
+        };
+        let inbound = match self.bytes_of(delivery.id).await {
+            Ok(inbound) => Inbound {
+                from: delivery.from.parse().ok(),
+                // A signature counts from when it was received.
+                at: delivery.received_at,
+                ..inbound
+            },
+            Err(problem) => return self.without_bytes(problem),
+        };
+        let readable = inbound.readable().unwrap_or_else(|| inbound.clone());
+        let arrival = Arrival {
+            account_key: &self.account_key,
+            account: &delivery.account,
+            provider: &delivery.provider,
+            inbound: &inbound,
+        };
+        let mut note = "";
+        let mut new = match self.judge(&runtime, &readable).await {
+            Ok(parsed) => {
+                // What the receiver of its time forwards to: this process may forward nothing.
+                let to = Some(job.target.clone()).filter(|to| !to.is_empty());
+                let new = arrival.accepted(&parsed, to);
+                if parsed.answer == Answer::Plain {
+                    new
+                } else {
+                    note = "; not forwarded, because the provider no longer waits for the answer";
+                    // Without a key, so that the shop still gets the order if the provider sends it again.
+                    NewDelivery {
+                        dedup_key: None,
+                        jobs: Vec::new(),
+                        ..new
+                    }
+                }
+            }
+            Err(Refusal::Unable(problem)) => {
+                return AttemptOutcome::without_answer(problem.message, AGAIN);
+            }
+            Err(refusal) => arrival.rejected(&refusal, None),
+        };
+        new.status = delivery.status;
+        new.sealed = self.sealing.key().await.sealer.seal(&inbound);
+        match self.queries.ledger.deliver(new).await {
+            Ok(saved) => {
+                self.saved.notify_one();
+                self.due.notify_waiters();
+                let verdict = match saved.verdict {
+                    Verdict::Refused => "rejected",
+                    other => other.as_str(),
+                };
+                let summary = format!("{verdict} as callback {}{note}", saved.id.0);
+                AttemptOutcome::without_answer(summary, Disposition::Done)
+            }
+            Err(error) => {
+                AttemptOutcome::without_answer(format!("it cannot be saved: {error}"), AGAIN)
+            }
+        }
+    }
+}
