@@ -182,6 +182,8 @@ pub struct Spec {
     pub body_max: usize,
     /// What follows where one cannot be saved: whether the provider sends it again, else what to do.
     pub if_unsaved: &'static str,
+    /// The body as it is shown, where the fields of a valid callback are inside its signature.
+    pub shown: fn(&Inbound) -> Option<Vec<u8>>,
     /// Verifies and parses a request. Pure.
     pub read: fn(&Inbound, &CallbackSecrets) -> Result<ParsedCallback, Refusal>,
 }

@@ -11,7 +11,6 @@ use crate::deck::Deck;
 use crate::domain::job::{LEASE, NewJob};
 use crate::domain::{
     AccountId, Delivery, DeliveryId, JobKind, Problem, ProblemKind, Received, RowIds, Search,
-    Verdict,
 };
 use crate::ledger::{DeliveryQuery, LedgerError, OpenJobs, SealedParts};
 use crate::net::{record, redact};
@@ -125,15 +124,17 @@ impl Deck {
             .open(&parts.request)
             .ok_or_else(|| sealed_by_another(delivery))?;
         let readable = inbound.readable();
-        let mut ids = RowIds::default();
+        let (mut ids, mut shown) = (RowIds::default(), None);
+        let is_genuine = known.is_genuine();
         if let Ok(account) = AccountId::new(known.account) {
             // The sender may repeat the account's secrets in any header or field.
             shared.know_secrets(&account).await;
             if let Some(runtime) = shared.queries.registry.find(&account)
                 && let Some(readable) = &readable
-                && matches!(known.verdict, Verdict::Accepted | Verdict::Repeat)
+                && is_genuine
             {
                 ids = (runtime.manifest.callback_ids)(readable);
+                shown = (runtime.manifest.callbacks.shown)(readable);
             }
         }
         for (_, id) in &mut ids.ids {
@@ -149,9 +150,10 @@ impl Deck {
             Some((*job, record::body(&reply)))
         });
         // Only a decoded body can be redacted.
-        let body = match readable {
-            Some(readable) => record::body(readable.request.body()),
-            None => record::withheld(inbound.request.body()),
+        let body = match (shown, readable) {
+            (Some(shown), _) => record::body(&shown),
+            (None, Some(readable)) => record::body(readable.request.body()),
+            (None, None) => record::withheld(inbound.request.body()),
         };
         // The body is shown decoded.
         let headers = inbound.request.headers().iter();

@@ -14,6 +14,7 @@ pub const SPEC: Spec = Spec {
     // Room for one id and any JSON around it.
     body_max: 16 * 1024,
     if_unsaved: "Kanga sends it again later",
+    shown: |_| None,
     read,
 };
 

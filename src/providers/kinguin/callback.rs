@@ -15,6 +15,7 @@ pub const SPEC: Spec = Spec {
     secrets: &[WEBHOOK_SECRET],
     body_max: 256 * 1024,
     if_unsaved: "Kinguin sends it again, twice within minutes",
+    shown: |_| None,
     read,
 };
 

@@ -23,6 +23,7 @@ pub const SPEC: Spec = Spec {
     secrets: &[settings::API_KEY],
     body_max: 128 * 1024,
     if_unsaved: "Kongregate documents no retry: fetch the player's items again",
+    shown: |_| None,
     read,
 };
 

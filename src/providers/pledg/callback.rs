@@ -19,6 +19,7 @@ pub const SPEC: Spec = Spec {
     secrets: &[MERCHANT_SECRET],
     body_max: 256 * 1024,
     if_unsaved: "Pledg documents no retry: check the purchase in its dashboard",
+    shown: with_payload,
     read,
 };
 
@@ -111,6 +112,17 @@ fn opened(notice: Map<String, Value>) -> Result<Map<String, Value>, Refusal> {
     payload
         .and_then(|payload| serde_json::from_slice(&payload).ok())
         .ok_or_else(|| unreadable("its signature is not a JWT"))
+}
+
+/// A notice that is a JWT alone, with the fields of its payload: the amount must be compared with the order.
+fn with_payload(inbound: &Inbound) -> Option<Vec<u8>> {
+    let mut notice = posted_object(inbound).ok()?;
+    if notice.len() != 1 || !notice.contains_key(SIGNATURE) {
+        return None;
+    }
+    let payload = opened(notice.clone()).ok()?;
+    notice.insert("payload".to_owned(), payload.into());
+    serde_json::to_vec(&notice).ok()
 }
 
 /// The uid of the purchase that an accepted notice names.

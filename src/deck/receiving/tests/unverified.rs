@@ -129,6 +129,24 @@ async fn a_callback_whose_secret_cannot_be_read_is_saved_and_judged_once_it_can_
     let order = seen.values().rfind(|delivery| delivery.account == "play");
     let order = order.unwrap();
     assert_eq!(order.attempt, 1);
+    // Its amount can be compared with the order's.
+    let notice = seen
+        .values()
+        .find(|delivery| delivery.is_genuine() && delivery.account == "later");
+    let shown = bench
+        .deck
+        .received(notice.unwrap().id)
+        .await
+        .unwrap()
+        .body
+        .text;
+    for field in [
+        r#""amount_cents":10250"#,
+        r#""created":"2020-09-17 15:00:02.052177""#,
+        r#""signature":"<signature>""#,
+    ] {
+        assert!(shown.contains(field), "{field}: {shown}");
+    }
 }
 
 #[tokio::test]
