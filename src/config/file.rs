@@ -303,30 +303,16 @@ pub fn nearest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> O
     }
     known
         .into_iter()
-        .map(|name| (distance(&written, &name.to_ascii_lowercase()), name))
+        // Letters to insert, delete or change, or neighbors to swap.
+        .map(|name| {
+            (
+                strsim::osa_distance(&written, &name.to_ascii_lowercase()),
+                name,
+            )
+        })
         .filter(|(distance, name)| *distance <= (name.len() / 3).clamp(1, 3))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
-}
-
-/// The number of letters to insert, delete or change, or neighbors to swap.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut before: Vec<usize> = Vec::new();
-    let mut above: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let change = above[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut least = change.min(above[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                least = least.min(before[j - 2] + 1);
-            }
-            row.push(least);
-        }
-        before = std::mem::replace(&mut above, row);
-    }
-    above[b.len()]
 }
 
 #[cfg(test)]
@@ -340,7 +326,6 @@ mod tests {
         assert_eq!(nearest("API_KEY", known), Some("api_key"));
         assert_eq!(nearest("enviroment", known), Some("environment"));
         assert_eq!(nearest("colour", known), None);
-        assert_eq!(distance("kitten", "sitting"), 3);
     }
 
     #[test]
