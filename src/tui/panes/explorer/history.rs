@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use hyper::StatusCode;
+
 use crate::domain::{
     AccountId, Digest, Documented, Exchange, Explored, Problem, ProblemKind, RawCall, WallTime,
 };
@@ -59,10 +61,14 @@ impl PastCall {
             Err(problem) => ("✘", problem.kind.as_str().replace('_', " "), Tone::Bad),
             Ok(explored) => {
                 let status = explored.status;
-                let word = match reason(status) {
-                    "" => status.to_string(),
-                    reason => format!("{status} {reason}"),
+                let reason = match status {
+                    301 | 302 | 303 | 307 | 308 => Some("redirect, not followed"),
+                    _ => StatusCode::from_u16(status)
+                        .ok()
+                        .and_then(|status| status.canonical_reason()),
                 };
+                let word = reason
+                    .map_or_else(|| status.to_string(), |reason| format!("{status} {reason}"));
                 match status {
                     200..300 if explored.failure.is_none() => ("✔", word, Tone::Good),
                     200..400 => ("!", word, Tone::Warn),
@@ -91,30 +97,6 @@ impl PastCall {
 pub fn is_of(call: &RawCall, exchange: &Exchange) -> bool {
     // The exchange does not name the request; a draft has one call in flight, so method and path are enough.
     call.method == exchange.method && call.path == exchange.path()
-}
-
-/// The reason phrase of RFC 9110, section 15, for the statuses that providers answer.
-fn reason(status: u16) -> &'static str {
-    match status {
-        200 => "OK",
-        201 => "Created",
-        202 => "Accepted",
-        204 => "No Content",
-        301 | 302 | 303 | 307 | 308 => "redirect, not followed",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        409 => "Conflict",
-        422 => "Unprocessable",
-        429 => "Too Many Requests",
-        500 => "Internal Server Error",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        _ => "",
-    }
 }
 
 /// The sent calls, newest first.
