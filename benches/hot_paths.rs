@@ -11,11 +11,11 @@ use tilldeck::auth::sign;
 use tilldeck::clock::Clock;
 use tilldeck::config::Vault;
 use tilldeck::deck;
-use tilldeck::domain::{Answer, Explored, Now, Op, Secret, WallTime};
+use tilldeck::domain::{Answer, Explored, Now, Op, Secret, Ui, WallTime};
 use tilldeck::ledger::{KeyHash, Ledger, NonceRules, Persistence, Retention, Slots, Terms};
 use tilldeck::net::budget::window::{Step, Window};
 use tilldeck::net::redact;
-use tilldeck::tui::{self, Effect, Model, Msg, Setup, UiOptions};
+use tilldeck::tui::{self, Effect, Model, Msg, Setup};
 
 const AT: Now = Now {
     mono: Duration::from_secs(1),
@@ -36,7 +36,9 @@ fn console() -> Model {
         profiles: Vec::new(),
         recording: None,
         deadlines: Vec::new(),
-        ui: UiOptions::default(),
+        ui: Ui::default(),
+        tint: None,
+        color: true,
     };
     let mut model = Model::new(setup).expect("the default keys do not clash");
     tui::update(

@@ -11,11 +11,11 @@ use tilldeck::clock::Clock;
 use tilldeck::config::{Config, Vault};
 use tilldeck::deck;
 use tilldeck::domain::{
-    AccountId, Body, Exchange, ExchangeId, Now, Observation, Outcome, PaymentId, Search, Watch,
+    AccountId, Body, Exchange, ExchangeId, Now, Observation, Outcome, PaymentId, Search, Ui, Watch,
 };
 use tilldeck::ledger::{Ledger, LogQuery, Retention};
 use tilldeck::tui::msg::Ready;
-use tilldeck::tui::{self, Model, Msg, Setup, UiOptions};
+use tilldeck::tui::{self, Model, Msg, Setup};
 
 /// The numbers of requests in the log.
 const SIZES: [u64; 4] = [1_000, 10_000, 100_000, 1_000_000];
@@ -87,7 +87,9 @@ fn console(watches: Vec<(Watch, Vec<Observation>)>) -> Model {
         profiles: Vec::new(),
         recording: None,
         deadlines: Vec::new(),
-        ui: UiOptions::default(),
+        ui: Ui::default(),
+        tint: None,
+        color: true,
     };
     let mut model = Model::new(setup).expect("the default keys do not clash");
     let now = Clock::system().now();

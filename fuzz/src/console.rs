@@ -21,11 +21,11 @@ use tilldeck::domain::{
     ExpectedBy, Explored, Happening, Inventory, Item, Listening, LoadedInventory, Note, Now,
     Observation, Op, Outcome, Payment, PaymentId, PaymentLink, PaymentState, PaymentVerdict,
     Player, PlayerId, Problem, ProblemKind, Reported, RequestId, RowIds, Secret, Subject, Timeline,
-    TokenLife, TokenStatus, Watch, What, inert,
+    TokenLife, TokenStatus, Ui, Watch, What, inert,
 };
 use tilldeck::providers::REGISTRY;
 use tilldeck::tui::msg::{Level, Notice, Ready, Saved};
-use tilldeck::tui::{Effect, Model, Msg, Setup, UiOptions, update, view};
+use tilldeck::tui::{Effect, Model, Msg, Setup, update, view};
 
 use super::{Input, NOW};
 
@@ -126,7 +126,9 @@ impl Console {
             profiles: Vec::new(),
             recording: None,
             deadlines: Vec::new(),
-            ui: UiOptions::default(),
+            ui: Ui::default(),
+            tint: None,
+            color: true,
         };
         let account = AccountId::new("kanga").expect("a name");
         let mut console = Self {

@@ -2,19 +2,18 @@
 
 mod profiles;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use profiles::Profiles;
 
 use super::prelude::*;
 use super::{limits, stop};
-use crate::config::{Config, ConfigError, Profile, Ui, Vault};
+use crate::config::{Config, ConfigError, Profile, Vault};
 use crate::deck::{self, Options, Receive};
-use crate::domain::filled;
+use crate::domain::Ui;
 use crate::providers;
 use crate::runtime::{self, Ended};
-use crate::tui::{Model, OpenTarget, ProfileEntry, Setting, Setup, SetupError, UiOptions};
+use crate::tui::{Model, OpenTarget, ProfileEntry, Setup, SetupError};
 
 pub struct Console {
     /// Whether it opens with the screen of the last run. A profile that it switches to later does.
@@ -80,7 +79,7 @@ pub fn model(
     vault: &Vault,
     out: &Out,
 ) -> Result<Model, ConfigError> {
-    built(config, setup(config, profile, vault, out))
+    Model::new(setup(config, profile, vault, out)).map_err(misconfigured)
 }
 
 /// The deck's options: the console receives callbacks.
@@ -97,11 +96,6 @@ pub fn options(settings: &Settings) -> Result<Options, Problem> {
         }),
         ..settings.options()?
     })
-}
-
-/// As [`model`], of a setup.
-pub fn built(config: &Config, setup: Setup) -> Result<Model, ConfigError> {
-    Model::new(setup).map_err(|error| misconfigured(&config.ui, error))
 }
 
 fn must_exist(target: &OpenTarget, settings: &Settings) -> Result<(), Problem> {
@@ -140,20 +134,12 @@ pub fn setup(config: &Config, profile: &Profile, vault: &Vault, out: &Out) -> Se
             .iter()
             .map(|manifest| (manifest.id, manifest.deadlines))
             .collect(),
-        ui: UiOptions {
-            theme: ui.theme,
-            colors: ui.colors.clone(),
-            tint: profile.tint,
-            color: out.color,
+        ui: Ui {
             ascii: ui.ascii || !runtime::terminal::speaks_unicode(&Environ::process()),
-            mouse: ui.mouse,
-            reduced_motion: ui.reduced_motion,
-            panes: ui
-                .panes
-                .as_ref()
-                .map_or_else(Vec::new, |it| it.words.clone()),
-            keys: keys(ui),
+            ..ui.clone()
         },
+        tint: profile.tint,
+        color: out.color,
         recording: None,
     }
 }
@@ -172,18 +158,6 @@ fn entries(config: &Config, vault: &Vault) -> Vec<ProfileEntry> {
     profiles.map(entry).collect()
 }
 
-pub fn keys(ui: &Ui) -> BTreeMap<String, Vec<String>> {
-    let keys = ui.keys.iter();
-    filled(keys.map(|(action, keys)| (action.clone(), keys.words.clone())))
-}
-
-pub fn misconfigured(ui: &Ui, error: SetupError) -> ConfigError {
-    let written = match &error.setting {
-        Setting::Panes => ui.panes.as_ref(),
-        Setting::Keys(action) => ui.keys.get(action),
-    };
-    let place = &written
-        .expect("only what is in the file can be wrong")
-        .place;
-    place.error(error.message, error.hint)
+pub fn misconfigured(error: SetupError) -> ConfigError {
+    error.place.error(error.message, error.hint)
 }

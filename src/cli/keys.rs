@@ -15,11 +15,10 @@ impl Command for Keys {
     fn execute(self, start: Start<'_>) -> CommandResult {
         let Start { global, out, .. } = start;
         let out = &self.format.on(out);
-        let ui = global.load_config()?.ui;
-        let rows = tui::key_rows(&console::keys(&ui));
+        let rows = tui::key_rows(&global.load_config()?.ui.keys);
         let heads = ["where", "keys", "what", "name"];
         let mut listing = Listing::new(out, heads, "scope,keys,help,action".split(','));
-        for row in rows.map_err(|error| console::misconfigured(&ui, error))? {
+        for row in rows.map_err(console::misconfigured)? {
             let object = json!({
                 "scope": row.place,
                 "keys": row.written,

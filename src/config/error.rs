@@ -1,22 +1,12 @@
 //! What is wrong with the config file, and where. Contains keys of the file, never values.
 
 use std::fmt;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
+use crate::domain::ui::Place;
 use crate::domain::{Problem, ProblemKind, inert};
-
-/// A position in the config file, with its line as it may be shown: keys, and `…` for each value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    pub(super) path: PathBuf,
-    pub(super) line: usize,
-    pub(super) column: usize,
-    pub(super) shown: String,
-    pub(super) mark: Range<usize>,
-}
 
 impl Place {
     /// An error at this position, in the same form as all others.

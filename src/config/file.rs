@@ -11,9 +11,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::domain::inert;
+use crate::domain::ui::Place;
 use crate::private::{self, Danger};
 
-use super::{ConfigError, error::Place};
+use super::ConfigError;
 
 /// Far larger than any config file: a larger one is a wrong path.
 const SIZE_MAX: usize = 1024 * 1024;

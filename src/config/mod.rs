@@ -13,18 +13,18 @@ mod places;
 mod secret;
 mod vault;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::domain::words::words;
-use crate::domain::{AccountId, Color, Colors, HookEvent, ThemeChoice, inert};
+pub use crate::domain::Ui;
+use crate::domain::{AccountId, Color, HookEvent, inert};
 
 pub use environ::Environ;
-pub use error::{ConfigError, Place};
+pub use error::ConfigError;
 pub use file::nearest;
 pub use keyring::{KEYRING_LIMIT, KEYRING_VARIABLE, Keyring, KeyringError};
 pub use paths::{ConfigPath, Locations};
@@ -219,74 +219,6 @@ pub const TIMEOUT_MAX: Duration = Duration::from_mins(10);
 
 /// The default address of `tilldeck listen`.
 pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787);
-
-/// The console's settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent switches, each a line in the file"
-)]
-pub struct Ui {
-    /// The set of colors.
-    pub theme: ThemeChoice,
-    /// The operator's own colors, in place of the theme's.
-    pub colors: Colors,
-    /// Draws lines and marks in plain ASCII.
-    pub ascii: bool,
-    /// Whether the console uses the mouse.
-    pub mouse: bool,
-    /// Disables animation.
-    pub reduced_motion: bool,
-    /// Whether the console verifies all credentials at its start.
-    pub verify_on_start: bool,
-    /// Whether the console restores the panes, filters and selection of the last run.
-    pub restore: bool,
-    /// How the terminal shows that something needs attention.
-    pub notify: BTreeSet<Notify>,
-    /// The names of the panes to show, in their order; none: all. The console checks the names.
-    pub panes: Option<Words>,
-    /// Keys by action name; the console checks the actions and keys.
-    pub keys: BTreeMap<String, Words>,
-}
-
-impl Default for Ui {
-    fn default() -> Self {
-        Self {
-            theme: ThemeChoice::Auto,
-            colors: Colors::new(),
-            ascii: false,
-            mouse: true,
-            reduced_motion: false,
-            verify_on_start: false,
-            restore: true,
-            notify: BTreeSet::from([Notify::Bell, Notify::Title]),
-            panes: None,
-            keys: BTreeMap::new(),
-        }
-    }
-}
-
-words! {
-    /// A way for the terminal to show that something needs attention. The words are those of the file.
-    #[derive(PartialOrd, Ord)]
-    pub enum Notify {
-        /// The bell.
-        Bell = "bell",
-        /// A notification of the desktop.
-        Desktop = "desktop",
-        /// The window's title.
-        Title = "title",
-    }
-}
-
-/// What only the console can check, and its position in the file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Words {
-    /// As written: `ctrl-r`.
-    pub words: Vec<String>,
-    /// For an error message.
-    pub place: Place,
-}
 
 impl Default for Config {
     /// The config without a file: only the built-in profile.

@@ -1,7 +1,7 @@
 //! The config file, from text to Config or error.
 
 use super::*;
-use crate::domain::Tone;
+use crate::domain::{Colors, ThemeChoice, Tone};
 
 const KANGA: ProviderSpec = ProviderSpec {
     name: "kanga",

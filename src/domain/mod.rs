@@ -45,6 +45,7 @@ mod theme;
 pub mod time;
 pub mod timeline;
 pub mod token;
+pub mod ui;
 pub mod verdict;
 pub(crate) mod words;
 
@@ -80,6 +81,7 @@ pub use theme::{Color, Colors, ThemeChoice, Tone};
 pub use time::{Now, WallTime};
 pub use timeline::{Happening, Timeline, What};
 pub use token::{StoredIn, TokenFailure, TokenLife, TokenState, TokenStatus};
+pub use ui::{Notify, Ui, Words};
 pub use verdict::{PaymentVerdict, Severity};
 
 id::shown_as_number!(DeliveryId, ExchangeId, PlayerId);

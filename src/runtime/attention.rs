@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::clipboard::Multiplexer;
-use crate::config::{Environ, Notify};
+use crate::config::Environ;
+use crate::domain::Notify;
 use crate::domain::inert;
 use crate::net::redact;
 

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use tokio::sync::mpsc;
 
-use crate::config::{Notify, Profile};
+use crate::config::Profile;
 use crate::deck::Options;
-use crate::domain::{AccountId, Environment, Problem, ProblemKind};
+use crate::domain::{AccountId, Environment, Notify, Problem, ProblemKind};
 use crate::tui::{Model, ScreenState};
 
 /// What a profile opens with.

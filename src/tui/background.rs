@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::theme::Theme;
-use super::{Effect, Io, Model, UiOptions};
-use crate::domain::{Now, ThemeChoice};
+use super::{Effect, Io, Model};
+use crate::domain::{Now, ThemeChoice, Ui};
 
 /// How long the terminal may take to report its background. Nothing waits for it, so slow lines get some time; a later
 /// answer would change the colours while the operator reads.
@@ -14,7 +14,7 @@ impl Model {
     /// Asks once for the background, where the theme depends on it.
     pub(super) fn ask_background(&mut self, io: &mut Io<'_>) {
         let depends = match self.options.theme {
-            ThemeChoice::Auto | ThemeChoice::Dark | ThemeChoice::Light => self.options.color,
+            ThemeChoice::Auto | ThemeChoice::Dark | ThemeChoice::Light => self.color,
             ThemeChoice::HighContrast | ThemeChoice::Mono => false,
         };
         if depends && self.background_until.is_none() {
@@ -43,10 +43,11 @@ impl Model {
             ThemeChoice::Auto => self.background,
             chosen => chosen,
         };
-        self.theme = Theme::new(&UiOptions {
+        let options = Ui {
             theme,
             ..self.options.clone()
-        });
+        };
+        self.theme = Theme::new(&options, self.tint, self.color);
         self.theme.fit(theme, self.background);
         self.dirty = true;
     }

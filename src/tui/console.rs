@@ -42,7 +42,7 @@ impl Model {
                 self.open(Box::new(profiles::State::new(&self.store)));
             }
             ConsoleAction::Theme => {
-                let is_off = !self.options.color;
+                let is_off = !self.color;
                 self.open(Box::new(themes::State::new(self.options.theme, is_off)));
             }
             ConsoleAction::CopyCommandLine => self.copy_command_line(io),

@@ -52,7 +52,7 @@ use std::time::Duration;
 use ratatui::crossterm::event::{KeyEvent, KeyEventKind};
 use ratatui::layout::{Margin, Rect};
 
-use crate::domain::{Listening, Now, ThemeChoice};
+use crate::domain::{Color, Listening, Now, ThemeChoice, Ui, Words};
 
 pub use draw::view;
 pub use effect::Effect;
@@ -60,7 +60,7 @@ pub use layout::SMALLEST;
 pub use msg::Msg;
 pub use plain::{Detail, Plain};
 pub use screen_state::ScreenState;
-pub use setup::{OpenTarget, ProfileEntry, Recording, Setting, Setup, SetupError, UiOptions};
+pub use setup::{OpenTarget, ProfileEntry, Recording, Setup, SetupError};
 pub use table::{KeyRow, key_rows};
 
 use component::{Command, Component, DynComponent, UpdateContext, ViewContext};
@@ -86,7 +86,10 @@ use widgets::list::Step;
 /// The complete state of the console.
 #[derive(Debug, Clone)]
 pub struct Model {
-    options: UiOptions,
+    options: Ui,
+    tint: Option<Color>,
+    /// Whether colours are used at all.
+    color: bool,
     theme: Theme,
     keymap: Keymap,
     screen: Rect,
@@ -135,18 +138,21 @@ impl Model {
     /// # Errors
     /// Names the key override or the pane that is not valid.
     pub fn new(setup: Setup) -> Result<Self, SetupError> {
-        let shown = Pane::chosen(&setup.ui.panes).map_err(|why| SetupError {
-            setting: Setting::Panes,
-            message: format!("[ui] panes: {why}"),
-            hint: "delete the line to show all panes",
-        })?;
+        let shown = match &setup.ui.panes {
+            None => Pane::ALL.to_vec(),
+            Some(Words { words, place }) => Pane::chosen(words).map_err(|why| SetupError {
+                place: place.clone(),
+                message: format!("[ui] panes: {why}"),
+                hint: "delete the line to show all panes",
+            })?,
+        };
         let keymap = table::keymap(&setup.ui.keys)?;
         let first = shown.first().copied().unwrap_or(Pane::Payments);
         let has_payments = shown.contains(&Pane::Payments);
         let mut store = Store::new(&setup);
         store.flash = setup.recording.as_ref().and_then(recording::greeting);
         Ok(Self {
-            theme: Theme::new(&setup.ui),
+            theme: Theme::new(&setup.ui, setup.tint, setup.color),
             keymap,
             screen: Rect::new(0, 0, 80, 24),
             focus: if has_payments { Pane::Payments } else { first },
@@ -166,6 +172,8 @@ impl Model {
             notifier: Notifier::default(),
             awaited: Vec::new(),
             target: None,
+            tint: setup.tint,
+            color: setup.color,
             options: setup.ui,
         })
     }

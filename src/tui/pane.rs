@@ -72,11 +72,8 @@ impl Pane {
         matches!(self, Self::Explorer | Self::Players)
     }
 
-    /// The panes that the config file names, in their order; without names, all.
+    /// The panes that the config file names, in their order.
     pub fn chosen(names: &[String]) -> Result<Vec<Self>, String> {
-        if names.is_empty() {
-            return Ok(Self::ALL.to_vec());
-        }
         let mut chosen = Vec::new();
         for name in names {
             let mut panes = Self::ALL.into_iter();

@@ -33,6 +33,7 @@ impl Model {
     /// Takes over the settings of a fresh console of the same profile. Nothing else changes.
     pub fn set_preferences(&mut self, fresh: &Self) {
         self.options = fresh.options.clone();
+        (self.tint, self.color) = (fresh.tint, fresh.color);
         self.keymap = fresh.keymap.clone();
         self.shown.clone_from(&fresh.shown);
         self.store.profiles.clone_from(&fresh.store.profiles);

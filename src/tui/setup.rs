@@ -1,11 +1,10 @@
 //! The input of the console before its first frame. Knows nothing about config files.
 
-use std::collections::BTreeMap;
-
 use crate::domain::manage::ProviderSetup;
+use crate::domain::ui::Place;
 use crate::domain::{
-    Account, AccountId, Color, Colors, Deadline, DeliveryId, Documented, Environment, ExchangeId,
-    PaymentId, ProviderId, ThemeChoice,
+    Account, AccountId, Color, Deadline, DeliveryId, Documented, Environment, ExchangeId,
+    PaymentId, ProviderId, Ui,
 };
 
 /// Everything the first frame is drawn from.
@@ -29,8 +28,12 @@ pub struct Setup {
     pub recording: Option<Recording>,
     /// The callbacks of each provider that must be answered in time.
     pub deadlines: Vec<(ProviderId, &'static [Deadline])>,
-    /// The operator's preferences.
-    pub ui: UiOptions,
+    /// The operator's preferences; `ascii` also where the terminal draws nothing else.
+    pub ui: Ui,
+    /// The profile's colour: its name in the header, keys, and the frame of the focused pane.
+    pub tint: Option<Color>,
+    /// Whether colours are used at all (`NO_COLOR` turns them off).
+    pub color: bool,
 }
 
 /// A profile, as the list of profiles shows it.
@@ -76,62 +79,10 @@ pub enum OpenTarget {
 /// Why the console cannot use its settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetupError {
-    /// The setting that is wrong.
-    pub setting: Setting,
+    /// Where it is in the config file.
+    pub place: Place,
     /// What is wrong with it.
     pub message: String,
     /// What to do.
     pub hint: &'static str,
-}
-
-/// A setting that only the console can check.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Setting {
-    /// The list of panes.
-    Panes,
-    /// The keys of this action.
-    Keys(String),
-}
-
-/// The operator's preferences for the screen, the mouse and the keys.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent wishes, as they stand in the config file"
-)]
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UiOptions {
-    /// Which set of colours.
-    pub theme: ThemeChoice,
-    /// The operator's own colours, in place of the theme's.
-    pub colors: Colors,
-    /// The profile's colour: its name in the header, keys, and the frame of the focused pane.
-    pub tint: Option<Color>,
-    /// Whether colours are used at all (`NO_COLOR` turns them off).
-    pub color: bool,
-    /// Whether only ASCII may be drawn.
-    pub ascii: bool,
-    /// Whether the console uses the mouse.
-    pub mouse: bool,
-    /// Shows clock times in place of countdowns, so that nothing on screen moves by itself.
-    pub reduced_motion: bool,
-    /// The names of the panes to show, in their order; empty: all.
-    pub panes: Vec<String>,
-    /// Keys by action name, in place of the built-in ones.
-    pub keys: BTreeMap<String, Vec<String>>,
-}
-
-impl Default for UiOptions {
-    fn default() -> Self {
-        Self {
-            theme: ThemeChoice::Auto,
-            colors: Colors::new(),
-            tint: None,
-            color: true,
-            ascii: false,
-            mouse: true,
-            reduced_motion: false,
-            panes: Vec::new(),
-            keys: BTreeMap::new(),
-        }
-    }
 }

@@ -9,6 +9,7 @@ use super::keys::{
 use super::pane::GoTo;
 use super::setup::SetupError;
 use super::{overlays, panes};
+use crate::domain::Words;
 
 /// The most columns of a key's help: the help window shows it whole beside the keys and the action's name.
 #[cfg(test)]
@@ -32,7 +33,7 @@ pub fn bindings() -> impl Iterator<Item = &'static Binding> {
 ///
 /// # Errors
 /// As [`Keymap::new`].
-pub fn keymap(overrides: &BTreeMap<String, Vec<String>>) -> Result<Keymap, SetupError> {
+pub fn keymap(overrides: &BTreeMap<String, Words>) -> Result<Keymap, SetupError> {
     Keymap::new(bindings().map(Action).collect(), overrides)
 }
 
@@ -55,7 +56,7 @@ pub struct KeyRow {
 ///
 /// # Errors
 /// Names the override with an unknown action, an unknown key, or a key that another action uses.
-pub fn key_rows(overrides: &BTreeMap<String, Vec<String>>) -> Result<Vec<KeyRow>, SetupError> {
+pub fn key_rows(overrides: &BTreeMap<String, Words>) -> Result<Vec<KeyRow>, SetupError> {
     let map = keymap(overrides)?;
     let rows = map.bindings().map(|row| {
         let chords = map.all(Action(row));
@@ -76,7 +77,7 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::tui::setup::Setting;
+    use crate::domain::ui::Place;
 
     #[test]
     fn the_table_has_no_clash_and_no_unreadable_key() {
@@ -129,12 +130,15 @@ mod tests {
     #[test]
     fn overrides_are_checked() {
         let with = |name: &str, keys: &[&str]| {
-            keymap(&BTreeMap::from([(
-                name.to_owned(),
-                keys.iter().map(ToString::to_string).collect(),
-            )]))
-            .map(drop)
-            .map_err(|error| (error.setting, error.message))
+            let words = keys.iter().map(ToString::to_string).collect();
+            let shown = name.to_owned();
+            let place = Place {
+                shown,
+                ..Place::default()
+            };
+            keymap(&BTreeMap::from([(name.to_owned(), Words { words, place })]))
+                .map(drop)
+                .map_err(|error| (error.place.shown, error.message))
         };
         assert_eq!(with("check", &["f5", "ctrl-k"]), Ok(()));
         for (action, keys, why) in [
@@ -153,7 +157,7 @@ mod tests {
                 "`submit` works in a text field: use Ctrl, Alt or a named key such as f5",
             ),
         ] {
-            let error = (Setting::Keys(action.into()), format!("[ui.keys]: {why}"));
+            let error = (action.into(), format!("[ui.keys]: {why}"));
             assert_eq!(with(action, &keys), Err(error));
         }
         assert!(with("leave", &[]).is_err());
@@ -161,10 +165,11 @@ mod tests {
 
     #[test]
     fn the_rows_have_the_operators_keys_as_the_file_writes_them() {
-        let own = BTreeMap::from([(
-            "check".to_owned(),
-            vec!["F5".to_owned(), "ctrl-k".to_owned()],
-        )]);
+        let keys = Words {
+            words: vec!["F5".to_owned(), "ctrl-k".to_owned()],
+            ..Words::default()
+        };
+        let own = BTreeMap::from([("check".to_owned(), keys)]);
         let rows = key_rows(&own).unwrap();
         let row = |name: &str| rows.iter().find(|row| row.action == name).unwrap().clone();
         assert_eq!(row("check").keys, "F5, Ctrl-K");

@@ -192,7 +192,7 @@ fn a_terminal_of_the_shown_size_shows_the_code() {
     for ascii in [false, true] {
         let mut model = busy();
         model.options.ascii = ascii;
-        model.theme = Theme::new(&model.options);
+        model.theme = Theme::new(&model.options, model.tint, model.color);
         behaviour::make_link(&mut model, second(4));
         for (width, height) in [(40, 20), (44, 60), (80, 24), (150, 20)] {
             let shown = resized_screen(&mut model, second(4), width, height);
@@ -226,9 +226,9 @@ fn a_console_that_cannot_start() {
 fn ascii_screens_are_ascii() {
     let mut setup = sandbox_setup();
     setup.ui.ascii = true;
-    setup.ui.color = false;
+    setup.color = false;
     let mut model = busy();
-    model.theme = Theme::new(&setup.ui);
+    model.theme = Theme::new(&setup.ui, None, false);
     model.options = setup.ui;
     let text = screen(&model, second(4), 120, 40);
     assert!(text.is_ascii());
@@ -247,12 +247,12 @@ fn colours_to_look_at() {
     std::fs::create_dir_all(folder).unwrap();
     for theme in ThemeChoice::ALL {
         let name = theme.as_str();
-        let ui = UiOptions {
+        let ui = Ui {
             theme,
-            ..UiOptions::default()
+            ..Ui::default()
         };
         let mut model = busy();
-        model.theme = Theme::new(&ui);
+        model.theme = Theme::new(&ui, None, true);
         let text = testing::ansi(&model, second(4), 120, 40);
         std::fs::write(format!("{folder}/busy-{name}"), text).unwrap();
         press(&mut model, "S", second(4));
@@ -262,12 +262,12 @@ fn colours_to_look_at() {
         let text = testing::ansi(&model, second(4), 120, 40);
         std::fs::write(format!("{folder}/link-{name}"), text).unwrap();
         for (what, mut model) in receiving::to_look_at() {
-            model.theme = Theme::new(&ui);
+            model.theme = Theme::new(&ui, None, true);
             let text = testing::ansi(&model, second(4), 120, 40);
             std::fs::write(format!("{folder}/{what}-{name}"), text).unwrap();
         }
         let mut model = live();
-        model.theme = Theme::new(&ui);
+        model.theme = Theme::new(&ui, None, true);
         let text = testing::ansi(&model, second(130), 120, 40);
         std::fs::write(format!("{folder}/live-{name}"), text).unwrap();
     }

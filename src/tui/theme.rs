@@ -5,9 +5,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::widgets::BorderType;
 
 pub use crate::domain::Tone;
-use crate::domain::{self, Environment, ThemeChoice};
-
-use super::setup::UiOptions;
+use crate::domain::{self, Environment, ThemeChoice, Ui};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Theme {
@@ -100,8 +98,8 @@ const fn indexed(colors: [u8; Tone::ALL.len() - 1]) -> [Style; Tone::ALL.len()] 
 }
 
 impl Theme {
-    pub fn new(options: &UiOptions) -> Self {
-        let has_color = options.color && options.theme != ThemeChoice::Mono;
+    pub fn new(options: &Ui, tint: Option<domain::Color>, color: bool) -> Self {
+        let has_color = color && options.theme != ThemeChoice::Mono;
         let mut palette = match options.theme {
             _ if !has_color => MONO,
             ThemeChoice::Auto | ThemeChoice::Mono => AUTO,
@@ -109,7 +107,7 @@ impl Theme {
             ThemeChoice::Light => LIGHT,
             ThemeChoice::HighContrast => HIGH_CONTRAST,
         };
-        let tint = options.tint.map(|tint| (Tone::Accent, tint));
+        let tint = tint.map(|tint| (Tone::Accent, tint));
         let own = options.colors.iter().map(|(tone, color)| (*tone, *color));
         for (tone, color) in own.chain(tint).filter(|_| has_color) {
             palette.tones[tone as usize] = PLAIN.fg(terminal_color(color));
@@ -323,10 +321,7 @@ mod tests {
 
     #[test]
     fn without_colour_no_style_sets_one() {
-        let theme = Theme::new(&UiOptions {
-            color: false,
-            ..UiOptions::default()
-        });
+        let theme = Theme::new(&Ui::default(), None, false);
         for tone in Tone::ALL {
             for style in [theme.style(tone), theme.badge(tone), theme.bold(tone)] {
                 assert_eq!((style.fg, style.bg), (None, None), "{tone:?}");
@@ -337,10 +332,10 @@ mod tests {
         assert_eq!(theme.selected(true).bg, None);
     }
 
-    fn with(theme: ThemeChoice) -> UiOptions {
-        UiOptions {
+    fn with(theme: ThemeChoice) -> Ui {
+        Ui {
             theme,
-            ..UiOptions::default()
+            ..Ui::default()
         }
     }
 
@@ -372,7 +367,7 @@ mod tests {
 
     #[test]
     fn high_contrast_has_at_least_seven_to_one_for_every_text() {
-        let theme = Theme::new(&with(ThemeChoice::HighContrast));
+        let theme = Theme::new(&with(ThemeChoice::HighContrast), None, true);
         let (ink, ground) = HIGH_CONTRAST.screen.unwrap();
         for tone in Tone::ALL {
             let text = theme.style(tone).fg.unwrap_or(ink);
@@ -398,14 +393,14 @@ mod tests {
             (Tone::Plain, domain::Color::Rgb(1, 2, 3)),
         ]
         .into();
-        let own = Theme::new(&options);
+        let own = Theme::new(&options, None, true);
         assert_eq!(own.style(Tone::Good).fg, Some(Color::Indexed(2)));
         assert_eq!(own.style(Tone::Plain).fg, Some(Color::Rgb(1, 2, 3)));
         assert_eq!(own.style(Tone::Accent).fg, Some(Color::Indexed(3)));
         assert_eq!(own.style(Tone::Bad).fg, DARK.tones[Tone::Bad as usize].fg);
         assert_eq!(own.profile(), (own.bold(Tone::Plain), false));
-        options.tint = Some(domain::Color::Rgb(250, 250, 0));
-        let tinted = Theme::new(&options);
+        let tint = Some(domain::Color::Rgb(250, 250, 0));
+        let tinted = Theme::new(&options, tint, true);
         let yellow = Color::Rgb(250, 250, 0);
         assert_eq!(tinted.style(Tone::Accent).fg, Some(yellow));
         let (style, is_badge) = tinted.profile();
@@ -416,7 +411,7 @@ mod tests {
         assert!(is_badge);
         // Without colours, neither counts.
         options.theme = ThemeChoice::Mono;
-        let mono = Theme::new(&options);
+        let mono = Theme::new(&options, tint, true);
         assert!(Tone::ALL.iter().all(|tone| mono.style(*tone).fg.is_none()));
     }
 }

@@ -11,7 +11,7 @@ use crate::cli::prelude::*;
 use crate::cli::recording;
 use crate::config::Profile;
 use crate::deck::{self, Options};
-use crate::domain::Exchange;
+use crate::domain::{Exchange, Words};
 use crate::{runtime, tui};
 
 const PANE: &str = "requests";
@@ -54,10 +54,13 @@ pub(super) fn execute(file: &Path, entries: Entries, start: Start<'_>) -> Comman
         setup.profiles = Vec::new();
         setup.is_shared = false;
         setup.may_manage = false;
-        setup.ui.panes = vec![PANE.to_owned()];
+        setup.ui.panes = Some(Words {
+            words: vec![PANE.to_owned()],
+            ..Words::default()
+        });
         console::show(runtime::Start {
             first: runtime::ProfileStart {
-                model: console::built(&settings.config, setup)?,
+                model: tui::Model::new(setup).map_err(console::misconfigured)?,
                 options: options(settings, exchanges)?,
                 profile,
                 verify_on_start: false,

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeValue;
 
 use super::table::{Entry, Found, Table, texts};
-use crate::config::{ConfigError, Notify, Ui, Words};
-use crate::domain::{Color, Colors, ThemeChoice, Tone};
+use crate::config::ConfigError;
+use crate::domain::{Color, Colors, Notify, ThemeChoice, Tone, Ui, Words};
 
 pub const UI: [&str; 10] = [
     "theme",

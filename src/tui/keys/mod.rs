@@ -13,8 +13,9 @@ pub(super) use scope::keys;
 pub use scope::{Action, Binding, Keys, NoAction, Scope};
 
 use super::pane::PANES;
-use super::setup::{Setting, SetupError};
+use super::setup::SetupError;
 use super::widgets::list::Step;
+use crate::domain::Words;
 
 keys! {
     WindowAction:
@@ -125,17 +126,17 @@ impl Keymap {
     /// Names the override with an unknown action, an unknown key, or a key that another action uses.
     pub fn new(
         actions: Vec<Action>,
-        overrides: &BTreeMap<String, Vec<String>>,
+        overrides: &BTreeMap<String, Words>,
     ) -> Result<Self, SetupError> {
-        if let Some(unknown) = overrides
-            .keys()
-            .find(|name| actions.iter().all(|it| it.0.name != name.as_str()))
+        if let Some((unknown, words)) = overrides
+            .iter()
+            .find(|(name, _)| actions.iter().all(|it| it.0.name != name.as_str()))
         {
             let why = format!(
                 "unknown action `{}`",
                 crate::domain::inert::cut(unknown, 40)
             );
-            return Err(wrong(unknown, &why));
+            return Err(wrong(words, &why));
         }
         let mut map = Self {
             bound: HashMap::new(),
@@ -149,7 +150,7 @@ impl Keymap {
                     .iter()
                     .map(|key| Chord::parse(key).expect("the table's keys are tested"))
                     .collect(),
-                Some(keys) => overridden(row, keys).map_err(|why| wrong(row.name, &why))?,
+                Some(keys) => overridden(row, &keys.words).map_err(|why| wrong(keys, &why))?,
             };
             for chord in &chords {
                 map.bound.insert((row.scope, *chord), Action(row));
@@ -163,7 +164,7 @@ impl Keymap {
         Ok(map)
     }
 
-    fn check(&self, overrides: &BTreeMap<String, Vec<String>>) -> Result<(), SetupError> {
+    fn check(&self, overrides: &BTreeMap<String, Words>) -> Result<(), SetupError> {
         for leaf in self.leaves() {
             let mut taken: HashMap<Chord, &str> = HashMap::new();
             for row in self
@@ -176,8 +177,8 @@ impl Keymap {
                         let why =
                             format!("key {chord} is set for both `{before}` and `{}`", row.name);
                         let mut both = [row.name, before].into_iter();
-                        let own = both.find(|name| overrides.contains_key(*name));
-                        return Err(wrong(own.unwrap_or(before), &why));
+                        let own = both.find_map(|name| overrides.get(name));
+                        return Err(wrong(own.expect("the built-in keys differ"), &why));
                     }
                 }
             }
@@ -231,9 +232,9 @@ impl Keymap {
     }
 }
 
-fn wrong(action: &str, why: &str) -> SetupError {
+fn wrong(keys: &Words, why: &str) -> SetupError {
     SetupError {
-        setting: Setting::Keys(action.to_owned()),
+        place: keys.place.clone(),
         message: format!("[ui.keys]: {why}"),
         hint: "delete the line to use the built-in keys; `tilldeck keys` then lists every action with its keys",
     }

@@ -215,11 +215,11 @@ mod tests {
 
     #[test]
     fn passed_present_and_coming_differ_in_ascii() {
-        let theme = Theme::new(&crate::tui::UiOptions {
+        let ui = crate::domain::Ui {
             ascii: true,
-            color: false,
-            ..crate::tui::UiOptions::default()
-        });
+            ..crate::domain::Ui::default()
+        };
+        let theme = Theme::new(&ui, None, false);
         for width in [100, 20] {
             let area = Rect::new(0, 0, width, 3);
             let mut buf = Buffer::empty(area);

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use super::msg::{NewWatch, Ready};
 use super::setup::ProfileEntry;
-use super::{Effect, Model, Msg, Setup, UiOptions, update};
+use super::{Effect, Model, Msg, Setup, update};
 use crate::domain::catalogue::{FollowUp, Param, Place};
 use crate::domain::manage::{Guide, GuideTopic, ProviderSetup, SetupField};
 use crate::domain::payment::Price;
@@ -19,7 +19,7 @@ use crate::domain::{
     Ability, Account, AccountId, Amount, Answer, Body, Currency, Documented, Environment, Estimate,
     Exchange, ExchangeId, Expectation, Expected, ExpectedBy, Handled, Happening, Note, Now,
     Observation, Outcome, Payment, PaymentId, PaymentState, ProviderId, Reported, RequestId,
-    StoredIn, Timeline, TokenLife, TokenStatus, WallTime, Watch, What,
+    StoredIn, Timeline, TokenLife, TokenStatus, Ui, WallTime, Watch, What,
 };
 
 pub use screen::*;
@@ -286,7 +286,9 @@ pub fn sandbox_setup() -> Setup {
         catalogues: vec![(ProviderId("kanga"), CATALOGUE)],
         recording: None,
         deadlines: Vec::new(),
-        ui: UiOptions::default(),
+        ui: Ui::default(),
+        tint: None,
+        color: true,
     }
 }
 
@@ -342,7 +344,9 @@ pub fn live_setup() -> Setup {
         catalogues: vec![(ProviderId("kanga"), CATALOGUE)],
         recording: None,
         deadlines: Vec::new(),
-        ui: UiOptions::default(),
+        ui: Ui::default(),
+        tint: None,
+        color: true,
     }
 }
 

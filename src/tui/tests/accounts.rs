@@ -397,7 +397,7 @@ fn windows_of_accounts() {
 fn windows_of_accounts_in_ascii_and_where_there_is_no_room() {
     let mut setup = live_setup();
     setup.ui.ascii = true;
-    setup.ui.color = false;
+    setup.color = false;
     for keys in ["a", "R", "d", "i"] {
         let mut model = ready(setup.clone());
         press(&mut model, keys, second(1));

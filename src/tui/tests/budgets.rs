@@ -157,10 +157,11 @@ fn a_hold_after_a_429_is_lifted_where_no_request_waits() {
 #[test]
 fn the_key_that_ends_a_pause_is_named_where_it_works() {
     let mut setup = three_setup();
-    setup
-        .ui
-        .keys
-        .insert("cancel-waiting".into(), vec!["W".into()]);
+    let keys = crate::domain::Words {
+        words: vec!["W".into()],
+        ..Default::default()
+    };
+    setup.ui.keys.insert("cancel-waiting".into(), keys);
     let mut model = sized(setup, 160, 50);
     let ready = readiness(Vec::new(), Vec::new());
     update(&mut model, second(0), Msg::Ready(ready));

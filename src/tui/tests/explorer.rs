@@ -804,7 +804,7 @@ fn hostile_answers_stay_words_and_ascii_stays_ascii() {
     let bad = "\u{1b}[2J\u{202e}\u{7}";
     let mut model = exploring(sandbox_setup());
     model.options.ascii = true;
-    model.theme = Theme::new(&model.options);
+    model.theme = Theme::new(&model.options, model.tint, model.color);
     for text in [
         format!("{{\"a{bad}\":\"{bad}\"}}"),
         bad.to_owned(),

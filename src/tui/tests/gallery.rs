@@ -212,8 +212,8 @@ fn rgb(color: Color) -> (u64, u64, u64) {
 /// The frame in a theme.
 fn themed(model: &mut Model, theme: ThemeChoice, color: bool) -> Buffer {
     model.options.theme = theme;
-    model.options.color = color;
-    model.theme = Theme::new(&model.options);
+    model.color = color;
+    model.theme = Theme::new(&model.options, model.tint, model.color);
     drawn(model, second(4), 100, 30)
 }
 

@@ -3,11 +3,17 @@
 use ratatui::style::Color;
 
 use super::*;
-use crate::tui::setup::Setting;
+use crate::domain::Words;
+use crate::domain::ui::Place;
 
 fn with_panes(panes: &[&str]) -> Result<Model, SetupError> {
     let mut setup = sandbox_setup();
-    setup.ui.panes = panes.iter().map(ToString::to_string).collect();
+    let place = Place {
+        line: 7,
+        ..Place::default()
+    };
+    let words = panes.iter().map(ToString::to_string).collect();
+    setup.ui.panes = Some(Words { words, place });
     Model::new(setup)
 }
 
@@ -65,7 +71,7 @@ fn a_hidden_pane_is_reached_by_its_number_and_fills_the_screen() {
 #[test]
 fn a_pane_that_does_not_exist_or_comes_twice_is_an_error() {
     let error = with_panes(&["payments", "paymets"]).unwrap_err();
-    assert_eq!(error.setting, Setting::Panes);
+    assert_eq!(error.place.line, 7);
     assert_eq!(
         error.message,
         "[ui] panes: unknown pane `paymets`; the panes are credentials, tokens, payments, estimates, requests, \
@@ -82,10 +88,11 @@ fn the_theme_follows_the_terminals_background() {
         height: 24,
     };
     let theme = |theme| {
-        Theme::new(&UiOptions {
+        let ui = Ui {
             theme,
-            ..UiOptions::default()
-        })
+            ..Ui::default()
+        };
+        Theme::new(&ui, None, true)
     };
     for choice in [ThemeChoice::Dark, ThemeChoice::Light] {
         let mut model = Model::new(sandbox_setup()).unwrap();
@@ -110,7 +117,7 @@ fn the_theme_follows_the_terminals_background() {
 fn a_late_answer_about_the_background_changes_nothing() {
     let mut model = sized(sandbox_setup(), 80, 24);
     update(&mut model, second(3), Msg::Background(ThemeChoice::Light));
-    assert_eq!(model.theme, Theme::new(&UiOptions::default()));
+    assert_eq!(model.theme, Theme::new(&Ui::default(), None, true));
 }
 
 #[test]
@@ -123,7 +130,7 @@ fn a_theme_that_looks_the_same_everywhere_asks_nothing() {
     ] {
         let mut setup = sandbox_setup();
         setup.ui.theme = theme;
-        setup.ui.color = color;
+        setup.color = color;
         let mut model = Model::new(setup).unwrap();
         let size = Msg::Resized {
             width: 80,
@@ -162,7 +169,7 @@ fn an_explicit_theme_is_readable_on_the_other_background() {
 fn in_theme(theme: ThemeChoice) -> Model {
     let mut model = busy();
     model.options.theme = theme;
-    model.theme = Theme::new(&model.options);
+    model.theme = Theme::new(&model.options, model.tint, model.color);
     model
 }
 
@@ -179,11 +186,11 @@ fn each_theme_colours_by_meaning() {
 fn the_selected_theme_is_drawn_at_once_and_enter_saves_it() {
     let mut model = in_theme(ThemeChoice::Dark);
     let drawn_in = |model: &Model, theme| {
-        let options = UiOptions {
+        let options = Ui {
             theme,
-            ..UiOptions::default()
+            ..Ui::default()
         };
-        model.theme == Theme::new(&options)
+        model.theme == Theme::new(&options, None, true)
     };
     press(&mut model, "T", second(4));
     assert_snapshot!("themes_80x24", screen(&model, second(4), 80, 24));
@@ -227,7 +234,7 @@ fn auto_chosen_later_asks_for_the_background() {
 fn a_tinted_profile_shows_its_name_as_a_badge() {
     let mut setup = live_setup();
     setup.ui.theme = ThemeChoice::Dark;
-    setup.ui.tint = Some(crate::domain::Color::Index(5));
+    setup.tint = Some(crate::domain::Color::Index(5));
     let model = sized(setup, 80, 24);
     let frame = drawn(&model, second(0), 80, 24);
     let header: String = (0..80).map(|x| frame[(x, 0)].symbol()).collect();

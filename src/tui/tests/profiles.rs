@@ -435,7 +435,11 @@ fn what_was_asked_before_is_no_longer_waited_for_and_its_number_is_not_used_agai
 fn settings_are_taken_over_without_a_start() {
     let mut model = live();
     let mut setup = live_setup();
-    setup.ui.keys = [("help".to_owned(), vec!["f2".to_owned()])].into();
+    let keys = crate::domain::Words {
+        words: vec!["f2".to_owned()],
+        ..Default::default()
+    };
+    setup.ui.keys = [("help".to_owned(), keys)].into();
     setup.ui.ascii = true;
     model.set_preferences(&Model::new(setup).unwrap());
     let shown = screen(&model, second(1), 120, 40);

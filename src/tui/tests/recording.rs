@@ -1,6 +1,7 @@
 //! A recording in place of a profile.
 
 use super::*;
+use crate::domain::Words;
 
 fn recorded(width: u16, height: u16) -> Model {
     let setup = Setup {
@@ -10,9 +11,12 @@ fn recorded(width: u16, height: u16) -> Model {
             path: "my files/session.har".into(),
             notes: Vec::new(),
         }),
-        ui: UiOptions {
-            panes: vec!["requests".into()],
-            ..UiOptions::default()
+        ui: Ui {
+            panes: Some(Words {
+                words: vec!["requests".into()],
+                ..Words::default()
+            }),
+            ..Ui::default()
         },
         ..sandbox_setup()
     };

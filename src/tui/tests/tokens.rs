@@ -169,9 +169,9 @@ fn every_state_of_a_token() {
 fn without_colour_or_motion_the_words_show_the_state() {
     let mut model = every_state();
     model.options.ascii = true;
-    model.options.color = false;
+    model.color = false;
     model.options.reduced_motion = true;
-    model.theme = Theme::new(&model.options);
+    model.theme = Theme::new(&model.options, model.tint, model.color);
     let text = resized_screen(&mut model, second(40), 120, 60);
     assert!(text.is_ascii());
     for word in ["valid", "due", "renewing", "rejected", "expired", "missing"] {

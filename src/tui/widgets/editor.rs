@@ -445,7 +445,7 @@ mod tests {
         assert_eq!(editor.text(), text);
         let area = Rect::new(0, 0, 20, 3);
         let mut buf = Buffer::empty(area);
-        let theme = Theme::new(&crate::tui::UiOptions::default());
+        let theme = Theme::new(&crate::domain::Ui::default(), None, true);
         let cursor = editor.draw(area, &theme, &mut buf).unwrap();
         assert!(area.contains(cursor));
     }

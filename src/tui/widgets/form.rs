@@ -533,7 +533,7 @@ mod tests {
 
     #[test]
     fn a_hint_that_is_too_long_wraps() {
-        let theme = Theme::new(&crate::tui::UiOptions::default());
+        let theme = Theme::new(&crate::domain::Ui::default(), None, true);
         let mut form = Form::new(vec![
             Field::text("id", "the client id, from the panel", ""),
             Field::text("name", "", "x"),

@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_line_whose_start_is_scrolled_off_begins_with_a_mark() {
-        let theme = Theme::new(&crate::tui::UiOptions::default());
+        let theme = Theme::new(&crate::domain::Ui::default(), None, true);
         let drawn = |text: &str| {
             let area = Rect::new(0, 0, 8, 1);
             let mut buf = Buffer::empty(area);

@@ -307,12 +307,12 @@ fn places(text: &str, query: &str) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::UiOptions;
+    use crate::domain::Ui;
 
     fn shown(reader: &Reader, width: u16, height: u16) -> Vec<String> {
         let area = Rect::new(0, 0, width, height);
         let mut buf = Buffer::empty(area);
-        reader.draw(area, &Theme::new(&UiOptions::default()), &mut buf);
+        reader.draw(area, &Theme::new(&Ui::default(), None, true), &mut buf);
         (0..height)
             .map(|y| {
                 let line: String = (0..width).map(|x| buf[(x, y)].symbol()).collect();

@@ -177,7 +177,7 @@ pub fn grid(digest: &Digest, list: List, area: Rect) -> Grid {
 mod tests {
     use super::*;
     use crate::domain::Column as Holding;
-    use crate::tui::setup::UiOptions;
+    use crate::domain::Ui;
 
     fn offers() -> Digest {
         let row = |cells: [&str; 4]| cells.map(str::to_owned).to_vec();
@@ -293,7 +293,7 @@ mod tests {
             digest,
             row,
             area,
-            &Theme::new(&UiOptions::default()),
+            &Theme::new(&Ui::default(), None, true),
             &mut buf,
         );
         text_of(&buf)
@@ -354,10 +354,7 @@ mod tests {
         let mut offers = offers();
         offers.rows[0][0] = "X · buyer pays: 0.01 EUR".into();
         for color in [true, false] {
-            let theme = Theme::new(&UiOptions {
-                color,
-                ..UiOptions::default()
-            });
+            let theme = Theme::new(&Ui::default(), None, color);
             let area = Rect::new(0, 0, 140, 1);
             let mut buf = Buffer::empty(area);
             draw_row(&offers, 0, area, &theme, &mut buf);
