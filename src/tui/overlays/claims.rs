@@ -6,44 +6,42 @@ use crate::domain::{AccountId, WallTime, inert};
 use crate::tui::keys::NoAction;
 use crate::tui::prelude::*;
 use crate::tui::widgets::json;
-use crate::tui::widgets::text::wrap_indented;
+use crate::tui::widgets::reader::Reader;
+use crate::tui::widgets::sheet::Kind;
 
 /// Fields that are instants, in seconds since the Unix epoch (RFC 7519, 4.1).
 const INSTANTS: [&str; 3] = ["\"exp\": ", "\"iat\": ", "\"nbf\": "];
 const NOTE: &str =
     "Read from the token itself. The signature is not verified: only the provider can verify it.";
 
-/// The account and the scroll position. The claims come from the store at each draw, so that a renewal shows.
+/// The account and its claims, which come from the store after each message, so that a renewal shows.
 #[derive(Debug, Clone)]
 pub struct State {
     account: AccountId,
-    scroll: usize,
+    reader: Reader,
 }
 
 impl State {
     pub fn new(account: AccountId) -> Self {
-        Self { account, scroll: 0 }
+        let reader = Reader::text("");
+        Self { account, reader }
     }
 
-    fn rows(&self, store: &Store, columns: u16) -> Vec<String> {
+    fn lines(&self, store: &Store) -> Vec<(Kind, String)> {
         let known = store.known(&self.account);
         let claims = known
             .and_then(|known| known.token.as_ref())
             .and_then(|status| status.claims.as_deref());
         let Some(claims) = claims else {
-            return vec!["This token is opaque (not a JWT).".into()];
+            return vec![(Kind::Text, "This token is opaque (not a JWT).".into())];
         };
         let text = json::indented(claims);
         let text = inert::block(text.as_deref().unwrap_or(claims));
-        let mut rows = Vec::new();
-        for line in text.lines() {
-            let line = match dated(line, &store.zone) {
-                Some(date) => format!("{line}  ({date})"),
-                None => line.to_owned(),
-            };
-            rows.extend(wrap_indented(&line, columns));
-        }
-        rows
+        let lines = text.lines().map(|line| match dated(line, &store.zone) {
+            Some(date) => (Kind::Text, format!("{line}  ({date})")),
+            None => (Kind::Text, line.to_owned()),
+        });
+        lines.collect()
     }
 }
 
@@ -67,27 +65,29 @@ impl Component for State {
     }
 
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
-        let rows = self.rows(ctx.store, columns_inside(ctx.area, WIDEST)).len();
+        let [_, text] = areas(ctx.area, self.reader.len());
+        self.reader.step(step, text.height);
+    }
+
+    fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
+        self.reader.replace(self.lines(ctx.store));
+        let rows = self.reader.lay_out(columns_inside(ctx.area, WIDEST));
         let [_, text] = areas(ctx.area, rows);
-        self.scroll = step.scroll(self.scroll, rows, text.height);
+        self.reader.fit(text);
     }
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
-        let rows = self.rows(ctx.store, columns_inside(screen, WIDEST));
         let window = Window {
             title: &format!("Claims of the token of {}", self.account),
-            size: size(screen, rows.len()),
+            size: size(screen, self.reader.len()),
             live: ctx.store.is_live_account(self.account.as_str()),
         };
         window.draw(theme, screen, buf);
-        let [note, text] = areas(screen, rows.len());
+        let [note, text] = areas(screen, self.reader.len());
         paragraph(buf, note, NOTE, theme.style(Tone::Warn));
-        let pager = Pager::text(text, self.scroll, rows.len());
-        pager.draw(ctx, buf, |at, line, buf| {
-            Pen::new(buf, line, 0).text(&rows[at], theme.style(Tone::Plain));
-        });
-        pager.draw_place(theme, buf);
+        self.reader.draw(text, theme, buf);
+        self.reader.draw_place(text, theme, buf);
         None
     }
 }

@@ -10,7 +10,8 @@ use crate::domain::{
 };
 use crate::tui::deliveries;
 use crate::tui::prelude::*;
-use crate::tui::widgets::sheet::{Kind, Sheet, add_body, add_headers, window_size};
+use crate::tui::widgets::reader::Reader;
+use crate::tui::widgets::sheet::{Kind, add_body, add_headers, text_area, window_size};
 
 keys! {
     Action:
@@ -33,25 +34,25 @@ pub struct State {
     bytes: Loaded,
     /// The latest load.
     asked: RequestId,
-    sheet: Sheet,
+    reader: Reader,
 }
 
 impl State {
     /// Opens the callback, and loads the received bytes.
     pub fn open(delivery: Arc<Delivery>, ctx: &mut UpdateContext<'_>) {
         let asked = load(&delivery, ctx);
-        let sheet = Sheet::new(lines(&delivery, &None, ctx.view()));
+        let reader = Reader::sheet(lines(&delivery, &None, ctx.view()));
         ctx.open(Self {
             delivery,
             bytes: None,
             asked,
-            sheet,
+            reader,
         });
     }
 
     fn lay_out(&mut self, ctx: &UpdateContext<'_>) {
         let lines = lines(&self.delivery, &self.bytes, ctx.view());
-        self.sheet.replace(lines);
+        self.reader.replace(lines);
     }
 
     fn received(&self, ctx: &mut UpdateContext<'_>) -> Option<&Received> {
@@ -138,7 +139,7 @@ impl Component for State {
     }
 
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
-        self.sheet.step(step, ctx.area);
+        self.reader.step(step, text_area(ctx.area).height);
     }
 
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
@@ -166,7 +167,7 @@ impl Component for State {
     }
 
     fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
-        self.sheet.fit(ctx.area);
+        self.reader.fit(text_area(ctx.area));
     }
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
@@ -190,7 +191,8 @@ impl Component for State {
         for job in &self.delivery.jobs {
             deliveries::state(job, &self.delivery.account, ctx);
         }
-        self.sheet.view(ctx, inner, buf);
+        self.reader.draw(inner, ctx.theme, buf);
+        self.reader.draw_place(inner, ctx.theme, buf);
         None
     }
 }

@@ -7,7 +7,8 @@ use jiff::tz::TimeZone;
 
 use crate::domain::{Body, Environment, Exchange, Outcome, Secret, curl};
 use crate::tui::prelude::*;
-use crate::tui::widgets::sheet::{Kind, Sheet, add_body, add_headers, window_size};
+use crate::tui::widgets::reader::Reader;
+use crate::tui::widgets::sheet::{Kind, add_body, add_headers, text_area, window_size};
 
 keys! {
     Action:
@@ -21,13 +22,13 @@ keys! {
 #[derive(Debug, Clone)]
 pub struct State {
     exchange: Arc<Exchange>,
-    sheet: Sheet,
+    reader: Reader,
 }
 
 impl State {
     pub fn open(exchange: Arc<Exchange>, ctx: &mut UpdateContext<'_>) {
-        let sheet = Sheet::new(lines(&exchange, &ctx.store.zone));
-        ctx.open(Self { exchange, sheet });
+        let reader = Reader::sheet(lines(&exchange, &ctx.store.zone));
+        ctx.open(Self { exchange, reader });
     }
 
     /// The response body, or the request body if there is none.
@@ -77,11 +78,11 @@ impl Component for State {
     }
 
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
-        self.sheet.step(step, ctx.area);
+        self.reader.step(step, text_area(ctx.area).height);
     }
 
     fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
-        self.sheet.fit(ctx.area);
+        self.reader.fit(text_area(ctx.area));
     }
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
@@ -92,7 +93,8 @@ impl Component for State {
             live,
         }
         .draw(ctx.theme, screen, buf);
-        self.sheet.view(ctx, inner, buf);
+        self.reader.draw(inner, ctx.theme, buf);
+        self.reader.draw_place(inner, ctx.theme, buf);
         None
     }
 }

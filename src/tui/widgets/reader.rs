@@ -5,9 +5,10 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use super::json::{self, Ink, Kind, Line, Lines};
+use super::json::{self, Ink, Line, Lines};
 use super::list::Step;
-use super::pager::{place, visible};
+use super::pager::{draw_below, place, visible};
+use super::sheet::Kind;
 use super::text::cells;
 use crate::domain::inert;
 use crate::tui::theme::{Theme, Tone};
@@ -23,6 +24,7 @@ struct Row {
     from: usize,
     to: usize,
     indent: u16,
+    kind: Kind,
     ink: Ink,
 }
 
@@ -30,8 +32,7 @@ struct Row {
 #[derive(Debug, Clone)]
 pub struct Reader {
     text: String,
-    lines: Vec<Line>,
-    colour: bool,
+    lines: Vec<(Line, Kind)>,
     width: u16,
     rows: Vec<Row>,
     top: usize,
@@ -43,53 +44,80 @@ pub struct Reader {
 impl Reader {
     /// A viewer of JSON, with coloured tokens.
     pub fn json(read: Lines) -> Self {
-        Self::new(read.text, read.lines, true)
+        let lines = read.lines.into_iter();
+        Self::new(read.text, lines.map(|line| (line, Kind::Json)).collect())
     }
 
     pub fn text(text: &str) -> Self {
         let text = inert::block(text).replace('\t', "    ");
-        let mut lines = Vec::new();
-        let mut from = 0;
-        for line in text.split_inclusive('\n') {
-            let bare = line.trim_end_matches('\n');
-            lines.push(Line {
-                from,
-                to: from + bare.len(),
-                indent: 0,
-            });
-            from += line.len();
-        }
-        Self::new(text, lines, false)
+        let lines = text.lines().map(|line| (Kind::Text, line.to_owned()));
+        Self::sheet(lines.collect())
     }
 
-    fn new(text: String, lines: Vec<Line>, colour: bool) -> Self {
-        let mut reader = Self {
+    /// A viewer of lines, each drawn by its kind.
+    pub fn sheet(sheet: Vec<(Kind, String)>) -> Self {
+        let (mut text, mut lines) = (String::new(), Vec::with_capacity(sheet.len()));
+        for (kind, line) in sheet {
+            let line = inert::line(&line);
+            let bare = line.trim_start_matches(' ');
+            let from = text.len();
+            text.push_str(bare);
+            let kind = match kind {
+                Kind::Header(name) => Kind::Header(from + name),
+                kind => kind,
+            };
+            let line = Line {
+                from,
+                to: text.len(),
+                indent: cells(line.len() - bare.len()),
+            };
+            lines.push((line, kind));
+            text.push('\n');
+        }
+        Self::new(text, lines)
+    }
+
+    fn new(text: String, lines: Vec<(Line, Kind)>) -> Self {
+        Self {
             text,
             lines,
-            colour,
-            width: 80,
+            width: 0,
             rows: Vec::new(),
             top: 0,
             query: String::new(),
             found: Vec::new(),
             at: 0,
-        };
-        reader.rows = reader.laid_out(reader.width);
-        reader
+        }
     }
 
-    /// Lays the text out, if the area's width changed.
-    pub fn fit(&mut self, area: Rect) {
-        if area.width != self.width && area.width > 0 {
-            // The rows are other ones afterwards: the byte at the top is what stays.
-            let seen = self.rows.get(self.top).map_or(0, |row| row.from);
-            self.width = area.width;
-            self.rows = self.laid_out(area.width);
-            self.top = self.row_of(seen);
+    /// Replaces the lines; the scroll position stays.
+    pub fn replace(&mut self, sheet: Vec<(Kind, String)>) {
+        let top = self.top;
+        *self = Self::sheet(sheet);
+        self.top = top;
+    }
+
+    /// The rows, as they were laid out last.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Lays the text out, if the width changed; returns how many rows it has.
+    pub fn lay_out(&mut self, width: u16) -> usize {
+        if width != self.width && width > 0 {
+            let seen = self.rows.get(self.top).map(|row| row.from);
+            self.width = width;
+            self.rows = self.laid_out(width);
+            // The rows are other ones now: the byte at the top is what stays.
+            self.top = seen.map_or(self.top, |seen| self.row_of(seen));
         }
-        self.top = self
-            .top
-            .min(self.rows.len().saturating_sub(usize::from(area.height)));
+        self.rows.len()
+    }
+
+    /// Lays the text out for an area, and scrolls no further than to its end.
+    pub fn fit(&mut self, area: Rect) {
+        let rows = self.lay_out(area.width);
+        self.top = self.top.min(rows.saturating_sub(usize::from(area.height)));
     }
 
     pub fn step(&mut self, step: Step, height: u16) {
@@ -164,11 +192,12 @@ impl Reader {
 
     fn laid_out(&self, width: u16) -> Vec<Row> {
         let mut rows = Vec::with_capacity(self.lines.len());
-        for line in &self.lines {
+        for (line, kind) in &self.lines {
             let first = Row {
                 from: line.from,
                 to: line.to,
                 indent: line.indent.min(INDENT_MAX).min(width / 2),
+                kind: *kind,
                 ink: Ink::default(),
             };
             let text = &self.text[line.from..line.to];
@@ -185,13 +214,16 @@ impl Reader {
 
     /// Wraps a long line, after a space where one is near.
     fn wrap(&self, line: Row, width: u16, rows: &mut Vec<Row>) {
+        let is_json = line.kind == Kind::Json;
         let (mut row, mut ink, mut used) = (line, Ink::default(), 0);
         let mut space: Option<(usize, Ink, usize)> = None;
         for (at, c) in self.text[line.from..line.to].char_indices() {
             let at = line.from + at;
             let wide = c.width().unwrap_or(0);
             let room = usize::from(width.saturating_sub(row.indent).max(1));
-            if used + wide > room && at > row.from {
+            // One space at the end of a row is not seen, so it needs no room.
+            let room_here = room + usize::from(c == ' ');
+            if used + wide > room_here && at > row.from {
                 let (from, from_ink, kept) = space
                     // A break further back would leave more than half of the row empty.
                     .filter(|(_, _, before)| *before > room / 2)
@@ -203,13 +235,13 @@ impl Reader {
                     from,
                     ink: from_ink,
                     // JSON continues two columns deeper, so that the rest of a value does not look like a key.
-                    indent: (line.indent + u16::from(self.colour) * 2).min(width / 2),
+                    indent: (line.indent + u16::from(is_json) * 2).min(width / 2),
                     ..line
                 };
                 used = kept;
                 space = None;
             }
-            if self.colour {
+            if is_json {
                 ink.step(c, &self.text[at + c.len_utf8()..]);
             }
             used += wide;
@@ -218,6 +250,13 @@ impl Reader {
             }
         }
         rows.push(row);
+    }
+
+    /// Draws the place on the frame's line below the area.
+    pub fn draw_place(&self, area: Rect, theme: &Theme, buf: &mut Buffer) {
+        if let Some(place) = self.place(area.height) {
+            draw_below(area, &place, theme, buf);
+        }
     }
 
     pub fn draw(&self, area: Rect, theme: &Theme, buf: &mut Buffer) {
@@ -253,11 +292,6 @@ impl Reader {
             .partition_point(|at| at + self.query.len() <= row.from);
         for (at, c) in self.text[row.from..row.to].char_indices() {
             let at = row.from + at;
-            let kind = if self.colour {
-                ink.step(c, &self.text[at + c.len_utf8()..])
-            } else {
-                Kind::Mark
-            };
             while self
                 .found
                 .get(next)
@@ -266,11 +300,17 @@ impl Reader {
                 next += 1;
             }
             let hit = self.found.get(next).is_some_and(|found| *found <= at);
-            let style = match (hit, self.colour) {
-                (true, _) if next == self.at => theme.badge(Tone::Warn),
-                (true, _) => theme.badge(Tone::Accent),
-                (false, true) => json::style(theme, kind),
-                (false, false) => theme.style(Tone::Plain),
+            let style = match row.kind {
+                Kind::Json => json::style(theme, ink.step(c, &self.text[at + c.len_utf8()..])),
+                Kind::Heading => theme.bold(Tone::Accent),
+                Kind::Header(name) if at < name => theme.style(Tone::Dim),
+                Kind::Note => theme.style(Tone::Dim),
+                Kind::Header(_) | Kind::Text => theme.style(Tone::Plain),
+            };
+            let style = match hit {
+                true if next == self.at => theme.badge(Tone::Warn),
+                true => theme.badge(Tone::Accent),
+                false => style,
             };
             if style != run.1 {
                 flush(&mut run, buf);
@@ -306,6 +346,8 @@ fn places(text: &str, query: &str) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
+    use ratatui::style::Modifier;
+
     use super::*;
     use crate::domain::Ui;
 
@@ -347,6 +389,38 @@ mod tests {
             shown(&reader, 40, 2)[1],
             "  \"name\": \"one two three four\","
         );
+    }
+
+    #[test]
+    fn lines_are_drawn_by_their_kinds_and_keep_the_scroll_position_when_replaced() {
+        let lines = |last: &str| {
+            vec![
+                (Kind::Heading, "Request".to_owned()),
+                (Kind::Header(5), "a-b: one two".to_owned()),
+                (Kind::Text, "    {} of the body".to_owned()),
+                (Kind::Note, last.to_owned()),
+            ]
+        };
+        let mut reader = Reader::sheet(lines("end"));
+        let area = Rect::new(0, 0, 12, 3);
+        reader.fit(area);
+        // A line that fills the row exactly, and one that continues with its indentation.
+        let seen = ["Request", "a-b: one two", "    {} of"];
+        assert_eq!(shown(&reader, 12, 3), seen);
+        assert_eq!(reader.place(3).as_deref(), Some("1-3 of 5"));
+        reader.step(Step::Down(2), 3);
+        reader.replace(lines("another end"));
+        reader.fit(area);
+        assert_eq!(
+            shown(&reader, 12, 3),
+            ["    {} of", "    the body", "another end"]
+        );
+        let theme = Theme::new(&Ui::default(), None, true);
+        let mut buf = Buffer::empty(Rect::new(0, 0, 12, 5));
+        Reader::sheet(lines("end")).draw(buf.area, &theme, &mut buf);
+        for (at, is_dim) in [((0, 1), true), ((5, 1), false), ((0, 4), true)] {
+            assert_eq!(buf[at].modifier.contains(Modifier::DIM), is_dim, "{at:?}");
+        }
     }
 
     #[test]

@@ -106,21 +106,6 @@ pub fn wrap(text: &str, max: u16) -> Vec<String> {
     lines
 }
 
-/// As [`wrap`], each line with the indentation of the text. A shallower one where it would leave less than half of the room:
-/// hostile text may be nested deeper than the room.
-pub fn wrap_indented(text: &str, max: u16) -> Vec<String> {
-    let bare = text.trim_start_matches(' ');
-    let indent = text.len() - bare.len();
-    if indent > 0 && text.width() <= usize::from(max) {
-        return vec![text.to_owned()];
-    }
-    let indent = indent.min(usize::from(max) / 2);
-    let lines = wrap(bare, max.saturating_sub(cells(indent))).into_iter();
-    lines
-        .map(|line| format!("{}{line}", " ".repeat(indent)))
-        .collect()
-}
-
 /// The end of a path that fits after a `…` in `room` cells: whole segments where the last one fits.
 pub fn path_end(path: &str, room: u16) -> &str {
     let parts = path.match_indices('/').map(|(at, _)| &path[at..]);
