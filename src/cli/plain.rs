@@ -5,40 +5,21 @@ use std::io::IsTerminal as _;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use clap::ValueEnum;
 use tokio::sync::{Notify, oneshot};
 
 use super::console::{self, Profiles};
 use super::prelude::*;
 use super::stop::{HangUp, HangUps, StopSignals};
 use crate::runtime::{self, PlainStart, terminal};
-use crate::tui;
+use crate::tui::Detail;
 
 /// The most lines that wait for a slow reader of stdout.
 const LINES_MAX: usize = 1_024;
 /// How long the end waits for such a reader.
 const PATIENCE: Duration = Duration::from_millis(400);
 
-/// Which events are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Lines {
-    /// What changes, fails or needs attention.
-    Changes,
-    /// Every request, wait and attempt too.
-    All,
-}
-
-impl From<Lines> for tui::Detail {
-    fn from(lines: Lines) -> Self {
-        match lines {
-            Lines::Changes => Self::Changes,
-            Lines::All => Self::All,
-        }
-    }
-}
-
 /// The lines for a terminal that cannot show the console, and says so.
-pub fn chosen_by_terminal(out: &Out) -> Option<Lines> {
+pub fn chosen_by_terminal(out: &Out) -> Option<Detail> {
     let term = std::env::var_os("TERM");
     let why = terminal::incapable(term.as_deref())?;
     // Without any terminal, only `dumb` asks for lines: they go on until someone ends them.
@@ -50,7 +31,7 @@ pub fn chosen_by_terminal(out: &Out) -> Option<Lines> {
             "{why}: tilldeck prints plain lines in place of the screen; Ctrl-C stops it"
         ));
     }
-    Some(Lines::Changes)
+    Some(Detail::Changes)
 }
 
 pub fn goes_alone(command: &str) -> Problem {
@@ -60,7 +41,7 @@ pub fn goes_alone(command: &str) -> Problem {
     )
 }
 
-pub struct Plain(pub Lines);
+pub struct Plain(pub Detail);
 
 impl Command for Plain {
     fn execute(self, start: Start<'_>) -> CommandResult {
@@ -79,7 +60,7 @@ impl Plain {
         let start = PlainStart {
             first: Profiles::start(settings, model, false)?,
             source: Arc::new(Profiles::new(settings, out)),
-            detail: self.0.into(),
+            detail: self.0,
             reload: Arc::new(Notify::new()),
         };
         on_threads(print(start, &out.for_reader()))

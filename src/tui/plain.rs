@@ -29,11 +29,10 @@ const FAILING_MAX: usize = 2_000;
 /// The callbacks that are remembered as reported.
 const REPORTED_MAX: usize = 4_000;
 
-/// Which events become lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Which events become lines; the words and their help are those of the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Detail {
-    /// What changes: a check that finds nothing new gives no line.
-    #[default]
+    /// What changes, fails or needs attention.
     Changes,
     /// Every request, wait and attempt too.
     All,

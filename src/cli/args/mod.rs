@@ -10,8 +10,9 @@ use super::global::Global;
 use super::start::commands;
 use super::{
     account, budget, check, config, doctor, estimate, keys, ledger, link, listen, log, man, open,
-    payments, plain, player, replay, request, sandbox, stock, token,
+    payments, player, replay, request, sandbox, stock, token,
 };
+use crate::tui::Detail;
 
 const WITHOUT_CONFIG: &str = "Without a config file, tilldeck uses the built-in simulator. It needs no credentials and no network.";
 
@@ -37,7 +38,7 @@ pub struct Arguments {
     /// With `all`, also checks that find nothing new, and every request. Chosen by itself where TERM is dumb, unknown or empty. With
     /// `--json`, one object a line.
     #[arg(long, value_enum, value_name = "LINES", num_args = 0..=1, require_equals = true, default_missing_value = "changes")]
-    pub plain: Option<plain::Lines>,
+    pub plain: Option<Detail>,
     /// The command; without one, the console opens.
     #[command(subcommand)]
     pub command: Option<Commands>,
