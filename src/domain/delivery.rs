@@ -154,6 +154,8 @@ pub struct Deadline {
     pub event: &'static str,
     /// The time from its arrival.
     pub within: Duration,
+    /// The later events of the same subject after which nothing must be done any more.
+    pub ended_by: &'static [&'static str],
     /// What the operator must do, as a verb and a noun: "give a key".
     pub action: &'static str,
 }

@@ -20,6 +20,18 @@ pub struct Due {
     pub until: WallTime,
 }
 
+impl Due {
+    /// Whether a callback that came later shows that nothing must be done any more.
+    fn is_ended_by(&self, later: &Delivery) -> bool {
+        let earlier = &self.delivery;
+        later.is_genuine()
+            && later.id > earlier.id
+            && later.subject.is_some()
+            && (&later.account, &later.subject) == (&earlier.account, &earlier.subject)
+            && self.deadline.ended_by.contains(&later.kind.as_str())
+    }
+}
+
 /// The callbacks that must be answered in time, whatever else has arrived since.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Awaited(BTreeMap<DeliveryId, Entry>);
@@ -43,7 +55,7 @@ impl Awaited {
         }
         let Some(deadline) = deadline(delivery, deadlines) else {
             for entry in self.0.values_mut() {
-                entry.is_answered |= is_later(delivery, &entry.due.delivery);
+                entry.is_answered |= entry.due.is_ended_by(delivery);
             }
             return;
         };
@@ -51,15 +63,13 @@ impl Awaited {
         if is_repeat || self.0.contains_key(&delivery.id) {
             return;
         }
-        // A page of older callbacks may be loaded after those that arrived later.
-        let mut later = loaded.iter().filter(|other| is_later(other, delivery));
-        let is_answered =
-            later.any(|other| other.is_genuine() && self::deadline(other, deadlines).is_none());
         let due = Due {
             delivery: delivery.clone(),
             deadline,
             until: delivery.received_at.plus(deadline.within),
         };
+        // A page of older callbacks may be loaded after those that arrived later.
+        let is_answered = loaded.iter().any(|other| due.is_ended_by(other));
         self.0.insert(delivery.id, Entry { due, is_answered });
         if self.0.len() > AWAITED_MAX {
             // Ids grow with time, so the first one is the oldest.
@@ -77,13 +87,6 @@ impl Awaited {
         let open = self.0.values().rev().filter(|entry| !entry.is_answered);
         open.map(|entry| entry.due.clone()).collect()
     }
-}
-
-/// Whether a callback came after another one about the same subject.
-fn is_later(delivery: &Delivery, earlier: &Delivery) -> bool {
-    delivery.id > earlier.id
-        && delivery.subject.is_some()
-        && (&delivery.account, &delivery.subject) == (&earlier.account, &earlier.subject)
 }
 
 fn deadline(delivery: &Delivery, deadlines: &Deadlines) -> Option<Deadline> {

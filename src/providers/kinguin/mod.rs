@@ -77,6 +77,8 @@ pub static MANIFEST: Manifest = Manifest {
     deadlines: &[Deadline {
         event: "OUT_OF_STOCK",
         within: Duration::from_mins(15),
+        // Not BOUGHT, whose webhook may be repeated after this one's.
+        ended_by: &["DELIVERED", "CANCELED", "RETURNED", "REFUNDED", "REVERSED"],
         action: "give a key",
     }],
     connect: api::connect,

@@ -329,6 +329,7 @@ fn awaited() -> Model {
     const DEADLINES: &[Deadline] = &[Deadline {
         event: "OUT_OF_STOCK",
         within: Duration::from_mins(15),
+        ended_by: &["DELIVERED"],
         action: "give a key",
     }];
     let mut setup = sandbox_setup();
@@ -381,7 +382,9 @@ fn an_event_that_must_be_answered_counts_down_and_is_an_alert() {
     let mut model = awaited();
     arrives(&mut model, 2, "OUT_OF_STOCK", 60);
     assert_eq!(alerts::count(&model.store), 2, "two events");
-    arrives(&mut model, 3, "DELIVERED", 61);
+    arrives(&mut model, 3, "BOUGHT", 61);
+    assert_eq!(alerts::count(&model.store), 2, "a late repeat");
+    arrives(&mut model, 4, "DELIVERED", 61);
     assert_eq!(alerts::count(&model.store), 0, "it was answered");
 }
 
