@@ -62,8 +62,8 @@ pub static MANIFEST: Manifest = Manifest {
             period: Duration::from_mins(1),
         },
     ],
-    // Kinguin may delay a call over the limit instead of refusing it (`docs/providers/kinguin.md#limits`).
-    timeout: Duration::from_mins(1),
+    // Kinguin may delay a call over the limit by up to a minute instead of refusing it (`docs/providers/kinguin.md#limits`).
+    timeout: Duration::from_secs(90),
     tokens: Some(auth::fetch),
     abilities: &[Ability::Stock],
     verify: Verify::Call,
