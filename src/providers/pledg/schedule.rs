@@ -31,7 +31,7 @@ pub fn digest(body: &[u8]) -> Option<Digest> {
             Column::number("fees"),
             Column::number("to pay"),
         ],
-        note: "fees come on top: to pay = amount + fees. The answer has no currency; Pledg's default is EUR",
+        note: "fees come on top: to pay = amount + fees. The answer names no currency",
         ..Digest::default()
     };
     let mut titles = Vec::new();
@@ -71,20 +71,20 @@ fn add(rows: &mut Vec<Vec<String>>, solution: &Value) -> Option<String> {
         rows.push(vec![
             format!("{kind} {}/{count}", at + 1),
             redact::scrub(part["payment_date"].as_str()?).into_owned(),
-            amount.euros(),
-            fees.euros(),
+            amount.to_string(),
+            fees.to_string(),
             // Fees come on top (`docs/providers/pledg.md#schedules`); a sum that overflows makes no table.
-            amount.plus(fees)?.euros(),
+            amount.plus(fees)?.to_string(),
         ]);
         amounts = amounts.plus(amount)?;
         all_fees = all_fees.plus(fees)?;
     }
-    let whole = amounts.plus(all_fees)?.euros();
+    let whole = amounts.plus(all_fees)?.to_string();
     rows.push(vec![
         format!("{kind} sum"),
         String::new(),
-        amounts.euros(),
-        all_fees.euros(),
+        amounts.to_string(),
+        all_fees.to_string(),
         whole.clone(),
     ]);
     // The yearly rate (taux annuel effectif global), by its own text.
@@ -119,15 +119,15 @@ mod tests {
         assert_eq!(
             rows(INSTALLMENT),
             [
-                "INSTALLMENT 1/3 | 2021-12-17 | 0.68 EUR | 0.02 EUR | 0.70 EUR",
-                "INSTALLMENT 2/3 | 2022-01-17 | 0.66 EUR | 0.00 EUR | 0.66 EUR",
-                "INSTALLMENT 3/3 | 2022-02-17 | 0.66 EUR | 0.00 EUR | 0.66 EUR",
-                "INSTALLMENT sum |  | 2.00 EUR | 0.02 EUR | 2.02 EUR",
+                "INSTALLMENT 1/3 | 2021-12-17 | 0.68 | 0.02 | 0.70",
+                "INSTALLMENT 2/3 | 2022-01-17 | 0.66 | 0.00 | 0.66",
+                "INSTALLMENT 3/3 | 2022-02-17 | 0.66 | 0.00 | 0.66",
+                "INSTALLMENT sum |  | 2.00 | 0.02 | 2.02",
             ]
         );
         assert_eq!(
             digest(INSTALLMENT.as_bytes()).unwrap().title,
-            "INSTALLMENT in 3: 2.02 EUR to pay, TAEG 23.1 %"
+            "INSTALLMENT in 3: 2.02 to pay, TAEG 23.1 %"
         );
     }
 
@@ -137,8 +137,8 @@ mod tests {
         assert_eq!(
             rows(deferred),
             [
-                "DEFERRED 1/1 | 2022-01-16 | 10.50 EUR | 0.05 EUR | 10.55 EUR",
-                "DEFERRED sum |  | 10.50 EUR | 0.05 EUR | 10.55 EUR",
+                "DEFERRED 1/1 | 2022-01-16 | 10.50 | 0.05 | 10.55",
+                "DEFERRED sum |  | 10.50 | 0.05 | 10.55",
             ]
         );
         let company = format!(r#"{{"items":[{INSTALLMENT},{deferred}]}}"#);
@@ -154,7 +154,7 @@ mod tests {
         for fees in ["", r#""fees":null,"#] {
             let part = format!(r#"{{"amount_cents":68,{fees}"payment_date":"2021-12-17"}}"#);
             let schedule = format!(r#"{{"installment":[{part}]}}"#);
-            let first = "INSTALLMENT 1/1 | 2021-12-17 | 0.68 EUR | 0.00 EUR | 0.68 EUR";
+            let first = "INSTALLMENT 1/1 | 2021-12-17 | 0.68 | 0.00 | 0.68";
             assert_eq!(rows(&schedule)[0], first, "{fees}");
         }
     }
