@@ -102,7 +102,9 @@ impl Pledg {
             self.purchases.remove(0);
         }
         let at = self.purchases.len();
-        let uid = purchase::uid("pur", seed, self.purchases_made);
+        // By the time, too: a receiver takes the uid of an earlier run for a repeat.
+        let turn = self.purchases_made << 48 | new.created.0.unsigned_abs();
+        let uid = purchase::uid("pur", seed, turn);
         self.purchases.push(Purchase { uid, ..new });
         &mut self.purchases[at]
     }
@@ -224,8 +226,8 @@ impl SimulatedProvider for Pledg {
     }
 
     fn act(&mut self, id: &PaymentId, act: PayerAct, simulator: &Simulator) -> Option<Done> {
-        self.latest(id.as_str()).ok()?;
-        Some(self.payer_act(id.as_str(), act, simulator.now()))
+        let at = self.place(id.as_str()).ok()?;
+        Some(self.payer_act(at, act, simulator.now()))
     }
 
     fn repeat_callback(&mut self, id: &PaymentId, simulator: &Simulator) -> Option<Done> {

@@ -70,12 +70,12 @@ controls! {
             "a payer starts a purchase of 20.00, by transfer" => buy;
         "pay" ("a purchase's reference")
             "the payer pays; Pledg notifies the merchant"
-            => |scene| scene.state.move_on(scene.reference(), PAID, scene.now);
+            => |scene| scene.move_on(PAID);
         "refuse" ("a reference, and a state such as FICP_FILTER_KO")
             "Pledg rejects the purchase (default: SCORING_KO) and notifies the merchant" => refuse;
         "abandon" ("a purchase's reference")
             "the payer abandons; Pledg notifies the merchant"
-            => |scene| scene.state.move_on(scene.reference(), ABANDONED, scene.now);
+            => |scene| scene.move_on(ABANDONED);
         "debit" ("a reference of a merchant in back mode")
             "the merchant charges the virtual card; it can no longer be released" => debit;
         "status" ("a reference and a back-mode status such as pending or chargeback-initiated")
@@ -91,6 +91,11 @@ type Scene<'a> = controls::Scene<'a, Pledg>;
 impl<'a> Scene<'a> {
     fn reference(&self) -> &'a str {
         self.word(0).unwrap_or_default()
+    }
+
+    fn move_on(&mut self, state: &str) -> Done {
+        let at = self.state.place(self.reference())?;
+        self.state.move_on(at, state, self.now)
     }
 }
 
@@ -113,7 +118,7 @@ fn refuse(scene: &mut Scene<'_>) -> Done {
         let state = inert::quoted(state, 40);
         return Err(format!("{state} is not a refusal; a refusal ends in _KO"));
     }
-    scene.state.move_on(scene.reference(), state, scene.now)
+    scene.move_on(state)
 }
 
 fn debit(scene: &mut Scene<'_>) -> Done {
@@ -139,7 +144,7 @@ fn status(scene: &mut Scene<'_>) -> Done {
 
 impl Pledg {
     /// Applies a payer's act, where Pledg supports it.
-    pub fn payer_act(&mut self, reference: &str, act: PayerAct, now: WallTime) -> Done {
+    pub(super) fn payer_act(&mut self, at: usize, act: PayerAct, now: WallTime) -> Done {
         let state = match act {
             PayerAct::Pay => PAID,
             PayerAct::Cancel => ABANDONED,
@@ -148,7 +153,7 @@ impl Pledg {
                 return Err("at Pledg the payer's actions are pay, cancel and fail".into());
             }
         };
-        self.move_on(reference, state, now)
+        self.move_on(at, state, now)
     }
 
     /// Applies the scripted outcomes that are due, and says whether one was.
@@ -172,18 +177,18 @@ impl Pledg {
         Ok(&mut self.purchases[at])
     }
 
-    fn place(&self, reference: &str) -> Result<usize, String> {
+    pub(super) fn place(&self, reference: &str) -> Result<usize, String> {
         let mut all = self.purchases.iter();
         // The last one: after a refusal a reference can be used again (`docs/providers/pledg.md#signed-purchases`).
         all.rposition(|purchase| purchase.reference == reference)
             .ok_or_else(|| format!("Pledg has no purchase {}", inert::quoted(reference, 60)))
     }
 
-    fn move_on(&mut self, reference: &str, state: &str, now: WallTime) -> Done {
-        let at = self.place(reference)?;
-        let was = &self.purchases[at].state;
+    fn move_on(&mut self, at: usize, state: &str, now: WallTime) -> Done {
+        let purchase = &self.purchases[at];
         // All other states are final.
-        if was != CREATED {
+        if purchase.state != CREATED {
+            let (reference, was) = (&purchase.reference, &purchase.state);
             return Err(format!("{reference} is already {was}"));
         }
         Ok(self.enter(at, state, now))

@@ -5,7 +5,7 @@ use hyper::http::StatusCode;
 use serde_json::json;
 
 use super::Call;
-use super::purchase::{self, CREATED, PAID, Purchase};
+use super::purchase::{self, CREATED, PAID, Purchase, RELEASED};
 use crate::domain::inert;
 use crate::domain::simulate::PayerAct;
 use crate::http_server::Response;
@@ -29,8 +29,11 @@ pub(super) fn open(call: &mut Call<'_>) -> Answer {
         let words = String::from_utf8_lossy(refusal.body()).into_owned();
         message(StatusCode::BAD_REQUEST, "Unusable link", &words)
     })?;
-    let mut known = call.state.purchases.iter();
-    Ok(match known.find(|known| known.is_of(&new)) {
+    // A reference can be used again after a refused or abandoned purchase.
+    let is_live = |known: &&Purchase| {
+        known.is_of(&new) && matches!(known.state.as_str(), CREATED | PAID | RELEASED)
+    };
+    Ok(match call.state.purchases.iter().rfind(is_live) {
         // The payer opened the link before: show the same purchase.
         Some(known) => page_of(known),
         None => page_of(call.state.make(new, call.simulator.seed())),
@@ -48,12 +51,14 @@ pub(super) fn act(call: &mut Call<'_>) -> Answer {
     // The three that the page offers.
     let act = PayerAct::from_word(name.unwrap_or_default())
         .filter(|act| matches!(act, PayerAct::Pay | PayerAct::Cancel | PayerAct::Fail));
-    let (Some(act), Some(purchase)) = (act, call.state.of_uid(uid)) else {
+    // By its uid: others, also of other merchants, may have the same reference.
+    let mut purchases = call.state.purchases.iter();
+    let place = purchases.position(|purchase| purchase.uid == uid);
+    let (Some(act), Some(at)) = (act, place) else {
         let words = "This purchase or this action does not exist.";
         return Err(message(StatusCode::NOT_FOUND, "Not done", words));
     };
-    let reference = purchase.reference.clone();
-    let done = call.state.payer_act(&reference, act, call.now);
+    let done = call.state.payer_act(at, act, call.now);
     done.map_err(|words| message(StatusCode::CONFLICT, "Not done", &words))?;
     Ok(reply::see_other(&format!("/purchase?uid={uid}")))
 }

@@ -145,6 +145,59 @@ async fn only_a_completed_purchase_uses_up_its_reference() {
     );
 }
 
+#[tokio::test]
+async fn a_later_run_gives_no_purchase_the_uid_of_an_earlier_one() {
+    let uid = |seconds| async move {
+        let bench = bench().await;
+        bench.pass(seconds);
+        bench.buy(&order("R-1", MERCHANT)).await.json()["purchase_uid"].clone()
+    };
+    assert_ne!(uid(0).await, uid(60).await);
+}
+
+// docs/providers/pledg.md#simulator
+#[tokio::test]
+async fn the_page_of_a_purchase_acts_on_that_purchase_and_offers_a_refused_one_anew() {
+    let bench = bench().await;
+    let target = format!(
+        "/purchase?signature={}",
+        signed(&order("R-1", MERCHANT), MERCHANT_SECRET)
+    );
+    let opened = || async {
+        bench.send("GET", &target, "", "").await;
+        let uid = bench.purchase("R-1").await["uid"].clone();
+        uid.as_str().unwrap().to_owned()
+    };
+    let of_uid = |state: &Value, uid: &str| {
+        let mut all = state["purchases"].as_array().unwrap().iter();
+        all.find(|one| one["uid"] == uid).unwrap()["state"].clone()
+    };
+    let mut seen = Vec::new();
+    for (act, state) in [
+        ("fail", "SCORING_KO"),
+        ("cancel", "ABANDONED"),
+        ("pay", "PAID"),
+    ] {
+        let uid = opened().await;
+        assert!(!seen.contains(&uid), "{state}");
+        let elsewhere = order("R-1", "mer_00000000-0000-4000-8000-000000000002");
+        assert_eq!(bench.buy(&elsewhere).await.status, 200);
+        let other = bench.purchase("R-1").await["uid"].clone();
+        let done = bench
+            .post("/purchase", FORM, &format!("uid={uid}&act={act}"))
+            .await;
+        assert_eq!(done.status, 303, "{done:?}");
+        let now = bench.state().await;
+        assert_eq!(of_uid(&now, &uid), state);
+        assert_eq!(of_uid(&now, other.as_str().unwrap()), "CREATED");
+        seen.push(uid);
+    }
+    let count = bench.state().await["purchases"].as_array().unwrap().len();
+    bench.send("GET", &target, "", "").await;
+    let again = bench.state().await["purchases"].as_array().unwrap().len();
+    assert_eq!(again, count, "a paid one is shown again");
+}
+
 // docs/providers/pledg.md#simulator
 #[tokio::test]
 async fn a_purchase_is_paid_refused_or_abandoned_once() {
