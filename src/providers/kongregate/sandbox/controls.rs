@@ -208,7 +208,8 @@ fn order(scene: &mut Scene<'_>) -> Done {
         Some(name) => find_player(&mut scene.state.game_data.players, name)?.id,
         None => id,
     };
-    let order = scene.state.webhooks.orders.begin(id, recipient, info);
+    let orders = &mut scene.state.webhooks.orders;
+    let order = orders.begin([id, recipient], info, scene.now);
     // Orders drop out of memory in turn, and with them the callbacks that would need them.
     scene.state.forget_unsendable();
     let sent_notice = scene.send(EventKind::OrderRequest { order });

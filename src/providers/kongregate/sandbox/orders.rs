@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::Kongregate;
 use super::event::EventKind;
+use crate::domain::WallTime;
 use crate::http_server::DeliveryResult;
 use crate::sandbox::Simulator;
 
@@ -28,7 +29,6 @@ pub struct Order {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Orders {
     pub all: VecDeque<Order>,
-    begun: u64,
 }
 
 impl Orders {
@@ -44,9 +44,11 @@ impl Orders {
         self.all.iter_mut().find(|order| order.id == id)
     }
 
-    pub fn begin(&mut self, buyer: u64, recipient: u64, info: &str) -> u64 {
-        self.begun += 1;
-        let id = 12_344 + self.begun;
+    pub fn begin(&mut self, [buyer, recipient]: [u64; 2], info: &str, now: WallTime) -> u64 {
+        // By the time: a new simulation at the same receiver must not use the ids of an earlier one.
+        let seconds = u64::try_from(now.0 / 1_000).unwrap_or_default();
+        let last = self.all.back().map_or(0, |order| order.id);
+        let id = seconds.max(last + 1);
         if self.all.len() >= ORDERS_MAX {
             self.all.pop_front();
         }
@@ -185,4 +187,18 @@ fn offer(body: &[u8]) -> Result<u64, &'static str> {
             .ok_or("the sum of the prices is too large")?;
     }
     Ok(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_run_gives_no_order_the_id_of_an_earlier_one() {
+        let ids = |at| {
+            let mut orders = Orders::default();
+            [0, 1].map(|_| orders.begin([1_001, 1_001], "sword", WallTime(at)))
+        };
+        assert_eq!((ids(5_000), ids(7_000)), ([5, 6], [7, 8]));
+    }
 }
