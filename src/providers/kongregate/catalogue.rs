@@ -39,7 +39,11 @@ pub static CATALOGUE: [Documented; 15] = [
     ),
     Documented::get(
         USER_ITEMS,
-        &[USER_ID],
+        &[Param::optional(
+            "user_id",
+            "the player's number; an older page requires it",
+            "1001",
+        )],
         "list a player's items: each item's own number and the uses left",
     )
     .after(&[next("list the player's items", &["user_id"])]),

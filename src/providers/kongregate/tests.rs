@@ -100,11 +100,12 @@ async fn an_instance_is_used_by_form_and_by_json_until_it_leaves_the_list() {
         }
         assert_eq!(bench.left(50003).await, None, "{encoding}: used up");
         // Used up, without limit, and a definition's number in place of an instance's.
-        for id in [50003, 50002, 301] {
+        for (id, hint) in [(50003, "used-up"), (50002, "unlimited"), (301, "ids")] {
             let used = bench
                 .judged("POST", "/use_item.json", Some(&item(id)))
                 .await;
-            assert!(used.is_err(), "{encoding}: {id}");
+            let problem = used.unwrap_err();
+            assert!(problem.hint.contains(hint), "{encoding}: {id}: {problem}");
         }
     }
 }

@@ -92,6 +92,8 @@ fn code(fields: &Fields) -> String {
     }
 }
 
+const UNUSABLE: &str = "check the values sent; a used-up or unlimited item cannot be used";
+
 /// The error for `success: false`. Kongregate publishes no list of codes; the meaning of these three is known.
 fn failure(fields: &Fields) -> ApiError {
     let code = code(fields);
@@ -118,6 +120,8 @@ fn failure(fields: &Fields) -> ApiError {
             format!("the requested resource ({reason})"),
             "check the ids and names sent; a player's number stays, a name may change",
         ),
+        // An item that cannot be used, among others.
+        ("400", _) => ApiError::failing(format!("rejected the request ({reason})"), UNUSABLE),
         _ => ApiError::failing(
             format!("rejected the request ({reason})"),
             "check the values sent; `tilldeck log` shows the request and the response",
@@ -144,10 +148,7 @@ fn by_status(status: u16, body: &[u8]) -> ApiError {
             such as /items.json",
         ),
         // The API description has 400, without a body, for an item that cannot be used.
-        400 => ApiError::failing(
-            format!("rejected the request (status 400{page})"),
-            "check the values sent; a used-up or unlimited item cannot be used",
-        ),
+        400 => ApiError::failing(format!("rejected the request (status 400{page})"), UNUSABLE),
         429 => ApiError::too_many(None, "key"),
         _ => ApiError::failing(
             format!("is failing (status {status}{page})"),
