@@ -35,8 +35,8 @@ use retry::Decision;
 
 use crate::clock::Clock;
 use crate::domain::{
-    Account, AccountId, BudgetGauge, Environment, Now, RequestId, Secret, Waiting, WallTime, host,
-    inert,
+    Account, AccountId, BudgetGauge, Counts, Environment, Now, RequestId, Secret, Waiting,
+    WallTime, host, inert,
 };
 use crate::ledger::{Ledger, LedgerError, NONCE_LEAD_MAX, Persistence, Recorded, Status};
 
@@ -309,9 +309,11 @@ impl Session {
     }
 
     fn limit(&self, call: &Call) -> Option<&Limit> {
-        self.limits
-            .iter()
-            .find(|limit| limit.endpoint == call.endpoint && limit.counts.covers(&call.method))
+        self.limits.iter().find(|limit| match limit.counts {
+            // Those of the account's other endpoints, too.
+            Counts::All => true,
+            counts => limit.endpoint == call.endpoint && counts.covers(&call.method),
+        })
     }
 
     /// Sends `call`, in this order: host allowed, slot taken, signed, sent, recorded redacted, then retried or

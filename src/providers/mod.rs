@@ -109,7 +109,7 @@ pub struct Endpoint {
 /// A rate limit: the published one, or our own where none is published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PublishedLimit {
-    /// The endpoint whose calls it counts.
+    /// The endpoint whose calls it counts. With [`Counts::All`] those of the account's other endpoints are counted, too.
     pub endpoint: &'static str,
     /// Which calls it counts.
     pub counts: Counts,

@@ -25,7 +25,7 @@ use window::{Step, Window};
 pub struct Limit {
     /// The key of the shared count: a hash of host, credentials and which calls are counted.
     pub scope: Arc<str>,
-    /// Of which endpoint it counts the calls.
+    /// Of which endpoint it counts the calls; with [`Counts::All`] of the others, too.
     pub endpoint: &'static str,
     /// Which calls it counts.
     pub counts: Counts,

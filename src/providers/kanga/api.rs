@@ -74,7 +74,7 @@ impl Client for Kanga {
             }
             let named = format!("the currency {token}");
             outcome(&answer, Head::of(&reply), &named)
-                .map_err(|error| check_currency(error, &token))?;
+                .map_err(|error| estimate_error(error, &token))?;
             Err(ApiError::unexpected("it has a `result` but no prices"))
         }))
     }
@@ -252,7 +252,7 @@ fn outcome(answer: &Flat, head: Head<'_>, requested: &str) -> Result<(), ApiErro
         "fail" => Err(match answer.get("code") {
             // Only after `Authorise::is_stale` has caused a second try with a fresh nonce.
             Some(Field::Number(code)) if code == INVALID_CREDENTIALS => ApiError::refused(
-                format!("code {INVALID_CREDENTIALS}, also on a second try"),
+                format!("code {INVALID_CREDENTIALS}"),
                 "either api_key and api_secret do not match, or another program used a later nonce with this key. \
                 Compare both with Payment gateway > API in the web account, and check the clocks",
             ),
@@ -282,8 +282,9 @@ fn outcome(answer: &Flat, head: Head<'_>, requested: &str) -> Result<(), ApiErro
     }
 }
 
-/// Kanga gives no reason where it does not know the currency, and the usual cause is the case: `emt` for `EMT`.
-fn check_currency(error: ApiError, token: &Currency) -> ApiError {
+/// The hints of an estimate: it has a key, but no signature and no nonce. Kanga gives no reason where it does not know the
+/// currency, and the usual cause is the case: `emt` for `EMT`.
+fn estimate_error(error: ApiError, token: &Currency) -> ApiError {
     let hint = || {
         format!(
             "check the currency {token}: codes are case-sensitive, such as EMT or oPLN; then check the amount"
@@ -292,6 +293,10 @@ fn check_currency(error: ApiError, token: &Currency) -> ApiError {
     match error {
         ApiError::Failing { what, .. } => ApiError::Failing { what, hint: hint() },
         ApiError::NotFound { what, .. } => ApiError::NotFound { what, hint: hint() },
+        ApiError::Refused { code, .. } => ApiError::refused(
+            code,
+            "compare api_key with Payment gateway > API in the web account",
+        ),
         other => other,
     }
 }

@@ -202,6 +202,10 @@ impl Authorise for Kanga {
         renewed: bool,
     ) -> BoxFuture<'a, bool> {
         Box::pin(async move {
+            // A call without the account's secret has nothing to renew.
+            let Some(secret) = secret else {
+                return false;
+            };
             let answer = serde_json::from_slice::<wire::Flat>(&reply.body);
             // 9000 also means wrong credentials; one more try with a fresh nonce distinguishes the two.
             let is_stale = answer.is_ok_and(|answer| {
@@ -209,7 +213,7 @@ impl Authorise for Kanga {
                     && answer.get("code") == Some(&wire::Field::Number(INVALID_CREDENTIALS.into()))
             });
             // For the next call.
-            if let Some(secret) = secret.filter(|_| is_stale && renewed) {
+            if is_stale && renewed {
                 drop(self.secret.reread(secret).await);
             }
             is_stale

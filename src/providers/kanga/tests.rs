@@ -1,5 +1,6 @@
 //! Kanga's client at Kanga's simulator.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -9,8 +10,10 @@ use crate::domain::PaymentState::{
 };
 use crate::domain::simulate::{Command, Fault, PayerAct};
 use crate::domain::{
-    Amount, Currency, EstimateRequest, Payment, PaymentId, PaymentState, Problem, ProblemKind,
+    Amount, Counts, Currency, EstimateRequest, Payment, PaymentId, PaymentState, Problem,
+    ProblemKind,
 };
+use crate::net::Limit;
 use crate::providers::cached_secret::reread_pause;
 use crate::providers::contract::bench::Bench;
 
@@ -193,15 +196,60 @@ async fn each_state_is_read_and_three_of_the_eight_are_final() {
     assert_eq!(seen, [Finalized, Canceled, Failed]);
 }
 
+fn sum() -> EstimateRequest {
+    EstimateRequest {
+        token: Currency::new("EMT").unwrap(),
+        quantity: Amount::typed("3000").unwrap(),
+    }
+}
+
+// docs/providers/kanga.md#failures
+#[tokio::test]
+async fn an_estimate_with_a_wrong_key_is_sent_once_and_only_the_key_is_named() {
+    let mut bench = Bench::with(&MANIFEST, |setup| {
+        let another = "another-key-altogether".to_owned();
+        setup.keys.insert(settings::API_KEY, another);
+    })
+    .await;
+    let problem = bench.send(bench.client.estimate(&sum())).await.unwrap_err();
+    assert_eq!(problem.kind, ProblemKind::Refused, "{problem}");
+    let told = problem.describe();
+    assert!(told.contains("9000") && told.contains("api_key"), "{told}");
+    assert!(
+        !told.contains("nonce") && !told.contains("secret"),
+        "{told}"
+    );
+    assert_eq!(bench.exchanges().await.len(), 1);
+}
+
+// docs/providers/kanga.md#limits
+#[tokio::test]
+async fn the_calls_to_both_hosts_share_one_limit() {
+    let bench = Bench::with(&MANIFEST, |setup| {
+        setup.limits.push(Limit {
+            scope: Arc::from("of-this-test"),
+            endpoint: "api",
+            counts: Counts::All,
+            requests: 2,
+            period: Duration::from_mins(1),
+        });
+    })
+    .await;
+    let mut kinds = Vec::new();
+    for path in ["/api/tpg/price/estimate", "/tpg/price/estimate"].repeat(2) {
+        let body = Some(r#"{"token":"EMT","quantity":"3000"}"#);
+        let sent = bench.judged("POST", path, body).await;
+        kinds.push(sent.map_err(|problem| problem.kind).err());
+    }
+    let used_up = Some(ProblemKind::Budget);
+    assert_eq!(kinds, [None, None, used_up, used_up]);
+}
+
 // docs/providers/kanga.md#price-estimate, docs/providers/kanga.md#money, docs/providers/kanga.md#contradictions
 #[tokio::test]
 async fn an_estimate_keeps_the_digits_of_each_price_and_both_urls_answer_it_unsigned() {
     let mut bench = Bench::new(&MANIFEST).await;
-    let sum = EstimateRequest {
-        token: Currency::new("EMT").unwrap(),
-        quantity: Amount::typed("3000").unwrap(),
-    };
-    let estimate = bench.send(bench.client.estimate(&sum)).await.unwrap();
+    let estimate = bench.send(bench.client.estimate(&sum())).await.unwrap();
     let mut prices = estimate.prices.iter();
     let price = |wanted: &str| {
         let found = prices
