@@ -22,6 +22,7 @@ use hyper::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::domain::WallTime;
 use crate::domain::catalogue::Documented;
 use crate::http_server::{DeliveryResult, Request, Response, text};
 use crate::sandbox::outbox::{Outbox, Webhook};
@@ -180,9 +181,27 @@ impl SimulatedProvider for Kinguin {
         Some(Box::new(production))
     }
 
-    fn pass_time(&mut self, _: &Simulator) -> bool {
+    fn pass_time(&mut self, simulator: &Simulator) -> bool {
         products::miss_rule(&mut self.products, self.rules.missing_rule);
-        false
+        let mut cancelled = Vec::new();
+        for (seller, own) in self.inventories.iter_mut().enumerate() {
+            for sale in &mut own.reservations {
+                // At the time it was due, not now: the simulated clock may have jumped over it.
+                if let Some(due) = sale.due.filter(|due| *due <= simulator.now()) {
+                    sale.enter("CANCELED", due);
+                    cancelled.push((seller, sale.id.clone(), due));
+                }
+            }
+        }
+        for (seller, id, due) in &cancelled {
+            self.announce(*seller, id, *due);
+        }
+        !cancelled.is_empty()
+    }
+
+    fn next_change(&self, _: &Simulator) -> Option<WallTime> {
+        let sales = self.inventories.iter().flat_map(|own| &own.reservations);
+        sales.filter_map(|sale| sale.due).min()
     }
 
     fn claims(&self, path: &str) -> bool {

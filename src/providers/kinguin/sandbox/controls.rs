@@ -159,8 +159,10 @@ fn block(scene: &mut Scene<'_>) -> Done {
 fn order(scene: &mut Scene<'_>) -> Done {
     let (id, products) = (scene.subject, &scene.state.products);
     let product = &products[place(products, id, |product| product.id == id, "product")?];
-    let (order, body) = ("SBX-900001", webhooks::order("SBX-900001", &product.id));
-    Ok(notify(scene, "orderprocessing", order, &body))
+    // By the time: a receiver takes the same order for a repeat, also after a restart.
+    let order = format!("SBX-{}", scene.now.0);
+    let body = webhooks::order(&order, &product.id);
+    Ok(notify(scene, "orderprocessing", &order, &body))
 }
 
 /// Sends the first seller a webhook that belongs to no reservation.

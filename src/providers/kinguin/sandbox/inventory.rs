@@ -1,6 +1,7 @@
 //! One seller's inventory: offers, keys, sales, and file uploads. Knows no HTTP.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
@@ -136,6 +137,8 @@ words! {
     }
 }
 
+const DELIVERY: Duration = Duration::from_mins(15);
+
 /// One key sold or being sold.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Reservation {
@@ -153,12 +156,20 @@ pub struct Reservation {
     pub archived: bool,
     pub created: WallTime,
     pub updated: WallTime,
+    /// When it is cancelled for want of a key. Those that the simulation starts with wait for good.
+    pub due: Option<WallTime>,
 }
 
 impl Reservation {
     pub fn enter(&mut self, state: &str, now: WallTime) {
         state.clone_into(&mut self.status);
         self.updated = now;
+        self.due = (state == "OUT_OF_STOCK").then(|| now.plus(DELIVERY));
+    }
+
+    /// A seller without keys has a quarter of an hour to upload one (`docs/providers/kinguin.md#reservations`).
+    pub fn deliver_by(&self) -> WallTime {
+        self.due.unwrap_or_else(|| self.created.plus(DELIVERY))
     }
 }
 
@@ -265,6 +276,18 @@ impl Inventory {
                 *sold += 1;
             }
         }
+    }
+
+    /// Gives a new key to its sale, else to the oldest one that waits for a key of the offer; returns the sale's id.
+    pub fn deliver(&mut self, key: usize, sale: Option<usize>, now: WallTime) -> Option<String> {
+        let offer = &self.keys[key].offer;
+        let mut sales = self.reservations.iter();
+        let waits = |sale: &Reservation| sale.due.is_some() && sale.offer == *offer;
+        let sale = sale.or_else(|| sales.position(waits))?;
+        let id = self.reservations[sale].id.clone();
+        self.dispatch(key, &id, now);
+        self.reservations[sale].enter("DELIVERED", now);
+        Some(id)
     }
 
     pub fn counts_of(&self, offer: &str) -> Counts {

@@ -1,7 +1,5 @@
 //! Reservations and alerts over HTTP, and the transitions of a reservation. A reservation is one sold key.
 
-use std::time::Duration;
-
 use hyper::http::StatusCode;
 use serde_json::{Map, Value, json};
 
@@ -39,15 +37,10 @@ fn view(call: &Call<'_>, sale: &Reservation) -> Value {
         "releasedStockId": sale.key,
         "releasedExternalStockId": null,
         "status": sale.status,
-        "maxDeliveryDate": date(deliver_by(sale)),
+        "maxDeliveryDate": date(sale.deliver_by()),
         "updatedAt": date(sale.updated),
         "sandboxExtra": "an undocumented field",
     })
-}
-
-/// A seller without keys has a quarter of an hour to upload one (`docs/providers/kinguin.md#reservations`).
-fn deliver_by(sale: &Reservation) -> WallTime {
-    sale.created.plus(Duration::from_mins(15))
 }
 
 /// The buyer's number, which follows from the order's.
@@ -79,7 +72,7 @@ fn matching<'a>(call: &'a Call<'_>, archived: bool) -> Answer<Vec<&'a Reservatio
             && query.is("externalStockVendor", "")
             && created.has(Some(sale.created))
             && released.has(sale.key.as_ref().map(|_| sale.updated))
-            && deliver.has(Some(deliver_by(sale)))
+            && deliver.has(Some(sale.deliver_by()))
     };
     let mut all: Vec<_> = inventory.reservations.iter().filter(wanted).collect();
     all.sort_by_key(|sale| std::cmp::Reverse(sale.created));

@@ -190,12 +190,7 @@ fn uploaded(call: &mut Call<'_>, offer: &str, input: &[Value]) -> Answer<Vec<Val
         let (new, sale) = checked(input, &trial, offer)?;
         let at = trial.add_key(new, now);
         places.push(at);
-        if let Some(sale) = sale {
-            let id = trial.reservations[sale].id.clone();
-            trial.dispatch(at, &id, now);
-            trial.reservations[sale].enter("DELIVERED", now);
-            delivered.push(id);
-        }
+        delivered.extend(trial.deliver(at, sale, now));
     }
     *call.inventory_mut() = trial;
     for id in delivered {
@@ -211,6 +206,7 @@ pub fn upload_file(call: &mut Call<'_>) -> Answer {
     let (name, text) = file.ok_or_else(|| bad("Required part 'file' is not present"))?;
     let extension = name.rsplit_once('.').map(|(_, extension)| extension);
     let inventory = call.inventory_mut();
+    let mut delivered = Vec::new();
     let (status, details) = match extension.map(str::to_ascii_lowercase).as_deref() {
         Some("txt") => {
             let lines = text.lines().map(str::trim);
@@ -226,7 +222,8 @@ pub fn upload_file(call: &mut Call<'_>) -> Answer {
                     content: (*key).to_owned(),
                     ..Key::of(&offer)
                 };
-                inventory.add_key(new, now);
+                let at = inventory.add_key(new, now);
+                delivered.extend(inventory.deliver(at, None, now));
             }
             ("DONE", format!("{} keys uploaded", keys.len()))
         }
@@ -243,6 +240,9 @@ pub fn upload_file(call: &mut Call<'_>) -> Answer {
     let body = upload_view(&upload);
     if inventory.uploads.len() < UPLOADS_MAX {
         inventory.uploads.push(upload);
+    }
+    for id in delivered {
+        call.state.announce(call.caller, &id, now);
     }
     ok(body)
 }

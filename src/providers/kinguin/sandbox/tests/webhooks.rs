@@ -110,6 +110,49 @@ async fn a_change_of_state_sends_a_webhook_with_the_registered_headers_and_no_si
     assert_eq!(body, seen[2].1, "the body is a text in the log");
 }
 
+// docs/providers/kinguin.md#simulator
+#[tokio::test]
+async fn a_sale_out_of_stock_gets_the_next_key_or_is_cancelled_after_fifteen_minutes() {
+    let bench = bench().await;
+    let mut shop = shop(200).await;
+    let events = ["outofstock", "delivered", "cancel"];
+    bench.subscribe(&shop.url, &events).await;
+    let mut waits = Vec::new();
+    for count in 1..=3 {
+        let sale = bench.event("sale", OFFER).unwrap();
+        let id = sale.split(' ').nth(1).unwrap().to_owned();
+        bench
+            .event("reservation", &format!("{id} OUT_OF_STOCK"))
+            .unwrap();
+        bench.until(&mut shop, count).await;
+        waits.push(id);
+    }
+    let stock = format!("{API}/offers/{OFFER}/stock");
+    let key = |body: &str| json!({ "body": body, "mimeType": "text/plain" });
+    let added = bench.write("POST", &stock, key("SANDBOX-NEXT")).await;
+    assert_eq!(added.json()["reservationId"], waits[0], "the oldest");
+    let list = json!([key("SANDBOX-SECOND")]);
+    bench.write("POST", &format!("{stock}/list"), list).await;
+    bench.until(&mut shop, 5).await;
+    bench.pass(15 * 60);
+    let seen = bench.until(&mut shop, 6).await;
+    let seen: Vec<_> = seen[3..]
+        .iter()
+        .map(|(_, body)| (body["status"].as_str(), body["reservationId"].as_str()))
+        .collect();
+    let [first, second, third] = [0, 1, 2].map(|at: usize| Some(waits[at].as_str()));
+    assert_eq!(
+        seen,
+        [
+            (Some("DELIVERED"), first),
+            (Some("DELIVERED"), second),
+            (Some("CANCELED"), third)
+        ]
+    );
+    let added = bench.write("POST", &stock, key("SANDBOX-SPARE")).await;
+    assert_eq!(added.json()["status"], "AVAILABLE", "no sale waits");
+}
+
 // docs/providers/kinguin.md#webhooks
 #[tokio::test]
 async fn a_refused_webhook_is_retried_at_once_and_five_minutes_later() {
@@ -179,6 +222,10 @@ async fn webhooks_about_offers_chats_and_orders_have_their_documented_shapes() {
     assert_eq!(seen[1].1["message"], "where is my key?");
     assert_eq!(seen[2].1["qtyOrdered"], "20", "the quantity is a text");
     assert_eq!(seen[3].1["status"], "SANDBOX_UNDOCUMENTED");
+    bench.pass(1);
+    bench.event("order", PRODUCT).unwrap();
+    let seen = bench.until(&mut shop, 5).await;
+    assert_ne!(seen[4].1["orderId"], seen[2].1["orderId"], "no repeat");
 }
 
 // docs/providers/kinguin.md#simulator
