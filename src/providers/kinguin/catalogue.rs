@@ -146,8 +146,8 @@ const OF_NAME: Param = filter(
     "Harbour of Glass PC Key",
 );
 
-/// The filters of sales. Left out: `sellerId` and `sellerName`, which are the caller's own, and `textKey`, a key's text,
-/// which would stand in the address.
+/// The filters of sales. Left out: `sellerId` and `sellerName`, which are the caller's own, `textKey`, a key's text, which
+/// would stand in the address, and `all`, a text of no documented meaning.
 const SALES: [Param; 21] = [
     PAGE,
     SIZE,
@@ -468,9 +468,9 @@ pub static CATALOGUE: [Documented; 47] = [
         "/sales-manager-api/api/v1/offers/wholesale/bulk",
         &[],
         Some(
-            r#"{"wholesale": {"name": "usual", "enabled": true, "tiers": [{"discount": 2, "level": 1}, {"discount": 4, "level": 2}, {"discount": 6, "level": 3}, {"discount": 8, "level": 4}]}, "offersIds": ["65a0c0de0000000000000001"]}"#,
+            r#"{"wholesale": {"name": "usual", "enabled": true, "tiers": [{"discount": 2, "level": 1, "price": {"amount": 1627, "currency": "EUR"}, "priceIWTR": {"amount": 1470, "currency": "EUR"}}, {"discount": 4, "level": 2, "price": {"amount": 1594, "currency": "EUR"}, "priceIWTR": {"amount": 1440, "currency": "EUR"}}, {"discount": 6, "level": 3, "price": {"amount": 1561, "currency": "EUR"}, "priceIWTR": {"amount": 1410, "currency": "EUR"}}, {"discount": 8, "level": 4, "price": {"amount": 1528, "currency": "EUR"}, "priceIWTR": {"amount": 1380, "currency": "EUR"}}]}, "offersIds": ["65a0c0de0000000000000001"]}"#,
         ),
-        "set wholesale discounts of several offers",
+        "set wholesale discounts of several offers, with what the buyer pays (price) and you receive (priceIWTR)",
     ),
     Documented::write(
         "PATCH",

@@ -312,7 +312,12 @@ pub fn wholesale(input: &Value) -> Result<Wholesale, &'static str> {
     let tiers = input["tiers"].as_array();
     let mut discounts = Vec::new();
     for (tier, level) in tiers.into_iter().flatten().zip(1..) {
-        if tier["level"] != level || level > 4 {
+        let is_price = |name: &str| {
+            let amount = tier[name]["amount"].as_i64();
+            amount.is_some_and(|amount| amount >= 0) && tier[name]["currency"] == "EUR"
+        };
+        if tier["level"] != level || level > 4 || !["price", "priceIWTR"].into_iter().all(is_price)
+        {
             return Err("Wholesale tiers values are invalid");
         }
         let discount = tier["discount"].as_i64();

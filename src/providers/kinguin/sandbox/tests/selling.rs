@@ -180,6 +180,10 @@ async fn a_bad_offer_is_refused_in_the_documented_words_and_changes_nothing() {
             json!({ "wholesale": { "enabled": true, "tiers": [{ "level": 2, "discount": 1 }] } }),
             "Wholesale tiers values are invalid",
         ),
+        (
+            json!({ "wholesale": { "enabled": true, "tiers": [{ "level": 1, "discount": 1 }] } }),
+            "Wholesale tiers values are invalid",
+        ),
     ] {
         let refused = bench.write("PATCH", &offer, body.clone()).await;
         assert_eq!(refused.status, 400, "{body}");
