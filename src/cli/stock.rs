@@ -23,7 +23,8 @@ const FAILURES_MAX: usize = 5;
 
 /// Upload keys to an offer, one request for each key. Prints the result for each line of the file.
 ///
-/// It can be repeated with the same file: Kinguin adds no key twice. Keys are never printed or logged.
+/// It can be repeated with the same file: a key that was added before counts as known. After a time-out, compare the
+/// offer's stock with the file first: Kinguin does not promise that it adds no key twice. Keys are never printed or logged.
 #[derive(Debug, Args)]
 pub struct AddStock {
     /// The offer's id.

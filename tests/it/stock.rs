@@ -81,7 +81,7 @@ fn a_key_that_a_busy_offer_rejects_has_failed_and_can_be_sent_again() {
     assert!(
         ran.out.contains("line 1: failed")
             && ran.out.contains("is already being processed")
-            && ran.out.contains("a repeat adds no key twice"),
+            && ran.out.contains("Retry in a few seconds"),
         "{ran:?}"
     );
     assert!(ran.err.contains("0 added, 1 failed"), "{ran:?}");

@@ -54,8 +54,8 @@ impl Client for Kinguin {
             ..Call::new("POST", settings::GATEWAY, path)
         };
         Ok(Query::new(call, |reply| {
-            if reply.status == 409 {
-                return conflict(&reply.body);
+            if reply.status == 409 && is_known(&reply.body) {
+                return Ok(Uploaded::Known);
             }
             if let Some(refusal) = refusal(reply.status, &reply.body, reply.header("retry-after")) {
                 return Err(refusal);
@@ -92,7 +92,8 @@ impl Client for Kinguin {
     }
 }
 
-/// Names an upload of a key, so that a second upload of the same key is refused (`docs/providers/kinguin.md#keys`).
+/// Names an upload of a key, so that a second upload of the same key is refused, as we read the API description
+/// (`docs/providers/kinguin.md#keys`).
 fn upload_id(new: &NewKey) -> String {
     let mut hash = Sha256::new_with_prefix(new.offer.as_bytes());
     // No id has it, so no two pairs have the same bytes.
@@ -101,17 +102,11 @@ fn upload_id(new: &NewKey) -> String {
     hex(&hash.finalize()[..UPLOAD_ID_BYTES])
 }
 
-/// What a 409 to an upload means: the key is there, or the offer is busy (`docs/providers/kinguin.md#keys`).
-fn conflict(body: &[u8]) -> Result<Uploaded, ApiError> {
+/// Whether a 409 to an upload means that the key is there. A busy offer may be "already being processed", and the key was
+/// not added then (`docs/providers/kinguin.md#keys`).
+fn is_known(body: &[u8]) -> bool {
     let message = wire::error_message(body).unwrap_or_default();
-    // A busy offer may be "already being processed", and the key was not added then.
-    if message.to_lowercase().contains("already uploaded") {
-        return Ok(Uploaded::Known);
-    }
-    Err(ApiError::failing(
-        format!("rejected the request (status 409{})", detail(body)),
-        "try again later; a repeat adds no key twice",
-    ))
+    message.to_lowercase().contains("already uploaded")
 }
 
 /// A body that is documented as JSON must be JSON: Kinguin does not document how it reads anything else.
@@ -156,6 +151,11 @@ fn refusal(status: u16, body: &[u8], retry_after: Option<&str>) -> Option<ApiErr
             "the access token is valid, but the account lacks the right: it needs a merchant account that owns the \
             resource",
         ),
+        // The calculator without a price to calculate (`docs/providers/kinguin.md#prices`).
+        404 if detail.contains("Commission Price not found") => ApiError::not_found(
+            format!("a price to calculate with (status 404{detail})"),
+            "set `price` or `priceIWTR`",
+        ),
         404 => ApiError::not_found(
             format!("the requested resource (status 404{detail})"),
             "check the id and the path; the sandbox does not know ids of production",
@@ -167,7 +167,11 @@ fn refusal(status: u16, body: &[u8], retry_after: Option<&str>) -> Option<ApiErr
         ),
         _ => ApiError::failing(
             format!("rejected the request (status {status}{detail})"),
-            "check the values sent; `tilldeck log` shows the request and the response",
+            if status == 409 && detail.to_lowercase().contains("try again in") {
+                "retry in a few seconds"
+            } else {
+                "check the values sent; `tilldeck log` shows the request and the response"
+            },
         ),
     })
 }

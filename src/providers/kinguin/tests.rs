@@ -190,15 +190,18 @@ async fn each_failure_is_read_with_the_words_that_the_provider_gave() {
             format!("GET {calculator}"),
             None,
             NotFound,
-            "Commission Price not found",
+            "Set `price` or `priceIWTR`",
         ),
         (format!("POST {stock}"), Some(key), Failing, "status 409"),
     ] {
         let (method, path) = line.split_once(' ').unwrap();
         let problem = bench.judged(method, path, body).await.unwrap_err();
         assert_eq!(problem.kind, kind, "{line}: {problem}");
-        assert!(problem.message.contains(words), "{line}: {problem}");
+        assert!(problem.describe().contains(words), "{line}: {problem}");
     }
+    bench.set("busy-stock", "on");
+    let problem = bench.judged("POST", &stock, Some(key)).await.unwrap_err();
+    assert_eq!(problem.hint, "retry in a few seconds");
     bench.set("plain-500", "on");
     let problem = bench.judged("PATCH", OFFER, Some(PRICE)).await.unwrap_err();
     assert!(problem.message.contains("status 500"), "{problem}");
