@@ -57,6 +57,7 @@ impl CallbackHandler for All {
         let told = ParsedCallback {
             kind: "payment changed".into(),
             subject: PaymentId::new(id).ok().map(Subject::Payment),
+            happened_at: None,
             proof: "a signature",
             proved: true,
             dedup: Dedup::Message(body.to_vec()),

@@ -394,6 +394,7 @@ impl Console {
             },
             provider: "kanga".into(),
             received_at: at,
+            happened_at: None,
             from: "127.0.0.1".into(),
             method: "POST".into(),
             verdict: input.choose(&Verdict::ALL),

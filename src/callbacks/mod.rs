@@ -101,6 +101,8 @@ pub struct ParsedCallback {
     pub kind: String,
     /// As in [`Delivery`].
     pub subject: Option<Subject>,
+    /// As in [`Delivery`].
+    pub happened_at: Option<WallTime>,
     /// How it was verified, in a few words: "the key", "a signature".
     pub proof: &'static str,
     /// Whether it is signed or carries the key. Anyone may have made up one that is not.

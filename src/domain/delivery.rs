@@ -27,6 +27,8 @@ pub struct Delivery {
     pub provider: String,
     /// When its last byte was received.
     pub received_at: WallTime,
+    /// When it happened, where the callback says so; no later than it was received.
+    pub happened_at: Option<WallTime>,
     /// The address it came from; behind a proxy on this machine, the one that the proxy names.
     pub from: String,
     /// `GET`, `POST`, …
@@ -152,7 +154,7 @@ pub const REFUSED_IN_A_ROW: usize = 3;
 pub struct Deadline {
     /// The event, as in [`Delivery::kind`].
     pub event: &'static str,
-    /// The time from its arrival.
+    /// The time from its happening.
     pub within: Duration,
     /// The later events of the same subject after which nothing must be done any more.
     pub ended_by: &'static [&'static str],
@@ -312,6 +314,7 @@ mod tests {
                 account: "shop".into(),
                 provider: String::new(),
                 received_at: WallTime(0),
+                happened_at: None,
                 from: String::new(),
                 method: String::new(),
                 verdict: Verdict::Accepted,

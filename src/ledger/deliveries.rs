@@ -18,6 +18,8 @@ pub struct NewDelivery {
     /// As in [`Delivery`].
     pub received_at: WallTime,
     /// As in [`Delivery`].
+    pub happened_at: Option<WallTime>,
+    /// As in [`Delivery`].
     pub from: String,
     /// As in [`Delivery`].
     pub method: String,

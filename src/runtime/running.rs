@@ -540,6 +540,7 @@ mod tests {
             account: "shop".into(),
             provider: "kinguin".into(),
             received_at: Clock::system().now().wall,
+            happened_at: None,
             from: "203.0.113.7".into(),
             method: "POST".into(),
             verdict,

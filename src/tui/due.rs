@@ -63,10 +63,11 @@ impl Awaited {
         if is_repeat || self.0.contains_key(&delivery.id) {
             return;
         }
+        let start = delivery.happened_at.unwrap_or(delivery.received_at);
         let due = Due {
             delivery: delivery.clone(),
             deadline,
-            until: delivery.received_at.plus(deadline.within),
+            until: start.plus(deadline.within),
         };
         // A page of older callbacks may be loaded after those that arrived later.
         let is_answered = loaded.iter().any(|other| due.is_ended_by(other));

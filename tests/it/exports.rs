@@ -221,6 +221,7 @@ async fn each_of_many_callbacks_is_shown_once_the_oldest_first() {
             account: "shop".into(),
             provider: "kanga".into(),
             received_at: Clock::system().now().wall,
+            happened_at: None,
             from: "127.0.0.1".into(),
             method: "POST".into(),
             verdict: Verdict::Accepted,

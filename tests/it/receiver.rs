@@ -114,6 +114,7 @@ impl CallbackHandler for Seat {
             Ok(ParsedCallback {
                 kind: "order\u{1b}]0;x\u{7} placed".into(),
                 subject: None,
+                happened_at: None,
                 proof: "the key",
                 proved: true,
                 dedup: Dedup::Message(body.clone().into_bytes()),

@@ -42,6 +42,7 @@ impl Arrival<'_> {
             account: shown(account, NAME_MAX),
             provider: self.provider.to_owned(),
             received_at: inbound.at,
+            happened_at: None,
             from: inbound
                 .from
                 .map_or_else(|| "unknown".to_owned(), |from| from.to_string()),
@@ -84,6 +85,7 @@ impl Arrival<'_> {
             why: shown(parsed.proof, WHY_MAX),
             kind: shown(&parsed.kind, KIND_MAX),
             subject: parsed.subject.clone(),
+            happened_at: parsed.happened_at,
             proved: parsed.proved,
             dedup_key: Some(self.dedup_key(&parsed.dedup)),
             status: StatusCode::OK.as_u16(),

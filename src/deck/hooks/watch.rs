@@ -202,6 +202,7 @@ mod tests {
             account: "shop".into(),
             provider: String::new(),
             received_at: WallTime(0),
+            happened_at: None,
             from: String::new(),
             method: String::new(),
             verdict,

@@ -190,6 +190,7 @@ impl Bench {
             account: account.into(),
             provider: "kanga".into(),
             received_at: self.deck.clock.now().wall,
+            happened_at: None,
             from: "127.0.0.1".into(),
             method: inbound.request.method().to_string(),
             verdict: Verdict::Accepted,

@@ -42,6 +42,7 @@ fn delivery(at: i64, verdict: Verdict) -> Delivery {
         account: "kanga".into(),
         provider: "kanga".into(),
         received_at: WallTime(at * 1_000),
+        happened_at: None,
         from: "127.0.0.1".into(),
         method: "GET".into(),
         verdict,

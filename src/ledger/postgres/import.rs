@@ -26,10 +26,11 @@ const TABLES: [&str; 6] = [
 type Payment = [String; 3];
 
 /// Columns with an instant of the wall clock, which may differ from the database's.
-const INSTANTS: [&str; 7] = [
+const INSTANTS: [&str; 8] = [
     "at",
     "since",
     "received_at",
+    "happened_at",
     "seen_at",
     "due_at",
     "leased_until",

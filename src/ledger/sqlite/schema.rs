@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub(super) const APPLICATION_ID: i32 = 0x7464_636b;
 
 /// The migration steps: each leads to the next version; the first from an empty file to version 1.
-const STEPS: [&str; 17] = [
+const STEPS: [&str; 18] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
@@ -24,6 +24,7 @@ const STEPS: [&str; 17] = [
     include_str!("schema/15.sql"),
     include_str!("schema/16.sql"),
     include_str!("schema/17.sql"),
+    include_str!("schema/18.sql"),
 ];
 
 /// The version of this program.
@@ -190,9 +191,11 @@ mod tests {
             .into_iter()
             .map(|(name, rows)| (renamed(name), rows))
             .collect();
-        // A column that version 17 adds.
-        let jobs = found.iter_mut().find(|(name, _)| name == "jobs");
-        jobs.unwrap().1[0].push(Value::Integer(0));
+        // Columns that versions 17 and 18 add.
+        for (table, value) in [("jobs", Value::Integer(0)), ("deliveries", Value::Null)] {
+            let table = found.iter_mut().find(|(name, _)| name == table);
+            table.unwrap().1[0].push(value);
+        }
         found.sort_by(|one, other| one.0.cmp(&other.0));
         found
     }

@@ -49,6 +49,7 @@ fn read(inbound: &Inbound, _held: &CallbackSecrets) -> Result<ParsedCallback, Re
     };
     let id = PaymentId::new(id).map_err(|error| unreadable(&format!("{FIELD}: {error}")))?;
     Ok(ParsedCallback {
+        happened_at: None,
         kind: "payment changed".into(),
         proof: "nothing: Kanga does not sign, so tilldeck asks Kanga",
         proved: false,
@@ -103,6 +104,7 @@ mod tests {
         assert_eq!(
             hint,
             ParsedCallback {
+                happened_at: None,
                 kind: "payment changed".into(),
                 subject: Some(Subject::Payment(order)),
                 proof: "nothing: Kanga does not sign, so tilldeck asks Kanga",

@@ -2,12 +2,15 @@
 //! authenticates them. No field names the event, and all thirteen may be sent to one URL, so the shape of the body decides
 //! (`docs/providers/kinguin.md#webhooks`).
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq as _;
 
 use super::settings::{WEBHOOK_HEADER, WEBHOOK_SECRET};
+use super::wire;
 use crate::callbacks::{Answer, CallbackSecrets, Dedup, Inbound, ParsedCallback, Refusal, Spec};
-use crate::domain::{PaymentId, RowIds, Subject};
+use crate::domain::{PaymentId, RowIds, Subject, WallTime};
 use crate::providers::inbound::{header, parts, posted_object, text};
 
 /// How tilldeck verifies and parses its callbacks.
@@ -18,6 +21,9 @@ pub const SPEC: Spec = Spec {
     shown: |_| None,
     read,
 };
+
+/// Five minutes after the second failure (`docs/providers/kinguin.md#webhooks`), and the time that the failures took.
+const LATEST_TRY: Duration = Duration::from_mins(6);
 
 /// The header that is checked where the account configures none.
 const HEADER: &str = "X-Auth-Token";
@@ -47,6 +53,7 @@ fn read(inbound: &Inbound, held: &CallbackSecrets) -> Result<ParsedCallback, Ref
             .map(Subject::Payment),
         proof,
         proved: held.secrets.contains_key(WEBHOOK_SECRET),
+        happened_at: happened_at(&object, inbound.at),
         dedup: Dedup::Message(identity(&object, inbound.request.body())),
         asks: false,
         answer: Answer::Plain,
@@ -72,6 +79,13 @@ fn shape(object: &Map<String, Value>) -> (&str, Option<&str>) {
         return ("offerblocked", None);
     }
     (status.unwrap_or("webhook"), text(object, "orderId"))
+}
+
+/// When it happened. An older date than Kinguin's latest try is not the event's.
+fn happened_at(object: &Map<String, Value>, received_at: WallTime) -> Option<WallTime> {
+    let at = wire::instant(text(object, "updatedAt")?)?;
+    let span = received_at.minus(LATEST_TRY)..=received_at;
+    span.contains(&at).then_some(at)
 }
 
 /// The ids of the reservation, offer and product that an accepted webhook names.
@@ -196,6 +210,23 @@ mod tests {
         assert!(why.contains("X-Shop-Proof is missing"), "{why}");
         let open = judged(&[], SALE, &held(None, None)).unwrap();
         assert_eq!(open.proof, "nothing: webhook_secret is not set");
+    }
+
+    // docs/providers/kinguin.md#webhooks
+    #[test]
+    fn an_event_happened_when_the_webhook_says_if_kinguin_can_have_sent_it_then() {
+        for (updated_at, before) in [
+            ("2026-11-22T02:54:26.000+0000", Some(0)),
+            ("2026-11-22T02:49:16.000+0000", Some(310_000)),
+            ("2026-11-22T02:48:25.000+0000", None),
+            ("2026-11-22T02:54:27.000+0000", None),
+            ("yesterday", None),
+        ] {
+            let parsed = parsed(&SALE.replace("2024-03-29T10:01:42.177+0000", updated_at));
+            let at = inbound("POST", "/", "").at;
+            let happened = parsed.happened_at.map(|happened| at.0 - happened.0);
+            assert_eq!(happened, before, "{updated_at}");
+        }
     }
 
     #[test]

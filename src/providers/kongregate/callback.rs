@@ -86,6 +86,7 @@ fn signed_one(key: &Secret, text: &str, at: WallTime) -> Result<ParsedCallback, 
         INVENTORY => {
             let player = player(&text("user_id")?)?;
             return Ok(ParsedCallback {
+                happened_at: None,
                 subject: Some(Subject::Player(player)),
                 proof: PROOF,
                 proved: true,
@@ -97,6 +98,7 @@ fn signed_one(key: &Secret, text: &str, at: WallTime) -> Result<ParsedCallback, 
         }
         _ => {
             return Ok(ParsedCallback {
+                happened_at: None,
                 subject: wire::whole(fields.get("user_id"))
                     .map(PlayerId)
                     .map(Subject::Player),
@@ -114,6 +116,7 @@ fn signed_one(key: &Secret, text: &str, at: WallTime) -> Result<ParsedCallback, 
     let id = PaymentId::new(order.as_str())
         .map_err(|error| unreadable(&format!("`order_id` cannot be used: {error}")))?;
     Ok(ParsedCallback {
+        happened_at: None,
         subject: Some(Subject::Payment(id)),
         proof: PROOF,
         proved: true,
@@ -198,6 +201,7 @@ fn plain_one(key: &Secret, form: &Form) -> Result<ParsedCallback, Refusal> {
     };
     let event = field("event")?;
     let parsed = |player: Option<PlayerId>, dedup, asks| ParsedCallback {
+        happened_at: None,
         kind: event.to_owned(),
         subject: player.map(Subject::Player),
         proof: "the key",

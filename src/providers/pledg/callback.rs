@@ -49,6 +49,7 @@ fn read(inbound: &Inbound, held: &CallbackSecrets) -> Result<ParsedCallback, Ref
     };
     let reference = text(&notice, "reference").and_then(|id| PaymentId::new(id).ok());
     Ok(ParsedCallback {
+        happened_at: None,
         kind: kind.to_owned(),
         subject: reference.map(Subject::Payment),
         proof,

@@ -23,6 +23,7 @@ pub fn delivery(number: i64, at: i64, payment: &str) -> Delivery {
         account: shop().to_string(),
         provider: "kanga".into(),
         received_at: wall(at),
+        happened_at: None,
         from: "127.0.0.1".into(),
         method: "POST".into(),
         verdict: Verdict::Accepted,

@@ -386,6 +386,14 @@ fn an_event_that_must_be_answered_counts_down_and_is_an_alert() {
     assert_eq!(alerts::count(&model.store), 2, "a late repeat");
     arrives(&mut model, 4, "DELIVERED", 61);
     assert_eq!(alerts::count(&model.store), 0, "it was answered");
+    let late = Delivery {
+        kind: "OUT_OF_STOCK".into(),
+        happened_at: Some(received::wall(-300)),
+        ..delivery(5, 0, "65b0-B")
+    };
+    update(&mut model, second(62), Msg::Delivery(late.into()));
+    let alert = &alerts::all(&model.store)[0];
+    assert!(alert.what.ends_with("by 03:04:26"), "{}", alert.what);
 }
 
 #[test]

@@ -58,6 +58,7 @@ pub fn new(number: u64) -> NewDelivery {
         account: "shop".into(),
         provider: "kinguin".into(),
         received_at: START,
+        happened_at: Some(START),
         from: "203.0.113.7".into(),
         method: "POST".into(),
         verdict: Verdict::Accepted,

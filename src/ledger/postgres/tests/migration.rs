@@ -74,10 +74,12 @@ async fn two_machines_that_migrate_tables_with_the_old_names_at_once_keep_every_
         tables(open)
     });
     assert!(before.iter().all(|(_, rows)| rows.is_some()), "{before:?}");
-    // A column that version 5 adds.
-    let jobs = before.iter_mut().find(|(name, _)| name == "jobs");
-    let row = jobs.unwrap().1.as_mut().unwrap();
-    *row = row.replace(')', ",0)");
+    // Columns that versions 5 and 6 add.
+    for (table, value) in [("jobs", ",0)"), ("deliveries", ",)")] {
+        let table = before.iter_mut().find(|(name, _)| name == table);
+        let row = table.unwrap().1.as_mut().unwrap();
+        *row = row.replace(')', value);
+    }
     let migrated = [(); 2].map(|()| {
         let settings = schema.0.clone();
         std::thread::spawn(move || migrate(&settings, &Clock::system()).unwrap())

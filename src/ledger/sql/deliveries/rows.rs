@@ -17,11 +17,11 @@ const ROW_BYTES: usize = 250;
 
 /// A delivery in the columns that [`from_row`] reads, then a job in those that [`job`] reads.
 const COLUMNS: &str = "d.id, d.account, d.provider, d.received_at, d.sender, d.method, d.verdict, d.why, d.kind, \
-     d.payment, d.player, d.attempt, d.status, d.bytes, \
+     d.payment, d.player, d.attempt, d.status, d.bytes, d.happened_at, \
      j.id, j.kind, j.target, j.tries, j.due_at, j.done, j.tried_at, j.summary, j.status, j.took, j.dedup_key IS NULL, \
      j.not_found";
 /// Where the columns of the job begin.
-const JOB: usize = 14;
+const JOB: usize = 15;
 
 /// The lease end of a job without a lease.
 pub(super) const FREE: WallTime = WallTime(i64::MIN);
@@ -135,11 +135,12 @@ pub(super) fn insert(
         new.status,
         new.bytes,
         &new.sealed,
+        new.happened_at,
     ];
     let id = sql.insert(
         "deliveries",
         "class, size, account_key, account, provider, received_at, sender, method, verdict, why, kind, payment, player, \
-         dedup_key, attempt, status, bytes, sealed",
+         dedup_key, attempt, status, bytes, sealed, happened_at",
         columns,
     )?;
     let id = DeliveryId(id);
@@ -158,6 +159,7 @@ pub(super) fn insert(
         account: new.account.clone(),
         provider: new.provider.clone(),
         received_at: new.received_at,
+        happened_at: new.happened_at,
         from: new.from.clone(),
         method: new.method.clone(),
         verdict,
@@ -393,6 +395,7 @@ fn from_row(row: Row<'_>) -> SqlResult<Delivery> {
         attempt: row.get(11)?,
         status: row.get(12)?,
         bytes: row.get(13)?,
+        happened_at: row.get(14)?,
         jobs: Vec::new(),
     })
 }

@@ -114,6 +114,7 @@ async fn an_order_is_relayed_once_although_the_clock_was_ahead() {
         account: "mygame".into(),
         provider: "kongregate".into(),
         received_at: START,
+        happened_at: None,
         from: "203.0.113.7".into(),
         method: "POST".into(),
         verdict: Verdict::Accepted,

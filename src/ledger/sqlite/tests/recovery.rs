@@ -28,7 +28,7 @@ const ROWS: [(&str, &str); 16] = [
     ("dedup_keys", "3, x'00', 1, 0, 1, 1, 1"),
     (
         "deliveries",
-        "4, 3, 9, 'live', 'shop', 'kanga', 1, '', 'POST', 'accepted', '', '', 'A-17', NULL, 3, 1, 200, 2, x'00'",
+        "4, 3, 9, 'live', 'shop', 'kanga', 1, '', 'POST', 'accepted', '', '', 'A-17', NULL, 3, 1, 200, 2, x'00', NULL",
     ),
     (
         "jobs",
@@ -150,7 +150,7 @@ async fn a_callback_whose_job_failed_for_good_is_brought_over_and_one_without_op
     let ledger = filled(folder.path()).await;
     let fill = |conn: &Connection| {
         for (id, done) in [(7, 0), (8, 1)] {
-            let row = "0, 9, 'live', 'shop', 'kanga', 1, '', 'POST', 'accepted', '', '', 'A-17', NULL, 2, 1, 200, 2, x'00'";
+            let row = "0, 9, 'live', 'shop', 'kanga', 1, '', 'POST', 'accepted', '', '', 'A-17', NULL, 2, 1, 200, 2, x'00', NULL";
             conn.execute(&format!("INSERT INTO deliveries VALUES ({id}, {row})"), ())?;
             let job = "'live', 3, 'forward', 'http://127.0.0.1/', 1, 5, NULL, 0";
             let result = "1, 'HTTP 410', 410, NULL, NULL";
