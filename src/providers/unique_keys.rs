@@ -6,8 +6,36 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
-use crate::domain::inert;
+use crate::domain::{bad_json_reason, inert};
+
+/// An object in which no name occurs twice, at any depth, in the order received.
+///
+/// # Errors
+/// If the JSON is none.
+pub fn object(body: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
+    // First: it limits the depth.
+    let object: UniqueKeys<Value> = serde_json::from_slice(body)?;
+    check(body)?;
+    Ok(object.0.into_iter().collect())
+}
+
+fn check(json: &[u8]) -> Result<(), serde_json::Error> {
+    let parts: Vec<Box<RawValue>> = match json.trim_ascii_start().first() {
+        Some(b'{') => {
+            let object: UniqueKeys<Box<RawValue>> = serde_json::from_slice(json)?;
+            object.0.into_iter().map(|(_, value)| value).collect()
+        }
+        Some(b'[') => serde_json::from_slice(json)?,
+        _ => return Ok(()),
+    };
+    // The place within a part is not the place in the whole.
+    let placeless = |error| serde_json::Error::custom(bad_json_reason(&error));
+    let checked = |part: Box<RawValue>| check(part.get().as_bytes()).map_err(placeless);
+    parts.into_iter().try_for_each(checked)
+}
 
 /// An object whose own names are unique, in the order received.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use crate::net::{
 };
 use crate::providers::Credentials;
 use crate::providers::cached_secret::CachedSecret;
-use crate::providers::unique_keys::UniqueKeys;
+use crate::providers::unique_keys;
 
 /// The API key and secret of the TEST call, published by Kanga.
 const TEST_KEY: &str = "TEST";
@@ -73,10 +73,9 @@ impl Kanga {
         let mut fields = match &call.body {
             Content::Empty => Map::new(),
             Content::Fields(fields) => fields.clone(),
-            Content::Bytes(bytes) => match serde_json::from_slice::<UniqueKeys<Value>>(bytes) {
-                Ok(fields) => fields.0.into_iter().collect(),
-                Err(_) => return Err(NetError::Unauthorised(not_an_object())),
-            },
+            Content::Bytes(bytes) => {
+                unique_keys::object(bytes).map_err(|_| NetError::Unauthorised(not_an_object()))?
+            }
         };
         let path = call.path.split(['?', '#']).next().unwrap_or(&call.path);
         // The one unsigned call: it names the key as `shopToken` (`docs/providers/kanga.md#contradictions`).

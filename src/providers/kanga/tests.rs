@@ -56,9 +56,12 @@ async fn what_the_client_signs_is_accepted_and_its_test_call_with_the_published_
 #[tokio::test]
 async fn a_body_in_which_a_name_occurs_twice_is_not_sent() {
     let mut bench = Bench::new(&MANIFEST).await;
-    for path in ["/api/v2/tpg/transaction", "/api/tpg/price/estimate"] {
-        let body = Some(r#"{"id":"A","id":"B"}"#);
-        let refused = bench.judged("POST", path, body).await.unwrap_err();
+    for (path, body) in [
+        ("/api/v2/tpg/transaction", r#"{"id":"A","id":"B"}"#),
+        ("/api/tpg/price/estimate", r#"{"id":"A","id":"B"}"#),
+        ("/api/v2/tpg/transaction", r#"{"a":[{"id":"A","id":"B"}]}"#),
+    ] {
+        let refused = bench.judged("POST", path, Some(body)).await.unwrap_err();
         assert_eq!(refused.kind, ProblemKind::Usage, "{refused}");
         assert!(refused.message.contains("occurs once"), "{refused}");
     }

@@ -13,7 +13,7 @@ use crate::domain::{
 };
 use crate::net::{Call, Content, form_boundary, redact};
 use crate::providers::inbound::{decoded, pairs};
-use crate::providers::unique_keys::UniqueKeys;
+use crate::providers::unique_keys;
 use crate::providers::{ApiError, Client, Credentials, Queried, Query};
 
 /// The field that authenticates a player.
@@ -101,14 +101,12 @@ fn fields(method: &str, body: Option<&[u8]>) -> Result<Content, ApiError> {
     };
     let fields = if body.trim_start().starts_with('{') {
         // The error shows no value of the body.
-        let object: UniqueKeys<Value> =
-            serde_json::from_slice(body.as_bytes()).map_err(|error| {
-                ApiError::Unsupported(format!(
-                    "the body is not a valid JSON object: {}. Nothing was sent",
-                    bad_json(&error)
-                ))
-            })?;
-        object.0.into_iter().collect()
+        unique_keys::object(body.as_bytes()).map_err(|error| {
+            ApiError::Unsupported(format!(
+                "the body is not a valid JSON object: {}. Nothing was sent",
+                bad_json(&error)
+            ))
+        })?
     } else {
         form(body)?
     };

@@ -118,6 +118,7 @@ async fn a_body_that_two_programs_could_read_differently_is_not_sent() {
         ("a=1&a=2", "the field `a` occurs twice"),
         ("a=1&%61=2", "the field `a` occurs twice"),
         (r#"{"a":1,"a":2}"#, "the key `a` occurs twice"),
+        (r#"{"b":[1,{"a":1,"a":2}]}"#, "the key `a` occurs twice. N"),
         ("a=%FF", "not UTF-8"),
         ("%E9=1", "not UTF-8"),
         ("a=1&api%5Fkey=x", "tilldeck adds api_key"),
