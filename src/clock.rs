@@ -1,7 +1,7 @@
 //! The only module that reads the system's time, and a manual clock for tests.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::tz::TimeZone;
 
@@ -13,8 +13,8 @@ pub struct Clock(Source);
 
 #[derive(Clone)]
 enum Source {
-    /// When the clock was created, since the machine started.
-    System(Duration),
+    /// When the clock was created: since the machine started, and on the clock that stands still in sleep.
+    System(Duration, Instant),
     ManualClock(Arc<Mutex<Set>>),
 }
 
@@ -24,6 +24,8 @@ struct Set {
     now: Now,
     /// One of [`BOOTS`], if the system names its boots.
     boot: Option<usize>,
+    /// How long the machine has slept.
+    slept: Duration,
 }
 
 /// The boots that a manual clock can go through.
@@ -45,8 +47,12 @@ const WALL: &str = "wall";
 impl Clock {
     /// The system's clocks. The monotonic clock starts at zero now.
     #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the only place that reads the time"
+    )]
     pub fn system() -> Self {
-        Self(Source::System(since_boot()))
+        Self(Source::System(since_boot(), Instant::now()))
     }
 
     /// A clock that stands still until its [`ManualClock`] moves it.
@@ -56,7 +62,11 @@ impl Clock {
             mono: Duration::ZERO,
             wall: start,
         };
-        let at = Arc::new(Mutex::new(Set { now, boot: Some(0) }));
+        let at = Arc::new(Mutex::new(Set {
+            now,
+            boot: Some(0),
+            slept: Duration::ZERO,
+        }));
         (Self(Source::ManualClock(at.clone())), ManualClock(at))
     }
 
@@ -74,7 +84,7 @@ impl Clock {
     )]
     pub fn now(&self) -> Now {
         match &self.0 {
-            Source::System(began) => {
+            Source::System(began, _) => {
                 let wall = SystemTime::now()
                     .duration_since(UNIX_EPOCH)
                     .unwrap_or_default();
@@ -87,12 +97,24 @@ impl Clock {
         }
     }
 
+    /// How long the machine has been awake since the clock was created, as connection pools count.
+    #[must_use]
+    pub fn awake(&self) -> Duration {
+        match &self.0 {
+            Source::System(_, began) => began.elapsed(),
+            Source::ManualClock(at) => {
+                let at = at.lock().unwrap_or_else(PoisonError::into_inner);
+                at.now.mono.saturating_sub(at.slept)
+            }
+        }
+    }
+
     /// Converts `now`, read from this clock, to the time shared by all processes. Within one boot this time cannot be
     /// set, and it continues while the machine sleeps.
     #[must_use]
     pub fn shared(&self, now: Now) -> SharedInstant {
         let (boot, began) = match &self.0 {
-            Source::System(began) => (boot_id(), *began),
+            Source::System(began, _) => (boot_id(), *began),
             Source::ManualClock(at) => {
                 let boot = at.lock().unwrap_or_else(PoisonError::into_inner).boot;
                 let boot = boot.map_or(WALL, |boot| BOOTS[boot % BOOTS.len()]);
@@ -165,6 +187,12 @@ impl ManualClock {
     pub fn advance(&self, by: Duration) {
         let mut at = self.set();
         at.now = at.now.plus(by);
+    }
+
+    /// Moves both clocks forward while the machine sleeps.
+    pub fn sleep(&self, by: Duration) {
+        self.advance(by);
+        self.set().slept += by;
     }
 
     /// Sets only the wall clock, in either direction, as a user or NTP may.

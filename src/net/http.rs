@@ -103,8 +103,8 @@ pub struct Http {
 struct Pool {
     route: Route,
     client: Client,
-    /// When it was last used, on the monotonic clock.
-    used: Duration,
+    /// When it was last used, on the monotonic clock, and by [`Clock::awake`].
+    used: (Duration, Duration),
 }
 
 /// A connection that is unused for longer is not used again: a proxy or router on the way may have dropped it.
@@ -184,10 +184,14 @@ impl Http {
     }
 
     fn client(&self, route: &Route) -> Result<Client, NetError> {
-        let now = self.clock.now().mono;
+        let now = (self.clock.now().mono, self.clock.awake());
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        // The pool's own clock stands still while the machine sleeps.
-        clients.retain(|known| now.saturating_sub(known.used) <= UNUSED_MAX);
+        // The pool closes old connections by a clock that stands still while the machine sleeps. Only then is a client
+        // built anew: reading the certificates takes long.
+        clients.retain(|known| {
+            let (mono, awake) = known.used;
+            now.0.saturating_sub(mono) <= UNUSED_MAX || now.1.saturating_sub(awake) > UNUSED_MAX
+        });
         if let Some(known) = clients.iter_mut().find(|known| known.route == *route) {
             known.used = now;
             return Ok(known.client.clone());
@@ -600,9 +604,12 @@ mod tests {
         let (clock, hand) = Clock::by_hand(WallTime(0));
         let http = Http::new(Timeouts::default().into(), clock);
         let url: Url = url.parse().unwrap();
-        // The system's own clock hardly moves meanwhile, as in sleep.
-        for (slept, connections) in [(0, 1), (60, 1), (61, 2)] {
-            hand.advance(Duration::from_secs(slept));
+        // The system's own clock, by which the pool closes connections, hardly moves meanwhile.
+        for (slept, awake, connections) in
+            [(0, 0, 1), (60, 0, 1), (61, 0, 2), (30, 61, 2), (50, 20, 3)]
+        {
+            hand.sleep(Duration::from_secs(slept));
+            hand.advance(Duration::from_secs(awake));
             let sent = http.send(Outgoing {
                 method: "GET",
                 url: &url,
@@ -614,7 +621,11 @@ mod tests {
                 measured: None,
             });
             assert_eq!(sent.await.result.unwrap().status, 200);
-            assert_eq!(opened.load(Ordering::SeqCst), connections, "{slept} s");
+            assert_eq!(
+                opened.load(Ordering::SeqCst),
+                connections,
+                "{slept} s asleep, {awake} s awake"
+            );
         }
     }
 }
