@@ -18,7 +18,7 @@ use crate::domain::job::{
     ATTEMPT_MAX, AttemptOutcome, Circumstances, DAY, Disposition, JobResult, LEASE, Lease,
 };
 use crate::domain::{
-    AccountId, CheckedPayment, Delivery, DeliveryId, Inventory, Job, JobId, JobKind,
+    AccountId, CheckedPayment, Delivery, DeliveryId, Inventory, Job, JobId, JobKind, JobState,
     LoadedInventory, Now, PaymentState, Problem, ProblemKind, Subject, Verdict, WallTime, inert,
 };
 use crate::ledger::JobFilter;
@@ -74,7 +74,11 @@ impl JobQueue {
             kinds: self.kinds,
             known: self.known,
             account: None,
-            targets: shared.targets(),
+            targets: if self.kinds == [JobKind::Ask] {
+                shared.accounts()
+            } else {
+                shared.targets()
+            },
         }
     }
 }
@@ -287,7 +291,7 @@ impl Shared {
             JobKind::Ask if delivery.verdict == Verdict::Unverified => {
                 (self.verify(delivery, job).await, None)
             }
-            JobKind::Ask => self.check_with_provider(delivery).await,
+            JobKind::Ask => self.check_with_provider(delivery, job).await,
             JobKind::Forward => (self.try_forward(delivery, job).await, None),
             JobKind::Relay => (
                 AttemptOutcome::hopeless(
@@ -298,12 +302,16 @@ impl Shared {
         }
     }
 
-    async fn check_with_provider(&self, delivery: &Delivery) -> (AttemptOutcome, Option<Event>) {
+    async fn check_with_provider(
+        &self,
+        delivery: &Delivery,
+        job: &Job,
+    ) -> (AttemptOutcome, Option<Event>) {
         let Some(subject) = &delivery.subject else {
             let why = "the callback names no payment and no player";
             return (AttemptOutcome::hopeless(why), None);
         };
-        let runtime = match self.runtime_of(delivery) {
+        let runtime = match self.runtime_of(delivery, job) {
             Ok(runtime) => runtime,
             Err(outcome) => return (outcome, None),
         };
@@ -364,17 +372,30 @@ impl Shared {
     }
 
     /// The account of a callback, or what becomes of its job without it.
-    fn runtime_of(&self, delivery: &Delivery) -> Result<Arc<AccountRuntime>, AttemptOutcome> {
+    fn runtime_of(
+        &self,
+        delivery: &Delivery,
+        job: &Job,
+    ) -> Result<Arc<AccountRuntime>, AttemptOutcome> {
         let name = &delivery.account;
         let runtime = AccountId::new(name.as_str()).ok();
         let runtime = runtime.and_then(|id| self.queries.registry.find(&id));
         runtime.ok_or_else(|| {
             let why = format!("account {name} is not in this machine's config");
-            AttemptOutcome::without_answer(why, self.hopeless_here())
+            let now = self.queries.clock.now().wall;
+            let end = match job.state {
+                // A command retries it here; a machine that has the account takes it.
+                JobState::Due { at } if self.queries.ledger.is_shared() && now.since(at) < DAY => {
+                    Disposition::GivenBack
+                }
+                // No machine has taken it for a day.
+                _ => Disposition::Hopeless,
+            };
+            AttemptOutcome::without_answer(why, end)
         })
     }
 
-    /// What becomes of a job that cannot succeed with the config and the key of this machine: another one may have them.
+    /// What becomes of a job that cannot succeed with the key of this machine: another one may have it.
     fn hopeless_here(&self) -> Disposition {
         if self.queries.ledger.is_shared() {
             AGAIN
@@ -388,6 +409,14 @@ impl Shared {
         queue.kinds == [JobKind::Ask]
             || !self.queries.ledger.is_shared()
             || self.sealing.key().await.refused.is_none()
+    }
+
+    /// The accounts whose checks this process takes; `None` for all. With a shared ledger, another machine may have the
+    /// others.
+    fn accounts(&self) -> Option<Vec<String>> {
+        let all = self.queries.registry.all().into_iter();
+        let is_shared = self.queries.ledger.is_shared();
+        is_shared.then(|| all.map(|it| it.account.id.to_string()).collect())
     }
 
     /// The targets whose forwards this process takes; `None` for all. An address can mean another server on another

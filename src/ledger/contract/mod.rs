@@ -77,7 +77,7 @@ contract! {
         open_jobs_are_counted_by_kind_and_owner,
         callbacks_with_failed_jobs_are_found_behind_any_number_of_others,
         dropped_checks_hide_no_job_that_failed_for_good,
-        a_process_takes_forwards_to_its_own_targets_and_after_a_day_those_of_others,
+        a_process_takes_jobs_of_its_own_targets_and_after_a_day_those_of_others,
         one_process_at_a_time_leases_a_job_until_it_is_done,
         any_delivery_can_be_given_a_job,
         a_failed_job_runs_again_as_new_and_any_other_stays_as_it_is,

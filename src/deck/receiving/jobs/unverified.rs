@@ -10,7 +10,7 @@ use crate::ledger::NewDelivery;
 impl Shared {
     /// Judges a callback again. If it is judged twice, because a process ends in between, the second is a repeat.
     pub(super) async fn verify(&self, delivery: &Delivery, job: &Job) -> AttemptOutcome {
-        let runtime = match self.runtime_of(delivery) {
+        let runtime = match self.runtime_of(delivery, job) {
             Ok(runtime) => runtime,
             Err(outcome) => return outcome,
         };

@@ -101,9 +101,7 @@ pub async fn dropped_checks_hide_no_job_that_failed_for_good(bench: Bench) {
     assert_eq!(found.unwrap(), [failed]);
 }
 
-pub async fn a_process_takes_forwards_to_its_own_targets_and_after_a_day_those_of_others(
-    bench: Bench,
-) {
+pub async fn a_process_takes_jobs_of_its_own_targets_and_after_a_day_those_of_others(bench: Bench) {
     let ledger = bench.process(&at_start());
     let forward = |target: &str| NewJob {
         target: target.to_owned(),
@@ -118,9 +116,15 @@ pub async fn a_process_takes_forwards_to_its_own_targets_and_after_a_day_those_o
     let delivery = ledger.deliver(delivery).await.unwrap();
     let [own, others, ask] = [0, 1, 2].map(|at| delivery.jobs[at].id);
     let here = || JobFilter {
-        targets: Some(vec!["http://127.0.0.1:3000/a".to_owned()]),
+        targets: Some(vec!["http://127.0.0.1:3000/a".into(), "shop".into()]),
         ..queue(&JobKind::ALL)
     };
+    let elsewhere = NewDelivery {
+        account: "shop2".into(),
+        jobs: vec![job(JobKind::Ask, START)],
+        ..new(2)
+    };
+    let elsewhere = ledger.deliver(elsewhere).await.unwrap().jobs[0].id;
     assert_eq!(ledger.next_job_due(here()).await, Ok(Some(START)));
     let take = async |now: WallTime| {
         let taken = ledger.take_jobs(here(), lease(now, now.plus(LEASE), 9));
@@ -135,7 +139,7 @@ pub async fn a_process_takes_forwards_to_its_own_targets_and_after_a_day_those_o
     let day = START.plus(Duration::from_hours(24));
     assert_eq!(ledger.next_job_due(here()).await, Ok(Some(day)));
     assert_eq!(take(after(60)).await, []);
-    assert_eq!(take(day).await, [others]);
+    assert_eq!(take(day).await, [others, elsewhere]);
     let nowhere = JobFilter {
         targets: Some(Vec::new()),
         ..queue(&JobKind::ALL)

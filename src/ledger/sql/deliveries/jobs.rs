@@ -25,12 +25,10 @@ const OF_QUEUE: &str = "account_key = $1 AND kind = $2 AND known = $3 AND due_at
 const DUE: &str = "max(due_at, leased_until)";
 
 /// Whether a job is for this process, where the queue has only some targets: its fifth parameter, in spaces, which no URL
-/// contains.
-const HERE: &str = "(kind <> 'forward' OR instr($5, ' ' || target || ' ') > 0)";
-
-/// When a job of such a queue is due: one for other processes, a day later.
-const DUE_HERE: &str = "max(due_at, leased_until)
-     + CASE WHEN kind <> 'forward' OR instr($5, ' ' || target || ' ') > 0 THEN 0 ELSE 86400000 END";
+/// or account's name contains.
+const HERE: &str = "CASE kind WHEN 'forward' THEN instr($5, ' ' || target || ' ') > 0
+     WHEN 'ask' THEN instr($5, ' ' || (SELECT account FROM deliveries WHERE deliveries.id = delivery) || ' ') > 0
+     ELSE true END";
 
 /// The parameters of a queue and one kind, and when its jobs are due.
 struct Queue<'a> {
@@ -45,11 +43,14 @@ impl<'a> Queue<'a> {
         Self { filter, targets }
     }
 
-    /// When a job is due, and whether it is for this process.
-    fn due(&self) -> (&'static str, &'static str) {
+    /// When a job is due, and whether it is for this process. One for other processes is due a day later.
+    fn due(&self) -> (String, &'static str) {
         match self.targets {
-            Some(_) => (DUE_HERE, HERE),
-            None => (DUE, "true"),
+            Some(_) => (
+                format!("{DUE} + CASE WHEN {HERE} THEN 0 ELSE 86400000 END"),
+                HERE,
+            ),
+            None => (DUE.to_owned(), "true"),
         }
     }
 
