@@ -20,6 +20,8 @@ use crate::providers::reread_pause;
 const NAME: &str = "callbacks-key";
 /// How long another process may take to create it.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The longest wait between two reads of a source that may prompt; each failure doubles the wait.
+const PROMPTED_MAX: Duration = Duration::from_mins(5);
 
 pub(in crate::deck) struct Sealing {
     vault: Vault,
@@ -27,9 +29,21 @@ pub(in crate::deck) struct Sealing {
     ledger: Ledger,
     clock: Clock,
     key: OnceCell<Key>,
-    /// When a source could not be read, and why.
-    unreadable: Mutex<Option<(Duration, String)>>,
+    /// The last read of the sources.
+    read: Mutex<LastRead>,
 }
+
+/// The last read of the sources of the configured key, which may prompt.
+#[derive(Default)]
+struct LastRead {
+    at: Duration,
+    /// How many reads in a row have failed.
+    failed: u32,
+    keys: Option<Result<Keys, String>>,
+}
+
+/// The key, and the one before it.
+type Keys = ([u8; 32], Option<[u8; 32]>);
 
 /// Where the key is that the config names, and the one before it, by which older callbacks are opened.
 pub(in crate::deck) struct ConfiguredKeys {
@@ -66,7 +80,7 @@ impl Sealing {
             ledger,
             clock,
             key: OnceCell::new(),
-            unreadable: Mutex::default(),
+            read: Mutex::default(),
         }
     }
 
@@ -153,24 +167,21 @@ impl Sealing {
         &self,
         source: &SecretSource,
     ) -> Result<Result<Sealer, String>, String> {
-        let unreadable = || {
-            self.unreadable
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
+        let (key, previous) = match self.last_read(source) {
+            Some(keys) => keys?,
+            None => {
+                let keys = self.configured_keys(source).await;
+                let at = self.clock.now().mono;
+                let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+                let failed = if keys.is_err() { read.failed + 1 } else { 0 };
+                *read = LastRead {
+                    at,
+                    failed,
+                    keys: Some(keys.clone()),
+                };
+                keys?
+            }
         };
-        let ConfiguredKeys { callbacks, .. } = &self.configured;
-        let mut sources = [Some(source), callbacks.previous_seal_key.as_ref()].into_iter();
-        let pause = reread_pause(sources.any(|it| it.is_some_and(|it| !it.is_cheap())));
-        // The key is asked for again and again while it is missing, but a keyring may prompt at each read.
-        if let Some((at, why)) = &*unreadable()
-            && self.clock.now().mono.saturating_sub(*at) < pause
-        {
-            return Err(why.clone());
-        }
-        let keys = self.configured_keys(source).await;
-        let now = self.clock.now().mono;
-        *unreadable() = keys.clone().err().map(|why| (now, why));
-        let (key, previous) = keys?;
         let agreed = self
             .ledger
             .agree_on_seal_key(fingerprint(key), previous.map(fingerprint))
@@ -187,10 +198,25 @@ impl Sealing {
         })
     }
 
-    async fn configured_keys(
-        &self,
-        source: &SecretSource,
-    ) -> Result<([u8; 32], Option<[u8; 32]>), String> {
+    /// What the last read brought, until it is time for the next. The key is asked for again and again while the ledger is
+    /// away or a source cannot be read, but a keyring may prompt at each read.
+    fn last_read(&self, source: &SecretSource) -> Option<Result<Keys, String>> {
+        let previous = self.configured.callbacks.previous_seal_key.as_ref();
+        let is_slow = [Some(source), previous]
+            .into_iter()
+            .flatten()
+            .any(|it| !it.is_cheap());
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pause = reread_pause(is_slow);
+        if is_slow {
+            pause = (pause * 2_u32.saturating_pow(read.failed.saturating_sub(1))).min(PROMPTED_MAX);
+        }
+        let since = self.clock.now().mono.saturating_sub(read.at);
+        let keys = read.keys.as_ref();
+        keys.filter(|keys| keys.is_ok() || since < pause).cloned()
+    }
+
+    async fn configured_keys(&self, source: &SecretSource) -> Result<Keys, String> {
         let ConfiguredKeys { callbacks, environ } = &self.configured;
         let key = configured(source, environ, "seal_key").await?;
         let previous = match &callbacks.previous_seal_key {
@@ -302,6 +328,8 @@ pub(super) fn sealed_by_another(id: DeliveryId) -> Problem {
 mod tests {
     use super::*;
     use crate::callbacks::Inbound;
+    #[cfg(feature = "postgres")]
+    use crate::config::LedgerConfig;
     use crate::domain::WallTime;
     use crate::http_server::Request;
     use crate::ledger::Retention;
@@ -355,9 +383,37 @@ mod tests {
         assert_eq!(kept.expose(), "no key");
     }
 
+    #[cfg(feature = "postgres")]
+    #[tokio::test]
+    async fn a_source_that_was_read_is_not_read_again_while_the_ledger_is_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("seal_key");
+        crate::private::replace(&file, new_key().expose().as_bytes()).unwrap();
+        let callbacks = Callbacks {
+            seal_key: Some(SecretSource::File {
+                written: "seal_key".into(),
+                base: folder.path().to_owned(),
+            }),
+            ..Callbacks::default()
+        };
+        let (clock, manual_clock) = Clock::by_hand(WallTime(0));
+        let url = Secret::new("postgres://till@127.0.0.1:9/till");
+        let away = ledger::settings(url, &LedgerConfig::default(), &Environ::of([]));
+        let sealing = Sealing {
+            ledger: Ledger::connect(&away, clock.clone(), Retention::shared()).unwrap(),
+            ..configured_sealing(folder.path(), callbacks, clock)
+        };
+        for _ in 0..2 {
+            let why = sealing.awaited().await.unwrap();
+            assert!(!why.contains("seal_key"), "{why}");
+            let _ = std::fs::remove_file(&file);
+            manual_clock.advance(Duration::from_mins(1));
+        }
+    }
+
     #[tokio::test]
     async fn a_source_that_cannot_be_read_is_read_again_after_a_pause() {
-        for (is_slow, pause) in [(false, 1), (true, 30)] {
+        for (is_slow, pauses) in [(false, [1, 1]), (true, [30, 60])] {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join("seal_key");
             let source = if is_slow {
@@ -380,8 +436,10 @@ mod tests {
             let second = Duration::from_secs(1);
             let why = sealing.key().await.refused.unwrap();
             assert!(why.contains("seal_key"), "{why}");
+            manual_clock.advance(second * pauses[0]);
+            assert_eq!(sealing.key().await.refused.as_ref(), Some(&why));
             crate::private::replace(&file, new_key().expose().as_bytes()).unwrap();
-            manual_clock.advance(second * (pause - 1));
+            manual_clock.advance(second * (pauses[1] - 1));
             assert_eq!(sealing.key().await.refused, Some(why));
             manual_clock.advance(second);
             assert_eq!(sealing.key().await.refused, None);
