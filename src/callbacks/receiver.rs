@@ -146,16 +146,12 @@ impl Receiver {
         self.listening.clone()
     }
 
-    /// Accepts no new connections, and finishes requests in progress for at most `patience`; longer while a callback is
-    /// being answered: the shop may have delivered, and the provider charges only with its answer.
-    pub async fn stop(self, patience: Duration) {
+    /// Accepts no new connections, and finishes requests in progress, those too whose body is still arriving, for as long
+    /// as an order may take: the shop may have delivered, and the provider charges only with its answer.
+    pub async fn stop(self) {
         self.health.abort();
         self.shared.tasks.close();
-        let patience = if self.shared.tasks.is_empty() {
-            patience
-        } else {
-            patience.max(self.shared.setup.limits.answering())
-        };
+        let patience = self.shared.setup.limits.answering();
         // A request that takes longer ends with the runtime.
         let finished = self.shared.tasks.wait();
         let _ = tokio::join!(

@@ -785,7 +785,7 @@ async fn a_shop_that_does_not_answer_an_order_is_not_asked_again() {
 
 // docs/providers/kongregate.md#orders
 #[tokio::test]
-async fn an_order_and_its_repeat_are_answered_though_the_receiver_stops_meanwhile() {
+async fn orders_are_answered_though_the_receiver_stops_meanwhile() {
     let limits = Limits {
         // Longer than a connection that is cut off stays open.
         relay: Duration::from_millis(400),
@@ -801,7 +801,27 @@ async fn an_order_and_its_repeat_are_answered_though_the_receiver_stops_meanwhil
     while house.deliveries().await.len() < 2 {
         tokio::task::yield_now().await;
     }
-    house.receiver.stop(Duration::ZERO).await;
+    // Its body arrives only once the receiver stops.
+    let address = house.address();
+    let wire = posted("shop.forwards", "slow 4");
+    let wire = wire.replacen("\r\n", "\r\nExpect: 100-continue\r\n", 1);
+    let (head, body) = wire.split_at(wire.len() - 1);
+    let mut tcp = TcpStream::connect(address).await.unwrap();
+    tcp.write_all(head.as_bytes()).await.unwrap();
+    let mut continues = [0; 25];
+    tcp.read_exact(&mut continues).await.unwrap();
+    assert_eq!(&continues, b"HTTP/1.1 100 Continue\r\n\r\n");
+    let late = async {
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        tcp.write_all(body.as_bytes()).await.unwrap();
+        let mut said = String::new();
+        tcp.read_to_string(&mut said).await.unwrap();
+        said
+    };
+    let (said, ()) = tokio::join!(late, house.receiver.stop());
+    assert!(said.ends_with(r#"{"state":"canceled"}"#), "{said}");
     for order in orders {
         let said = order.await.unwrap();
         assert!(said.ends_with(r#"{"state":"canceled"}"#), "{said}");
@@ -933,7 +953,7 @@ async fn its_own_calls_tell_whether_it_would_answer() {
     assert_eq!(status(&stuck.await.unwrap()), 200);
     house.listening(is_up).await;
     let listening = house.receiver.listening();
-    house.receiver.stop(LIMIT).await;
+    house.receiver.stop().await;
     assert_eq!(*listening.borrow(), Listening::Off);
 }
 
@@ -944,7 +964,7 @@ async fn stopping_finishes_what_has_come() {
     let coming =
         tokio::spawn(async move { hear(address, posted("shop", "wait").as_bytes()).await });
     house.hall.waits.notified().await;
-    let stopping = tokio::spawn(house.receiver.stop(LIMIT));
+    let stopping = tokio::spawn(house.receiver.stop());
     while TcpStream::connect(address).await.is_ok() {
         tokio::task::yield_now().await;
     }

@@ -502,7 +502,7 @@ async fn serve(
             }
         }
     }
-    receiver.stop(LEAVING).await;
+    receiver.stop().await;
     state.send_replace(Listening::Off);
 }
 
