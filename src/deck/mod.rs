@@ -168,13 +168,14 @@ impl Deck {
         let (ledger, listening) = tokio::join!(opened, listening);
         let ledger = ledger?;
         let (bound, simulator) = listening?;
+        let watch = handover.watch.for_port(!matches!(bound, ListenState::Off));
         let hooks = hooks::Parts {
             // Another ledger knows which hooks have run.
             programs: hooks.into_iter().filter(|_| !overrides.read_only).collect(),
             ledger: ledger.clone(),
             clock: clock.clone(),
             events: events.clone(),
-            watch: receive.is_some().then(|| Mutex::new(handover.watch)),
+            watch: receive.is_some().then(|| Mutex::new(watch)),
         };
         let hooks = Hooks::new(profile, hooks);
         let mut gate = Gate::new(ledger.clone(), clock.clone(), network, events);

@@ -41,6 +41,12 @@ impl Watch {
         watch
     }
 
+    /// The same for a deck that has a port, or none: then the receiver is not down any more.
+    pub(in crate::deck) fn for_port(mut self, has_port: bool) -> Self {
+        self.is_down &= has_port;
+        self
+    }
+
     pub(super) fn on_event(&mut self, event: &Event, now: Now) -> Option<Notice> {
         match event {
             Event::Budget(account, gauge) => self.on_budget(account, gauge),
@@ -353,8 +359,12 @@ mod tests {
         for event in wrong.iter().chain(&refused) {
             before.on_event(event, at(601));
         }
-        for (unchanged, again) in [(vec![shop()], 0), (vec![], 3)] {
-            let mut after = before.of(&unchanged);
+        for (unchanged, has_port, again) in [
+            (vec![shop()], true, 0),
+            (vec![], true, 3),
+            (vec![], false, 4),
+        ] {
+            let mut after = before.of(&unchanged).for_port(has_port);
             let events = wrong.iter().chain(&refused[2..]);
             let reported = events.filter_map(|event| after.on_event(event, at(602)));
             assert_eq!(reported.count(), again, "{unchanged:?}");

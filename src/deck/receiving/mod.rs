@@ -425,14 +425,13 @@ async fn serve(
                 let address = listener.local_addr();
                 // Before the port is served: a callback must not wait for a keyring's prompt.
                 if let (Some(why), Ok(address)) = (shared.sealing.awaited().await, &address) {
-                    let why = format!("tilldeck cannot save callbacks: {why}");
-                    let down = down(address, why);
+                    let down = down(address, format!("tilldeck cannot save callbacks: {why}"));
                     // The ledger reports itself what is wrong with it.
                     if shared.queries.ledger.status().await.failure().is_none() {
                         state.send_replace(down.clone());
                     }
                     shared.gate.emit(Event::Listening(down));
-                    if !turn_away(&shared, listener, &stop).await {
+                    if !turn_away(&shared, listener, &stop, &why).await {
                         return;
                     }
                     let port = shared.take_port().and_then(|port| port.at(*address));
@@ -506,26 +505,32 @@ async fn serve(
     state.send_replace(Listening::Off);
 }
 
-/// Answers 503 on the port until the ledger and the key that seals can be used; returns whether they can.
-async fn turn_away(shared: &Shared, listener: TcpListener, stop: &CancellationToken) -> bool {
+/// Answers 503 on the port until the ledger and the key that seals can be used, or the key cannot for another reason than
+/// `why`. False if it was stopped.
+async fn turn_away(
+    shared: &Shared,
+    listener: TcpListener,
+    stop: &CancellationToken,
+    why: &str,
+) -> bool {
     let server = crate::callbacks::turn_away(listener, Limits::default());
-    let usable = async {
+    let changed = async {
         loop {
             tokio::time::sleep(shared.pace.bind).await;
             let ledger = shared.queries.ledger.try_again().await;
-            if ledger.is_ok() && shared.sealing.awaited().await.is_none() {
+            if ledger.is_ok() && shared.sealing.awaited().await.as_deref() != Some(why) {
                 return true;
             }
         }
     };
-    let usable = tokio::select! {
+    let changed = tokio::select! {
         () = stop.cancelled() => false,
-        usable = usable => usable,
+        changed = changed => changed,
     };
     if let Ok(server) = server {
         server.stop(LEAVING).await;
     }
-    usable
+    changed
 }
 
 async fn start(shared: &Arc<Shared>, listener: TcpListener) -> io::Result<Receiver> {
