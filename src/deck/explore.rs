@@ -122,8 +122,8 @@ impl Deck {
             bytes: raw.body.len(),
             text: body.readable().into_owned(),
             cut: body.cut,
-            failure: runtime
-                .judged(&raw, writes)
+            failure: self
+                .judge_raw(account, &raw, writes)
                 .err()
                 .map(|problem| problem.message),
             digest: runtime.client.digest(call, &raw),

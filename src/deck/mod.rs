@@ -400,7 +400,7 @@ impl Deck {
             .map_err(|error| runtime.problem(error.into()))
     }
 
-    /// The failure that a provider reports inside a raw response with status 200.
+    /// The failure that a provider reports inside a raw response. Rejected credentials are an event, too.
     ///
     /// # Errors
     /// The provider's failure.
@@ -410,7 +410,14 @@ impl Deck {
         raw: &crate::domain::RawReply,
         writes: bool,
     ) -> Result<(), Problem> {
-        self.runtime(account)?.judged(raw, writes)
+        let runtime = self.runtime(account)?;
+        let judged = runtime.judged(raw, writes);
+        // Success says nothing, since some calls are not signed; of a game, it may be the player's token that is rejected.
+        if judged.is_err() && !runtime.account.can(Ability::Players) {
+            let hooks = &self.queries.hooks;
+            hooks.on_answer(account, judged.as_ref().copied());
+        }
+        judged
     }
 
     /// The last verified state of each account's credentials.
