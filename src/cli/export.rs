@@ -30,10 +30,7 @@ const PAGE: &str = "page_1";
 
 /// An exchange without headers and bodies.
 pub fn summary(exchange: &Exchange) -> Value {
-    let (status, error) = match &exchange.outcome {
-        Outcome::Status(status) => (Some(*status), None),
-        Outcome::Failed(why) => (None, Some(why.as_str())),
-    };
+    let (status, error) = exchange.outcome.parts();
     let mut object = json!({
         "id": exchange.id,
         "account": exchange.account,
@@ -85,10 +82,7 @@ pub fn whole(exchange: &Exchange) -> Value {
 
 /// An exchange as a curl command, below a comment that describes it.
 pub fn curl(exchange: &Exchange) -> String {
-    let outcome = match &exchange.outcome {
-        Outcome::Status(status) => status.to_string(),
-        Outcome::Failed(why) => why.clone(),
-    };
+    let outcome = exchange.outcome.to_string();
     let description = [
         exchange.at.rfc3339().as_str(),
         exchange.account.as_str(),
@@ -175,6 +169,7 @@ fn entry(exchange: &Exchange) -> Value {
         "about": exchange.about,
         "attempt": exchange.attempt,
         "operator": exchange.operator,
+        "error": exchange.outcome.parts().1,
     });
     entry
 }
@@ -217,7 +212,7 @@ fn request(exchange: &Exchange) -> Value {
 
 fn response(exchange: &Exchange) -> Value {
     let (status, text) = match &exchange.outcome {
-        Outcome::Status(status) => {
+        Outcome::Status(status) | Outcome::Refused(status, _) => {
             let known = StatusCode::from_u16(*status).ok();
             let reason = known.and_then(|status| status.canonical_reason());
             (*status, reason.unwrap_or_default())
@@ -326,6 +321,13 @@ mod tests {
         assert_eq!(entry["_resourceType"], "fetch");
         assert_eq!(response["content"]["size"], 2, "decoded");
         assert_eq!(response["content"]["compression"], 1);
+        let refused = archived(&Exchange {
+            outcome: Outcome::Refused(200, "fail 9000".into()),
+            ..exchange()
+        });
+        let entry = &refused["log"]["entries"][0];
+        assert_eq!(entry["response"]["status"], 200);
+        assert_eq!(entry[OWN]["error"], "fail 9000");
     }
 
     #[test]

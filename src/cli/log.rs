@@ -16,7 +16,7 @@ use super::export;
 use super::prelude::*;
 use super::report::counted;
 use super::values::{limit, path};
-use crate::domain::{Exchange, Outcome};
+use crate::domain::Exchange;
 use crate::ledger::{Ledger, LedgerError, LogQuery, Status, set_aside_in};
 
 use pages::{Pages, Query};
@@ -331,10 +331,10 @@ impl Printer {
     }
 
     fn cells(&self, row: &Exchange) -> [Cell; HEADS.len()] {
-        let (status, tone) = match &row.outcome {
-            Outcome::Status(status @ 0..400) => (status.to_string(), Tone::Good),
-            Outcome::Status(status) => (status.to_string(), Tone::Bad),
-            Outcome::Failed(why) => (why.clone(), Tone::Bad),
+        let tone = if row.outcome.is_failure() {
+            Tone::Bad
+        } else {
+            Tone::Good
         };
         let account = match row.profile.as_str() {
             profile if self.has_profiles && !profile.is_empty() => {
@@ -353,7 +353,7 @@ impl Printer {
             plain(row.method.as_str()),
             plain(row.path()),
             whole(&row.about, Tone::Accent),
-            toned(status, tone),
+            toned(row.outcome.to_string(), tone),
             plain(format!("{:>5} ms", row.took.as_millis())),
             plain(format!("{:>6} B", row.response_body.bytes)),
             toned(attempt, Tone::Warn),

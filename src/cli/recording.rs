@@ -184,7 +184,7 @@ fn exchange(raw: RawRequest<'_>, secrets: &RecordedSecrets) -> Option<Exchange> 
     }
     let origin = origin(&raw.provider);
     let texts = Texts { origin, secrets };
-    let failure = raw.error.as_deref().unwrap_or("no response");
+    let failure = raw.error.as_deref().map(|why| texts.short(why));
     Some(Exchange {
         id: ExchangeId(0),
         account: texts.account(&raw.account),
@@ -195,9 +195,10 @@ fn exchange(raw: RawRequest<'_>, secrets: &RecordedSecrets) -> Option<Exchange> 
         url: inert::cut(&secrets.url(origin, &raw.url), URL_MAX),
         about: texts.short(&raw.about),
         attempt: raw.attempt.max(1),
-        outcome: match raw.status {
-            Some(status) => Outcome::Status(status),
-            None => Outcome::Failed(texts.short(failure)),
+        outcome: match (raw.status, failure) {
+            (Some(status), None) => Outcome::Status(status),
+            (Some(status), Some(why)) => Outcome::Refused(status, why),
+            (None, why) => Outcome::Failed(why.unwrap_or_else(|| "no response".to_owned())),
         },
         http_version: texts.cut(&raw.http_version.unwrap_or_default(), 16),
         to_head: raw.to_head,

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Deck;
 use crate::domain::job::AttemptEnd;
-use crate::domain::{Delivery, Exchange, Job, JobKind, Listening, Now, Outcome, Problem, Verdict};
+use crate::domain::{Delivery, Exchange, Job, JobKind, Listening, Now, Problem, Verdict};
 use crate::http_server::{self, Hosts, Limits, Request, Response, Server, StatusCode};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -148,9 +148,9 @@ impl Metrics {
 
     /// Counts a request of this program.
     pub fn sent(&self, exchange: &Exchange) {
-        let status = match exchange.outcome {
-            Outcome::Status(status) => format!("{}xx", status / 100),
-            Outcome::Failed(_) => "none".to_owned(),
+        let status = match exchange.outcome.parts().0 {
+            Some(status) => format!("{}xx", status / 100),
+            None => "none".to_owned(),
         };
         let account = exchange.account.to_string();
         let labels = [("account", account), ("status", status)];

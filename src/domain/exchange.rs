@@ -1,6 +1,7 @@
 //! One request and its response, redacted: the record that the ledger saves and the screen shows.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -76,8 +77,38 @@ pub struct Exchange {
 pub enum Outcome {
     /// A response with this HTTP status.
     Status(u16),
+    /// A response with the status of a success whose body says that the call failed; in a few words: "fail 9000".
+    Refused(u16, String),
     /// No complete response; in a few words: "timed out", "connection refused".
     Failed(String),
+}
+
+impl Outcome {
+    /// The HTTP status, and the failure in words.
+    #[must_use]
+    pub fn parts(&self) -> (Option<u16>, Option<&str>) {
+        match self {
+            Self::Status(status) => (Some(*status), None),
+            Self::Refused(status, why) => (Some(*status), Some(why)),
+            Self::Failed(why) => (None, Some(why)),
+        }
+    }
+
+    /// Whether the request failed. A redirect did not.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        !matches!(self, Self::Status(..400))
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "{status}"),
+            Self::Refused(status, why) => write!(f, "{status}, {why}"),
+            Self::Failed(why) => f.write_str(why),
+        }
+    }
 }
 
 /// The purpose of a token request, in [`Exchange::about`].

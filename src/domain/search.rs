@@ -29,7 +29,7 @@ pub struct Search {
 pub enum StatusFilter {
     /// A response with a status from the first to the second.
     Codes(u16, u16),
-    /// No complete response.
+    /// No complete response, or a refusal with the status of a success.
     Failed,
 }
 
@@ -71,10 +71,12 @@ impl StatusFilter {
     /// Whether a request ended so.
     #[must_use]
     pub fn selects(self, outcome: &Outcome) -> bool {
-        match (self, outcome) {
-            (Self::Codes(first, last), Outcome::Status(status)) => (first..=last).contains(status),
-            (Self::Failed, Outcome::Failed(_)) => true,
-            (Self::Codes(..), Outcome::Failed(_)) | (Self::Failed, Outcome::Status(_)) => false,
+        let (status, failure) = outcome.parts();
+        match self {
+            Self::Codes(first, last) => {
+                status.is_some_and(|status| (first..=last).contains(&status))
+            }
+            Self::Failed => failure.is_some(),
         }
     }
 }
@@ -226,6 +228,8 @@ mod tests {
         assert!(selects("4xx", Outcome::Status(499)) && !selects("4xx", Outcome::Status(500)));
         assert!(selects("failed", failed()) && !selects("4xx", failed()));
         assert!(!selects("failed", Outcome::Status(500)));
+        let refused = || Outcome::Refused(200, "fail 9000".into());
+        assert!(selects("failed", refused()) && selects("2xx", refused()));
     }
 
     #[test]

@@ -62,6 +62,9 @@ fn request(exchange: &Exchange) {
             info!(account, method, path, status, ms, attempt, "request");
         }
         Outcome::Status(status) => warn!(account, method, path, status, ms, attempt, "request"),
+        Outcome::Refused(status, why) => {
+            warn!(account, method, path, status, why, ms, attempt, "request");
+        }
         Outcome::Failed(why) => warn!(account, method, path, why, ms, attempt, "request"),
     }
 }

@@ -80,6 +80,12 @@ pub trait Authorise: Send + Sync {
         Box::pin(async { false })
     }
 
+    /// What the body of this response says where it reports a failure, in a few words: `fail 9000`. The log shows it where
+    /// the status is that of a success.
+    fn refusal(&self, _reply: &Reply) -> Option<String> {
+        None
+    }
+
     /// Called with the provider's time from a response seen at `seen`.
     fn provider_time(&self, _date: WallTime, _seen: Now) {}
 }
@@ -552,7 +558,9 @@ impl Session {
         // Released and recorded before the first await: cancelling now must not lose the record of a request that was
         // sent. In this order: dropped by a panic, the slot would count as unused.
         unanswered.answered().release(seen);
-        let exchange = record::exchange(&sent, &tried);
+        let reply = tried.result.as_ref().ok();
+        let refusal = reply.and_then(|reply| authorise.refusal(reply));
+        let exchange = record::exchange(&sent, &tried, refusal);
         gate.ledger.record_later(exchange, gate.emit_recorded());
         // Back-pressure: a burst waits here for the disk, with its slot already released.
         gate.ledger.keep_up().await;
@@ -727,7 +735,7 @@ impl Drop for Unanswered<'_> {
             head: None,
             took: now.mono.saturating_sub(self.began.mono),
         };
-        let exchange = record::exchange(self.sent, &tried);
+        let exchange = record::exchange(self.sent, &tried, None);
         let ledger = &self.gate.ledger;
         ledger.record_later(exchange, self.gate.emit_recorded());
     }

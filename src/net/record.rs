@@ -8,11 +8,13 @@ use super::call::Call;
 use super::http::AttemptResult;
 use super::{http, redact};
 use crate::domain::exchange::BODY_KEPT_MAX;
-use crate::domain::{Account, Body, Exchange, ExchangeId, Outcome, WallTime, charset};
+use crate::domain::{Account, Body, Exchange, ExchangeId, Outcome, WallTime, charset, inert};
 
 const HEADERS_MAX: usize = 64;
 /// Replaces the body of a forwarded callback; the purpose of the request names the callback.
 const WITHHELD: &str = "<sealed with the callback>";
+/// The most characters of a refusal.
+const REFUSAL_MAX: usize = 40;
 /// Longer header values are cut.
 const HEADER_VALUE_MAX: usize = 2_000;
 
@@ -47,9 +49,9 @@ pub struct Sent<'a> {
     pub attempt: u32,
 }
 
-/// The attempt as an [`Exchange`] without a number yet.
+/// The attempt as an [`Exchange`] without a number yet. `refusal` is what [`super::Authorise::refusal`] reads.
 #[must_use]
-pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult) -> Exchange {
+pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult, refusal: Option<String>) -> Exchange {
     if let Ok(reply) = &tried.result {
         // First: the response may repeat a token that it grants, in a header or under another name.
         redact::learn_handed_out(&String::from_utf8_lossy(near(&reply.body)));
@@ -75,7 +77,12 @@ pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult) -> Exchange {
         about: redact::scrub(&sent.call.about).into_owned(),
         attempt: sent.attempt,
         outcome: match &tried.result {
-            Ok(reply) => Outcome::Status(reply.status),
+            Ok(reply) => match refusal.filter(|_| reply.status < 400) {
+                Some(why) => {
+                    Outcome::Refused(reply.status, inert::cut(&redact::scrub(&why), REFUSAL_MAX))
+                }
+                None => Outcome::Status(reply.status),
+            },
             // A status that was received is shown even where its body could not be read.
             Err(error) => Outcome::Failed(match &tried.head {
                 Some((status, _)) => format!("{status}, {}", error.in_record()),

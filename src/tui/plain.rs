@@ -16,8 +16,8 @@ use super::theme::badge;
 use super::watched::Watched;
 use super::{Effect, Model, Msg, deliveries, update};
 use crate::domain::{
-    AccountId, Delivery, DeliveryId, Environment, Exchange, Job, JobId, JobState, Now, Outcome,
-    Problem, Recent, inert, notice_alert,
+    AccountId, Delivery, DeliveryId, Environment, Exchange, Job, JobId, JobState, Now, Problem,
+    Recent, inert, notice_alert,
 };
 use facts::{Fact, Reported, facts, is_since};
 use words::without_signs;
@@ -250,7 +250,7 @@ impl Plain {
         let key = format!("{} {what}", exchange.account);
         let before = self.failing.iter().position(|(it, _)| *it == key);
         let before = before.and_then(|at| self.failing.remove(at));
-        let is_news = if is_failure(&exchange.outcome) {
+        let is_news = if exchange.outcome.is_failure() {
             self.failing.push_back((key, result.clone()));
             before.is_none_or(|(_, before)| before != result)
         } else {
@@ -332,14 +332,6 @@ fn watched(store: &Store) -> String {
         0 => "no payment is watched".to_owned(),
         1 => format!("1 payment is watched, {} open", open.count()),
         n => format!("{n} payments are watched, {} open", open.count()),
-    }
-}
-
-/// Whether a request failed. A redirect did not.
-fn is_failure(outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::Status(status) => *status >= 400,
-        Outcome::Failed(_) => true,
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Selection {
     /// Only entries about this payment, order or player: the whole id.
     #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     about: Option<String>,
-    /// Only responses with this status: 4xx, 404; or `failed`: requests without a response.
+    /// Only responses with this status: 4xx, 404; or `failed`: requests without a response, and refusals at status 200.
     #[arg(long, value_parser = StatusFilter::parse, value_name = "STATUS")]
     status: Option<StatusFilter>,
     /// Only requests with this method: GET, POST.

@@ -184,8 +184,15 @@ fn request(entry: &RawValue) -> RawRequest<'_> {
         "_tilldeck",
     ];
     let [request, response, at, time, timings, own] = fields(Some(entry), names);
-    let names = ["account", "provider", "environment", "about", "operator"];
-    let [account, provider, environment, about, operator] = fields(own, names).map(text);
+    let names = [
+        "account",
+        "provider",
+        "environment",
+        "about",
+        "operator",
+        "error",
+    ];
+    let [account, provider, environment, about, operator, refusal] = fields(own, names).map(text);
     let [attempt] = fields(own, ["attempt"]);
     let [method, url, sent_version, sent] =
         fields(request, ["method", "url", "httpVersion", "bodySize"]);
@@ -195,6 +202,7 @@ fn request(entry: &RawValue) -> RawRequest<'_> {
     );
     let url = text(url).unwrap_or_default();
     let status = number(status).and_then(|status| u16::try_from(status).ok());
+    let status = status.filter(|status| *status > 0);
     let mut failures = [error, status_text].into_iter().filter_map(text);
     let mut versions = [version, sent_version].into_iter().filter_map(text);
     let is_known = |it: &Cow<'_, str>| !it.is_empty() && !it.eq_ignore_ascii_case("unknown");
@@ -211,8 +219,11 @@ fn request(entry: &RawValue) -> RawRequest<'_> {
         url,
         about: about.unwrap_or_default(),
         attempt: number(attempt).map_or(1, |it| u32::try_from(it).unwrap_or(1)),
-        status: status.filter(|status| *status > 0),
-        error: failures.find(|it| !it.is_empty()),
+        status,
+        error: match status {
+            Some(_) => refusal,
+            None => failures.find(|it| !it.is_empty()),
+        },
         took,
         to_head,
         bytes_sent: number(sent).filter(|bytes| *bytes > 0),

@@ -104,7 +104,8 @@ fn texts_of_a_recording_are_inert() {
 #[test]
 fn a_line_of_ndjson_may_miss_fields() {
     let text = "\u{feff}{\"method\":\"GET\",\"url\":\"https://x.example/a\",\"status\":204,\"ms\":7}\n\n\
-                {\"method\":\"GET\",\"url\":\"https://x.example/b\",\"at\":\"2026-11-22T02:54:26Z\"}\n";
+                {\"method\":\"GET\",\"url\":\"https://x.example/b\",\"at\":\"2026-11-22T02:54:26Z\"}\n\
+                {\"method\":\"GET\",\"url\":\"https://x.example/c\",\"status\":200,\"error\":\"fail 9000\"}\n";
     let read = parse(text.as_bytes()).unwrap();
     let seen = |it: &Exchange| (it.at, it.outcome.clone(), it.took.as_millis());
     let at = WallTime(1_795_316_066_000);
@@ -112,7 +113,8 @@ fn a_line_of_ndjson_may_miss_fields() {
         read.exchanges.iter().map(seen).collect::<Vec<_>>(),
         [
             (at, Outcome::Status(204), 7),
-            (at, Outcome::Failed("no response".into()), 0)
+            (at, Outcome::Failed("no response".into()), 0),
+            (at, Outcome::Refused(200, "fail 9000".into()), 0)
         ],
         "one without a time is as old as the first that has one"
     );

@@ -128,7 +128,7 @@ pub async fn the_log_is_paged_and_filtered(bench: Bench) {
 pub async fn the_log_is_searched_by_all_that_a_request_has(bench: Bench) {
     let ledger = bench.process(&at_start());
     let answers = [
-        Outcome::Status(200),
+        Outcome::Refused(200, "fail 9000".into()),
         Outcome::Status(404),
         Outcome::Status(499),
         Outcome::Status(500),
@@ -154,7 +154,8 @@ pub async fn the_log_is_searched_by_all_that_a_request_has(bench: Bench) {
         ("", &[5, 4, 3, 2, 1][..]),
         ("status:4xx", &[3, 2]),
         ("status:404", &[2]),
-        ("status:failed", &[5]),
+        ("status:failed", &[5, 1]),
+        ("status:2xx", &[1]),
         ("method:get", &[4]),
         ("method:post status:4xx", &[3, 2]),
         ("about:A-1", &[3, 2, 1]),

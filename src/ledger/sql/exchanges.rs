@@ -243,10 +243,7 @@ fn insert(sql: &dyn Sql, id: Option<i64>, exchange: &Exchange) -> SqlResult<(i64
     let headers = |pairs: &[(String, String)]| {
         serde_json::to_string(pairs).expect("pairs of texts can be written as JSON")
     };
-    let (status, failure) = match &exchange.outcome {
-        Outcome::Status(status) => (Some(*status), None),
-        Outcome::Failed(why) => (None, Some(why.as_str())),
-    };
+    let (status, failure) = exchange.outcome.parts();
     let (request_headers, response_headers) = (
         headers(&exchange.request_headers),
         headers(&exchange.response_headers),
@@ -435,7 +432,13 @@ impl<'a> Wanted<'a> {
                 selection.require("status >=", Some(first));
                 selection.require("status <=", Some(last));
             }
-            Some(StatusFilter::Failed) => selection.require_that("status IS NULL"),
+            Some(StatusFilter::Failed) => {
+                // No index has the failures beside a status, so that of these only the newest are searched.
+                let searched = selection.place(SEARCHED_MAX);
+                selection.require_that(&format!(
+                    "status IS NULL OR failure IS NOT NULL AND id > {NEWEST} - {searched}"
+                ));
+            }
             None => {}
         }
         self.require_about(&mut selection);
@@ -489,9 +492,11 @@ fn from_row(row: Row<'_>) -> SqlResult<Exchange> {
             base64: row.get(bytes + 2)?,
         })
     };
-    let outcome = match row.get(9)? {
-        Some(status) => Outcome::Status(status),
-        None => Outcome::Failed(row.get::<Option<String>>(10)?.unwrap_or_default()),
+    let failure: Option<String> = row.get(10)?;
+    let outcome = match (row.get(9)?, failure) {
+        (Some(status), None) => Outcome::Status(status),
+        (Some(status), Some(why)) => Outcome::Refused(status, why),
+        (None, why) => Outcome::Failed(why.unwrap_or_default()),
     };
     Ok(Exchange {
         id: ExchangeId(row.get(0)?),

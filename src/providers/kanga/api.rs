@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::auth::{ESTIMATE, ESTIMATE_ALSO, INVALID_CREDENTIALS, Kanga, TEST};
+use super::auth::{ESTIMATE, ESTIMATE_ALSO, INVALID_CREDENTIALS, Kanga, NOT_FOUND, TEST};
 use super::wire::{Field, Flat};
 use crate::domain::fill::encoded;
 use crate::domain::payment::Price;
@@ -24,9 +24,6 @@ pub const CHECK: &str = "/api/v2/tpg/transaction";
 fn is_also(path: &str) -> bool {
     path.split(['?', '#']).next() == Some(ESTIMATE_ALSO)
 }
-
-/// Transaction id not found.
-const NOT_FOUND: &str = "9001";
 
 /// Makes the client of one account.
 pub fn connect(credentials: Credentials) -> Arc<dyn Client> {

@@ -33,6 +33,9 @@ pub const TEST: &str = "/api/v2/test";
 /// (`docs/providers/kanga.md#failures`).
 pub const INVALID_CREDENTIALS: &str = "9000";
 
+/// Its code for a payment that it does not know.
+pub const NOT_FOUND: &str = "9001";
+
 /// One account at Kanga; it signs its calls.
 pub struct Kanga {
     api_key: Secret,
@@ -205,18 +208,28 @@ impl Authorise for Kanga {
             let Some(secret) = secret else {
                 return false;
             };
-            let answer = serde_json::from_slice::<wire::Flat>(&reply.body);
             // 9000 also means wrong credentials; one more try with a fresh nonce distinguishes the two.
-            let is_stale = answer.is_ok_and(|answer| {
-                answer.get("result") == Some(&wire::Field::Text("fail".into()))
-                    && answer.get("code") == Some(&wire::Field::Number(INVALID_CREDENTIALS.into()))
-            });
+            let is_stale = self.refusal(reply) == Some(format!("fail {INVALID_CREDENTIALS}"));
             // For the next call.
             if is_stale && renewed {
                 drop(self.secret.reread(secret).await);
             }
             is_stale
         })
+    }
+
+    fn refusal(&self, reply: &Reply) -> Option<String> {
+        let answer: wire::Flat = serde_json::from_slice(&reply.body).ok()?;
+        let Some(wire::Field::Text(result)) = answer.get("result") else {
+            return None;
+        };
+        match answer.get("code") {
+            _ if result != "fail" => None,
+            // The usual answer until the payer opens the page.
+            Some(wire::Field::Number(code)) if code == NOT_FOUND => None,
+            Some(wire::Field::Number(code)) => Some(format!("{result} {code}")),
+            _ => Some(result.clone()),
+        }
     }
 
     fn provider_time(&self, date: WallTime, seen: Now) {

@@ -10,7 +10,7 @@ use crate::domain::PaymentState::{
 };
 use crate::domain::simulate::{Command, Fault, PayerAct};
 use crate::domain::{
-    Amount, Counts, Currency, EstimateRequest, Payment, PaymentId, PaymentState, Problem,
+    Amount, Counts, Currency, EstimateRequest, Outcome, Payment, PaymentId, PaymentState, Problem,
     ProblemKind,
 };
 use crate::net::Limit;
@@ -133,7 +133,7 @@ async fn the_secret_is_read_again_after_a_second_rejection_not_after_a_late_nonc
 #[tokio::test]
 async fn failures_are_read_from_the_body_at_status_200_and_400() {
     for status in ["200", "400"] {
-        let bench = Bench::new(&MANIFEST).await;
+        let mut bench = Bench::new(&MANIFEST).await;
         bench.set("failure-status", status);
         assert_eq!(
             bench.verify().await,
@@ -142,13 +142,20 @@ async fn failures_are_read_from_the_body_at_status_200_and_400() {
         );
         let unknown = bench.check("NOPE").await.unwrap_err();
         assert_eq!(unknown.kind, ProblemKind::NotFound, "{status}: {unknown}");
+        let recorded = Outcome::Status(status.parse().unwrap());
+        assert_eq!(bench.statuses().await, [recorded.clone(), recorded]);
         for key in [settings::API_KEY, settings::API_SECRET] {
-            let wrong = Bench::with(&MANIFEST, |setup| {
+            let mut wrong = Bench::with(&MANIFEST, |setup| {
                 setup.keys.insert(key, "another-one-altogether".into());
             })
             .await;
             wrong.set("failure-status", status);
             assert_eq!(wrong.verify().await, Err(ProblemKind::Refused), "{key}");
+            let recorded = match status {
+                "200" => Outcome::Refused(200, "fail 9000".into()),
+                _ => Outcome::Status(400),
+            };
+            assert_eq!(wrong.statuses().await, [recorded.clone(), recorded]);
         }
     }
 }

@@ -71,6 +71,10 @@ impl Authorise for Kongregate {
         Box::pin(self.seal(call))
     }
 
+    fn refusal(&self, reply: &Reply) -> Option<String> {
+        wire::refusal(&reply.body)
+    }
+
     fn is_stale<'a>(
         &'a self,
         reply: &'a Reply,

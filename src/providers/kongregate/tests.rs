@@ -1,7 +1,9 @@
 //! Kongregate's client at Kongregate's simulator.
 
 use super::{MANIFEST, settings};
-use crate::domain::{Inventory, Player, PlayerId, PlayerToken, Problem, ProblemKind, Secret};
+use crate::domain::{
+    Inventory, Outcome, Player, PlayerId, PlayerToken, Problem, ProblemKind, Secret,
+};
 use crate::providers::contract::bench::Bench;
 
 const PLAYER: PlayerId = PlayerId(1001);
@@ -135,7 +137,7 @@ async fn a_body_that_two_programs_could_read_differently_is_not_sent() {
 #[tokio::test]
 async fn success_decides_at_status_200_and_the_rest_is_an_invalid_answer_or_a_failing_provider() {
     use ProblemKind::{Failing, Nonsense, NotFound, Refused};
-    let bench = Bench::new(&MANIFEST).await;
+    let mut bench = Bench::new(&MANIFEST).await;
     for (path, kind, words) in [
         ("/user_info.json?user_id=99", NotFound, "404"),
         (
@@ -150,6 +152,9 @@ async fn success_decides_at_status_200_and_the_rest_is_an_invalid_answer_or_a_fa
         let problem = bench.judged("GET", path, None).await.unwrap_err();
         assert_eq!(problem.kind, kind, "{path}: {problem}");
         assert!(problem.message.contains(words), "{path}: {problem}");
+        for recorded in bench.statuses().await {
+            assert!(matches!(recorded, Outcome::Refused(200, _)), "{recorded:?}");
+        }
     }
     // A list of players has the type text/plain, and is read all the same.
     let players = bench.table("/user_info.json?user_ids=1001,99,1002").await;

@@ -84,6 +84,16 @@ pub fn may_reject_key(body: &[u8]) -> bool {
     success(&fields) != Some(true) && (code == FORBIDDEN || (code.as_str(), words) == NO_GAME)
 }
 
+/// What an answer says of a failure.
+pub fn refusal(body: &[u8]) -> Option<String> {
+    let fields: Fields = serde_json::from_slice(body).ok()?;
+    let failed = match success(&fields) {
+        Some(success) => !success,
+        None => fields.contains_key("error"),
+    };
+    failed.then(|| format!("error {}", code(&fields)).trim_end().to_owned())
+}
+
 fn code(fields: &Fields) -> String {
     match fields.get("error") {
         Some(Value::String(text)) => text.clone(),

@@ -104,7 +104,7 @@ fn lines(exchange: &Exchange, zone: &TimeZone) -> Vec<(Kind, String)> {
     let mut note = |text: String| out.push((Kind::Note, text));
     let (_, word, _) = outcome(exchange);
     let status = match exchange.outcome {
-        Outcome::Status(_) => format!("status {word}"),
+        Outcome::Status(_) | Outcome::Refused(..) => format!("status {word}"),
         Outcome::Failed(_) => word,
     };
     let head = exchange
@@ -158,17 +158,12 @@ pub fn open_timeline(exchange: &Exchange, ctx: &mut UpdateContext<'_>) {
 
 /// Glyph, word and tone of an outcome.
 pub fn outcome(exchange: &Exchange) -> (&'static str, String, Tone) {
-    match &exchange.outcome {
-        Outcome::Status(status) => {
-            let (glyph, tone) = match status {
-                0..300 => ("✔", Tone::Good),
-                300..400 => ("→", Tone::Warn),
-                // A warning only: the request is retried once the rate limit allows.
-                429 => ("!", Tone::Warn),
-                _ => ("✘", Tone::Bad),
-            };
-            (glyph, status.to_string(), tone)
-        }
-        Outcome::Failed(why) => ("✘", why.clone(), Tone::Bad),
-    }
+    let (glyph, tone) = match exchange.outcome {
+        Outcome::Status(0..300) => ("✔", Tone::Good),
+        Outcome::Status(300..400) => ("→", Tone::Warn),
+        // A warning only: the request is retried once the rate limit allows.
+        Outcome::Status(429) => ("!", Tone::Warn),
+        Outcome::Status(_) | Outcome::Refused(..) | Outcome::Failed(_) => ("✘", Tone::Bad),
+    };
+    (glyph, exchange.outcome.to_string(), tone)
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use crate::domain::{Exchange, Outcome, Waiting};
+use crate::domain::{Exchange, Waiting};
 use crate::tui::overlays::exchange::outcome;
 use crate::tui::prelude::*;
 use crate::tui::widgets::columns::fit_line;
@@ -90,12 +90,10 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Exchange>> {
             Line::styled(glyph, ctx.theme.bold(tone))
         }),
         Column::new("", Width::Exact(3), move |it: &Exchange, _| {
-            let (_, word, tone) = outcome(it);
+            let (_, _, tone) = outcome(it);
             // A failure's words follow the path, so that the columns do not move.
-            let word = match it.outcome {
-                Outcome::Status(_) => word,
-                Outcome::Failed(_) => "—".into(),
-            };
+            let (status, _) = it.outcome.parts();
+            let word = status.map_or_else(|| "—".to_owned(), |status| status.to_string());
             Line::styled(word, ctx.theme.style(tone))
         }),
         Column::new(
@@ -146,12 +144,9 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Exchange>> {
     ]
 }
 
-/// The words of a failure; empty where there was a response.
+/// The words of a failure; empty where the status says all.
 fn failure(exchange: &Exchange) -> &str {
-    match &exchange.outcome {
-        Outcome::Status(_) => "",
-        Outcome::Failed(why) => why,
-    }
+    exchange.outcome.parts().1.unwrap_or_default()
 }
 
 /// The columns of a text and of the two blanks beside it.

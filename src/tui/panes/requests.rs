@@ -10,7 +10,7 @@ use ratatui::text::Line;
 use super::budgets::{budget_rows, draw_budgets, held};
 use super::log::{LOAD, Log, LogRow};
 use super::request_rows::{RESPONSE_FROM, columns};
-use crate::domain::{Exchange, ExchangeId, Outcome, RequestId, Search, Secret, curl};
+use crate::domain::{Exchange, ExchangeId, RequestId, Search, Secret, curl};
 use crate::tui::overlays::exchange;
 use crate::tui::prelude::*;
 use crate::tui::rows::Rows;
@@ -49,10 +49,7 @@ impl LogRow for Exchange {
     }
 
     fn matches(&self, search: &Search) -> bool {
-        let status = match &self.outcome {
-            Outcome::Status(status) => status.to_string(),
-            Outcome::Failed(why) => why.clone(),
-        };
+        let status = self.outcome.to_string();
         let texts = [
             self.method.as_str(),
             self.path(),

@@ -25,7 +25,7 @@ pub fn request(method: &str, path: &str, about: &str) -> String {
 
 pub fn outcome(outcome: &Outcome) -> String {
     match outcome {
-        Outcome::Status(status) => format!("status {status}"),
+        Outcome::Status(_) | Outcome::Refused(..) => format!("status {outcome}"),
         Outcome::Failed(why) => format!("failed, {why}"),
     }
 }

@@ -424,10 +424,15 @@ fn a_request_gives_a_line_when_it_begins_to_fail_and_when_it_works_again() {
         ),
         (
             5,
-            Outcome::Status(200),
-            Some("kanga: POST /check, ORDER-1042: status 200 after 12 ms, request 5"),
+            Outcome::Refused(200, "fail 9000".into()),
+            Some("kanga: POST /check, ORDER-1042: status 200, fail 9000 after 12 ms, request 5"),
         ),
-        (6, Outcome::Status(200), None),
+        (
+            6,
+            Outcome::Status(200),
+            Some("kanga: POST /check, ORDER-1042: status 200 after 12 ms, request 6"),
+        ),
+        (7, Outcome::Status(200), None),
     ] {
         let lines = said(&mut plain, 1, sent(at, outcome.clone()));
         assert_eq!(lines, Vec::from_iter(expected), "{at}");

@@ -86,7 +86,7 @@ account, verdict, kind, subject, reason and results of callbacks. The bodies of 
 |---|---|
 | `about:ORDER-1` | requests or callbacks about this payment, order or player: the whole id |
 | `account:shop` | those of this account |
-| `status:4xx` | requests with this status: a class, a code (`404`), or `failed` for those without a response |
+| `status:4xx` | requests with this status: a class, a code (`404`), or `failed` for those without a response and those refused at status 200 |
 | `method:post` | requests with this method |
 | `operator:alice@till` | requests of this operator, where a team shares the ledger |
 ";

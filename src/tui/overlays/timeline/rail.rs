@@ -243,12 +243,12 @@ impl Rail<'_> {
 }
 
 fn outcome_in(pen: &mut Pen<'_>, outcome: &Outcome, ctx: ViewContext<'_>) {
-    let (word, tone) = match outcome {
-        Outcome::Status(status @ 200..300) => (status.to_string(), Tone::Good),
-        Outcome::Status(status) => (status.to_string(), Tone::Warn),
-        Outcome::Failed(why) => (why.clone(), Tone::Bad),
+    let tone = match outcome {
+        Outcome::Status(200..300) => Tone::Good,
+        Outcome::Status(_) => Tone::Warn,
+        Outcome::Refused(..) | Outcome::Failed(_) => Tone::Bad,
     };
-    pen.text(&word, ctx.theme.style(tone));
+    pen.text(&outcome.to_string(), ctx.theme.style(tone));
 }
 
 /// The time since the line before, in one unit; empty for the same instant.

@@ -148,7 +148,7 @@ fn history(watched: &Watched, ctx: ViewContext<'_>) -> Vec<Entry> {
     let failures = ctx.store.exchanges.iter().filter_map(|it| {
         let why = match &it.outcome {
             Outcome::Status(0..400) => return None,
-            Outcome::Status(status) => format!("HTTP {status}"),
+            Outcome::Status(_) | Outcome::Refused(..) => format!("HTTP {}", it.outcome),
             Outcome::Failed(why) => why.clone(),
         };
         let is_this = it.account == watch.account && is_about(it, watch.id.as_str());
