@@ -1,11 +1,13 @@
 //! Where the ledger is: a file in the state folder, or a database that a team shares.
 
-use std::path::PathBuf;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::config::{DatabaseUrl, Environ, LedgerConfig, SecretSource, child};
+use crate::config::{DatabaseUrl, Environ, LedgerConfig, SecretSource, child, in_home};
 use crate::domain::{Exchange, Problem, Secret, inert};
 use crate::ledger::{self, DatabaseSettings, Ledger, Retention, Status};
 use crate::net;
@@ -102,6 +104,18 @@ pub(super) fn settings(url: Secret, config: &LedgerConfig, environ: &Environ) ->
         child::withhold(DatabaseUrl::PASSWORD);
         net::redact::learn(password, "database password");
     }
+    let pass_file = (passwords.is_empty() && password.is_none())
+        .then(|| pass_file(environ))
+        .flatten();
+    let saved = pass_file.as_ref().map_or("", Secret::expose);
+    let place = percent_encoding::percent_decode_str(url.expose()).decode_utf8_lossy();
+    for [host, _, _, user, password] in ledger::pass_file_lines(saved) {
+        // A line of another server may have any word as its password.
+        let is_named = |field: &str| field == "*" || place.contains(field);
+        if is_named(&user) && (host == "localhost" || is_named(&host)) {
+            net::redact::learn(&Secret::new(password), "database password");
+        }
+    }
     if !passwords.is_empty() {
         // An error of the server may repeat it, or a part.
         net::redact::learn(&url, "database URL");
@@ -112,9 +126,23 @@ pub(super) fn settings(url: Secret, config: &LedgerConfig, environ: &Environ) ->
     DatabaseSettings {
         url,
         password,
+        pass_file,
         schema: config.schema.clone().unwrap_or_else(|| SCHEMA.to_owned()),
         operator: config.operator.clone().unwrap_or_else(|| operator(environ)),
     }
+}
+
+/// libpq's password file. As there, it does not count if another user can read it.
+fn pass_file(environ: &Environ) -> Option<Secret> {
+    let path = environ.get("PGPASSFILE").unwrap_or("~/.pgpass".into());
+    let path = in_home(Path::new(&path), environ).ok()?;
+    let about = fs::metadata(&path).ok()?;
+    if !about.is_file() || about.mode() & 0o077 != 0 {
+        let path = path.display();
+        tracing::warn!(%path, "the password file is ignored: run chmod 600 on it");
+        return None;
+    }
+    fs::read_to_string(&path).ok().map(Secret::new)
 }
 
 /// The passwords in a database's URL, before the host and as a parameter. They may contain what separates the parts of
@@ -241,6 +269,36 @@ mod tests {
             let found = settings(url, &LedgerConfig::default(), &environ).password;
             assert_eq!(found.as_ref().map(Secret::expose), expected);
         }
+    }
+
+    #[test]
+    fn a_password_file_counts_if_no_other_user_can_read_it() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".pgpass");
+        fs::write(&path, "db.example:*:*:*:password-of-a-file\n").unwrap();
+        let home = folder.path().to_str().unwrap();
+        let named = path.to_str().unwrap();
+        let found = |environ: &Environ, url: &str| {
+            let url = Secret::new(url.to_owned());
+            let settings = settings(url, &LedgerConfig::default(), environ);
+            settings.pass_file.is_some()
+        };
+        let url = "postgres://till@db.example/till";
+        for environ in [
+            Environ::of([("HOME", home)]),
+            Environ::of([("HOME", "/nowhere"), ("PGPASSFILE", named)]),
+        ] {
+            for (mode, expected) in [(0o600, true), (0o400, true), (0o640, false)] {
+                fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+                assert_eq!(found(&environ, url), expected, "{mode:o}");
+            }
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            assert!(!found(&environ, "postgres://till:own@db.example/till"));
+        }
+        let both = Environ::of([("HOME", home), ("PGPASSWORD", "of-the-environment")]);
+        assert!(!found(&both, url));
     }
 
     #[test]

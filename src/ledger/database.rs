@@ -13,10 +13,31 @@ pub struct DatabaseSettings {
     pub url: Secret,
     /// The password where the URL has none.
     pub password: Option<Secret>,
+    /// The text of libpq's password file, for hosts without either.
+    pub pass_file: Option<Secret>,
     /// The schema with the ledger's tables: a plain name of `a-z`, `0-9` and `_`.
     pub schema: String,
     /// Who works with this program: "user@host".
     pub operator: String,
+}
+
+/// The lines of libpq's password file: host, port, database, user, password. `\` escapes `:` and itself.
+pub fn pass_file_lines(text: &str) -> impl Iterator<Item = [String; 5]> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| {
+        let mut fields = vec![String::new()];
+        let mut chars = line.chars();
+        while let Some(char) = chars.next() {
+            match char {
+                '\\' => fields.last_mut()?.extend(chars.next()),
+                // What follows a password is not a part of it.
+                ':' if fields.len() == 5 => break,
+                ':' => fields.push(String::new()),
+                char => fields.last_mut()?.push(char),
+            }
+        }
+        fields.try_into().ok()
+    })
 }
 
 /// What there is to know about the database, for the operator.

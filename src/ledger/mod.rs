@@ -22,7 +22,9 @@ use std::path::PathBuf;
 use crate::clock::Clock;
 
 pub use backend::Backend;
-pub use database::{DatabaseReport, DatabaseSettings, FileReport, ImportError, Imported, Reseal};
+pub use database::{
+    DatabaseReport, DatabaseSettings, FileReport, ImportError, Imported, Reseal, pass_file_lines,
+};
 pub use deliveries::{
     DedupKey, DeliveryQuery, FirstReply, JobFilter, NewDelivery, OpenJobs, Retried, Retry,
     SealedParts,

@@ -143,7 +143,8 @@ impl PostgresError {
         let words = inert::cut(&cause.to_string(), WORDS_MAX);
         match &*words {
             "password missing" => Self::Refused(
-                "the server wants a password, and neither the URL nor PGPASSWORD has one"
+                "the server wants a password, and neither the URL nor PGPASSWORD nor the password file has one; libpq's file \
+                 (~/.pgpass) counts only if no other user can read it"
                     .to_owned(),
             ),
             "server does not support TLS" => {

@@ -16,7 +16,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::PostgresError;
 use super::trust::{self, Trust};
-use crate::ledger::database::DatabaseSettings;
+use crate::domain::Secret;
+use crate::ledger::database::{DatabaseSettings, pass_file_lines};
 
 /// The longest wait for a connection, over all hosts.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -86,8 +87,12 @@ impl Target {
             Trust::Unverified | Trust::Authority | Trust::Full => SslMode::Require,
         };
         let hosts = url.config.get_hosts().iter().enumerate();
+        let pass_file = settings.pass_file.as_ref().map_or("", Secret::expose);
         let hosts = hosts.map(|(at, host)| {
             let mut one = of_one_host(&url.config, at, host);
+            if let (None, Some(password)) = (one.get_password(), saved_password(pass_file, &one)) {
+                one.password(password);
+            }
             one.options(&options);
             one.ssl_mode(ssl_mode);
             one
@@ -245,6 +250,26 @@ fn is_option(name: &str) -> bool {
             .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
+/// The password that libpq's password file has for a host.
+fn saved_password(file: &str, one: &Config) -> Option<String> {
+    let host = one.get_hosts().first().map(host_name)?;
+    // As libpq names the socket of this machine.
+    let host = match &*host {
+        "/tmp" | "/run/postgresql" | "/var/run/postgresql" => "localhost",
+        host => host,
+    };
+    let port = one.get_ports().first().unwrap_or(&5432).to_string();
+    let user = one.get_user().unwrap_or_default();
+    let database = one.get_dbname().unwrap_or(user);
+    let wanted = [host, &port, database, user];
+    let is_for = |line: &[String; 5]| {
+        let mut fields = line.iter().zip(wanted);
+        fields.all(|(field, wanted)| field == "*" || field == wanted)
+    };
+    let [.., password] = pass_file_lines(file).find(is_for)?;
+    Some(password).filter(|password| !password.is_empty())
+}
+
 /// What a URL says of one of its hosts.
 fn of_one_host(url: &Config, at: usize, host: &Host) -> Config {
     let mut one = Config::new();
@@ -391,12 +416,12 @@ mod tests {
     use tokio_postgres::config::TargetSessionAttrs;
 
     use super::*;
-    use crate::domain::Secret;
 
     fn target(url: &str) -> Result<Target, String> {
         Target::new(&DatabaseSettings {
             url: Secret::new(url.to_owned()),
             password: Some(Secret::new("from the environment")),
+            pass_file: None,
             schema: "tilldeck".to_owned(),
             operator: String::new(),
         })
@@ -412,6 +437,40 @@ mod tests {
             let target = target(url).unwrap();
             let found = target.hosts[0].get_password();
             assert_eq!(found, Some(password.as_bytes()), "{url}");
+        }
+    }
+
+    #[test]
+    fn each_host_without_a_password_has_that_of_the_password_file() {
+        let passwords = |url: &str| {
+            let target = Target::new(&DatabaseSettings {
+                url: Secret::new(url.to_owned()),
+                password: None,
+                pass_file: Some(Secret::new(
+                    "# one:*:*:*:comment\none:5433:till:anna:first\ntwo:5432:anna:anna:a\\:b\\\\c:more\ntwo\n\
+                     two:*:empty:*:\nlocalhost:*:till:*:local\n*:*:*:ben:any\n",
+                )),
+                schema: "tilldeck".to_owned(),
+                operator: String::new(),
+            });
+            let hosts = target.unwrap().hosts;
+            let passwords = hosts.iter().map(|host| {
+                let password = host.get_password().unwrap_or(b"none");
+                String::from_utf8(password.to_vec()).unwrap()
+            });
+            passwords.collect::<Vec<_>>()
+        };
+        for (url, expected) in [
+            ("postgres://anna@one:5433,two:5432/till", ["first", "none"]),
+            ("postgres://anna@one:5432,two", ["none", "a:b\\c"]),
+            ("postgres://ben@two,other/empty", ["none", "any"]),
+            ("postgres://anna:own@one:5433,two", ["own", "own"]),
+            (
+                "postgres://anna@%2Fvar%2Frun%2Fpostgresql,localhost/till",
+                ["local", "local"],
+            ),
+        ] {
+            assert_eq!(passwords(url), expected, "{url}");
         }
     }
 

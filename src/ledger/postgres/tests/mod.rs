@@ -29,6 +29,7 @@ impl TestSchema {
         Self(DatabaseSettings {
             url: Secret::new(url),
             password: None,
+            pass_file: None,
             schema: format!("test_{:016x}", u64::from_be_bytes(random)),
             operator: String::new(),
         })

@@ -88,6 +88,7 @@ async fn requests_wait_for_a_database_that_is_away_until_the_ledger_is_closed_al
     let nowhere = DatabaseSettings {
         url: Secret::new("postgres://tilldeck@127.0.0.1:1/tilldeck".to_owned()),
         password: None,
+        pass_file: None,
         schema: "tilldeck".to_owned(),
         operator: String::new(),
     };
