@@ -183,6 +183,13 @@ async fn a_payment_made_on_the_checkout_page_is_received_checked_and_told_on_its
             .rows
             .is_empty()
     );
+    // Another console's simulator has another payment of this id.
+    let other = open(&place, None).await;
+    let unknown = other.deck.check_payment(&kanga, &id, how()).await;
+    assert!(unknown.is_err());
+    other.deck.close().await;
+    let again = bench.deck.timeline(&kanga, &id).await.unwrap();
+    assert_eq!(again.happenings.len(), told.happenings.len());
     bench.deck.close().await;
 }
 

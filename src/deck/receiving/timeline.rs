@@ -57,9 +57,12 @@ impl Deck {
         let expectations = self.expectations(account, payment).await?;
         let done = self.operator_actions(account, payment).await?;
         let environment = runtime.account.environment.as_str();
+        // Another console's simulator runs at the same time, at another port.
+        let simulator = self.simulator_url().filter(|_| embedded);
+        let simulator = simulator.map_or_else(String::new, |url| format!("{url}/"));
         let mut happenings: Vec<Happening> = calls
             .into_iter()
-            .filter(|call| call.environment == environment)
+            .filter(|call| call.environment == environment && call.url.starts_with(&simulator))
             .map(call)
             .chain(seen.into_iter().map(|seen| Happening {
                 at: seen.at,
