@@ -92,6 +92,7 @@ pub(super) fn in_words(job: &Job) -> String {
     let report = safe(&job.summary);
     match job.state {
         JobState::Done => format!("{what}: {report}"),
+        JobState::GivenUp if job.is_dropped() => format!("{what}: dropped: {report}"),
         JobState::GivenUp => format!("{what}: failed after {}: {report}", tries(job)),
         JobState::Due { .. } if job.has_failed() => {
             format!("{what}: failed {}, will retry: {report}", times(job))
@@ -163,6 +164,7 @@ fn job(job: &Job) -> Value {
 mod tests {
     use super::*;
     use crate::domain::JobId;
+    use crate::domain::job::UNKNOWN_NOT_FOUND_MAX;
 
     #[test]
     fn the_job_that_failed_comes_before_those_that_need_nothing() {
@@ -187,10 +189,14 @@ mod tests {
             // Its process ended during the try.
             job(1, due, ""),
             job(1, JobState::GivenUp, "HTTP 410"),
+            Job {
+                not_found: UNKNOWN_NOT_FOUND_MAX,
+                ..job(2, JobState::GivenUp, "not found")
+            },
         ];
         assert_eq!(
             all_in_words(&jobs),
-            "check: failed after 1 try: HTTP 410, check: failed twice, will retry: HTTP 503, check: waiting, check: waiting, check: FINALIZED"
+            "check: failed after 1 try: HTTP 410, check: failed twice, will retry: HTTP 503, check: waiting, check: waiting, check: FINALIZED, check: dropped: not found"
         );
     }
 }

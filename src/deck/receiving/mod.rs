@@ -610,6 +610,6 @@ impl Deck {
 pub(super) fn unread(what: &str, error: &crate::ledger::LedgerError) -> Problem {
     Problem::local(
         format!("tilldeck cannot read {what}: {error}"),
-        "callbacks of this run are still shown",
+        "`tilldeck doctor` checks the ledger",
     )
 }
