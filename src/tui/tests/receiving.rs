@@ -630,7 +630,7 @@ fn timeline_open() -> Model {
 }
 
 #[test]
-fn a_timeline_shows_who_unmarked_an_alert() {
+fn a_timeline_shows_the_verdict_and_who_unmarked_an_alert() {
     let mut model = receiving();
     let effects = press(&mut model, "3ggjt", second(4));
     let request = look_back(&effects).unwrap();
@@ -642,10 +642,12 @@ fn a_timeline_shows_who_unmarked_an_alert() {
         operator: "piotr".into(),
     };
     all.happenings.push(unmarked);
+    all.expected = Some(emt("30"));
     let result = Ok(all);
     update(&mut model, second(4), Msg::Timeline(request, result));
     let text = screen(&model, second(4), 120, 40);
     for words in [
+        "FINALIZED 25.00 EMT less than expected since",
         "✔ alert handled: less than expected  anna",
         "○ alert not handled any more: less than expected  piotr",
     ] {

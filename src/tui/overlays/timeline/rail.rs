@@ -1,7 +1,9 @@
 //! Draws a timeline: the current state, then one line for each happening along the axis.
 
 use crate::domain::timeline::{Remark, Row};
-use crate::domain::{Happening, Outcome, PaymentVerdict, Timeline, What, inert, time};
+use crate::domain::{
+    Happening, Outcome, PaymentState, PaymentVerdict, Timeline, What, inert, time,
+};
 use crate::tui::deliveries;
 use crate::tui::prelude::*;
 use crate::tui::widgets::text::counted;
@@ -33,8 +35,13 @@ pub fn draw_head(timeline: &Timeline, ctx: ViewContext<'_>, area: Rect, buf: &mu
             let tone = payment.severity(expected).into();
             pen.text(&payment.badge(expected).1, theme.bold(tone))
                 .skip(1)
-                .text(&payment.sum(), theme.style(Tone::Plain))
-                .text(&format!(" since {}", seen.at.clock(&ctx.store.zone)), dim);
+                .text(&payment.sum(), theme.style(Tone::Plain));
+            // FINALIZED alone would be read as paid.
+            let verdict = payment.verdict(expected);
+            if payment.state == PaymentState::Finalized && verdict != PaymentVerdict::Paid {
+                pen.text(&format!(" {}", verdict.words()), theme.bold(tone));
+            }
+            pen.text(&format!(" since {}", seen.at.clock(&ctx.store.zone)), dim);
         }
         None => {
             pen.text("no state known", dim);
