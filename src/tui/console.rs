@@ -8,6 +8,7 @@ use super::keys::{
     Action, ColumnAction, ConsoleAction, FILTER, FilterAction, Keys as _, NavAction, WindowAction,
 };
 use super::msg::{Level, WatchKey};
+use super::overlays::ask::Ask;
 use super::overlays::{
     alerts, doctor, guide, help, link_form, palette, profiles, questions, sandbox, themes, timeline,
 };
@@ -23,6 +24,12 @@ fn timeline_in(window: &DynComponent) -> Option<&timeline::State> {
 }
 
 impl Model {
+    /// The question that has the keys.
+    pub(super) fn question(&self) -> Option<&Ask> {
+        let top: &dyn Any = &**self.overlays.last()?;
+        top.downcast_ref()
+    }
+
     pub(super) fn act_console(&mut self, action: ConsoleAction, io: &mut Io<'_>) {
         match action {
             ConsoleAction::Suspend => io.out.push(Effect::Suspend),
@@ -210,7 +217,7 @@ impl Model {
             NavAction::of(*action).is_none() && !own.contains(action) && self.can(*action, now)
         });
         let actions = offered.map(|action| palette::Entry {
-            kind: "action",
+            kind: Pane::of(action.0.scope).map_or("console", Pane::short_name),
             name: action.0.name.to_owned(),
             about: action.0.help.to_owned(),
             does: Command::Act(action),

@@ -36,7 +36,11 @@ pub fn draw(model: &Model, now: Now, hits: Option<&Hits>, buf: &mut Buffer) -> O
         ..model.ctx(now, false)
     };
     let Some(areas) = model.arranged(screen) else {
-        chrome::draw_too_small(ctx, screen, buf);
+        // A question that a key has opened here is no less a question.
+        match model.question() {
+            Some(question) => question.draw_alone(ctx, screen, buf),
+            None => chrome::draw_too_small(ctx, screen, buf),
+        }
         model.theme.finish(buf);
         return None;
     };

@@ -43,6 +43,20 @@ pub enum Then {
     Intent(Intent),
 }
 
+impl Ask {
+    fn keys(&self, ctx: ViewContext<'_>) -> String {
+        let (yes, no) = (ctx.key(Action::Confirm), ctx.key(Action::Decline));
+        format!("{yes} {}, {no} {}.", self.yes.1, self.no.1)
+    }
+
+    /// Draws it on a screen without room for windows, the keys first: the rest may be cut.
+    pub fn draw_alone(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+        let text: Vec<&str> = self.text.iter().map(|(_, text)| text.as_str()).collect();
+        let text = format!("{}: {} {}", self.title, self.keys(ctx), text.join(" "));
+        paragraph(buf, screen, &text, ctx.theme.style(Tone::Plain));
+    }
+}
+
 impl Component for Ask {
     type Action = Action;
 
@@ -85,8 +99,7 @@ impl Component for Ask {
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let room = columns_inside(screen, WIDE);
-        let (yes, no) = (ctx.key(Action::Confirm), ctx.key(Action::Decline));
-        let keys = format!("{yes} {}, {no} {}.", self.yes.1, self.no.1);
+        let keys = self.keys(ctx);
         let keys_rows = cells(wrap(&keys, room).len());
         let text = self.text.iter();
         let rows =

@@ -27,6 +27,7 @@ keys! {
 /// What the palette can do or open.
 #[derive(Debug, Clone)]
 pub struct Entry {
+    /// The kind; of an action, its pane.
     pub kind: &'static str,
     pub name: String,
     pub about: String,
@@ -37,7 +38,12 @@ impl Entry {
     /// How well it matches. Scattered letters count in its name alone: they fit nearly any sentence.
     fn rank(&self, finder: &mut Finder) -> Option<Rank> {
         let name = finder.find(&self.name);
-        let whole = format!("{} {} {}", self.kind, self.name, self.about);
+        // By a pane's name, the action that goes there is found first.
+        let kind = match self.does {
+            Command::Act(_) => "action",
+            _ => self.kind,
+        };
+        let whole = format!("{kind} {} {}", self.name, self.about);
         let whole = finder.find(&whole);
         let whole = whole.filter(|rank| rank.closeness > Closeness::Scattered);
         name.max(whole)
@@ -45,7 +51,7 @@ impl Entry {
 }
 
 /// The columns of the first columns: the kind of an entry, and its keys.
-const KIND: u16 = 7;
+const KIND: u16 = 8;
 const KEYS: u16 = 9;
 const NAME_MAX: u16 = 44;
 /// Rows and columns of the window around the entries: frame, text field, and a blank row below it.

@@ -256,7 +256,9 @@ fn palette(model: &mut Model, text: &str) -> Vec<String> {
     let shown = screen(model, second(4), 160, 50);
     let rows = shown.lines().filter_map(|line| {
         let row = line.split(['│', '╭']).find(|part| {
-            let kinds = ["action ", "account", "payment", "call  ", "theme "];
+            let kinds = [
+                "console", "Requests", "account", "payment", "call  ", "theme ",
+            ];
             kinds.iter().any(|kind| part.trim_start().starts_with(kind))
         })?;
         Some(row.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
@@ -267,13 +269,13 @@ fn palette(model: &mut Model, text: &str) -> Vec<String> {
 #[test]
 fn the_palette_finds_more_than_actions_and_puts_whole_words_first() {
     for (text, first) in [
-        ("theme", "action theme"),
-        ("alert", "action alerts"),
+        ("theme", "console theme"),
+        ("alert", "console alerts"),
         ("ORDER-1042", "payment ORDER-1042"),
         ("kanga", "account kanga"),
         ("high", "theme high-contrast"),
         ("one offer", "call GET"),
-        ("curl", "action copy-request-curl"),
+        ("curl", "Requests copy-request-curl"),
     ] {
         let mut model = busy();
         press(&mut model, "5", second(4));
@@ -321,7 +323,7 @@ fn the_palette_scrolls_by_pages_and_says_where_it_is() {
     assert!(shown(":").contains(" 1-15 of "));
     assert!(!shown("<pgdn><pgdn>").contains(" 1-15 of "));
     let (last, first) = (shown("<end>"), shown("<home>"));
-    assert!(last.contains("call    DELETE /v1/offers"), "{last}");
+    assert!(last.contains("call     DELETE /v1/offers"), "{last}");
     assert!(first.contains(" 1-15 of "), "{first}");
 }
 

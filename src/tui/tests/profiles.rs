@@ -278,6 +278,9 @@ fn a_payment_that_could_not_be_saved_is_asked_about_before_the_console_ends() {
         let shown = screen(&model, second(1), 120, 40);
         let asks = format!("A payment is not saved yet. If you {verb} now");
         assert!(shown.contains(&asks), "{shown}");
+        let small = screen(&model, second(1), 30, 5);
+        let small = small.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(small.contains("A payment is not saved yet."), "{small}");
         assert_eq!(press(&mut model, "y", second(1)), [then]);
     }
     assert!(!model.is_busy(), "a mended config file may mend the ledger");
