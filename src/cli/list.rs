@@ -14,7 +14,7 @@ use std::os::unix::fs::MetadataExt as _;
 use super::exit::usage;
 use super::prompt::interrupted;
 use super::report::{COLUMNS, counted};
-use crate::domain::{Amount, Currency, Expected, PaymentId, Problem, charset, inert};
+use crate::domain::{Amount, Currency, Expected, PaymentId, Problem, charset, inert, order_list};
 
 use header::{Header, delimiter};
 pub use records::{Record, Records, Window};
@@ -61,6 +61,12 @@ pub struct Order {
     pub id: PaymentId,
     /// The expected sum, if the row has one.
     pub sum: Option<Expected>,
+}
+
+/// The ids of the command line, among which a pasted list is split.
+pub fn each_of(given: &[PaymentId]) -> Vec<PaymentId> {
+    let ids = given.iter().flat_map(|id| order_list::ids(id.as_str()));
+    ids.filter_map(|id| PaymentId::new(id).ok()).collect()
 }
 
 /// An id that occurs in several rows.
@@ -220,8 +226,11 @@ impl List {
             Format::Ids => {
                 let mut reader = BufReader::new(Window::new(&self.file, self.start));
                 let mut line = 0;
-                let next = move || next_id(&mut reader, &mut line).transpose();
-                Box::new(iter::from_fn(next).map(move |row| row.map_err(failed)))
+                let next = move || next_ids(&mut reader, &mut line).transpose();
+                Box::new(iter::from_fn(next).flat_map(move |rows| match rows {
+                    Ok(rows) => rows.into_iter().map(Ok).collect(),
+                    Err(error) => vec![Err(failed(error))],
+                }))
             }
             Format::Csv(header) => {
                 let mut records = Records::new(&self.file, self.start, header.delimiter);
@@ -284,7 +293,8 @@ impl List {
     }
 }
 
-fn next_id(reader: &mut BufReader<Window<'_>>, line: &mut u64) -> io::Result<Option<Row>> {
+/// The rows of the next line that is not blank: mostly one.
+fn next_ids(reader: &mut BufReader<Window<'_>>, line: &mut u64) -> io::Result<Option<Vec<Row>>> {
     loop {
         let mut bytes = Vec::new();
         if reader.read_until(b'\n', &mut bytes)? == 0 {
@@ -296,16 +306,26 @@ fn next_id(reader: &mut BufReader<Window<'_>>, line: &mut u64) -> io::Result<Opt
         if text.trim_ascii().is_empty() {
             continue;
         }
-        let order = utf8(text).and_then(|id| {
-            // Exports pad fields; ids never begin with spaces.
-            let id = PaymentId::new(id.trim()).map_err(|error| error.to_string())?;
-            Ok(Order { id, sum: None })
-        });
-        return Ok(Some(Row {
+        let row = |id: Result<&str, String>| Row {
             line: *line,
-            id: String::from_utf8_lossy(text.trim_ascii()).into_owned(),
-            order,
+            id: match &id {
+                Ok(id) => (*id).to_owned(),
+                Err(_) => String::from_utf8_lossy(text.trim_ascii()).into_owned(),
+            },
+            order: id.and_then(|id| {
+                let id = PaymentId::new(id).map_err(|error| error.to_string())?;
+                Ok(Order { id, sum: None })
+            }),
             extra_columns: Vec::new(),
+        };
+        return Ok(Some(match utf8(text) {
+            // Exports pad fields; ids never begin with spaces.
+            Ok(text) => order_list::ids(text.trim())
+                .into_iter()
+                .map(Ok)
+                .map(row)
+                .collect(),
+            Err(why) => vec![row(Err(why))],
         }));
     }
 }
@@ -419,7 +439,8 @@ mod tests {
     #[tokio::test]
     async fn ids_have_neither_columns_nor_amounts() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(b"id\n\n A-1 \r\nA-2;5;EMT").unwrap();
+        file.write_all(b"id\n\n A-1 \r\nA-2;5;EMT\nA-3, A-4\nA-\xff\n")
+            .unwrap();
         let csv = Source::File(file.path().to_owned());
         let (csv, _) = List::read(csv).await.unwrap();
         assert!(csv.lacks_amounts());
@@ -430,7 +451,14 @@ mod tests {
         assert!(!ids.lacks_amounts());
         let rows: Vec<Row> = ids.rows().map(Result::unwrap).collect();
         let written = rows.iter().map(|row| (row.line, row.id.as_str()));
-        let all = [(1, "id"), (3, "A-1"), (4, "A-2;5;EMT")];
+        let all = [
+            (1, "id"),
+            (3, "A-1"),
+            (4, "A-2;5;EMT"),
+            (5, "A-3"),
+            (5, "A-4"),
+            (6, "A-\u{fffd}"),
+        ];
         assert_eq!(written.collect::<Vec<_>>(), all);
         for order in rows.into_iter().filter_map(|row| row.order.ok()) {
             assert_eq!(order.sum, None, "{order:?}");

@@ -1,5 +1,5 @@
 //! Several payments in a pasted text, one per line: `id`, or `id;amount;currency` with semicolons, commas or tabs. Further
-//! columns are ignored. A first line that names the columns, as in a list for `check --from`, gives their order.
+//! columns are ignored. A line may have several ids, such as `A-1, B-2`. A first line that names the columns, as in a list for `check --from`, gives their order.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,7 +19,7 @@ pub struct Pasted {
     pub bad: Vec<(usize, String)>,
 }
 
-/// Reads a text of several lines, or of one line with an amount; `None` for a single id, or an empty text.
+/// Reads a text of several lines, or of one line with an amount or several ids; `None` for a single id, or an empty text.
 pub fn read(text: &str) -> Option<Pasted> {
     // Terminals paste a carriage return for a line end.
     let text = text.replace("\r\n", "\n");
@@ -31,7 +31,11 @@ pub fn read(text: &str) -> Option<Pasted> {
     match lines.as_slice() {
         [] => return None,
         // An id may contain a comma.
-        [(_, line)] if !matches!(row(line, Columns::BY_PLACE), Ok((_, Some(_)))) => return None,
+        [(_, line)]
+            if !rows(line, None).is_ok_and(|rows| rows.len() > 1 || rows[0].1.is_some()) =>
+        {
+            return None;
+        }
         _ => {}
     }
     let heading = Columns::named(lines[0].1);
@@ -45,14 +49,17 @@ pub fn read(text: &str) -> Option<Pasted> {
     let mut known: HashMap<PaymentId, Option<Expected>> = HashMap::new();
     let mut contradicted = HashSet::new();
     for (number, line) in lines.into_iter().skip(usize::from(heading.is_some())) {
-        if pasted.rows.len() == LINES_MAX {
+        if pasted.rows.len() >= LINES_MAX {
             let why = format!("only {LINES_MAX} lines can be pasted at once");
             pasted.bad.push((number, why));
             break;
         }
-        match row(line, columns) {
-            Err(why) => pasted.bad.push((number, why)),
-            Ok((id, expected)) => match known.get(&id) {
+        let rows = rows(line, heading).unwrap_or_else(|why| {
+            pasted.bad.push((number, why));
+            Vec::new()
+        });
+        for (id, expected) in rows {
+            match known.get(&id) {
                 Some(same) if *same == expected => {}
                 // Neither is added: nothing tells which amount is right.
                 Some(_) => {
@@ -64,7 +71,7 @@ pub fn read(text: &str) -> Option<Pasted> {
                     known.insert(id.clone(), expected.clone());
                     pasted.rows.push((id, expected));
                 }
-            },
+            }
         }
     }
     pasted.rows.retain(|(id, _)| !contradicted.contains(id));
@@ -96,6 +103,23 @@ impl Columns {
             currency: column(CURRENCY),
         })
     }
+}
+
+/// The payments in a line: one, or several ids. A `heading` names the columns.
+fn rows(
+    line: &str,
+    heading: Option<Columns>,
+) -> Result<Vec<(PaymentId, Option<Expected>)>, String> {
+    let row = row(line, heading.unwrap_or(Columns::BY_PLACE));
+    let ids = order_list::ids(line);
+    if heading.is_some() || ids.len() < 2 || matches!(row, Ok((_, Some(_)))) {
+        return row.map(|row| vec![row]);
+    }
+    let read = |id| match PaymentId::new(id) {
+        Ok(id) => Ok((id, None)),
+        Err(error) => Err(error.to_string()),
+    };
+    ids.into_iter().map(read).collect()
 }
 
 fn row(line: &str, columns: Columns) -> Result<(PaymentId, Option<Expected>), String> {
@@ -162,6 +186,14 @@ mod tests {
         }
         assert_eq!(rows("ID\nA-1\nB-2"), ["A-1", "B-2"]);
         assert_eq!(rows("A-1;1;EMT;2026-01-02;x"), ["A-1=1 EMT"]);
+        for text in [
+            "A-1, B-2, C-3",
+            "A-1\tB-2\tC-3",
+            "A-1,B-2\nC-3",
+            "A-1, B-2,\nC-3",
+        ] {
+            assert_eq!(rows(text), ["A-1", "B-2", "C-3"], "{text:?}");
+        }
         assert_eq!(rows("\"A;1\";1;EMT\nB-2"), ["A;1=1 EMT", "B-2"]);
         assert_eq!(rows("\"say \"\"hi\"\"\",1,EMT"), ["say \"hi\"=1 EMT"]);
         assert_eq!(rows("\"A-1\";\"1\";\"EMT\"\nA-1;1.0;EMT"), ["A-1=1 EMT"]);
@@ -191,7 +223,7 @@ mod tests {
 
     #[test]
     fn one_id_alone_is_no_list() {
-        for text in ["", " \n ", "A-1", "A-1\n", "order,17", "A;B"] {
+        for text in ["", " \n ", "A-1", "A-1\n", "order,17", "A;B", "A-1, 25"] {
             assert_eq!(read(text), None, "{text:?}");
         }
     }

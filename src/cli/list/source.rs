@@ -8,7 +8,7 @@ use crate::domain::{PaymentId, Problem};
 /// Where a list of payments comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// Ids on stdin, one per line.
+    /// Ids on stdin, by lines.
     Ids,
     /// CSV on stdin.
     Stdin,
