@@ -166,8 +166,7 @@ impl Deck {
         let listening = listening(profile, bound, &clock);
         // Before anything is sent: jobs and nonces of a newer ledger would be ignored.
         let (ledger, listening) = tokio::join!(opened, listening);
-        let ledger = ledger?;
-        let (bound, simulator) = listening?;
+        let (ledger, (bound, simulator)) = (ledger?, listening?);
         let watch = handover.watch.for_port(!matches!(bound, ListenState::Off));
         let hooks = hooks::Parts {
             // Another ledger knows which hooks have run.

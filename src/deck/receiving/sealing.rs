@@ -167,20 +167,19 @@ impl Sealing {
         &self,
         source: &SecretSource,
     ) -> Result<Result<Sealer, String>, String> {
-        let (key, previous) = match self.last_read(source) {
-            Some(keys) => keys?,
-            None => {
-                let keys = self.configured_keys(source).await;
-                let at = self.clock.now().mono;
-                let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-                let failed = if keys.is_err() { read.failed + 1 } else { 0 };
-                *read = LastRead {
-                    at,
-                    failed,
-                    keys: Some(keys.clone()),
-                };
-                keys?
-            }
+        let (key, previous) = if let Some(keys) = self.last_read(source) {
+            keys?
+        } else {
+            let keys = self.configured_keys(source).await;
+            let at = self.clock.now().mono;
+            let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+            let failed = if keys.is_err() { read.failed + 1 } else { 0 };
+            *read = LastRead {
+                at,
+                failed,
+                keys: Some(keys.clone()),
+            };
+            keys?
         };
         let agreed = self
             .ledger
