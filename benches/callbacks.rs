@@ -186,7 +186,7 @@ fn main() {
                     };
                     let receiver = Receiver::start(listener, setup).expect("a receiver");
                     let took = flood(receiver.address(), connections).await;
-                    receiver.stop(Duration::from_secs(5)).await;
+                    receiver.stop().await;
                     report(
                         &format!("durable in {place}, {connections} connections{with}"),
                         &took,
@@ -219,6 +219,7 @@ fn postgres(url: &str, clock: &Clock) -> Ledger {
     let settings = DatabaseSettings {
         url: Secret::new(url),
         password: None,
+        pass_file: None,
         schema: "bench".to_owned(),
         operator: "bench".to_owned(),
     };
