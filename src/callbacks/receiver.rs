@@ -319,8 +319,8 @@ impl Shared {
         parsed: ParsedCallback,
     ) -> (Response, Option<Delivery>) {
         let arrival = self.arrival(name, handler.provider(), inbound);
-        let dedup_key = arrival.dedup_key(&parsed.dedup);
         let new = arrival.accepted(&parsed, handler.forward_to());
+        let dedup_key = arrival.dedup_key(&parsed.dedup);
         // A 200 would make the provider forget the callback, so without a durable row it gets 503.
         let Some(delivery) = self.save(new, inbound).await else {
             return (unable(), None);

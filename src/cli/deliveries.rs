@@ -149,7 +149,7 @@ fn job(job: &Job) -> Value {
     };
     json!({
         "kind": job.kind.word(),
-        "target": (!job.target.is_empty()).then(|| safe(&job.target)),
+        "target": (job.kind != JobKind::Ask).then(|| safe(&job.target)),
         "state": state,
         "due_at": due_at,
         "tries": job.tries,

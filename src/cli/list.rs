@@ -63,12 +63,6 @@ pub struct Order {
     pub sum: Option<Expected>,
 }
 
-/// The ids of the command line, among which a pasted list is split.
-pub fn each_of(given: &[PaymentId]) -> Vec<PaymentId> {
-    let ids = given.iter().flat_map(|id| order_list::ids(id.as_str()));
-    ids.filter_map(|id| PaymentId::new(id).ok()).collect()
-}
-
 /// An id that occurs in several rows.
 pub struct Duplicate {
     /// The line of its first row.

@@ -83,8 +83,8 @@ pub struct JobFilter {
     pub known: bool,
     /// Only this account's.
     pub account: Option<String>,
-    /// Only forwards to these URLs and checks of these accounts; of others, only those that no process has taken for a
-    /// day. With `None`, all.
+    /// Only forwards to these URLs, checks of these accounts (`shop`), and verifications of callbacks to them (`shop/`); of
+    /// others, only those that no process has taken for a day. With `None`, all.
     pub targets: Option<Vec<String>>,
 }
 

@@ -110,6 +110,9 @@ struct Pool {
 /// A connection that is unused for longer is not used again: a proxy or router on the way may have dropped it.
 const UNUSED_MAX: Duration = Duration::from_mins(1);
 
+/// A shorter difference of the two clocks is no sleep.
+const SLEPT_MIN: Duration = Duration::from_secs(1);
+
 /// The way to a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Route {
@@ -190,7 +193,8 @@ impl Http {
         // built anew: reading the certificates takes long.
         clients.retain(|known| {
             let (mono, awake) = known.used;
-            now.0.saturating_sub(mono) <= UNUSED_MAX || now.1.saturating_sub(awake) > UNUSED_MAX
+            let (passed, awake) = (now.0.saturating_sub(mono), now.1.saturating_sub(awake));
+            passed <= UNUSED_MAX || passed.saturating_sub(awake) < SLEPT_MIN
         });
         if let Some(known) = clients.iter_mut().find(|known| known.route == *route) {
             known.used = now;
@@ -605,9 +609,14 @@ mod tests {
         let http = Http::new(Timeouts::default().into(), clock);
         let url: Url = url.parse().unwrap();
         // The system's own clock, by which the pool closes connections, hardly moves meanwhile.
-        for (slept, awake, connections) in
-            [(0, 0, 1), (60, 0, 1), (61, 0, 2), (30, 61, 2), (50, 20, 3)]
-        {
+        for (slept, awake, connections) in [
+            (0, 0, 1),
+            (60, 0, 1),
+            (61, 0, 2),
+            (0, 61, 2),
+            (30, 61, 3),
+            (50, 20, 4),
+        ] {
             hand.sleep(Duration::from_secs(slept));
             hand.advance(Duration::from_secs(awake));
             let sent = http.send(Outgoing {

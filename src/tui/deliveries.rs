@@ -171,9 +171,9 @@ pub fn arrival(delivery: &Delivery, ctx: ViewContext<'_>) -> String {
 
 /// The target of a job and its number of attempts, which [`state`] has for one that failed.
 pub fn history(job: &Job) -> String {
-    let target = match job.target.as_str() {
-        "" => String::new(),
-        target => format!(" · to {target}"),
+    let target = match job.kind {
+        JobKind::Ask => String::new(),
+        JobKind::Forward | JobKind::Relay => format!(" · to {}", job.target),
     };
     let tries = match job.tries {
         tries @ 2.. if job.state != JobState::GivenUp => format!(" · {tries} attempts"),

@@ -25,7 +25,8 @@ impl Due {
     fn is_ended_by(&self, later: &Delivery) -> bool {
         let earlier = &self.delivery;
         later.is_genuine()
-            && later.id > earlier.id
+            && happened(later) >= happened(earlier)
+            && later.id != earlier.id
             && later.subject.is_some()
             && (&later.account, &later.subject) == (&earlier.account, &earlier.subject)
             && self.deadline.ended_by.contains(&later.kind.as_str())
@@ -63,11 +64,10 @@ impl Awaited {
         if is_repeat || self.0.contains_key(&delivery.id) {
             return;
         }
-        let start = delivery.happened_at.unwrap_or(delivery.received_at);
         let due = Due {
             delivery: delivery.clone(),
             deadline,
-            until: start.plus(deadline.within),
+            until: happened(delivery).plus(deadline.within),
         };
         // A page of older callbacks may be loaded after those that arrived later.
         let is_answered = loaded.iter().any(|other| due.is_ended_by(other));
@@ -88,6 +88,11 @@ impl Awaited {
         let open = self.0.values().rev().filter(|entry| !entry.is_answered);
         open.map(|entry| entry.due.clone()).collect()
     }
+}
+
+/// Callbacks may be saved in another order than they happened: one that is repeated or verified later.
+fn happened(delivery: &Delivery) -> WallTime {
+    delivery.happened_at.unwrap_or(delivery.received_at)
 }
 
 fn deadline(delivery: &Delivery, deadlines: &Deadlines) -> Option<Deadline> {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use breaker::Breaker;
 use printer::Printer;
 
-use super::list::{self, Source};
+use super::list::Source;
 use super::prelude::*;
 use super::report::{Found, Report};
 use super::values::{Goal, goal, path, payment_id, sum};
@@ -42,7 +42,7 @@ is `not_compared`, and `paid` is null.";
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct Check {
-    /// The shop's payment ids, also as a list `A-1, B-2`. A single `-` reads them from stdin, by lines.
+    /// The shop's payment ids. A single `-` reads them from stdin: one a line, or `A-1, B-2`.
     #[arg(required_unless_present = "from", conflicts_with = "from", value_parser = payment_id, value_name = "ID")]
     ids: Vec<PaymentId>,
     /// Exit with 1 unless the payment is in this state. PAID means FINALIZED with the expected amount and currency. Any
@@ -156,7 +156,7 @@ impl Checker<'_> {
         let mut exit = Exit::Done;
         let mut printer = Printer::new(self, Vec::new())?;
         let mut breaker = Breaker::default();
-        for id in &list::each_of(&self.args.ids) {
+        for id in &self.args.ids {
             if let Some(problem) = breaker.unchecked() {
                 printer.row(&self.failed(id, problem), &[], false)?;
                 continue;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Book, Consent};
-use crate::cli::list::{List, Overview, Row, Source, each_of};
+use crate::cli::list::{List, Overview, Row, Source};
 use crate::cli::prelude::*;
 use crate::cli::values::{path, payment_id, sum};
 use crate::domain::ExpectedBy;
@@ -11,7 +11,7 @@ use crate::domain::ExpectedBy;
 /// Watch payments, and save an expected amount where there is none.
 #[derive(Debug, Args)]
 pub struct AddPayments {
-    /// The shop's payment ids, also as a list `A-1, B-2`. A single `-` reads them from stdin, by lines.
+    /// The shop's payment ids. A single `-` reads them from stdin: one a line, or `A-1, B-2`.
     #[arg(required_unless_present = "from", conflicts_with = "from", value_parser = payment_id, value_name = "ID")]
     ids: Vec<PaymentId>,
     /// Watch every row of a CSV file with the columns id, amount, currency; `-` reads it from stdin.
@@ -44,7 +44,7 @@ impl DeckCommand for AddPayments {
         };
         match list? {
             Some(source) => adder.add_list(source).await,
-            None => adder.add(&each_of(&self.ids)).await,
+            None => adder.add(&self.ids).await,
         }
     }
 }

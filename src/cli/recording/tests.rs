@@ -118,6 +118,13 @@ fn a_line_of_ndjson_may_miss_fields() {
         ],
         "one without a time is as old as the first that has one"
     );
+    let refused = &read.exchanges[2];
+    let har = format!(
+        r#"{{"log":{{"entries":[{}]}}}}"#,
+        export::har_entry(refused)
+    );
+    let again = parse(har.as_bytes()).unwrap();
+    assert_eq!(again.exchanges[0].outcome, refused.outcome);
 }
 
 #[test]

@@ -412,11 +412,17 @@ impl Shared {
     }
 
     /// The accounts whose checks this process takes; `None` for all. With a shared ledger, another machine may have the
-    /// others.
+    /// others. Only a machine that receives callbacks is known to have the secrets that verify them.
     fn accounts(&self) -> Option<Vec<String>> {
-        let all = self.queries.registry.all().into_iter();
-        let is_shared = self.queries.ledger.is_shared();
-        is_shared.then(|| all.map(|it| it.account.id.to_string()).collect())
+        let mut names = Vec::new();
+        for runtime in self.queries.registry.all() {
+            let name = runtime.account.id.to_string();
+            if self.bind.is_some() {
+                names.push(format!("{name}/"));
+            }
+            names.push(name);
+        }
+        self.queries.ledger.is_shared().then_some(names)
     }
 
     /// The targets whose forwards this process takes; `None` for all. An address can mean another server on another

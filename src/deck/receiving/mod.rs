@@ -102,6 +102,8 @@ pub(super) struct Shared {
     /// By account and subject: two checks of one payment never run at once.
     subject_locks: KeyedMutex<(String, Subject)>,
     unknown: jobs::Unknown,
+    /// Until when no callback is verified again, on the monotonic clock: a secret could not be read.
+    unverifiable_until: Mutex<Duration>,
     watched: Mutex<follow::Watched>,
     /// The open port, for the next deck of this profile.
     port: Mutex<Option<Port>>,
@@ -312,6 +314,7 @@ impl CallbackService {
             bind,
             subject_locks: KeyedMutex::default(),
             unknown: jobs::Unknown::default(),
+            unverifiable_until: Mutex::default(),
             watched: Mutex::default(),
             port: Mutex::new(bound.port()),
             saved: Notify::new(),

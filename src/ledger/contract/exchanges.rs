@@ -165,6 +165,7 @@ pub async fn the_log_is_searched_by_all_that_a_request_has(bench: Bench) {
         ("account:shop E/X", &[1]),
         ("account:sho", &[]),
         ("Timed OUT shop", &[5]),
+        ("200 fail 9000", &[1]),
         ("operator:nobody", &[]),
         (&format!("operator:{operator} 499"), &[3]),
     ] {

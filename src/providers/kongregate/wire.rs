@@ -102,7 +102,7 @@ fn code(fields: &Fields) -> String {
     }
 }
 
-const UNUSABLE: &str = "check the values sent; a used-up or unlimited item cannot be used";
+const UNUSABLE: &str = "check the values sent; use_item cannot use a used-up or an unlimited item";
 
 /// The error for `success: false`. Kongregate publishes no list of codes; the meaning of these three is known.
 fn failure(fields: &Fields) -> ApiError {

@@ -52,7 +52,9 @@ impl Ask {
     /// Draws it on a screen without room for windows, the keys first: the rest may be cut.
     pub fn draw_alone(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
         let text: Vec<&str> = self.text.iter().map(|(_, text)| text.as_str()).collect();
-        let text = format!("{}: {} {}", self.title, self.keys(ctx), text.join(" "));
+        let mark = if self.live { "LIVE · " } else { "" };
+        let keys = self.keys(ctx);
+        let text = format!("{mark}{}: {keys} {}", self.title, text.join(" "));
         paragraph(buf, screen, &text, ctx.theme.style(Tone::Plain));
     }
 }

@@ -1,19 +1,35 @@
 //! Callbacks whose secrets could not be read when they arrived. Once they can be, each is judged and saved as if it had
 //! just arrived.
 
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
 use super::{AGAIN, Shared};
 use crate::callbacks::{Answer, Arrival, Inbound, Refusal};
 use crate::domain::job::{AttemptOutcome, Disposition};
 use crate::domain::{Delivery, Job, Verdict};
 use crate::ledger::NewDelivery;
 
+/// A keyring or a password manager may prompt at each read: however many callbacks wait, they cause one in this time.
+const PROMPTS_APART: Duration = Duration::from_mins(1);
+
 impl Shared {
-    /// Judges a callback again. If it is judged twice, because a process ends in between, the second is a repeat.
+    pub(in crate::deck::receiving) fn unverifiable_until(&self) -> MutexGuard<'_, Duration> {
+        let until = self.unverifiable_until.lock();
+        until.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Judges a callback again. If it is judged twice, because a process ends in between, the second is a repeat, unless it
+    /// is rejected or an order: then both are shown.
     pub(super) async fn verify(&self, delivery: &Delivery, job: &Job) -> AttemptOutcome {
         let runtime = match self.runtime_of(delivery, job) {
             Ok(runtime) => runtime,
             Err(outcome) => return outcome,
         };
+        let now = self.queries.clock.now().mono;
+        if now < *self.unverifiable_until() {
+            return AttemptOutcome::without_answer("a secret could not be read just before", AGAIN);
+        }
         let inbound = match self.bytes_of(delivery.id).await {
             Ok(inbound) => Inbound {
                 from: delivery.from.parse().ok(),
@@ -32,6 +48,11 @@ impl Shared {
         };
         let mut note = "";
         let mut new = match self.judge(&runtime, &readable).await {
+            // The config has no secret for it any more, or, on another machine of the team, never had one.
+            Ok(parsed) if !parsed.proved => {
+                let why = "the config has no secret that can verify it";
+                return AttemptOutcome::without_answer(why, AGAIN);
+            }
             Ok(parsed) => {
                 // What the receiver of its time forwards to: this process may forward nothing.
                 let to = Some(job.target.clone()).filter(|to| !to.is_empty());
@@ -49,11 +70,15 @@ impl Shared {
                 }
             }
             Err(Refusal::Unable(problem)) => {
+                *self.unverifiable_until() = now.saturating_add(PROMPTS_APART);
                 return AttemptOutcome::without_answer(problem.message, AGAIN);
             }
             Err(refusal) => arrival.rejected(&refusal, None),
         };
         new.status = delivery.status;
+        // The day for its jobs begins only now.
+        let now = self.queries.clock.now().wall;
+        new.jobs.iter_mut().for_each(|job| job.at = now);
         new.sealed = self.sealing.key().await.sealer.seal(&inbound);
         match self.queries.ledger.deliver(new).await {
             Ok(saved) => {

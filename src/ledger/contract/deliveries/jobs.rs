@@ -125,6 +125,12 @@ pub async fn a_process_takes_jobs_of_its_own_targets_and_after_a_day_those_of_ot
         ..new(2)
     };
     let elsewhere = ledger.deliver(elsewhere).await.unwrap().jobs[0].id;
+    let unverified = NewDelivery {
+        verdict: Verdict::Unverified,
+        jobs: vec![job(JobKind::Ask, START)],
+        ..new(3)
+    };
+    let unverified = ledger.deliver(unverified).await.unwrap().jobs[0].id;
     assert_eq!(ledger.next_job_due(here()).await, Ok(Some(START)));
     let take = async |now: WallTime| {
         let taken = ledger.take_jobs(here(), lease(now, now.plus(LEASE), 9));
@@ -139,7 +145,7 @@ pub async fn a_process_takes_jobs_of_its_own_targets_and_after_a_day_those_of_ot
     let day = START.plus(Duration::from_hours(24));
     assert_eq!(ledger.next_job_due(here()).await, Ok(Some(day)));
     assert_eq!(take(after(60)).await, []);
-    assert_eq!(take(day).await, [others, elsewhere]);
+    assert_eq!(take(day).await, [others, elsewhere, unverified]);
     let nowhere = JobFilter {
         targets: Some(Vec::new()),
         ..queue(&JobKind::ALL)

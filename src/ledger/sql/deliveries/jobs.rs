@@ -27,7 +27,8 @@ const DUE: &str = "max(due_at, leased_until)";
 /// Whether a job is for this process, where the queue has only some targets: its fifth parameter, in spaces, which no URL
 /// or account's name contains.
 const HERE: &str = "CASE kind WHEN 'forward' THEN instr($5, ' ' || target || ' ') > 0
-     WHEN 'ask' THEN instr($5, ' ' || (SELECT account FROM deliveries WHERE deliveries.id = delivery) || ' ') > 0
+     WHEN 'ask' THEN instr($5, ' ' || (SELECT CASE verdict WHEN 'unverified' THEN account || '/' ELSE account END
+                                       FROM deliveries WHERE deliveries.id = delivery) || ' ') > 0
      ELSE true END";
 
 /// The parameters of a queue and one kind, and when its jobs are due.

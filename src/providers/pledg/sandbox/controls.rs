@@ -191,6 +191,10 @@ impl Pledg {
             let (reference, was) = (&purchase.reference, &purchase.state);
             return Err(format!("{reference} is already {was}"));
         }
+        if self.purchases.iter().any(|known| known.completes(purchase)) {
+            let reference = &purchase.reference;
+            return Err(format!("{reference} belongs to a completed purchase"));
+        }
         Ok(self.enter(at, state, now))
     }
 

@@ -5,7 +5,7 @@ use hyper::http::StatusCode;
 use serde_json::json;
 
 use super::Call;
-use super::purchase::{self, CREATED, PAID, Purchase, RELEASED};
+use super::purchase::{self, CREATED, PAID, Purchase};
 use crate::domain::inert;
 use crate::domain::simulate::PayerAct;
 use crate::http_server::Response;
@@ -30,10 +30,10 @@ pub(super) fn open(call: &mut Call<'_>) -> Answer {
         message(StatusCode::BAD_REQUEST, "Unusable link", &words)
     })?;
     // A reference can be used again after a refused or abandoned purchase.
-    let is_live = |known: &&Purchase| {
-        known.is_of(&new) && matches!(known.state.as_str(), CREATED | PAID | RELEASED)
-    };
-    Ok(match call.state.purchases.iter().rfind(is_live) {
+    let mut all = call.state.purchases.iter();
+    let is_open = |known: &&Purchase| known.is_of(&new) && known.state == CREATED;
+    let completed = all.clone().find(|known| known.completes(&new));
+    Ok(match completed.or_else(|| all.rfind(is_open)) {
         // The payer opened the link before: show the same purchase.
         Some(known) => page_of(known),
         None => page_of(call.state.make(new, call.simulator.seed())),

@@ -91,6 +91,11 @@ impl Purchase {
         self.merchant.uid == other.merchant.uid && self.reference == other.reference
     }
 
+    /// Whether it ended the sale of `other`, which then cannot be paid any more.
+    pub fn completes(&self, other: &Self) -> bool {
+        self.is_of(other) && matches!(self.state.as_str(), PAID | RELEASED)
+    }
+
     /// The scripted outcome from its reference's ending, and when: `…-PAID`, `…-ABANDONED`, `…-SCORING_KO`.
     pub fn script(&self) -> Option<(WallTime, String)> {
         if self.state != CREATED {
@@ -141,7 +146,7 @@ impl Purchase {
 pub(super) fn make(call: &mut Call<'_>) -> Answer {
     let new = read(call)?;
     let mut known = call.state.purchases.iter();
-    if known.any(|known| known.is_of(&new) && matches!(known.state.as_str(), PAID | RELEASED)) {
+    if known.any(|known| known.completes(&new)) {
         let reference = inert::quoted(&new.reference, 60);
         return Err(invalid(&format!(
             "the reference {reference} belongs to a completed purchase"
