@@ -320,7 +320,6 @@ impl Shared {
     ) -> (Response, Option<Delivery>) {
         let arrival = self.arrival(name, handler.provider(), inbound);
         let new = arrival.accepted(&parsed, handler.forward_to());
-        let dedup_key = arrival.dedup_key(&parsed.dedup);
         // A 200 would make the provider forget the callback, so without a durable row it gets 503.
         let Some(delivery) = self.save(new, inbound).await else {
             return (unable(), None);
@@ -328,6 +327,7 @@ impl Shared {
         let answer = match parsed.answer {
             Answer::Plain => text(StatusCode::OK, "ok"),
             Answer::Relayed { otherwise } => {
+                let dedup_key = arrival.dedup_key(&parsed.dedup);
                 let body = match delivery.verdict {
                     // Only the first delivery calls the shop; a repeat gets the same answer, or an order would be
                     // delivered twice.

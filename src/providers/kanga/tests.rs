@@ -223,11 +223,11 @@ async fn an_estimate_with_a_wrong_key_is_sent_once_and_only_the_key_is_named() {
     .await;
     let problem = bench.send(bench.client.estimate(&sum())).await.unwrap_err();
     assert_eq!(problem.kind, ProblemKind::Refused, "{problem}");
-    let told = problem.describe();
-    assert!(told.contains("9000") && told.contains("api_key"), "{told}");
+    let text = problem.describe();
+    assert!(text.contains("9000") && text.contains("api_key"), "{text}");
     assert!(
-        !told.contains("nonce") && !told.contains("secret"),
-        "{told}"
+        !text.contains("nonce") && !text.contains("secret"),
+        "{text}"
     );
     assert_eq!(bench.exchanges().await.len(), 1);
 }
