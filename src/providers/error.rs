@@ -20,13 +20,8 @@ pub enum ApiError {
         /// What to do.
         hint: String,
     },
-    /// The server does not know the path: the address is wrong, or something else than the API answers.
-    NoPath {
-        /// HTTP status, and what the body is.
-        what: String,
-        /// What to do.
-        hint: String,
-    },
+    /// A 404 that is not the provider's own error: the address is wrong, or something else than the API answers.
+    NoPath,
     /// The provider rejected the request or failed.
     Failing {
         /// HTTP status, or the provider's code in words.
@@ -65,14 +60,6 @@ impl ApiError {
     /// [`ApiError::NotFound`] of this thing.
     pub fn not_found(what: impl Into<String>, hint: &str) -> Self {
         Self::NotFound {
-            what: what.into(),
-            hint: hint.into(),
-        }
-    }
-
-    /// [`ApiError::NoPath`] in these words.
-    pub fn no_path(what: impl Into<String>, hint: &str) -> Self {
-        Self::NoPath {
             what: what.into(),
             hint: hint.into(),
         }
@@ -125,10 +112,12 @@ impl ApiError {
                 format!("{provider} does not know {what}"),
                 hint,
             ),
-            Self::NoPath { what, hint } => (
+            Self::NoPath => (
                 ProblemKind::NoPath,
-                format!("{provider} does not know this path ({what})"),
-                hint,
+                format!("{provider} does not know this path (status 404, without {provider}'s own error)"),
+                "check the path, `endpoints` of the account in the config, and the proxy in between; `tilldeck log` shows \
+                the URL"
+                    .to_owned(),
             ),
             Self::Failing { what, hint } => {
                 (ProblemKind::Failing, format!("{provider} {what}"), hint)

@@ -15,7 +15,7 @@ use crate::domain::Environment::{Production, Sandbox};
 use crate::domain::simulate::{Command, Fault};
 use crate::domain::{
     Ability, Amount, Counts, Currency, EstimateRequest, LinkRequest, Outcome, PaymentId, PlayerId,
-    PlayerToken, ProblemKind, Secret,
+    PlayerToken, ProblemKind, RawReply, Secret,
 };
 use crate::net::retry;
 use crate::providers::cached_secret::reread_pause;
@@ -328,6 +328,25 @@ async fn faults_say_nothing_of_the_credentials() {
         }
     }
     all.join_all().await;
+}
+
+// docs/providers/kanga.md#failures, docs/providers/kinguin.md#failures, docs/providers/kongregate.md#failures,
+// docs/providers/pledg.md#failures
+#[tokio::test]
+async fn a_404_that_is_not_the_providers_own_is_a_wrong_path() {
+    for manifest in REGISTRY {
+        let bench = Bench::new(manifest).await;
+        for body in ["<html>", "not found"] {
+            let reply = RawReply {
+                status: 404,
+                took: Duration::ZERO,
+                content_type: None,
+                body: body.into(),
+            };
+            let judged = bench.client.judge(&reply);
+            assert_eq!(judged, Err(ApiError::NoPath), "{}", manifest.title);
+        }
+    }
 }
 
 const LATE: Duration = Duration::from_millis(30);

@@ -217,10 +217,7 @@ fn failing(head: Head<'_>) -> ApiError {
             format!("status {status}"),
             "check api_key and api_secret against Payment gateway > API in the web account",
         ),
-        404 => ApiError::no_path(
-            "status 404, without Kanga's `result`",
-            "check `endpoints` of the account in the config, and the proxy in between; `tilldeck log` shows the URL",
-        ),
+        404 => ApiError::NoPath,
         429 => ApiError::too_many(head.retry_after.map(redact::scrub).as_deref(), "key"),
         500.. => ApiError::failing(format!("is failing (status {status})"), "try again later"),
         _ => ApiError::failing(

@@ -152,11 +152,7 @@ fn by_status(status: u16, body: &[u8]) -> ApiError {
             "Kongregate itself rejects with status 200, so a proxy may have sent this. Compare api_key with the one at \
             the game's page with /api added to its address",
         ),
-        404 => ApiError::no_path(
-            format!("status 404{page}"),
-            "check `endpoints` of the account in the config. A path is relative to the endpoint (…/api) and ends in .json, \
-            such as /items.json",
-        ),
+        404 => ApiError::NoPath,
         // The API description has 400, without a body, for an item that cannot be used.
         400 => ApiError::failing(format!("rejected the request (status 400{page})"), UNUSABLE),
         429 => ApiError::too_many(None, "key"),

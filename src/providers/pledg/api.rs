@@ -145,6 +145,7 @@ fn failing(status: u16, failure: Option<&wire::Failure>) -> ApiError {
             "check that the credentials belong to the account's environment. Access tokens need api_key and api_secret, basic authentication dashboard_user and dashboard_password, a purchase merchant_secret; \
             `tilldeck request --auth basic|bearer` chooses between the first two",
         ),
+        (404, _) if failure.is_none() => ApiError::NoPath,
         (404, _) | (_, "invalid_merchant_uid") => ApiError::not_found(
             with(format!("the requested resource (status {status})")),
             "check the uid and the account's environment: staging and production share no uids",
