@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::settings;
+use super::{settings, wire};
 use crate::auth::{FetchToken, Tokens, sign};
 use crate::domain::{AuthMethod, Problem, ProblemKind, Secret, exchange};
 use crate::net::{
@@ -171,6 +171,11 @@ impl Authorise for Pledg {
         renewed: bool,
     ) -> BoxFuture<'a, bool> {
         Box::pin(async move { !renewed && self.tokens().is_stale(reply, token) })
+    }
+
+    // An `error` in a 200 is a failure (`docs/providers/pledg.md#failures`).
+    fn refusal(&self, reply: &Reply) -> Option<String> {
+        wire::failure(&reply.body).map(|failure| failure.message)
     }
 }
 

@@ -1,8 +1,11 @@
 //! Pledg's client at Pledg's simulator: each documented call, and what is refused before it is sent.
 
+use std::time::Duration;
+
 use super::{MANIFEST, auth, sandbox, settings};
 use crate::domain::simulate::{Command, Fault};
-use crate::domain::{AccountId, Digest, Problem, ProblemKind, RawCall, RawReply};
+use crate::domain::{AccountId, Digest, Problem, ProblemKind, RawCall, RawReply, WallTime};
+use crate::net::Reply;
 use crate::providers::ApiError;
 use crate::providers::contract::bench::{Bench, HOW, filled};
 
@@ -263,7 +266,7 @@ async fn failures_are_judged_by_status_and_words_and_made_inert() {
     let client = bench().await.client;
     let judged = |status, body: &str| {
         let raw = RawReply {
-            took: std::time::Duration::ZERO,
+            took: Duration::ZERO,
             status,
             content_type: None,
             body: body.as_bytes().to_vec(),
@@ -319,8 +322,23 @@ async fn failures_are_judged_by_status_and_words_and_made_inert() {
         assert_eq!(problem.kind, kind, "{body}: {problem}");
         assert!(problem.message.contains(words), "{words}: {problem}");
     }
+    let recorded = |body: &'static str| {
+        client.refusal(&Reply {
+            status: 200,
+            version: "HTTP/1.1",
+            headers: Vec::new(),
+            body: body.into(),
+            wire: None,
+            to_head: Duration::ZERO,
+            took: Duration::ZERO,
+            at: WallTime(0),
+        })
+    };
+    let late = recorded(r#"{"error":{"debug":"late"}}"#);
+    assert_eq!(late.as_deref(), Some("late"));
     for valid in ["{}", r#"{"error":null}"#, "", "[]", r#"{"type":"x"}"#] {
         assert_eq!(judged(200, valid), Ok(()), "{valid}");
+        assert_eq!(recorded(valid), None, "{valid}");
     }
 }
 

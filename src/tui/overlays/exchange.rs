@@ -102,10 +102,9 @@ impl Component for State {
 fn lines(exchange: &Exchange, zone: &TimeZone) -> Vec<(Kind, String)> {
     let mut out = Vec::new();
     let mut note = |text: String| out.push((Kind::Note, text));
-    let (_, word, _) = outcome(exchange);
-    let status = match exchange.outcome {
-        Outcome::Status(_) | Outcome::Refused(..) => format!("status {word}"),
-        Outcome::Failed(_) => word,
+    let status = match &exchange.outcome {
+        Outcome::Failed(why) => why.clone(),
+        outcome => format!("status {outcome}"),
     };
     let head = exchange
         .to_head
@@ -156,14 +155,13 @@ pub fn open_timeline(exchange: &Exchange, ctx: &mut UpdateContext<'_>) {
     }
 }
 
-/// Glyph, word and tone of an outcome.
-pub fn outcome(exchange: &Exchange) -> (&'static str, String, Tone) {
-    let (glyph, tone) = match exchange.outcome {
+/// Glyph and tone of an outcome.
+pub fn mark(outcome: &Outcome) -> (&'static str, Tone) {
+    match outcome {
         Outcome::Status(0..300) => ("✔", Tone::Good),
         Outcome::Status(300..400) => ("→", Tone::Warn),
         // A warning only: the request is retried once the rate limit allows.
         Outcome::Status(429) => ("!", Tone::Warn),
         Outcome::Status(_) | Outcome::Refused(..) | Outcome::Failed(_) => ("✘", Tone::Bad),
-    };
-    (glyph, exchange.outcome.to_string(), tone)
+    }
 }

@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::domain::{Exchange, Waiting};
-use crate::tui::overlays::exchange::outcome;
+use crate::tui::overlays::exchange::mark;
 use crate::tui::prelude::*;
 use crate::tui::widgets::columns::fit_line;
 use crate::tui::widgets::text::{path_within, size};
@@ -86,11 +86,11 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Exchange>> {
             Line::styled(it.at.clock(&ctx.store.zone), dim)
         }),
         Column::new("", Width::Exact(1), move |it: &Exchange, _| {
-            let (glyph, _, tone) = outcome(it);
+            let (glyph, tone) = mark(&it.outcome);
             Line::styled(glyph, ctx.theme.bold(tone))
         }),
         Column::new("", Width::Exact(3), move |it: &Exchange, _| {
-            let (_, _, tone) = outcome(it);
+            let (_, tone) = mark(&it.outcome);
             // A failure's words follow the path, so that the columns do not move.
             let (status, _) = it.outcome.parts();
             let word = status.map_or_else(|| "—".to_owned(), |status| status.to_string());
@@ -165,7 +165,7 @@ fn path_first<'r>(exchange: &'r Exchange, room: u16, ctx: ViewContext<'_>) -> Li
     let left = room.saturating_sub(width(&path) + 2 + spaced(failure) + spaced(operator));
     parts([
         (path, theme.style(Tone::Dim)),
-        (failure.into(), theme.style(outcome(exchange).2)),
+        (failure.into(), theme.style(mark(&exchange.outcome).1)),
         (fit_middle(about, left), theme.style(Tone::Plain)),
         (operator.into(), theme.style(Tone::Dim)),
     ])
@@ -180,7 +180,7 @@ fn about_first<'r>(exchange: &'r Exchange, room: u16, ctx: ViewContext<'_>) -> L
     let about = fit_middle(&exchange.about, room.saturating_sub(used));
     let left = room.saturating_sub(used + spaced(&about));
     let words = parts([
-        (failure.into(), theme.style(outcome(exchange).2)),
+        (failure.into(), theme.style(mark(&exchange.outcome).1)),
         (about, theme.style(Tone::Plain)),
         (path_within(exchange.path(), left), dim),
     ]);

@@ -654,6 +654,7 @@ fn past_calls_are_taken_up_again() {
         let (request, ..) = sent(&press(&mut model, keys, second(at))).unwrap();
         let mut answer = explored(&format!("{{\"call\":{at}}}"));
         answer.status = if at == 2 { 404 } else { 200 };
+        answer.failure = (at == 1).then(|| "Kanga rejected it".to_owned());
         explored_result(&mut model, second(at), request, Ok(answer));
         press(&mut model, "<esc><esc><esc>", second(at));
     }

@@ -5,6 +5,7 @@ use crate::domain::{
     Happening, Outcome, PaymentState, PaymentVerdict, Timeline, What, inert, time,
 };
 use crate::tui::deliveries;
+use crate::tui::overlays::exchange::mark;
 use crate::tui::prelude::*;
 use crate::tui::widgets::text::counted;
 
@@ -250,11 +251,7 @@ impl Rail<'_> {
 }
 
 fn outcome_in(pen: &mut Pen<'_>, outcome: &Outcome, ctx: ViewContext<'_>) {
-    let tone = match outcome {
-        Outcome::Status(200..300) => Tone::Good,
-        Outcome::Status(_) => Tone::Warn,
-        Outcome::Refused(..) | Outcome::Failed(_) => Tone::Bad,
-    };
+    let (_, tone) = mark(outcome);
     pen.text(&outcome.to_string(), ctx.theme.style(tone));
 }
 

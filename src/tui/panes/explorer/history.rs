@@ -6,8 +6,10 @@ use std::sync::Arc;
 use hyper::StatusCode;
 
 use crate::domain::{
-    AccountId, Digest, Documented, Exchange, Explored, Problem, ProblemKind, RawCall, WallTime,
+    AccountId, Digest, Documented, Exchange, Explored, Outcome, Problem, ProblemKind, RawCall,
+    WallTime,
 };
+use crate::tui::overlays::exchange::mark;
 use crate::tui::overlays::history::CallSummary;
 use crate::tui::prelude::*;
 
@@ -67,13 +69,16 @@ impl PastCall {
                         .ok()
                         .and_then(|status| status.canonical_reason()),
                 };
-                let word = reason
-                    .map_or_else(|| status.to_string(), |reason| format!("{status} {reason}"));
-                match status {
-                    200..300 if explored.failure.is_none() => ("✔", word, Tone::Good),
-                    200..400 => ("!", word, Tone::Warn),
-                    _ => ("✘", word, Tone::Bad),
-                }
+                let (outcome, word) = match (&explored.failure, reason) {
+                    (Some(why), _) if status < 400 => (
+                        Outcome::Refused(status, why.clone()),
+                        format!("{status}, failed"),
+                    ),
+                    (_, Some(reason)) => (Outcome::Status(status), format!("{status} {reason}")),
+                    (_, None) => (Outcome::Status(status), status.to_string()),
+                };
+                let (glyph, tone) = mark(&outcome);
+                (glyph, word, tone)
             }
         }
     }
