@@ -167,9 +167,10 @@ impl SimulatedProvider for Pledg {
             new.purchases.retain(|purchase| !purchase.seeded);
         }
         new.production = self.production;
-        let seeds = purchase::seeds(new.backend(), simulator.start());
+        let seeds = purchase::seeds(new.backend(), simulator.seed(), simulator.start());
         for seed in seeds.into_iter().rev() {
-            if new.of_uid(&seed.uid).is_none() {
+            let mut known = new.purchases.iter().filter(|known| known.seeded);
+            if !known.any(|known| known.is_of(&seed)) {
                 new.purchases.insert(0, seed);
             }
         }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::domain::PaymentId;
 use crate::domain::simulate::PayerAct;
+use crate::providers::pledg::sandbox::purchase::{CREATED, seeds};
 
 const UNSIGNED_MERCHANT: &str = "mer_00000000-0000-4000-8000-000000000003";
 
@@ -367,4 +368,15 @@ fn a_signed_purchase_is_the_expected_jwt_to_the_byte() {
         jwt.ends_with(".WEdj8qA0zKp9ePreqXd5bw_BmzjMy6QeGkEx4O3KnOw"),
         "{jwt}"
     );
+}
+
+#[test]
+fn a_purchase_whose_notice_is_to_come_has_another_uid_in_each_run() {
+    let open = |at| {
+        let all = seeds(&BACKENDS[0], 1, WallTime(at)).into_iter();
+        let open = all.filter(|purchase| purchase.state == CREATED);
+        open.map(|purchase| purchase.uid).collect::<Vec<_>>()
+    };
+    assert_eq!(open(1).len(), 1);
+    assert_ne!(open(1), open(2));
 }
