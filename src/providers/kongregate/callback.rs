@@ -23,7 +23,7 @@ pub const SPEC: Spec = Spec {
     secrets: &[settings::API_KEY],
     body_max: 128 * 1024,
     if_unsaved: "Kongregate documents no retry: fetch the player's items again",
-    shown: |_| None,
+    shown: with_payload,
     read,
 };
 
@@ -128,6 +128,15 @@ fn signed_one(key: &Secret, text: &str, at: WallTime) -> Result<ParsedCallback, 
     })
 }
 
+/// A signed request with the fields of its payload: its order must be compared with the shop's.
+fn with_payload(inbound: &Inbound) -> Option<Vec<u8>> {
+    let form = Form::read(&posted_form(inbound).ok()?).ok()?;
+    let payload = signed::unverified(form.get(SIGNED_REQUEST)?)?;
+    let mut fields = form.fields();
+    fields.insert("payload".to_owned(), payload.into());
+    serde_json::to_vec(&fields).ok()
+}
+
 /// The id of the player that an accepted callback names.
 pub fn ids(inbound: &Inbound) -> RowIds {
     let mut ids = RowIds::default();
@@ -142,11 +151,7 @@ pub fn player_claim(inbound: &Inbound) -> Option<PlayerClaim> {
     let form = Form::read(&posted_form(inbound).ok()?).ok()?;
     let fields = match form.get(SIGNED_REQUEST) {
         Some(text) => signed::unverified(text)?,
-        None => form
-            .0
-            .iter()
-            .map(|(name, value)| (name.clone(), value.as_str().into()))
-            .collect(),
+        None => form.fields(),
     };
     let text = |name: &str| wire::text(fields.get(name)).filter(|text| !text.is_empty());
     let token = text(super::api::GAME_AUTH_TOKEN).map(Secret::new);
@@ -275,6 +280,13 @@ impl Form {
         Ok(Self(fields))
     }
 
+    fn fields(&self) -> wire::Fields {
+        let fields = self.0.iter();
+        fields
+            .map(|(name, value)| (name.clone(), value.as_str().into()))
+            .collect()
+    }
+
     fn get(&self, name: &str) -> Option<&str> {
         let mut fields = self.0.iter();
         fields
@@ -298,6 +310,7 @@ fn field(part: &[u8]) -> Result<String, Refusal> {
 mod tests {
     use super::super::signed::tests::{ORDER, PUBLISHED, PUBLISHED_KEY};
     use super::*;
+    use crate::net::record;
     use crate::providers::inbound::tests::{inbound, why_refused};
     use bytes::Bytes;
     use proptest::prelude::*;
@@ -327,6 +340,19 @@ mod tests {
     fn signed(payload: &str) -> String {
         let key = Secret::new(PUBLISHED_KEY);
         format!("signed_request={}", signed::sign(&key, payload))
+    }
+
+    // docs/providers/kongregate.md#signed-requests
+    #[test]
+    fn signed_fields_are_shown_without_their_secrets() {
+        let body = signed(r#"{"event":"x","order_info":"sword","game_auth_token":"t0-hidden"}"#);
+        let signed = inbound("POST", "/callbacks/game", body);
+        let shown = record::body(&(SPEC.shown)(&signed).unwrap()).text;
+        assert!(shown.contains(r#""order_info":"sword""#), "{shown}");
+        assert!(shown.contains("<signed_request>"), "{shown}");
+        assert!(!shown.contains("t0-hidden"), "{shown}");
+        let plain = inbound("POST", "/callbacks/game", inventory("765", "t"));
+        assert_eq!((SPEC.shown)(&plain), None);
     }
 
     #[test]
