@@ -153,15 +153,15 @@ pub fn run(data: &[u8]) {
         told(&error.problem(&bench.account.id, bench.account.provider_title));
     }
     let raw = reply.into_raw();
-    if let Err(error) = bench.client.judge(&raw) {
-        told(&error.problem(&bench.account.id, bench.account.provider_title));
-    }
     let call = RawCall {
         method: documented.method.into(),
         path: filled(documented.path),
         body: None,
         auth: None,
     };
+    if let Err(error) = bench.client.judge(&call, &raw) {
+        told(&error.problem(&bench.account.id, bench.account.provider_title));
+    }
     if let Some(digest) = bench.client.digest(&call, &raw) {
         let columns = digest.columns.len();
         assert!(digest.rows.iter().all(|row| row.len() == columns));

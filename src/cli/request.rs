@@ -12,7 +12,7 @@ use super::prelude::*;
 use super::prompt::{self, can_ask};
 use super::values::{auth_method, method, timeout};
 use crate::domain::raw_path::{self, HasFragment};
-use crate::domain::{Account, AuthMethod, RawReply, RawRequest, cents, charset};
+use crate::domain::{Account, AuthMethod, RawCall, RawReply, cents, charset};
 pub(super) use body::{Body, SIZE_MAX, from};
 
 const PAGES_MAX: usize = 1000;
@@ -92,12 +92,12 @@ impl DeckCommand for Request {
 /// Prints a response, and returns what it means for the exit code.
 fn print(
     account: &Account,
-    request: &RawRequest,
+    request: &RawCall,
     raw: &RawReply,
     cx: &CommandContext<'_>,
 ) -> CommandResult {
     let out = cx.out;
-    let judged = cx.deck.judge_raw(&account.id, raw, request.writes);
+    let judged = cx.deck.judge_raw(&account.id, request, raw);
     // Raw bytes, so that a redirect to a file saves the body unchanged.
     let kind = raw.content_type.as_deref().unwrap_or("");
     let decoded = charset::decode(&raw.body, kind, true);
@@ -135,7 +135,7 @@ fn print(
 }
 
 impl Request {
-    async fn prepare(&self, deck: &Deck) -> Result<(Account, RawRequest), Problem> {
+    async fn prepare(&self, deck: &Deck) -> Result<(Account, RawCall), Problem> {
         let choice = self.auth.map(|_| Ability::AuthMethods);
         let account = deck.pick(Some(&self.account_name), choice)?;
         let path = raw_path::sendable(&self.path).map_err(|error| {
@@ -144,11 +144,10 @@ impl Request {
         })?;
         let body = Body::of(self).read().await?;
         let writes = deck.writes(&account.id, &self.method, &path)?;
-        let request = RawRequest {
+        let request = RawCall {
             method: self.method.clone(),
             path,
             body,
-            writes,
             auth: self.auth,
         };
         if self.all_pages {
@@ -168,7 +167,7 @@ impl Request {
     async fn send(
         &self,
         account: &Account,
-        request: &RawRequest,
+        request: &RawCall,
         cx: &CommandContext<'_>,
     ) -> Result<RawReply, Problem> {
         let options = request_options(self.no_wait);

@@ -2,16 +2,14 @@
 
 use super::Deck;
 use crate::domain::raw_path::{self, HasFragment};
-use crate::domain::{
-    AccountId, Explored, Problem, RawCall, RawReply, RawRequest, Secret, catalogue, fill,
-};
+use crate::domain::{AccountId, Explored, Problem, RawCall, RawReply, Secret, catalogue, fill};
 use crate::net::{RequestOptions, record, redact};
 use crate::providers::Manifest;
 
 /// The parameter that pages through the list of a call, and the page that the call asks for.
-fn page_of(manifest: &Manifest, request: &RawRequest) -> Option<(&'static str, u32)> {
-    let call = catalogue::find(manifest.catalogue, &request.method, &request.path)?;
-    let values = fill::values(call, &request.path);
+fn page_of(manifest: &Manifest, sent: &RawCall) -> Option<(&'static str, u32)> {
+    let call = catalogue::find(manifest.catalogue, &sent.method, &sent.path)?;
+    let values = fill::values(call, &sent.path);
     let values: Vec<&str> = values.iter().map(String::as_str).collect();
     let (at, paging) = call.page_param(&values)?;
     let page = match values[at] {
@@ -45,9 +43,9 @@ impl Deck {
     ///
     /// # Errors
     /// If it is not, or writes.
-    pub fn must_page(&self, account: &AccountId, request: &RawRequest) -> Result<(), Problem> {
+    pub fn must_page(&self, account: &AccountId, call: &RawCall) -> Result<(), Problem> {
         let manifest = self.runtime(account)?.manifest;
-        if !request.writes && page_of(manifest, request).is_some() {
+        if !manifest.writes(&call.method, &call.path) && page_of(manifest, call).is_some() {
             return Ok(());
         }
         let message = format!("account {account}: this call has no pages that tilldeck knows");
@@ -62,25 +60,19 @@ impl Deck {
     pub fn next_page(
         &self,
         account: &AccountId,
-        request: &RawRequest,
+        call: &RawCall,
         reply: &RawReply,
     ) -> Result<Option<NextPage>, Problem> {
         let runtime = self.runtime(account)?;
-        let call = RawCall {
-            method: request.method.clone(),
-            path: request.path.clone(),
-            body: None,
-            auth: None,
-        };
-        let digest = runtime.client.digest(&call, reply);
+        let digest = runtime.client.digest(call, reply);
         if digest.as_ref().is_some_and(|digest| !digest.has_more) {
             return Ok(None);
         }
-        let page = page_of(runtime.manifest, request);
+        let page = page_of(runtime.manifest, call);
         Ok(page.and_then(|(name, page)| {
             let next = page.checked_add(1)?.to_string();
             Some(NextPage {
-                path: fill::with_query(&request.path, name, &next),
+                path: fill::with_query(&call.path, name, &next),
                 is_certain: digest.is_some(),
             })
         }))
@@ -101,15 +93,11 @@ impl Deck {
             let message = format!("account {account}: {error}");
             Problem::usage(message, HasFragment::HINT)
         })?;
-        let writes = runtime.manifest.writes(&call.method, &path);
-        let request = RawRequest {
-            method: call.method.clone(),
-            writes,
+        let call = &RawCall {
             path,
-            body: call.body.clone().map(String::into_bytes),
-            auth: call.auth,
+            ..call.clone()
         };
-        let raw = self.raw(account, &request, options).await?;
+        let raw = self.raw(account, call, options).await?;
         let kind = raw.content_type.as_deref().unwrap_or_default();
         let body = record::body_hiding(&raw.body, kind, runtime.client.hidden(&call.path));
         Ok(Explored {
@@ -123,7 +111,7 @@ impl Deck {
             text: body.readable().into_owned(),
             cut: body.cut,
             failure: self
-                .judge_raw(account, &raw, writes)
+                .judge_raw(account, call, &raw)
                 .err()
                 .map(|problem| problem.message),
             digest: runtime.client.digest(call, &raw),

@@ -49,7 +49,7 @@ use receiving::{CallbackService, ConfiguredKeys, ListenState, Parts, Sealing};
 use crate::clock::Clock;
 use crate::config::{self, Callbacks, Environ, LedgerConfig, Profile, Vault};
 use crate::domain::{
-    Ability, Account, AccountId, BudgetGauge, CredentialStatus, Exchange, Problem, RawRequest,
+    Ability, Account, AccountId, BudgetGauge, CredentialStatus, Exchange, Problem, RawCall,
 };
 use crate::ledger::{Ledger, LedgerError, Status};
 use crate::net::{ClockWarning, EventSender, Gate, Network, Overrides};
@@ -386,11 +386,11 @@ impl Deck {
     ///
     /// # Errors
     /// If it cannot.
-    pub fn could_send(&self, account: &AccountId, request: &RawRequest) -> Result<(), Problem> {
+    pub fn could_send(&self, account: &AccountId, call: &RawCall) -> Result<(), Problem> {
         let runtime = self.runtime(account)?;
         let call = runtime
             .client
-            .raw(request)
+            .raw(call)
             .map_err(|error| runtime.problem(error))?;
         runtime
             .session
@@ -406,11 +406,11 @@ impl Deck {
     pub fn judge_raw(
         &self,
         account: &AccountId,
+        call: &RawCall,
         raw: &crate::domain::RawReply,
-        writes: bool,
     ) -> Result<(), Problem> {
         let runtime = self.runtime(account)?;
-        let judged = runtime.judged(raw, writes);
+        let judged = runtime.judged(call, raw);
         // Success says nothing, since some calls are not signed; of a game, it may be the player's token that is rejected.
         if judged.is_err() && !runtime.account.can(Ability::Players) {
             let hooks = &self.queries.hooks;

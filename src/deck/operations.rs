@@ -3,7 +3,7 @@
 
 use super::Deck;
 use crate::domain::{
-    AccountId, Answer, Inventory, Op, Payment, PaymentId, PlayerId, Problem, RawReply, RawRequest,
+    AccountId, Answer, Inventory, Op, Payment, PaymentId, PlayerId, Problem, RawCall, RawReply,
 };
 use crate::net::RequestOptions;
 use crate::providers::{Client, Queried, Query};
@@ -99,11 +99,11 @@ impl Deck {
     pub async fn raw(
         &self,
         account: &AccountId,
-        request: &RawRequest,
+        call: &RawCall,
         options: RequestOptions,
     ) -> Result<RawReply, Problem> {
         let raw = |client: &dyn Client| {
-            let call = client.raw(request)?;
+            let call = client.raw(call)?;
             Ok(Query::new(call, |reply| Ok(reply.into_raw())))
         };
         self.send(account, options, raw).await

@@ -12,7 +12,7 @@ use super::secrets::{self, SecretOverrides};
 use crate::auth::{TokenStore, Tokens};
 use crate::clock::Clock;
 use crate::config::{AccountConfig, BudgetOverride, Environ, Profile, SecretSource, Vault};
-use crate::domain::{Account, AccountId, Counts, Environment, Problem, RawReply, filled};
+use crate::domain::{Account, AccountId, Counts, Environment, Problem, RawCall, RawReply, filled};
 use crate::ledger::{KeyHash, Ledger, NonceRules};
 use crate::net::{self, Gate, Limit, NetError, RequestOptions, Session};
 use crate::providers::{
@@ -294,9 +294,10 @@ impl AccountRuntime {
 
     /// The failure that a provider reports in a raw response. A write may have taken effect even if the provider or a
     /// proxy reports a failure.
-    pub(super) fn judged(&self, raw: &RawReply, writes: bool) -> Result<(), Problem> {
-        self.client.judge(raw).map_err(|error| {
+    pub(super) fn judged(&self, call: &RawCall, raw: &RawReply) -> Result<(), Problem> {
+        self.client.judge(call, raw).map_err(|error| {
             let problem = self.problem(error);
+            let writes = self.manifest.writes(&call.method, &call.path);
             if !writes || !matches!(raw.status, 408 | 500..) {
                 return problem;
             }

@@ -63,7 +63,7 @@ pub fn unsent(account: &Account, call: &RawCall) -> String {
     }
     if let Some(body) = &call.body {
         out.push_str(" \\\n  -H 'Content-Type: application/json'");
-        out = with_body(out, body.as_bytes());
+        out = with_body(out, body);
     } else if WITH_LENGTH.contains(&call.method.as_str()) {
         out.push_str(NO_TYPE);
         // RFC 9110, 8.6: these methods say that their body is empty.
@@ -201,12 +201,12 @@ pub fn own_command(profile: &str, account: &Account, call: &RawCall) -> String {
     }
     if let Some(body) = &call.body {
         // `@` and `-` would name a file or standard input.
-        let is_named = body.starts_with('@') || body == "-";
-        match as_argument(body.as_bytes()).filter(|_| !is_named) {
+        let is_named = body.starts_with(b"@") || body == b"-";
+        match as_argument(body).filter(|_| !is_named) {
             Some(text) => {
                 let _ = write!(out, " --data {text}");
             }
-            None => out = format!("{} | {out} --data -", as_input(body.as_bytes())),
+            None => out = format!("{} | {out} --data -", as_input(body)),
         }
     }
     out

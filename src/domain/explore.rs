@@ -5,30 +5,15 @@ use std::time::Duration;
 use super::RowIds;
 use super::words::words;
 
-/// A call as entered: a documented one, or any other.
+/// A call as entered, documented or not, to be sent with an account's credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawCall {
-    /// `GET`, `POST`, …
-    pub method: String,
-    /// From the root of the account's first API endpoint, with its query.
-    pub path: String,
-    /// Sent unchanged, unless the provider's scheme adds fields.
-    pub body: Option<String>,
-    /// As in [`RawRequest`].
-    pub auth: Option<AuthMethod>,
-}
-
-/// Any call, to be sent with an account's credentials.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RawRequest {
     /// `GET`, `POST`, …
     pub method: String,
     /// From the root of the account's first API endpoint, with its query: `/api/v2/test`.
     pub path: String,
     /// Sent unchanged, unless the provider's scheme adds fields (Kanga: `appId`, `nonce`).
     pub body: Option<Vec<u8>>,
-    /// Whether the call writes, by the provider's catalogue or by its method.
-    pub writes: bool,
     /// The authorisation method, where the caller chooses it.
     pub auth: Option<AuthMethod>,
 }
@@ -44,7 +29,7 @@ words! {
     }
 }
 
-/// The response to a [`RawRequest`], whatever its status.
+/// The response to a [`RawCall`], whatever its status.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RawReply {
     /// HTTP status.
@@ -64,7 +49,7 @@ impl std::fmt::Debug for RawReply {
     }
 }
 
-/// The response to a [`RawCall`]. Redacted, so that it may be shown and copied; not inert yet.
+/// The same response, redacted, so that it may be shown and copied; not inert yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explored {
     /// HTTP status.

@@ -59,7 +59,7 @@ pub use delivery::{
 };
 pub use exchange::{Body, Exchange, ExchangeId, Outcome};
 pub use expectation::{Expectation, Expected, ExpectedBy, NewExpectation, Replaced};
-pub use explore::{AuthMethod, Column, Digest, Explored, Holds, RawCall, RawReply, RawRequest};
+pub use explore::{AuthMethod, Column, Digest, Explored, Holds, RawCall, RawReply};
 pub use filled::filled;
 pub use finding::{Finding, Health, Tally};
 pub use follow_up::RowIds;

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::connecting::Connecting;
 use super::{coding, redact};
-use crate::domain::{AuthMethod, Now, RawReply, RawRequest, Secret, WallTime};
+use crate::domain::{AuthMethod, Documented, Now, RawCall, RawReply, Secret, WallTime, catalogue};
 use crate::ledger::NONCE_SENT_WITHIN;
 
 /// One request in the provider's terms, not yet authorised.
@@ -52,14 +52,20 @@ impl Call {
         }
     }
 
-    /// A call as an operator writes it, with the body to be authorised.
+    /// A call as an operator writes it, with the body to be authorised. The catalogue says whether it writes.
     #[must_use]
-    pub fn raw(request: &RawRequest, endpoint: &'static str, body: Content) -> Self {
+    pub fn raw(
+        call: &RawCall,
+        documented: &[Documented],
+        endpoint: &'static str,
+        body: Content,
+    ) -> Self {
+        let writes = catalogue::writes(documented, &call.method, &call.path);
         Self {
             body,
-            repeat: Repeat::of(request.writes),
-            auth: request.auth,
-            ..Self::new(&request.method, endpoint, request.path.as_str())
+            repeat: Repeat::of(writes),
+            auth: call.auth,
+            ..Self::new(&call.method, endpoint, call.path.as_str())
         }
     }
 }

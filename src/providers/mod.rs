@@ -26,7 +26,7 @@ use crate::domain::manage::Guide;
 use crate::domain::{
     Ability, Counts, Deadline, Digest, Documented, Environment, Estimate, EstimateRequest,
     Inventory, LinkRequest, Payment, PaymentId, PaymentLink, Player, PlayerClaim, PlayerId,
-    PlayerToken, ProviderId, RawCall, RawReply, RawRequest, RowIds, Secret, catalogue,
+    PlayerToken, ProviderId, RawCall, RawReply, RowIds, Secret, catalogue,
     stock::{NewKey, Uploaded},
 };
 use crate::ledger::{Ledger, NonceRules};
@@ -252,13 +252,13 @@ pub trait Client: Authorise {
     ///
     /// # Errors
     /// If a value cannot be sent.
-    fn raw(&self, request: &RawRequest) -> Result<Call, ApiError>;
+    fn raw(&self, call: &RawCall) -> Result<Call, ApiError>;
 
     /// Finds the provider's own failure in a raw reply: a 200 may contain one.
     ///
     /// # Errors
     /// The provider's failure.
-    fn judge(&self, raw: &RawReply) -> Result<(), ApiError>;
+    fn judge(&self, call: &RawCall, raw: &RawReply) -> Result<(), ApiError>;
 
     /// A raw reply as a table, for the calls that the provider can read.
     fn digest(&self, _call: &RawCall, _reply: &RawReply) -> Option<Digest> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tilldeck::clock::Clock;
 use tilldeck::config::{self, Environ, Vault};
 use tilldeck::deck::{Deck, Handover, Options};
-use tilldeck::domain::{AccountId, BudgetGauge, Counts, ProblemKind, RawRequest};
+use tilldeck::domain::{AccountId, BudgetGauge, Counts, ProblemKind, RawCall};
 use tilldeck::net::{Event, Timeouts};
 use tilldeck::providers::SPECS;
 
@@ -283,12 +283,11 @@ fn keys() -> AccountId {
     AccountId::new("keys").unwrap()
 }
 
-fn write() -> RawRequest {
-    RawRequest {
+fn write() -> RawCall {
+    RawCall {
         method: "DELETE".into(),
         path: PATH.into(),
         body: None,
-        writes: true,
         auth: None,
     }
 }

@@ -22,7 +22,7 @@ async fn send(
     let call = RawCall {
         method: method.into(),
         path: path.into(),
-        body: body.map(str::to_owned),
+        body: body.map(Into::into),
         auth: None,
     };
     bench.deck.explore(&kinguin(), &call, how()).await

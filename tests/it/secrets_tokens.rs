@@ -478,7 +478,7 @@ async fn planted_credentials_and_tokens_are_found_in_no_debug_form() {
                 let call = RawCall {
                     method: arguments[2].into(),
                     path: arguments[3].into(),
-                    body: (arguments[4] == "--data").then(|| arguments[5].to_owned()),
+                    body: (arguments[4] == "--data").then(|| arguments[5].into()),
                     auth: None,
                 };
                 let id = AccountId::new(&account).unwrap();

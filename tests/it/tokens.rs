@@ -9,7 +9,7 @@ use tilldeck::clock::{Clock, ManualClock};
 use tilldeck::config::{self, Environ, Keyring, KeyringError, Vault};
 use tilldeck::deck::{Deck, Handover, Options};
 use tilldeck::domain::{
-    AccountId, Problem, ProblemKind, RawRequest, Secret, StoredIn, TokenStatus, WallTime,
+    AccountId, Problem, ProblemKind, RawCall, Secret, StoredIn, TokenStatus, WallTime,
 };
 use tilldeck::net::{Event, Timeouts};
 use tilldeck::providers::SPECS;
@@ -117,12 +117,11 @@ fn keys() -> AccountId {
     AccountId::new("keys").unwrap()
 }
 
-fn call(method: &str) -> RawRequest {
-    RawRequest {
+fn call(method: &str) -> RawCall {
+    RawCall {
         method: method.into(),
         path: PATH.into(),
         body: None,
-        writes: method != "GET",
         auth: None,
     }
 }

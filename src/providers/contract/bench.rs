@@ -15,7 +15,7 @@ use crate::domain::catalogue::Place;
 use crate::domain::simulate::Command;
 use crate::domain::{
     Account, AccountId, Digest, Documented, Environment, Exchange, Outcome, Problem, ProblemKind,
-    RawCall, RawReply, RawRequest, RequestId, Secret, WallTime,
+    RawCall, RawReply, RequestId, Secret, WallTime,
 };
 use crate::http_server::Request;
 use crate::ledger::{Ledger, NonceRules, Retention};
@@ -200,14 +200,7 @@ impl Bench {
         path: &str,
         body: Option<&str>,
     ) -> Result<RawReply, Problem> {
-        let request = RawRequest {
-            method: method.into(),
-            path: path.into(),
-            body: body.map(Into::into),
-            writes: self.manifest.writes(method, path),
-            auth: None,
-        };
-        let call = self.client.raw(&request);
+        let call = self.client.raw(&raw_call(method, path, body));
         let query = call.map(|call| Query::new(call, |reply| Ok(reply.into_raw())));
         self.send(query).await
     }
@@ -220,19 +213,14 @@ impl Bench {
         body: Option<&str>,
     ) -> Result<(), Problem> {
         let reply = self.raw(method, path, body).await?;
-        self.described(self.client.judge(&reply))
+        let call = raw_call(method, path, body);
+        self.described(self.client.judge(&call, &reply))
     }
 
     /// The table that the client reads in the answer to a GET.
     pub async fn table(&self, path: &str) -> Digest {
         let reply = self.raw("GET", path, None).await.unwrap();
-        let call = RawCall {
-            method: "GET".into(),
-            path: path.into(),
-            body: None,
-            auth: None,
-        };
-        let digest = self.client.digest(&call, &reply);
+        let digest = self.client.digest(&raw_call("GET", path, None), &reply);
         digest.unwrap_or_else(|| panic!("{path}: {}", String::from_utf8_lossy(&reply.body)))
     }
 
@@ -374,5 +362,14 @@ pub fn inbound(request: Request) -> Inbound {
         request,
         from: Some(std::net::Ipv4Addr::LOCALHOST.into()),
         at: AT,
+    }
+}
+
+pub fn raw_call(method: &str, path: &str, body: Option<&str>) -> RawCall {
+    RawCall {
+        method: method.into(),
+        path: path.into(),
+        body: body.map(Into::into),
+        auth: None,
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bench::{AT, Bench, filled};
+use bench::{AT, Bench, filled, raw_call};
 
 use super::{ApiError, REGISTRY, Verify};
 use crate::config::KeyKind;
@@ -343,7 +343,7 @@ async fn a_404_that_is_not_the_providers_own_is_a_wrong_path() {
                 content_type: None,
                 body: body.into(),
             };
-            let judged = bench.client.judge(&reply);
+            let judged = bench.client.judge(&raw_call("GET", "/", None), &reply);
             assert_eq!(judged, Err(ApiError::NoPath), "{}", manifest.title);
         }
     }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::auth::{ESTIMATE, ESTIMATE_ALSO, INVALID_CREDENTIALS, Kanga, NOT_FOUND, TEST};
+use super::auth::{
+    ESTIMATE, ESTIMATE_ALSO, INVALID_CREDENTIALS, Kanga, NOT_FOUND, TEST, is_estimate, plain,
+};
 use super::wire::{Field, Flat};
 use crate::domain::fill::encoded;
 use crate::domain::payment::Price;
 use crate::domain::{
     Amount, Currency, Estimate, EstimateRequest, LinkRequest, Payment, PaymentId, PaymentLink,
-    PaymentState, RawReply, RawRequest, Reported, Secret, WallTime, bad_json, hex, inert,
+    PaymentState, RawCall, RawReply, Reported, Secret, WallTime, bad_json, hex, inert,
 };
 use crate::net::{Call, Content, Repeat, Reply, redact};
 use crate::providers::{ApiError, Client, Credentials, Queried, Query};
@@ -22,7 +24,7 @@ pub const CREATE: &str = "/api/v2/tpg/create/payment";
 pub const CHECK: &str = "/api/v2/tpg/transaction";
 /// Whether a call is the price estimate at the payment page's host.
 fn is_also(path: &str) -> bool {
-    path.split(['?', '#']).next() == Some(ESTIMATE_ALSO)
+    plain(path) == ESTIMATE_ALSO
 }
 
 /// Makes the client of one account.
@@ -92,15 +94,15 @@ impl Client for Kanga {
         }))
     }
 
-    fn raw(&self, request: &RawRequest) -> Result<Call, ApiError> {
+    fn raw(&self, call: &RawCall) -> Result<Call, ApiError> {
         // The second estimate URL is on the payment page's host (`docs/providers/kanga.md#contradictions`).
-        let endpoint = if is_also(&request.path) { "pay" } else { "api" };
-        let body = request.body.clone();
+        let endpoint = if is_also(&call.path) { "pay" } else { "api" };
+        let body = call.body.clone();
         let body = body.map_or(Content::Empty, Content::Bytes);
-        Ok(Call::raw(request, endpoint, body))
+        Ok(Call::raw(call, super::CATALOGUE, endpoint, body))
     }
 
-    fn judge(&self, raw: &RawReply) -> Result<(), ApiError> {
+    fn judge(&self, call: &RawCall, raw: &RawReply) -> Result<(), ApiError> {
         let head = Head {
             status: raw.status,
             retry_after: None,
@@ -108,7 +110,12 @@ impl Client for Kanga {
         match serde_json::from_slice::<Flat>(&raw.body) {
             // A response without `result` may be an estimate, which is an object of prices.
             Ok(answer) if answer.get("result").is_some() => {
-                outcome(&answer, head, "the requested resource")
+                let judged = outcome(&answer, head, "the requested resource");
+                if is_estimate(&call.path) {
+                    judged.map_err(unsigned)
+                } else {
+                    judged
+                }
             }
             Ok(_) | Err(_) if raw.status >= 400 => Err(failing(head)),
             Ok(_) | Err(_) => Ok(()),
@@ -276,8 +283,8 @@ fn outcome(answer: &Flat, head: Head<'_>, requested: &str) -> Result<(), ApiErro
     }
 }
 
-/// The hints of an estimate: it has a key, but no signature and no nonce. Kanga gives no reason where it does not know the
-/// currency, and the usual cause is the case: `emt` for `EMT`.
+/// The hints of an estimate. Kanga gives no reason where it does not know the currency, and the usual cause is the case:
+/// `emt` for `EMT`.
 fn estimate_error(error: ApiError, token: &Currency) -> ApiError {
     let hint = || {
         format!(
@@ -287,6 +294,13 @@ fn estimate_error(error: ApiError, token: &Currency) -> ApiError {
     match error {
         ApiError::Failing { what, .. } => ApiError::Failing { what, hint: hint() },
         ApiError::NotFound { what, .. } => ApiError::NotFound { what, hint: hint() },
+        other => unsigned(other),
+    }
+}
+
+/// The error of an estimate, which has a key, but no signature and no nonce.
+fn unsigned(error: ApiError) -> ApiError {
+    match error {
         ApiError::Refused { code, .. } => ApiError::refused(
             code,
             "compare api_key with Payment gateway > API in the web account",

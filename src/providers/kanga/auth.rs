@@ -26,6 +26,17 @@ const TEST_SECRET: &str = "8B2EFBECA2BEBB2C413BCFD7915E9209D80F3F4222042B31DD9D6
 pub const ESTIMATE: &str = "/api/tpg/price/estimate";
 /// The same call at the heading's path, on the payment page's host.
 pub const ESTIMATE_ALSO: &str = "/tpg/price/estimate";
+
+/// Whether a call is the price estimate.
+pub fn is_estimate(path: &str) -> bool {
+    matches!(plain(path), ESTIMATE | ESTIMATE_ALSO)
+}
+
+/// A path without its query.
+pub fn plain(path: &str) -> &str {
+    path.split(['?', '#']).next().unwrap_or(path)
+}
+
 /// TEST.
 pub const TEST: &str = "/api/v2/test";
 
@@ -80,9 +91,9 @@ impl Kanga {
                 unique_keys::object(bytes).map_err(|_| NetError::Unauthorised(not_an_object()))?
             }
         };
-        let path = call.path.split(['?', '#']).next().unwrap_or(&call.path);
+        let path = plain(&call.path);
         // The one unsigned call: it names the key as `shopToken` (`docs/providers/kanga.md#contradictions`).
-        if matches!(path, ESTIMATE | ESTIMATE_ALSO) {
+        if is_estimate(path) {
             fields
                 .entry("shopToken")
                 .or_insert_with(|| self.api_key().into());

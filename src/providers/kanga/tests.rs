@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{MANIFEST, sandbox, settings};
+use super::{MANIFEST, auth, sandbox, settings};
 use crate::domain::PaymentState::{
     Active, Canceled, Cancelling, Failed, Finalized, Finalizing, New, Processing,
 };
@@ -221,15 +221,20 @@ async fn an_estimate_with_a_wrong_key_is_sent_once_and_only_the_key_is_named() {
         setup.keys.insert(settings::API_KEY, another);
     })
     .await;
-    let problem = bench.send(bench.client.estimate(&sum())).await.unwrap_err();
-    assert_eq!(problem.kind, ProblemKind::Refused, "{problem}");
-    let text = problem.describe();
-    assert!(text.contains("9000") && text.contains("api_key"), "{text}");
-    assert!(
-        !text.contains("nonce") && !text.contains("secret"),
-        "{text}"
-    );
-    assert_eq!(bench.exchanges().await.len(), 1);
+    let asked = bench.send(bench.client.estimate(&sum())).await.map(drop);
+    let raw = bench
+        .judged("POST", auth::ESTIMATE, Some(r#"{"token":"EMT"}"#))
+        .await;
+    for problem in [asked, raw].map(Result::unwrap_err) {
+        assert_eq!(problem.kind, ProblemKind::Refused, "{problem}");
+        let text = problem.describe();
+        assert!(text.contains("9000") && text.contains("api_key"), "{text}");
+        assert!(
+            !text.contains("nonce") && !text.contains("secret"),
+            "{text}"
+        );
+    }
+    assert_eq!(bench.exchanges().await.len(), 2);
 }
 
 // docs/providers/kanga.md#limits

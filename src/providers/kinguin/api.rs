@@ -9,7 +9,7 @@ use super::auth::Kinguin;
 use super::{catalogue, digest, settings, wire};
 use crate::domain::catalogue::find;
 use crate::domain::stock::{NewKey, Uploaded};
-use crate::domain::{Digest, RawCall, RawReply, RawRequest, bad_json, fill, hex, inert};
+use crate::domain::{Digest, RawCall, RawReply, bad_json, fill, hex, inert};
 use crate::net::{Call, Content, redact};
 use crate::providers::{ApiError, Client, Credentials, Queried, Query};
 
@@ -67,16 +67,17 @@ impl Client for Kinguin {
         }))
     }
 
-    fn raw(&self, request: &RawRequest) -> Result<Call, ApiError> {
-        if let Some(body) = &request.body {
-            check_body(&request.method, &request.path, body)?;
+    fn raw(&self, call: &RawCall) -> Result<Call, ApiError> {
+        if let Some(body) = &call.body {
+            check_body(&call.method, &call.path, body)?;
         }
-        let body = request.body.clone();
+        let body = call.body.clone();
         let body = body.map_or(Content::Empty, Content::Bytes);
-        Ok(Call::raw(request, settings::GATEWAY, body))
+        let documented = &catalogue::CATALOGUE;
+        Ok(Call::raw(call, documented, settings::GATEWAY, body))
     }
 
-    fn judge(&self, raw: &RawReply) -> Result<(), ApiError> {
+    fn judge(&self, _call: &RawCall, raw: &RawReply) -> Result<(), ApiError> {
         match refusal(raw.status, &raw.body, None) {
             Some(refusal) => Err(refusal),
             None => Ok(()),

@@ -8,8 +8,7 @@ use serde_json::{Map, Value};
 use super::auth::Kongregate;
 use super::{catalogue, digest, settings, wire};
 use crate::domain::{
-    Digest, Inventory, Item, Player, PlayerId, PlayerToken, RawCall, RawReply, RawRequest,
-    bad_json, inert,
+    Digest, Inventory, Item, Player, PlayerId, PlayerToken, RawCall, RawReply, bad_json, inert,
 };
 use crate::net::{Call, Content, form_boundary, redact};
 use crate::providers::inbound::{decoded, pairs};
@@ -61,13 +60,13 @@ impl Client for Kongregate {
         }))
     }
 
-    fn raw(&self, request: &RawRequest) -> Result<Call, ApiError> {
-        check_path(&request.path)?;
-        let body = fields(&request.method, request.body.as_deref())?;
-        Ok(Call::raw(request, settings::API, body))
+    fn raw(&self, call: &RawCall) -> Result<Call, ApiError> {
+        check_path(&call.path)?;
+        let body = fields(&call.method, call.body.as_deref())?;
+        Ok(Call::raw(call, &catalogue::CATALOGUE, settings::API, body))
     }
 
-    fn judge(&self, raw: &RawReply) -> Result<(), ApiError> {
+    fn judge(&self, _call: &RawCall, raw: &RawReply) -> Result<(), ApiError> {
         wire::outcome(raw.status, &raw.body).map(drop)
     }
 

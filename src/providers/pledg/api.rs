@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::auth::{Pledg, SIGNATURE, Scheme, TOKEN, TokenCall, chosen, scheme};
 use super::{schedule, wire};
 use crate::auth::FetchToken;
-use crate::domain::{Digest, RawCall, RawReply, RawRequest, Secret, bad_json, inert};
+use crate::domain::{Digest, RawCall, RawReply, Secret, bad_json, inert};
 use crate::net::{BoxFuture, Call, Content, redact};
 use crate::providers::unique_keys::UniqueKeys;
 use crate::providers::{ApiError, Client, Credentials};
@@ -24,10 +24,10 @@ pub fn fetch(credentials: &Credentials) -> Arc<dyn FetchToken> {
 }
 
 impl Client for Pledg {
-    fn raw(&self, request: &RawRequest) -> Result<Call, ApiError> {
-        let RawRequest {
+    fn raw(&self, call: &RawCall) -> Result<Call, ApiError> {
+        let RawCall {
             path, body, auth, ..
-        } = request;
+        } = call;
         let plain = path.split(['?', '#']).next().unwrap_or(path);
         // Its response would show an access token on the screen.
         if plain.trim_end_matches('/') == TOKEN {
@@ -53,10 +53,10 @@ impl Client for Pledg {
                 None => Content::Empty,
             },
         };
-        Ok(Call::raw(request, "api", body))
+        Ok(Call::raw(call, super::CATALOGUE, "api", body))
     }
 
-    fn judge(&self, raw: &RawReply) -> Result<(), ApiError> {
+    fn judge(&self, _call: &RawCall, raw: &RawReply) -> Result<(), ApiError> {
         let failure = wire::failure(&raw.body);
         // An `error` in a 200 is a failure (`docs/providers/pledg.md#failures`).
         if raw.status < 400 && failure.is_none() {

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::{MANIFEST, auth, sandbox, settings};
 use crate::domain::simulate::{Command, Fault};
-use crate::domain::{AccountId, Digest, Problem, ProblemKind, RawCall, RawReply, WallTime};
+use crate::domain::{AccountId, Digest, Problem, ProblemKind, RawReply, WallTime};
 use crate::net::Reply;
 use crate::providers::ApiError;
-use crate::providers::contract::bench::{Bench, HOW, filled};
+use crate::providers::contract::bench::{Bench, HOW, filled, raw_call};
 
 async fn bench() -> Bench {
     Bench::new(&MANIFEST).await
@@ -19,13 +19,7 @@ impl Bench {
     }
 
     fn schedule(&self, path: &str, reply: &RawReply) -> Option<Digest> {
-        let call = RawCall {
-            method: "POST".into(),
-            path: path.into(),
-            body: None,
-            auth: None,
-        };
-        self.client.digest(&call, reply)
+        self.client.digest(&raw_call("POST", path, None), reply)
     }
 }
 
@@ -46,7 +40,10 @@ async fn every_documented_call_works_as_its_examples_have_it() {
         let reply = bench.post(&filled, documented.body).await.unwrap();
         let text = String::from_utf8_lossy(&reply.body);
         assert_eq!(reply.status, 200, "{}: {text}", documented.path);
-        assert_eq!(bench.client.judge(&reply), Ok(()));
+        assert_eq!(
+            bench.client.judge(&raw_call("POST", &filled, None), &reply),
+            Ok(())
+        );
         let simulated = documented.path.ends_with("/simulate_payment_schedule");
         assert_eq!(bench.schedule(&filled, &reply).is_some(), simulated);
         assert_eq!(MANIFEST.writes("POST", &filled), !simulated);
@@ -223,7 +220,9 @@ async fn what_cannot_be_meant_is_refused_before_it_is_sent() {
     let reply = bench.post(&already, None).await.unwrap();
     assert_eq!(reply.status, 400);
     assert!(matches!(
-        bench.client.judge(&reply),
+        bench
+            .client
+            .judge(&raw_call("POST", &already, None), &reply),
         Err(ApiError::Refused { .. })
     ));
     let shown = format!("{:?}", bench.exchanges().await);
@@ -272,7 +271,7 @@ async fn failures_are_judged_by_status_and_words_and_made_inert() {
             body: body.as_bytes().to_vec(),
         };
         let id = AccountId::new("shop").unwrap();
-        let judged = client.judge(&raw);
+        let judged = client.judge(&raw_call("GET", "/", None), &raw);
         judged.map_err(|error| error.problem(&id, "Pledg"))
     };
     for (status, body, kind, words) in [

@@ -139,12 +139,12 @@ pub fn send(known: &AccountState, call: RawCall, about: &str) -> Ask {
         Some(body) => format!("body of {} bytes", body.len()),
     };
     let mut text = vec![(tone, account)];
-    let amounts = cents::described(body.as_bytes());
+    let amounts = cents::described(body);
     text.extend(amounts.map(|text| (Tone::Warn, text)));
     text.push((Tone::Warn, path));
     text.push((Tone::Plain, about.to_owned()));
     text.push((Tone::Dim, size));
-    text.push((Tone::Plain, beginning(body)));
+    text.push((Tone::Plain, beginning(&String::from_utf8_lossy(body))));
     text.retain(|(_, text)| !text.is_empty());
     Ask {
         title: "Send a write call".into(),

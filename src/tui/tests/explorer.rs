@@ -311,7 +311,7 @@ fn a_body_is_edited_checked_and_sent_from_where_one_is() {
     let (_, _, call) = sent(&press(&mut model, "<ctrl-s>", second(0))).unwrap();
     assert_eq!(
         call.body.as_deref(),
-        Some("{\n  \"price\": 1E3,\n  \"productId\": \"5c9b\"\n}")
+        Some(&b"{\n  \"price\": 1E3,\n  \"productId\": \"5c9b\"\n}"[..])
     );
 }
 

@@ -44,7 +44,7 @@ fn a_row_leads_to_a_call_that_is_filled_in_and_back() {
     assert_eq!(call.path, format!("/v1/offers/{OFFER}"));
     assert_eq!(
         call.body.as_deref(),
-        Some("{\n  \"price\": {\n    \"amount\": 1299,\n    \"currency\": \"EUR\"\n  }\n}")
+        Some(&b"{\n  \"price\": {\n    \"amount\": 1299,\n    \"currency\": \"EUR\"\n  }\n}"[..])
     );
     explored_result(&mut model, now, request, Ok(explored("{}")));
     press(&mut model, "<esc>", now);
@@ -135,7 +135,7 @@ fn a_call_for_which_nothing_is_missing_is_sent_and_a_write_asked_about() {
     let (.., call) = sent(&press(&mut model, "y", now)).unwrap();
     assert_eq!(
         call.body.as_deref(),
-        Some("{\n  \"status\": \"INACTIVE\"\n}")
+        Some(&b"{\n  \"status\": \"INACTIVE\"\n}"[..])
     );
 }
 

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tilldeck::auth::Tokens;
 use tilldeck::clock::{Clock, ManualClock};
 use tilldeck::domain::{
-    Account, AccountId, Counts, Environment, PaymentId, RawRequest, RequestId, Secret, WallTime,
+    Account, AccountId, Counts, Environment, PaymentId, RawCall, RequestId, Secret, WallTime,
 };
 use tilldeck::http_server::{Limits, Outcome, Request, Response, Server, respond};
 use tilldeck::ledger::{Ledger, NonceRules, Retention};
@@ -405,11 +405,10 @@ async fn ask_on(
     checks: bool,
     peer: Arc<Peer>,
 ) {
-    let raw = RawRequest {
+    let raw = RawCall {
         method: "GET".into(),
         path: "/sales-manager-api/api/v1/offers".into(),
         body: None,
-        writes: false,
         auth: None,
     };
     let id = PaymentId::new("ORDER-1001").unwrap();

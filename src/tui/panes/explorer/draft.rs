@@ -162,7 +162,7 @@ impl Draft {
         RawCall {
             method: self.method().to_owned(),
             path: self.path().iter().map(Piece::text).collect(),
-            body: body.map(Editor::text),
+            body: body.map(|body| body.text().into_bytes()),
             auth: auth
                 .checked_sub(1)
                 .and_then(|at| AuthMethod::ALL.get(at))
@@ -193,7 +193,9 @@ impl Draft {
             *at = known.map_or(0, |at| at + 1);
         }
         if let Some(body) = &mut self.body {
-            body.replace(call.body.as_deref().unwrap_or_default());
+            body.replace(&String::from_utf8_lossy(
+                call.body.as_deref().unwrap_or_default(),
+            ));
         }
         self.check();
     }
@@ -415,7 +417,7 @@ mod tests {
         assert_eq!(
             sent.body.as_deref(),
             Some(
-                "{\n  \"price\": {\n    \"amount\": 1250,\n    \"currency\": \"EUR\"\n  },\n  \"status\": \"ACTIVE\"\n}"
+                &b"{\n  \"price\": {\n    \"amount\": 1250,\n    \"currency\": \"EUR\"\n  },\n  \"status\": \"ACTIVE\"\n}"[..]
             )
         );
     }
