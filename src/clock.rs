@@ -44,6 +44,16 @@ pub struct SharedInstant {
 /// The value of [`SharedInstant::boot`] where only the wall clock is shared.
 const WALL: &str = "wall";
 
+/// Whether the system's clock shows 1970 or later: HTTP has no date before that.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the only place that reads the time"
+)]
+pub fn is_set() -> bool {
+    SystemTime::now() >= UNIX_EPOCH
+}
+
 impl Clock {
     /// The system's clocks. The monotonic clock starts at zero now.
     #[must_use]

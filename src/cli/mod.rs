@@ -55,12 +55,12 @@ pub use list::{List, Order, Overview, Source};
 
 use args::{Arguments, Commands};
 use console::Console;
-use exit::Exit;
+use exit::{Exit, local};
 use output::{Out, OutputError, Tone};
 use plain::Plain;
 use start::{Command as _, LogStart, Start};
 
-use crate::support_log;
+use crate::{clock, support_log};
 
 /// Runs the program with these arguments; the first is the program's name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -103,6 +103,10 @@ fn run(arguments: Arguments, name: &str) -> Exit {
         out: &out,
     };
     let done = match command {
+        _ if !clock::is_set() => {
+            let why = "this machine's clock shows a time before 1970";
+            Err(local(why, "set the clock, then start tilldeck again").into())
+        }
         Some(_) if plain.is_some() => Err(plain::goes_alone(name).into()),
         Some(command) if no_restore && !opens_console(&command) => {
             Err(console::goes_alone(name).into())
