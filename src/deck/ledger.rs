@@ -277,7 +277,9 @@ mod tests {
 
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".pgpass");
-        fs::write(&path, "db.example:*:*:*:password-of-a-file\n").unwrap();
+        let lines =
+            "db.example:*:*:*:password-of-a-file\nother.example:*:*:*:password-of-another-server\n";
+        fs::write(&path, lines).unwrap();
         let home = folder.path().to_str().unwrap();
         let named = path.to_str().unwrap();
         let found = |environ: &Environ, url: &str| {
@@ -297,6 +299,10 @@ mod tests {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
             assert!(!found(&environ, "postgres://till:own@db.example/till"));
         }
+        let shown = |text| net::redact::scrub(text).into_owned();
+        assert!(!shown("refused: password-of-a-file").contains("password-of-a-file"));
+        let others = "password-of-another-server";
+        assert_eq!(shown(others), others, "any word may be one");
         let both = Environ::of([("HOME", home), ("PGPASSWORD", "of-the-environment")]);
         assert!(!found(&both, url));
     }
