@@ -97,7 +97,9 @@ pub(super) fn in_words(job: &Job) -> String {
         JobState::Due { .. } if job.has_failed() => {
             format!("{what}: failed {}, will retry: {report}", times(job))
         }
-        JobState::Due { .. } => format!("{what}: waiting"),
+        JobState::Due { .. } if report.is_empty() => format!("{what}: waiting"),
+        // What was given back, or is retried on request.
+        JobState::Due { .. } => format!("{what}: waiting: {report}"),
     }
 }
 

@@ -46,7 +46,8 @@ pub struct Job {
     pub target: String,
     /// The operator added it by `replay`; no configured forward.
     pub is_replay: bool,
-    /// How often it was tried, since it was created or the operator retried it.
+    /// How often it was tried, since it was created or the operator retried it. What was [given
+    /// back](Disposition::GivenBack) is not counted.
     pub tries: u32,
     /// To how many of these attempts the provider has answered "not found": [`JobResult::not_found`].
     pub not_found: u32,
@@ -174,8 +175,10 @@ pub enum Disposition {
     },
     /// Retry, unless the provider answered "not found" often enough.
     Unknown,
-    /// Interrupted: any process may retry at once.
+    /// Not an attempt, because it was interrupted or cannot begin here: any process may try at once.
     GivenBack,
+    /// The fault is this machine's: retry until it is mended.
+    Blocked,
     /// No retry can succeed.
     Hopeless,
 }
@@ -299,6 +302,7 @@ impl Job {
             Disposition::Hopeless => None,
             _ if self.kind == JobKind::Relay || tries >= of.tries_max => None,
             Disposition::GivenBack => Some(Duration::ZERO),
+            Disposition::Blocked => Some(BLOCKED_AGAIN),
             Disposition::Unknown if of.known && not_found >= NOT_FOUND_MAX => None,
             Disposition::Unknown if !of.known => {
                 (not_found < UNKNOWN_NOT_FOUND_MAX).then_some(UNKNOWN_AGAIN)
@@ -320,6 +324,8 @@ const WAITS: [u64; 6] = [1, 5, 30, 2 * 60, 10 * 60, 30 * 60];
 const LONGEST_SHORT: Duration = Duration::from_mins(30);
 /// After these, one attempt an hour until a day has passed.
 const HOURLY: u32 = 23;
+/// The wait after [`Disposition::Blocked`]. A keyring or a password manager may prompt at each read of a secret.
+pub const BLOCKED_AGAIN: Duration = Duration::from_mins(1);
 /// How long a callback is forwarded again after it was received.
 pub const DAY: Duration = Duration::from_hours(24);
 /// After this many "not found" answers, over some minutes, the payment counts as made up: anyone can send a callback
@@ -474,6 +480,13 @@ mod tests {
             ),
             (relay, (0, 0), again(Some(1)), of(true, 99), dead),
             (relay, (0, 0), Disposition::GivenBack, of(true, 99), dead),
+            (
+                ask,
+                (999, 0),
+                Disposition::Blocked,
+                of(false, 9999),
+                due(60),
+            ),
         ] {
             assert_eq!(
                 job(kind, tries, not_found).state_after(next, of),

@@ -32,8 +32,8 @@ pub struct NewDelivery {
     /// As in [`Delivery`].
     pub subject: Option<Subject>,
     /// Whether its signature or key proves the sender. Anyone may have made up one without proof: unless its payment is
-    /// watched, expected or known, it has a small share of the space, where the newest replace the oldest, and its jobs
-    /// have a queue of their own.
+    /// watched, expected or known, it has a small share of the space, where the newest replace the oldest, except those
+    /// that cannot be verified yet. Its jobs have a queue of their own.
     pub proved: bool,
     /// What makes it equal to another; only for accepted ones.
     pub dedup_key: Option<DedupKey>,

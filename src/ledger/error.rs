@@ -34,8 +34,8 @@ pub enum LedgerError {
     Locked(String),
     /// There is no space for one more callback of this account with open jobs.
     #[error(
-        "too many callbacks of this account still wait to be forwarded or checked, and no more are accepted until some \
-         are done. `tilldeck log --deliveries` shows the server or provider that fails"
+        "too many callbacks of this account still wait to be forwarded, checked or verified, and no more are accepted \
+         until some are done. `tilldeck log --deliveries` shows why they wait"
     )]
     TooManyWaiting,
     /// The file or a row in it cannot be read.

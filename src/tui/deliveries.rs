@@ -136,8 +136,10 @@ pub fn state(job: &Job, account: &str, ctx: ViewContext<'_>) -> (String, Tone) {
             };
             if job.has_failed() {
                 (format!("{why} · {next}"), Tone::Warn)
-            } else {
+            } else if why.is_empty() {
                 (next, Tone::Busy)
+            } else {
+                (format!("{why} · {next}"), Tone::Busy)
             }
         }
     }

@@ -85,10 +85,18 @@ fn each_delivery_is_a_line_with_its_verdict_and_what_is_done_about_it_is_kept() 
         ["accepted", "repeat", "unknown_account", "unreadable"]
     );
     assert_eq!(kept[0]["jobs"][0]["state"], "done");
-    assert_eq!(kept[0]["jobs"][0]["result"], "FINALIZED");
+    assert_eq!(
+        kept[0]["jobs"][0]["result"],
+        "amount not compared, FINALIZED"
+    );
     let table = place.run(&["log", "--deliveries", "--account", "shop"]);
     assert_eq!(table.rows().lines().count(), 3);
-    for word in ["accepted", "repeat 2", &id, "check: FINALIZED"] {
+    for word in [
+        "accepted",
+        "repeat 2",
+        &id,
+        "check: amount not compared, FINALIZED",
+    ] {
         assert!(table.out.contains(word), "{word}: {}", table.out);
     }
     let export = place.run(&["log", "--deliveries", "--export", "har"]);

@@ -75,7 +75,7 @@ impl JobQueue {
             known: self.known,
             account: None,
             targets: if self.kinds == [JobKind::Ask] {
-                shared.accounts()
+                shared.accounts(self.known)
             } else {
                 shared.targets()
             },
@@ -331,9 +331,19 @@ impl Shared {
         let (outcome, event) = match subject {
             Subject::Payment(id) => {
                 let checked = self.queries.check_payment(&runtime, id, options).await;
+                // Without it the payment is shown as not compared, which is true.
+                let expected = self.queries.expectation(&account, id).await.ok().flatten();
                 let mut outcome = check_outcome(&checked, |(payment, _)| {
                     let settles = payment.state == PaymentState::Finalized;
-                    (payment.state.as_str().to_owned(), settles)
+                    let state = payment.state.as_str();
+                    let sum = expected.as_ref().map(|expected| &expected.sum);
+                    let summary = if settles {
+                        // FINALIZED alone would be read as paid, and a narrow list cuts off what is behind it.
+                        format!("{}, {state}", payment.verdict(sum).words())
+                    } else {
+                        state.to_owned()
+                    };
+                    (summary, settles)
                 });
                 // FINALIZED settles the payment: no later callback checks it.
                 if let Ok((_, Err(error))) = &checked {
@@ -345,8 +355,7 @@ impl Shared {
                 let event = Event::Checked(CheckedPayment {
                     id: id.clone(),
                     result,
-                    // Without it the payment is shown as not compared, which is true.
-                    expected: self.queries.expectation(&account, id).await.ok().flatten(),
+                    expected,
                     account,
                 });
                 (outcome, event)
@@ -382,17 +391,24 @@ impl Shared {
         let runtime = runtime.and_then(|id| self.queries.registry.find(&id));
         runtime.ok_or_else(|| {
             let why = format!("account {name} is not in this machine's config");
-            let now = self.queries.clock.now().wall;
-            let end = match job.state {
-                // A command retries it here; a machine that has the account takes it.
-                JobState::Due { at } if self.queries.ledger.is_shared() && now.since(at) < DAY => {
+            let is_left = self.is_left_to_others(delivery, job);
+            AttemptOutcome::without_answer(
+                why,
+                if is_left {
                     Disposition::GivenBack
-                }
-                // No machine has taken it for a day.
-                _ => Disposition::Hopeless,
-            };
-            AttemptOutcome::without_answer(why, end)
+                } else {
+                    Disposition::Hopeless
+                },
+            )
         })
+    }
+
+    /// Whether a job that cannot run on this machine goes back to the queue: a command retries it here, and a machine
+    /// that can run it takes it. Not if none has for a day, unless it may yet turn out to be genuine.
+    fn is_left_to_others(&self, delivery: &Delivery, job: &Job) -> bool {
+        let now = self.queries.clock.now().wall;
+        let is_new = matches!(job.state, JobState::Due { at } if now.since(at) < DAY);
+        self.queries.ledger.is_shared() && (is_new || delivery.verdict == Verdict::Unverified)
     }
 
     /// What becomes of a job that cannot succeed with the key of this machine: another one may have it.
@@ -412,17 +428,22 @@ impl Shared {
     }
 
     /// The accounts whose checks this process takes; `None` for all. With a shared ledger, another machine may have the
-    /// others. Only a machine that receives callbacks is known to have the secrets that verify them.
-    fn accounts(&self) -> Option<Vec<String>> {
+    /// others. Only a machine that receives callbacks is known to have the secrets that verify them. Callbacks that cannot
+    /// be verified now are `known` to nobody, and are not taken: a flood of them would be written again and again.
+    fn accounts(&self, known: bool) -> Option<Vec<String>> {
+        let is_shared = self.queries.ledger.is_shared();
+        let mut takes_all = !is_shared;
         let mut names = Vec::new();
         for runtime in self.queries.registry.all() {
             let name = runtime.account.id.to_string();
-            if self.bind.is_some() {
+            if !known && self.is_unverifiable(&name) {
+                takes_all = false;
+            } else if self.bind.is_some() || !is_shared {
                 names.push(format!("{name}/"));
             }
             names.push(name);
         }
-        self.queries.ledger.is_shared().then_some(names)
+        (!takes_all).then_some(names)
     }
 
     /// The targets whose forwards this process takes; `None` for all. An address can mean another server on another
@@ -441,9 +462,12 @@ impl Shared {
 
     async fn try_forward(&self, delivery: &Delivery, job: &Job) -> AttemptOutcome {
         if self.targets().is_some_and(|own| !own.contains(&job.target)) {
-            return AttemptOutcome::hopeless(
-                "for a day, no receiver ran that forwards to this address",
-            );
+            if self.is_left_to_others(delivery, job) {
+                let why = "this machine does not forward to this address";
+                return AttemptOutcome::without_answer(why, Disposition::GivenBack);
+            }
+            let why = "for a day, no receiver ran that forwards to this address";
+            return AttemptOutcome::hopeless(why);
         }
         let to = match forward::target(&job.target) {
             Ok(to) => to,

@@ -18,7 +18,7 @@ mod timeline;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -102,8 +102,8 @@ pub(super) struct Shared {
     /// By account and subject: two checks of one payment never run at once.
     subject_locks: KeyedMutex<(String, Subject)>,
     unknown: jobs::Unknown,
-    /// Until when no callback is verified again, on the monotonic clock: a secret could not be read.
-    unverifiable_until: Mutex<Duration>,
+    /// Until when no callback to an account is verified, on the monotonic clock: its secret could not be read.
+    unverifiable: Mutex<HashMap<String, Duration>>,
     watched: Mutex<follow::Watched>,
     /// The open port, for the next deck of this profile.
     port: Mutex<Option<Port>>,
@@ -314,7 +314,7 @@ impl CallbackService {
             bind,
             subject_locks: KeyedMutex::default(),
             unknown: jobs::Unknown::default(),
-            unverifiable_until: Mutex::default(),
+            unverifiable: Mutex::default(),
             watched: Mutex::default(),
             port: Mutex::new(bound.port()),
             saved: Notify::new(),

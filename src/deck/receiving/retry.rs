@@ -1,7 +1,5 @@
 //! Retries what is not done about a callback, on request: the same jobs, each with a fresh retry schedule.
 
-use std::time::Duration;
-
 use super::jobs::ClaimedJob;
 use crate::deck::Deck;
 use crate::domain::job::LEASE;
@@ -18,7 +16,7 @@ impl Deck {
     pub async fn retry(&self, id: DeliveryId) -> Result<Retried, Problem> {
         let shared = &self.callbacks.shared;
         // The operator may have unlocked the keyring.
-        *shared.unverifiable_until() = Duration::ZERO;
+        shared.unverifiable().clear();
         let known = self.delivery(id).await?;
         let now = self.clock.now().wall;
         // They are attempted one after the other.

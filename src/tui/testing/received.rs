@@ -121,7 +121,10 @@ pub fn deliveries() -> Vec<Arc<Delivery>> {
         },
     ];
     let mut both = delivery(7, -30, "ORDER-1041");
-    both.jobs = vec![asked(7, "FINALIZED"), forwarded(8, 200, JobState::Done)];
+    both.jobs = vec![
+        asked(7, "paid, FINALIZED"),
+        forwarded(8, 200, JobState::Done),
+    ];
     all.push(both);
     let mut failing = delivery(8, -12, "ORDER-1043");
     failing.jobs = vec![

@@ -159,7 +159,7 @@ impl Shared {
         let about = format!("unknown payments {account}");
         let text = format!(
             "account {account}: {count} callbacks are about unknown payments, or not verified yet. Anyone can send these. tilldeck checks them \
-             newest first, with a tenth of the rate limit, and drops the oldest beyond {UNKNOWN_MAX}. \
+             newest first, with a tenth of the rate limit, and drops the oldest beyond {UNKNOWN_MAX}; those to verify it answers with 503 then. \
              Callbacks about watched, expected or known payments go first. If your shop did not create these payments, \
              block their senders: `tilldeck log --deliveries --json` names them in `from`."
         );

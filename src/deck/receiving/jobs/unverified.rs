@@ -1,22 +1,31 @@
 //! Callbacks whose secrets could not be read when they arrived. Once they can be, each is judged and saved as if it had
 //! just arrived.
 
+use std::collections::HashMap;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{AGAIN, Shared};
 use crate::callbacks::{Answer, Arrival, Inbound, Refusal};
-use crate::domain::job::{AttemptOutcome, Disposition};
+use crate::domain::job::{AttemptOutcome, BLOCKED_AGAIN, Disposition};
 use crate::domain::{Delivery, Job, Verdict};
 use crate::ledger::NewDelivery;
 
-/// A keyring or a password manager may prompt at each read: however many callbacks wait, they cause one in this time.
-const PROMPTS_APART: Duration = Duration::from_mins(1);
-
 impl Shared {
-    pub(in crate::deck::receiving) fn unverifiable_until(&self) -> MutexGuard<'_, Duration> {
-        let until = self.unverifiable_until.lock();
+    pub(in crate::deck::receiving) fn unverifiable(
+        &self,
+    ) -> MutexGuard<'_, HashMap<String, Duration>> {
+        let until = self.unverifiable.lock();
         until.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a secret of the account could not be read just before: however many callbacks wait, they cause one prompt
+    /// in [`BLOCKED_AGAIN`].
+    pub(super) fn is_unverifiable(&self, account: &str) -> bool {
+        let now = self.queries.clock.now().mono;
+        self.unverifiable()
+            .get(account)
+            .is_some_and(|until| now < *until)
     }
 
     /// Judges a callback again. If it is judged twice, because a process ends in between, the second is a repeat, unless it
@@ -26,9 +35,9 @@ impl Shared {
             Ok(runtime) => runtime,
             Err(outcome) => return outcome,
         };
-        let now = self.queries.clock.now().mono;
-        if now < *self.unverifiable_until() {
-            return AttemptOutcome::without_answer("a secret could not be read just before", AGAIN);
+        if self.is_unverifiable(&delivery.account) {
+            let why = "a secret could not be read just before";
+            return AttemptOutcome::without_answer(why, Disposition::GivenBack);
         }
         let inbound = match self.bytes_of(delivery.id).await {
             Ok(inbound) => Inbound {
@@ -70,8 +79,10 @@ impl Shared {
                 }
             }
             Err(Refusal::Unable(problem)) => {
-                *self.unverifiable_until() = now.saturating_add(PROMPTS_APART);
-                return AttemptOutcome::without_answer(problem.message, AGAIN);
+                let until = self.queries.clock.now().mono.saturating_add(BLOCKED_AGAIN);
+                let account = delivery.account.clone();
+                self.unverifiable().insert(account, until);
+                return AttemptOutcome::without_answer(problem.message, Disposition::Blocked);
             }
             Err(refusal) => arrival.rejected(&refusal, None),
         };
@@ -92,7 +103,8 @@ impl Shared {
                 AttemptOutcome::without_answer(summary, Disposition::Done)
             }
             Err(error) => {
-                AttemptOutcome::without_answer(format!("it cannot be saved: {error}"), AGAIN)
+                let why = format!("it cannot be saved: {error}");
+                AttemptOutcome::without_answer(why, Disposition::Blocked)
             }
         }
     }

@@ -150,6 +150,30 @@ async fn a_callback_whose_secret_cannot_be_read_is_saved_and_judged_once_it_can_
 }
 
 #[tokio::test]
+async fn a_callback_waits_for_its_secret_however_long_that_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let receive = Receive {
+        bind: Some(([127, 0, 0, 1], 0).into()),
+        ..WORKING
+    };
+    let mut bench = open(folder.path(), "http://127.0.0.1:9", Some(receive)).await;
+    while !matches!(bench.event().await, Event::Listening(Listening::Up { .. })) {}
+    let url = bench.deck.port_url().unwrap();
+    let [(account, body), ..] = callbacks();
+    post(&url, account, &body).await;
+    for tries in 1..=40 {
+        let job = bench.tried(tries).await;
+        assert!(matches!(job.state, JobState::Due { .. }), "{tries}");
+        assert!(job.has_failed(), "its reason is shown");
+        if tries == 40 {
+            keep_secret(folder.path());
+        }
+        bench.advance(60);
+    }
+    assert_eq!(bench.tried(41).await.summary, "accepted as callback 2");
+}
+
+#[tokio::test]
 async fn a_replay_verifies_what_could_not_be_verified() {
     let folder = tempfile::tempdir().unwrap();
     let receive = Receive {

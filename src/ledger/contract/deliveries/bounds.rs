@@ -80,16 +80,32 @@ pub async fn open_jobs_are_bounded(mut bench: Bench) {
         account: account.into(),
         ..hint(number, START)
     };
-    let accounts = ["flooded", "one", "two", "three"];
-    for (number, account) in (0..).zip(accounts) {
-        for number in [2 * number, 2 * number + 1] {
-            ledger.deliver(hint(number, account)).await.unwrap();
+    let unverified = |number, account: &str| NewDelivery {
+        verdict: Verdict::Unverified,
+        subject: None,
+        proved: false,
+        dedup_key: None,
+        ..hint(number, account)
+    };
+    let kinds: [&dyn Fn(u64, &str) -> NewDelivery; 2] = [&hint, &unverified];
+    for new in kinds {
+        for (number, account) in (0..).zip(["flooded", "one", "two", "three"]) {
+            for number in [2 * number, 2 * number + 1] {
+                ledger.deliver(new(number, account)).await.unwrap();
+            }
+            let refused = ledger.deliver(new(8, account)).await;
+            assert_eq!(refused, Err(LedgerError::TooManyWaiting), "a quarter");
         }
-        let refused = ledger.deliver(hint(8, account)).await;
-        assert_eq!(refused, Err(LedgerError::TooManyWaiting), "a quarter");
+        let refused = ledger.deliver(new(8, "four")).await;
+        assert_eq!(refused, Err(LedgerError::TooManyWaiting), "all");
     }
-    let refused = ledger.deliver(hint(8, "four")).await;
-    assert_eq!(refused, Err(LedgerError::TooManyWaiting), "all");
+    for number in 100..110 {
+        let made_up = unknown::unproved(&format!("MADE-UP-{number}"), number);
+        ledger.deliver(made_up).await.unwrap();
+    }
+    let left = saved(&ledger).await.into_iter();
+    let left = left.filter(|delivery| delivery.verdict == Verdict::Unverified);
+    assert_eq!(left.count(), 8, "none is dropped for another");
     let nothing_to_do = NewDelivery {
         jobs: vec![],
         ..hint(9, "four")

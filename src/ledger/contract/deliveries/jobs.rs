@@ -2,6 +2,7 @@
 
 use super::unknown::{unknown, unproved};
 use super::*;
+use crate::domain::job::Disposition;
 use crate::ledger::OpenJobs;
 
 pub async fn open_jobs_are_counted_by_kind_and_owner(bench: Bench) {
@@ -217,6 +218,10 @@ pub async fn one_process_at_a_time_leases_a_job_until_it_is_done(bench: Bench) {
         ..failed.outcome
     };
     let held = after(36).plus(LEASE);
+    let mut given_back = tried(JobState::Due { at: after(51) });
+    given_back.outcome.next = Disposition::GivenBack;
+    let delivery = two.finish_attempt(late, held, given_back).await.unwrap();
+    assert_eq!(delivery.jobs[0].tries, 1, "not an attempt");
     let delivery = two
         .finish_attempt(soon, held, failed.clone())
         .await

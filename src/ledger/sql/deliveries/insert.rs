@@ -10,6 +10,7 @@ use crate::domain::{Delivery, DeliveryId, JobKind, Verdict, WallTime};
 
 use super::super::value::{Param, params};
 use super::super::{Access, Area, Sql, SqlResult, Store};
+use super::rows::Class;
 use super::{prune, rows};
 use crate::ledger::deliveries::{DedupKey, NewDelivery};
 use crate::ledger::error::LedgerError;
@@ -48,13 +49,20 @@ fn insert(store: &mut dyn Store, news: &[Incoming]) -> Result<Vec<Option<Deliver
         let now = change.reference(&clock)?;
         // More than are added, so that a file that is over its limits shrinks.
         prune::prune(&*change, &limits, now, news.len() * 2 + 16)?;
-        let mut room = prune::Room::of(&*change, &limits);
+        let mut open = prune::Room::of(&*change, Class::Open, &limits);
+        let mut unverified = prune::Room::of(&*change, Class::Unverified, &limits);
         let mut fitting = Vec::with_capacity(news.len());
         for Incoming { new, .. } in news {
             let known = rows::is_known(&*change, new)?;
             // Before it is counted: a rejected delivery must not count as a repeat of itself when it is sent again.
-            // Made-up ones only replace others like them.
-            let fits = new.jobs.is_empty() || !known || room.take(new)?;
+            // Made-up ones only replace others like them, but none that may turn out to be genuine.
+            let fits = if new.jobs.is_empty() {
+                true
+            } else if known {
+                open.take(new)?
+            } else {
+                new.verdict != Verdict::Unverified || unverified.take(new)?
+            };
             fitting.push(fits.then_some((new, known)));
         }
         let mut counts = count(&*change, fitting.iter().flatten().map(|(new, _)| *new))?;

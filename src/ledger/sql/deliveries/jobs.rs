@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::job::{JobResult, Lease, NewJob, UNKNOWN_NOT_FOUND_MAX};
+use crate::domain::job::{Disposition, JobResult, Lease, NewJob, UNKNOWN_NOT_FOUND_MAX};
 use crate::domain::{Delivery, DeliveryId, JobId, JobKind, JobState, WallTime};
 
 use super::super::selection::Selection;
@@ -183,9 +183,13 @@ impl Ledger {
     ) -> Result<Vec<(String, u64)>, LedgerError> {
         self.read(move |sql| {
             sql.rows(
-                "SELECT account, CAST(sum(rows) AS BIGINT) FROM delivery_tally WHERE class = $1 AND account_key = $2
+                "SELECT account, CAST(sum(rows) AS BIGINT) FROM delivery_tally WHERE class IN ($1, $2) AND account_key = $3
                  GROUP BY account HAVING sum(rows) > 0",
-                params![rows::Class::Unknown as i64, &*account_key],
+                params![
+                    rows::Class::Unknown as i64,
+                    rows::Class::Unverified as i64,
+                    &*account_key
+                ],
             )
         })
         .await
@@ -391,10 +395,11 @@ fn save_attempt(
         JobState::Done | JobState::GivenUp => None,
     };
     change.execute(
-        "UPDATE jobs SET tries = tries + 1, due_at = $1, leased_until = $2, done = $3, tried_at = $4, summary = $5,
-             status = $6, took = $7, reply = coalesce($8, reply), not_found = $9
-         WHERE id = $10",
+        "UPDATE jobs SET tries = tries + $1, due_at = $2, leased_until = $3, done = $4, tried_at = $5, summary = $6,
+             status = $7, took = $8, reply = coalesce($9, reply), not_found = $10
+         WHERE id = $11",
         params![
+            i64::from(outcome.next != Disposition::GivenBack),
             due_at,
             rows::FREE,
             result.state == JobState::Done,

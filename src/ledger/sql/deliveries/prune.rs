@@ -25,7 +25,7 @@ const SHARE: u64 = 8;
 const DEDUP_KEYS: u64 = 10;
 
 /// Deliveries with open jobs may take this many times the limit of the others, and one account at most one part of
-/// that. A flood to one account does not affect the others.
+/// that. A flood to one account does not affect the others. The same holds for those that cannot be verified yet.
 const OPEN: u64 = 4;
 
 /// The most rows of each kind that one idle step drops.
@@ -52,6 +52,10 @@ fn bounds(class: Class, limits: &Retention) -> Bounds {
             rows: UNKNOWN_MAX.min(count),
             bytes: bytes / SHARE,
         },
+        Class::Unverified => Bounds {
+            rows: UNKNOWN_MAX.min(count).saturating_mul(OPEN),
+            bytes,
+        },
         Class::Open => Bounds {
             rows: count.saturating_mul(OPEN),
             bytes: bytes.saturating_mul(OPEN),
@@ -63,9 +67,10 @@ const SUM: &str =
     "SELECT CAST(coalesce(sum(rows), 0) AS BIGINT), CAST(coalesce(sum(bytes), 0) AS BIGINT)
      FROM delivery_tally WHERE class = $1";
 
-/// The space for deliveries with open jobs, as a transaction fills it.
+/// The space for deliveries with open jobs, or for those that cannot be verified yet, as a transaction fills it.
 pub(super) struct Room<'a> {
     sql: &'a dyn Sql,
+    class: Class,
     most: Bounds,
     /// Rows and bytes of all accounts, once they are read.
     all: Option<(u64, u64)>,
@@ -73,10 +78,11 @@ pub(super) struct Room<'a> {
 }
 
 impl<'a> Room<'a> {
-    pub(super) fn of(sql: &'a dyn Sql, limits: &Retention) -> Self {
+    pub(super) fn of(sql: &'a dyn Sql, class: Class, limits: &Retention) -> Self {
         Self {
             sql,
-            most: bounds(Class::Open, limits),
+            class,
+            most: bounds(class, limits),
             all: None,
             accounts: HashMap::new(),
         }
@@ -84,7 +90,7 @@ impl<'a> Room<'a> {
 
     /// Whether there is space for one more delivery; takes it.
     pub(super) fn take(&mut self, new: &NewDelivery) -> SqlResult<bool> {
-        let class = Class::Open as i64;
+        let class = self.class as i64;
         if self.all.is_none() {
             self.all = Some(self.sql.value(SUM, params![class])?);
         }
@@ -137,7 +143,13 @@ pub(super) fn prune(
          FROM delivery_tally GROUP BY class",
         &[],
     )?;
-    for class in [Class::Accepted, Class::Repeat, Class::Junk, Class::Unknown] {
+    for class in [
+        Class::Accepted,
+        Class::Repeat,
+        Class::Junk,
+        Class::Unknown,
+        Class::Unverified,
+    ] {
         let found = full.iter().find(|(of, ..)| *of == class as i64);
         let Some((_, rows, bytes, oldest)) = found.copied() else {
             continue;

@@ -43,6 +43,8 @@ pub(super) enum Class {
     Open = 3,
     /// It has an open job, and anyone may have made it up: see [`NewDelivery::proved`].
     Unknown = 4,
+    /// The same, and it cannot be verified yet: it may be the only copy, so that it is not dropped for a newer one.
+    Unverified = 5,
 }
 
 impl Class {
@@ -51,6 +53,7 @@ impl Class {
     fn of(verdict: Verdict, due: Option<bool>, unfounded: bool) -> Self {
         match (due, verdict) {
             (Some(true), _) => Self::Open,
+            (Some(false), Verdict::Unverified) => Self::Unverified,
             (Some(false), _) => Self::Unknown,
             (None, Verdict::Accepted) if unfounded => Self::Junk,
             (None, Verdict::Accepted) => Self::Accepted,
