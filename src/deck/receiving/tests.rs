@@ -1067,7 +1067,7 @@ async fn a_state_that_cannot_be_saved_is_reported_and_checked_again() {
     let job = bench.tried(1).await;
     let due = START.plus(Duration::from_secs(1));
     assert_eq!(job.state, JobState::Due { at: due });
-    let begins = "FINALIZED; its state cannot be saved: ";
+    let begins = "amount not compared, FINALIZED; its state cannot be saved: ";
     assert!(job.summary.starts_with(begins), "{}", job.summary);
     rename_table(folder.path(), "away", "observations");
     bench.advance(1);
