@@ -429,7 +429,7 @@ impl Shared {
 
     /// The accounts whose checks this process takes; `None` for all. With a shared ledger, another machine may have the
     /// others. Only a machine that receives callbacks is known to have the secrets that verify them. Callbacks that cannot
-    /// be verified now are `known` to nobody, and are not taken: a flood of them would be written again and again.
+    /// be verified now, which are never `known`, are not taken: a flood of them would be written again and again.
     fn accounts(&self, known: bool) -> Option<Vec<String>> {
         let is_shared = self.queries.ledger.is_shared();
         let mut takes_all = !is_shared;
