@@ -16,7 +16,7 @@ commands! {
     }
 }
 
-const FILE: &str = "pass a text file with one key on each line, or - for stdin";
+const FILE: &str = "pass a UTF-8 text file with one key on each line, or - for stdin";
 
 /// After this many failures in a row the cause is not a single key.
 const FAILURES_MAX: usize = 5;
@@ -216,6 +216,12 @@ fn keys(place: &str) -> Result<Vec<(usize, Secret)>, Problem> {
     let keys: Vec<_> = keys.map(|(line, key)| (line, Secret::new(key))).collect();
     if keys.is_empty() {
         return Err(usage("the file has no keys", FILE));
+    }
+    // Line ends of another kind, or another encoding, would make one key of several.
+    let broken = |(_, key): &&(usize, Secret)| key.expose().contains(inert::is_hostile);
+    if let Some((line, _)) = keys.iter().find(broken) {
+        let what = format!("line {line} of the keys has a character that cannot be seen");
+        return Err(usage(what, FILE));
     }
     Ok(keys)
 }

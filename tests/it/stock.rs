@@ -135,11 +135,19 @@ fn a_key_that_is_too_long_is_refused_in_words() {
 }
 
 #[test]
-fn without_a_terminal_keys_are_added_only_with_yes() {
+fn without_a_terminal_readable_keys_are_added_only_with_yes() {
     let simulated = Simulated::start(&[], "");
+    let yes = ["stock", "add", OFFER, "-", "--yes"];
     for (text, arguments, words) in [
         (KEYS, &["stock", "add", OFFER, "-"][..], "pass --yes"),
-        (" \n", &["stock", "add", OFFER, "-", "--yes"], "has no keys"),
+        (" \n", &yes, "has no keys"),
+        ("K1\rK2\r", &yes, "line 1 of the keys has a character"),
+        ("K1\nK2\0\n", &yes, "line 2 of the keys has a character"),
+        (
+            "K1\n\u{200b}K2\n",
+            &yes,
+            "line 2 of the keys has a character",
+        ),
         (
             KEYS,
             &["--account", "later", "stock", "add", OFFER, "-", "--yes"],
