@@ -10,8 +10,9 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::iter;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
-use super::exit::usage;
+use super::exit::{local, usage};
 use super::prompt::interrupted;
 use super::report::{COLUMNS, counted};
 use crate::domain::{Amount, Currency, Expected, PaymentId, Problem, charset, inert, order_list};
@@ -111,8 +112,9 @@ impl List {
     fn open(source: &Source) -> Result<Self, Problem> {
         let (name, origin, file) = match source {
             Source::Ids | Source::Stdin => {
-                let copied = copy(&mut io::stdin().lock());
-                ("stdin".to_owned(), None, copied)
+                let name = "stdin".to_owned();
+                let copied = copy(&mut io::stdin().lock(), &name)?;
+                (name, None, copied)
             }
             Source::File(path) => {
                 let name = inert::cut(&path.display().to_string(), 200);
@@ -121,10 +123,10 @@ impl List {
                 if about.is_dir() {
                     return Err(usage(format!("{name} is a directory"), "pass a CSV file"));
                 }
-                (name, Some((about.dev(), about.ino())), copy(&mut file))
+                let copied = copy(&mut file, &name)?;
+                (name, Some((about.dev(), about.ino())), copied)
             }
         };
-        let file = file.map_err(|error| unread(&name, &error))?;
         let mut begin = Vec::new();
         let read = Window::new(&file, 0).take(BEGIN).read_to_end(&mut begin);
         read.map_err(|error| unread(&name, &error))?;
@@ -314,11 +316,14 @@ fn next_ids(reader: &mut BufReader<Window<'_>>, line: &mut u64) -> io::Result<Op
         };
         return Ok(Some(match utf8(text) {
             // Exports pad fields; ids never begin with spaces.
-            Ok(text) => order_list::ids(text.trim())
-                .into_iter()
-                .map(Ok)
-                .map(row)
-                .collect(),
+            Ok(text) => match order_list::ids(text.trim()).as_slice() {
+                // A number could also be an amount.
+                [one] if one.contains(", ") || one.contains("; ") => {
+                    let why = "the line may have several ids: write one id per line";
+                    vec![row(Err(why.into()))]
+                }
+                ids => ids.iter().map(|id| row(Ok(id))).collect(),
+            },
             Err(why) => vec![row(Err(why))],
         }));
     }
@@ -403,8 +408,17 @@ fn utf8(bytes: &[u8]) -> Result<&str, String> {
 }
 
 /// Copies a reader's data to an unnamed file; stops early where it is not text.
-fn copy(reader: &mut impl io::Read) -> io::Result<File> {
-    let mut file = tempfile::tempfile()?;
+fn copy(reader: &mut impl io::Read, name: &str) -> Result<File, Problem> {
+    let folder = std::env::temp_dir();
+    copy_into(&folder, reader).map_err(|error| {
+        let folder = inert::cut(&folder.display().to_string(), 200);
+        let what = format!("tilldeck cannot copy {name} to the folder {folder}: {error}");
+        local(what, "TMPDIR chooses another folder for temporary files")
+    })
+}
+
+fn copy_into(folder: &Path, reader: &mut impl io::Read) -> io::Result<File> {
+    let mut file = tempfile::tempfile_in(folder)?;
     let mut begin = Vec::new();
     reader.take(BEGIN).read_to_end(&mut begin)?;
     file.write_all(&begin)?;
