@@ -116,9 +116,18 @@ impl From<LedgerError> for Failure {
 impl Out {
     /// Prints the failure that ended a command, and returns the exit code.
     pub(super) fn settle(&self, done: CommandResult) -> Result<Exit, OutputError> {
+        self.settle_of(json!({}), done)
+    }
+
+    /// As [`Out::settle`], of one of several results: see [`Out::fail_of`].
+    pub(super) fn settle_of(
+        &self,
+        fields: Value,
+        done: CommandResult,
+    ) -> Result<Exit, OutputError> {
         match done {
             Ok(exit) => Ok(exit),
-            Err(Failure::Problem(problem)) => self.fail(&problem),
+            Err(Failure::Problem(problem)) => self.fail_of(fields, &problem),
             Err(Failure::Config(error)) => self.misconfigured(&error),
             Err(Failure::Output(error)) => Err(error),
         }

@@ -31,7 +31,7 @@ impl DeckCommand for Replay {
                 let retried = cx.deck.retry(id).await.map_err(Failure::from);
                 retried.and_then(|retried| report_retried(&retried, cx.out))
             };
-            exit = exit.and(cx.out.settle(done)?);
+            exit = exit.and(cx.out.settle_of(json!({ "id": id.0 }), done)?);
         }
         Ok(exit)
     }

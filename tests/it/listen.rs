@@ -251,7 +251,13 @@ fn a_failed_forward_is_retried_by_a_command_and_then_by_the_listener() {
     let done = place.run(&["replay", &id]);
     assert_eq!(done.code, 2, "{done:?}");
     assert!(done.err.contains("all are done"), "{}", done.err);
-    assert_eq!(place.run(&["replay", "4711"]).code, 4);
+    let unknown = place.run(&["replay", "4711", &id, "--json"]);
+    let named: Vec<_> = unknown
+        .objects()
+        .iter()
+        .map(|one| one["id"].to_string())
+        .collect();
+    assert_eq!((unknown.code, named), (4, vec!["4711".into(), id]));
     assert_eq!(shop.requests().len(), 4);
 }
 

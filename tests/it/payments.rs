@@ -327,6 +327,12 @@ fn a_payment_that_is_not_watched_cannot_be_removed() {
     let objects = ran.objects();
     assert_eq!(objects[0]["watched"], json!(false));
     assert_eq!(objects[1]["error"]["kind"], "not_found");
+    assert_eq!(
+        (&objects[1]["account"], &objects[1]["id"]),
+        (&json!(null), &json!("B"))
+    );
+    let ran = place.run(&["payments", "remove", "B", "--account", "shop", "--json"]);
+    assert_eq!(ran.object()["account"], "shop", "{ran:?}");
     let checked = place.run(&["check", "A", "--json"]).object();
     assert_eq!(
         checked["expected_amount"], "9",
@@ -480,6 +486,13 @@ fn notes_are_added_listed_and_exported_with_their_payment() {
     assert!(mistyped.err.contains("was never seen"), "{mistyped:?}");
     let empty = place.run(&["payments", "note", "B"]);
     assert!(empty.all().contains("payment B has no notes"), "{empty:?}");
+    let added = place.run(&["payments", "note", "=A", "=1", "--csv"]).out;
+    assert_eq!(added, "account,id,note,noted_by,noted_at\nshop,=A,=1,,\n");
+    let listed = place.run(&["payments", "note", "=A", "--csv"]).out;
+    assert_eq!(
+        (&column(&listed, "id"), &column(&listed, "note")),
+        (&vec!["=A".into()], &vec!["=1".into()])
+    );
     let csv = place.run(&["payments", "export"]).out;
     assert_eq!(column(&csv, "note"), ["ticket 4711, closed"]);
     assert!(!column(&csv, "noted_at")[0].is_empty(), "{csv}");

@@ -78,20 +78,33 @@ impl DeckCommand for NotePayment {
         must_keep_payments(cx.deck)?;
         let account = cx.account(Ability::Payments)?.id;
         let (deck, id, out) = (cx.deck, &self.id, &self.format.on(cx.out));
+        let fields = "account,id,note,noted_by,noted_at";
+        let mut listing = Listing::new(out, ["noted", "note", "by"], fields.split(','));
+        // Each cell as it is, like the id in a list of payments.
+        let record = |note: [&str; 3]| {
+            let fields = [account.as_str(), id.as_str()].into_iter().chain(note);
+            fields.map(str::to_owned).collect()
+        };
         if let Some(text) = self.text {
             deck.note(&account, id, text.clone()).await?;
             if !is_known(deck, &account, id).await? {
                 out.warn(&unknown(id));
             }
-            let object = json!({ "account": account, "id": id, "note": text });
-            out.result(&object, &format!("note saved: {id}"))?;
+            if out.format == Format::Csv {
+                listing.record(record([text.as_str(), "", ""]))?;
+            } else {
+                let object = json!({ "account": account, "id": id, "note": text });
+                out.result(&object, &format!("note saved: {id}"))?;
+            }
             return Ok(Exit::Done);
         }
         let notes = deck.notes(&account, id).await?;
-        let fields = "account,id,note,noted_by,noted_at";
-        let mut listing = Listing::new(out, ["noted", "note", "by"], fields.split(','));
         for note in &notes {
             let at = note.at.rfc3339();
+            if out.format == Format::Csv {
+                listing.record(record([&note.text, &note.operator, &at]))?;
+                continue;
+            }
             let object = json!({
                 "account": account,
                 "id": id,
@@ -128,8 +141,11 @@ impl DeckCommand for RemovePayments {
         let (watches, account) = selection(cx).await?;
         let mut exit = Exit::Done;
         for id in &self.ids {
+            let owner = watching(id, account.as_ref(), &watches);
+            let known = owner.as_ref().ok().copied().or(account.as_ref());
+            let fields = json!({ "account": known, "id": id });
             let removed = async {
-                let account = watching(id, account.as_ref(), &watches)?;
+                let account = owner?;
                 // Another tilldeck may have removed it in the meantime.
                 if !cx.deck.unwatch(account, id).await? {
                     return Err(not_watched(id).into());
@@ -139,7 +155,7 @@ impl DeckCommand for RemovePayments {
                     .result(&object, &format!("no longer watched: {id}"))?;
                 Ok(Exit::Done)
             };
-            exit = exit.and(cx.out.settle(removed.await)?);
+            exit = exit.and(cx.out.settle_of(fields, removed.await)?);
         }
         Ok(exit)
     }
