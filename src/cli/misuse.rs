@@ -98,6 +98,9 @@ fn hint(error: &clap::Error, command: &str) -> String {
         {
             "add --amount, such as 25.00".into()
         }
+        ErrorKind::MissingRequiredArgument if missing.iter().any(|arg| arg.starts_with("--")) => {
+            format!("add {}", missing.join(" "))
+        }
         ErrorKind::MissingRequiredArgument if takes_list(command) => {
             "pass payment ids, or a list of payments with --from FILE.csv".into()
         }
@@ -176,6 +179,11 @@ mod tests {
                 "check A --expect PAID --amount 5",
                 "missing: --currency <CURRENCY>",
                 "add --currency, such as EMT",
+            ),
+            (
+                "check A --timeout 5s",
+                "missing: --wait <STATE|PAID>",
+                "add --wait <STATE|PAID>",
             ),
             (
                 "--state-dir a --state-dir b check A",
