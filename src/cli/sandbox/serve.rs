@@ -18,6 +18,7 @@ use crate::sandbox;
 
 /// Run the built-in simulator until interrupted. Prints its URL first.
 #[derive(Debug, Args)]
+#[command(after_help = "SIGTERM exits with 0, Ctrl-C with 130.")]
 pub struct Serve {
     /// Address to listen on; loopback only. Port 0 selects a free port.
     #[arg(long, default_value = "127.0.0.1:0", value_parser = bind_any_port, value_name = "ADDRESS")]
