@@ -64,7 +64,7 @@ impl DeckCommand for Link {
             .await?;
         // Printed whole, with its token: the link is meant for the payer.
         let url = link.url.expose();
-        let mut watched = !self.no_watch;
+        let mut watched = !(self.no_watch || deck.forgets_payments());
         // The link exists by now, so a failure to watch the payment only warns.
         if watched && let Err(problem) = deck.watch(&account, &request.id).await {
             out.warn(&problem.describe());
@@ -79,8 +79,8 @@ impl DeckCommand for Link {
             "watched": watched,
         });
         print(fields, url, self.qr, out)?;
-        if deck.simulator_url().is_some() {
-            out.explain("note: this command's simulator has ended, so the link does not open; for a payment page, use `tilldeck sandbox serve` or the console");
+        if deck.forgets_payments() {
+            out.note("this command's simulator has ended, so the link does not open; for a payment page, use `tilldeck sandbox serve` or the console");
         }
         Ok(Exit::Done)
     }

@@ -161,6 +161,16 @@ async fn with_deck(
 ) -> CommandResult {
     let (events_to, mut events) = net::events::channel();
     let deck = settings.deck(Some(events_to), timeout).await?;
+    if settings.profile.built_in {
+        // The profile may be forgotten, not chosen.
+        let own = match settings.global.profile {
+            None if settings.config.profiles.len() > 1 => "; --profile chooses your accounts",
+            _ => "",
+        };
+        out.note(&format!(
+            "this is the built-in simulator, nothing real{own}"
+        ));
+    }
     let interrupts = Interrupts::default();
     let cx = CommandContext {
         settings,

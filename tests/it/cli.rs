@@ -669,8 +669,15 @@ fn without_any_config_everything_works_on_the_sandbox() {
         let ran = place.run(arguments);
         assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
         assert!(!ran.all().is_empty());
-        let simulated = "this is the built-in simulator; no real payment is checked";
-        assert_eq!(ran.err.contains(simulated), arguments[0] == "check");
+        let uses_accounts = ["check", "estimate", "link", "account", "request", "log"];
+        assert_eq!(
+            ran.err
+                .matches("note: this is the built-in simulator")
+                .count(),
+            usize::from(uses_accounts.contains(&arguments[0])),
+            "{ran:?}"
+        );
+        assert!(!ran.err.contains("--profile chooses"), "{ran:?}");
     }
     assert_eq!(
         place
@@ -687,6 +694,33 @@ fn without_any_config_everything_works_on_the_sandbox() {
         "tampered with"
     );
     assert_eq!(place.run(&["check", "NOBODY-KNOWS"]).code, 4);
+}
+
+#[test]
+fn a_forgotten_profile_is_reported_by_each_command_and_format() {
+    let place = Place::with_shop("http://127.0.0.1:9");
+    let config = std::fs::read_to_string(place.config_path()).unwrap();
+    let config = config.replace("default_profile = \"live\"\n", "");
+    std::fs::write(place.config_path(), config).unwrap();
+    let words =
+        "note: this is the built-in simulator, nothing real; --profile chooses your accounts";
+    let link = ["link", "--id=A", "--amount=1", "--currency=EMT", "--json"];
+    for arguments in [
+        &["payments", "list", "--csv"][..],
+        &["token", "print", "pledg"],
+        &link,
+    ] {
+        let ran = place.run(arguments);
+        assert_eq!(
+            (ran.code, ran.err.matches(words).count()),
+            (0, 1),
+            "{ran:?}"
+        );
+        if arguments == link {
+            assert_eq!(ran.object()["watched"], false, "it ends with the command");
+            assert!(ran.err.contains("the link does not open"), "{ran:?}");
+        }
+    }
 }
 
 /// A served sandbox, and a place whose account "shop" is there.

@@ -85,10 +85,6 @@ impl DeckCommand for Check {
             account,
             cx,
         };
-        if cx.deck.simulator_url().is_some() {
-            cx.out
-                .note("this is the built-in simulator; no real payment is checked");
-        }
         match self.list()? {
             None => checker.each().await,
             Some(source) => bulk::run(&checker, source).await,
