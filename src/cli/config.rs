@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::console;
 use super::global::Global;
 use super::prelude::*;
+use super::settings::known_account;
 use crate::config::{self, EXAMPLE, edit};
 use crate::deck;
 use crate::net;
@@ -119,6 +120,9 @@ impl Command for CheckConfig {
         }
         let chosen = config.profile(global.profile.as_deref())?;
         let vault = global.vault()?;
+        if let Some(name) = &global.account {
+            known_account("--account", name, &deck::accounts(chosen, &vault))?;
+        }
         // Only the console knows its actions and keys, so it checks [ui.keys].
         console::model(&config, chosen, &vault, out)?;
         for warning in &config.warnings {

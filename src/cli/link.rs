@@ -158,7 +158,7 @@ pub struct PurchaseLink {
 
 impl DeckCommand for PurchaseLink {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
-        let (account, signed) = self.sign(cx.deck).await?;
+        let (account, signed) = self.sign(cx).await?;
         // Printed whole, with its signature: the link is meant for the payer.
         let url = signed.expose();
         let fields = json!({ "account": account, "url": url });
@@ -168,13 +168,13 @@ impl DeckCommand for PurchaseLink {
 }
 
 impl PurchaseLink {
-    async fn sign(&self, deck: &Deck) -> Result<(AccountId, Secret), Problem> {
+    async fn sign(&self, cx: &CommandContext<'_>) -> Result<(AccountId, Secret), Problem> {
         let ability = Some(Ability::PurchaseLinks);
-        let account = deck.pick(Some(&self.account_name), ability)?.id;
+        let account = cx.named(&self.account_name, ability)?.id;
         let data = Body::Data(self.data.clone()).read().await?;
         let data = String::from_utf8(data.unwrap_or_default())
             .map_err(|_| usage("--data is not UTF-8 text", "pass the purchase as JSON"))?;
-        let link = deck.purchase_link(&account, &data).await?;
+        let link = cx.deck.purchase_link(&account, &data).await?;
         Ok((account, link))
     }
 }

@@ -16,6 +16,7 @@ use printing::{Note, Printing};
 
 use super::config_file::ConfigFile;
 use super::prelude::*;
+use super::settings::known_account;
 use super::stop::{HangUp, HangUps, StopSignals};
 use super::values::bind;
 use crate::config;
@@ -313,6 +314,9 @@ fn forwards(
     let mut forwards: Vec<(Option<AccountId>, reqwest::Url)> = Vec::new();
     let vault = settings.global.vault()?;
     let accounts = deck::accounts(&settings.profile, &vault);
+    if let Some(name) = settings.account() {
+        known_account("--account", name, &accounts)?;
+    }
     for text in written {
         // A `=` in the URL's query comes after the scheme.
         let named = text
@@ -320,8 +324,7 @@ fn forwards(
             .filter(|(name, _)| !name.contains([':', '/', '?']));
         let (account, url) = match named {
             Some((name, url)) => {
-                let known = accounts.iter().find(|account| account.id.as_str() == name);
-                let known = known.ok_or_else(|| no_account(name, &accounts))?;
+                let known = known_account("--forward-to", name, &accounts)?;
                 (Some(known.id.clone()), url)
             }
             None => (None, text.as_str()),
@@ -338,17 +341,6 @@ fn forwards(
         forwards.push((account, deck::target(url)?));
     }
     Ok(forwards)
-}
-
-fn no_account(name: &str, accounts: &[crate::domain::Account]) -> Problem {
-    let names: Vec<&str> = accounts.iter().map(|account| account.id.as_str()).collect();
-    usage(
-        format!(
-            "--forward-to names an unknown account: {}",
-            inert::quoted(name, 64)
-        ),
-        format!("the accounts are: {}", names.join(", ")),
-    )
 }
 
 #[derive(Default)]

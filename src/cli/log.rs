@@ -142,6 +142,9 @@ impl Entries {
         let pages = Pages::begin(ledger, query, limit).await?;
         let count = all.count(ledger).await?;
         self.report_omitted(count, Q::NOUN, cx.out);
+        if count == 0 {
+            self.selection.warn_of_account(cx);
+        }
         Ok((pages, count))
     }
 

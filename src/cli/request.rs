@@ -60,7 +60,7 @@ impl DeckCommand for Request {
     }
 
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
-        let (account, mut request) = self.prepare(cx.deck).await?;
+        let (account, mut request) = self.prepare(cx).await?;
         for _ in 0..PAGES_MAX {
             let raw = self.send(&account, &request, cx).await?;
             let exit = print(&account, &request, &raw, cx)?;
@@ -135,9 +135,9 @@ fn print(
 }
 
 impl Request {
-    async fn prepare(&self, deck: &Deck) -> Result<(Account, RawCall), Problem> {
-        let choice = self.auth.map(|_| Ability::AuthMethods);
-        let account = deck.pick(Some(&self.account_name), choice)?;
+    async fn prepare(&self, cx: &CommandContext<'_>) -> Result<(Account, RawCall), Problem> {
+        let (deck, choice) = (cx.deck, self.auth.map(|_| Ability::AuthMethods));
+        let account = cx.named(&self.account_name, choice)?;
         let path = raw_path::sendable(&self.path).map_err(|error| {
             let message = format!("account {}: {error}", account.id);
             usage(message, HasFragment::HINT)

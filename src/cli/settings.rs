@@ -6,7 +6,7 @@ use super::global::{Global, LedgerChoice};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Environ, LedgerConfig, Profile};
 use crate::deck::{Deck, Handover, Options};
-use crate::domain::Problem;
+use crate::domain::{Account, Problem, inert};
 use crate::net::{EventSender, Network, Overrides, Timeouts};
 
 #[derive(Clone)]
@@ -107,6 +107,25 @@ impl Settings {
         options.network.timeouts.idle = timeout;
         Deck::open(&self.profile, options).await
     }
+}
+
+/// The account that an option names.
+pub fn known_account<'a>(
+    option: &str,
+    name: &str,
+    accounts: &'a [Account],
+) -> Result<&'a Account, Problem> {
+    let known = accounts.iter().find(|account| account.id.as_str() == name);
+    known.ok_or_else(|| {
+        let names: Vec<&str> = accounts.iter().map(|account| account.id.as_str()).collect();
+        Problem::usage(
+            format!(
+                "{option} names an unknown account: {}",
+                inert::quoted(name, 64)
+            ),
+            format!("the accounts are: {}", names.join(", ")),
+        )
+    })
 }
 
 /// A config that was read while a program runs, with the ledger that is in force, and whether it names another one. Jobs

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::runtime::Builder;
 
-use super::exit::{CommandResult, local};
+use super::exit::{CommandResult, local, usage};
 use super::global::Global;
 use super::interrupt::{Interrupts, interrupted, until_stopped};
 use super::limits;
@@ -18,7 +18,7 @@ use super::settings::Settings;
 use crate::clock::Clock;
 use crate::config::Environ;
 use crate::deck::{Deck, is_forward};
-use crate::domain::{Ability, Account, Now, Problem, RequestId, Waiting};
+use crate::domain::{Ability, Account, Now, Problem, RequestId, Waiting, inert};
 use crate::ledger::Status;
 use crate::net::{Event, EventReceiver, RequestOptions};
 use crate::{net, runtime, support_log};
@@ -57,6 +57,21 @@ impl CommandContext<'_> {
     /// The account of `--account`, else the only one with this ability.
     pub fn account(&self, ability: Ability) -> Result<Account, Problem> {
         self.deck.pick(self.settings.account(), Some(ability))
+    }
+
+    /// The account that an argument names, which `--account` must not contradict.
+    pub fn named(&self, name: &str, ability: Option<Ability>) -> Result<Account, Problem> {
+        match self.settings.account() {
+            Some(other) if other != name => Err(usage(
+                format!(
+                    "the argument names account {}, and --account {}",
+                    inert::quoted(name, 64),
+                    inert::quoted(other, 64)
+                ),
+                "leave out --account",
+            )),
+            _ => self.deck.pick(Some(name), ability),
+        }
     }
 
     pub fn now(&self) -> Now {

@@ -86,7 +86,7 @@ pub struct PrintToken {
 
 impl DeckCommand for PrintToken {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
-        let account = account(&self.name, cx.deck)?.id;
+        let account = account(&self.name, cx)?.id;
         let token = cx.deck.token(&account, request_options(false)).await?;
         if !cx.out.is_json() {
             cx.out.line(token.expose())?;
@@ -108,7 +108,7 @@ impl DeckCommand for PrintToken {
 /// The account of this name, else of `--account`, else all that use access tokens.
 fn accounts(name: Option<&str>, cx: &CommandContext<'_>) -> Result<Vec<Account>, Problem> {
     if let Some(name) = name.or(cx.settings.account()) {
-        return Ok(vec![account(name, cx.deck)?]);
+        return Ok(vec![account(name, cx)?]);
     }
     let all = cx.deck.accounts();
     let theirs: Vec<Account> = all.filter(|account| account.uses_access_tokens).collect();
@@ -121,8 +121,8 @@ fn accounts(name: Option<&str>, cx: &CommandContext<'_>) -> Result<Vec<Account>,
     Ok(theirs)
 }
 
-fn account(name: &str, deck: &Deck) -> Result<Account, Problem> {
-    let account = deck.pick(Some(name), None)?;
+fn account(name: &str, cx: &CommandContext<'_>) -> Result<Account, Problem> {
+    let account = cx.named(name, None)?;
     if account.uses_access_tokens {
         return Ok(account);
     }

@@ -619,6 +619,11 @@ fn an_account_or_profile_that_is_not_there() {
         "usage",
         &["`shup`", "shop"],
     );
+    for command in [&["listen"][..], &["config", "check"]] {
+        let arguments = [command, &["--account", "shup"]].concat();
+        let says = ["--account names an unknown account: `shup`", "shop"];
+        fails(&place, &arguments, 2, "usage", &says);
+    }
     fails(
         &place,
         &["check", "A", "--profile", "lief"],

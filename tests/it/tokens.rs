@@ -1049,6 +1049,10 @@ fn the_token_commands_keep_their_contract_against_a_sandbox_elsewhere() {
             "uses no access tokens",
         ),
         (&["token", "print"], "missing: <ACCOUNT>"),
+        (
+            &["token", "refresh", "keys", "--account", "shop"],
+            "the argument names account `keys`, and --account `shop`",
+        ),
     ] {
         let ran = place.run(arguments);
         assert_eq!(ran.code, 2, "{ran:?}");

@@ -22,7 +22,7 @@ pub struct RemoveAccount {
 impl DeckCommand for RemoveAccount {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
         let (deck, out) = (cx.deck, cx.out);
-        let account = deck.pick(Some(&self.name), None)?;
+        let account = cx.named(&self.name, None)?;
         let change = Change::Remove(account.id.clone());
         // Fails before any prompt if the account cannot be removed.
         let proved = deck.prove(change, request_options(false)).await?;

@@ -32,7 +32,7 @@ pub struct RotateSecret {
 
 impl DeckCommand for RotateSecret {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
-        let account = cx.deck.pick(Some(&self.name), None)?;
+        let account = cx.named(&self.name, None)?;
         let setups = manage::setups();
         let setup = one_of(&setups, account.provider.0)?;
         let key = self.key.as_deref().or(setup.main_secret());

@@ -26,7 +26,7 @@ impl DeckCommand for VerifyAccounts {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
         let (deck, out) = (cx.deck, &self.format.on(cx.out));
         let accounts: Vec<Account> = match self.name.as_deref().or(cx.settings.account()) {
-            Some(name) => vec![deck.pick(Some(name), None)?],
+            Some(name) => vec![cx.named(name, None)?],
             None => deck
                 .accounts()
                 // Only some providers can test a signature; the others are left out, not failed.
