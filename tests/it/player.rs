@@ -86,7 +86,8 @@ fn the_player_commands_keep_their_contract_on_the_simulator() {
     assert!(items[0]["remaining_uses"].is_u64(), "{items:?}");
     assert_eq!(items[1]["remaining_uses"], json!(null), "without limit");
     let ran = run(&place, ITEMS);
-    assert_eq!(ran.err, "player 1001 owns 3 items, at kongregate\n");
+    let owned = "player 1001 owns 3 items, at kongregate\n";
+    assert!(ran.err.ends_with(owned), "{ran:?}");
     assert!(
         ran.out
             .contains("50002  sea-chart      unlimited  Sea chart"),

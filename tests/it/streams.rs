@@ -116,7 +116,7 @@ fn what_follows_ends_when_nobody_reads_it_any_more() {
         &["log", "--follow"][..],
         &["log", "--deliveries", "--follow"],
     ] {
-        let place = Place::new();
+        let place = Place::with_shop("http://127.0.0.1:9");
         let mut child = piped(&mut place.command(what));
         drop(child.stdout.take());
         let ran = ended(child);
