@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use health::Health;
@@ -108,6 +109,7 @@ impl Listen {
             settings: settings.clone(),
             events: events_to,
             closing: TaskTracker::new(),
+            ending: CancellationToken::new(),
             receiving: Receiving::default(),
         };
         let ended = loop {
@@ -223,6 +225,8 @@ struct Service {
     events: EventSender,
     /// The earlier decks, which may still run programs for an event.
     closing: TaskTracker,
+    /// Whether the program ends.
+    ending: CancellationToken,
     receiving: Receiving,
 }
 
@@ -261,7 +265,12 @@ impl Service {
         self.deck.finish_tokens().await;
         let fresh = Deck::open(&self.settings.profile, options).await?;
         let old = std::mem::replace(&mut self.deck, fresh);
-        self.closing.spawn(old.close());
+        let ending = self.ending.clone();
+        self.closing.spawn(async move {
+            old.stop_receiving().await;
+            old.finish_hooks_until(&ending).await;
+            old.close().await;
+        });
         let accounts: Vec<String> = self.deck.accounts().map(|it| it.id.to_string()).collect();
         let restarted = match self.deck.simulator_url() {
             Some(_) => "; the built-in simulator was restarted",
@@ -292,6 +301,7 @@ impl Service {
     /// Callbacks answered by now are saved, and printed as well; but a blocked reader does not delay the end.
     async fn close(self) {
         self.closing.close();
+        self.ending.cancel();
         let closing = async {
             self.deck.close().await;
             self.closing.wait().await;

@@ -10,6 +10,9 @@ use crate::net::Event;
 /// How often that is looked for.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// After so many looks it is read without a change, too: that a hook was interrupted shows by its age.
+const UNCHANGED_MAX: u32 = 20;
+
 /// The most rows of each kind in one batch.
 const BATCH: usize = 200;
 
@@ -62,10 +65,12 @@ impl Follower {
 
     /// Waits until there is something new.
     pub async fn next(&mut self, deck: &Deck) -> News {
+        let mut looks = 0;
         loop {
+            looks += 1;
             // Cheap, and not changed by what this program saves.
             let version = deck.ledger.data_version().await.ok();
-            if version != self.seen
+            if (version != self.seen || looks % UNCHANGED_MAX == 0)
                 && let Some(news) = self.read(deck).await
             {
                 self.seen = version;

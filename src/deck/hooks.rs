@@ -13,7 +13,8 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::config::{self, Profile, child};
 use crate::domain::{
-    AccountId, Expected, HookEvent, Observation, PaymentId, PaymentReport, Problem, WallTime, inert,
+    AccountId, Expected, HOOK_LIMIT, HookEvent, Observation, PaymentId, PaymentReport, Problem,
+    WallTime, inert,
 };
 use crate::ledger::{HookRun, Ledger};
 use crate::net::{Event, EventSender, Observer, redact};
@@ -24,9 +25,7 @@ const AT_ONCE: usize = 4;
 /// The most programs that wait or run. A payment waits for a place; any other event after that runs nothing, and is
 /// reported.
 const QUEUE_MAX: usize = 1000;
-/// How long a program may run.
-const LIMIT: Duration = Duration::from_secs(10);
-/// How long the end waits for programs: one that begins now may run for its whole time.
+/// How long the end waits for programs: one that has just begun may run for its whole time.
 const CLOSING: Duration = Duration::from_secs(11);
 
 /// The hooks of an open profile. Clones share them.
@@ -37,6 +36,7 @@ struct Inner {
     parts: Parts,
     profile: String,
     places: Arc<Semaphore>,
+    /// Closed at the end: then no more programs begin.
     permits: Semaphore,
     tasks: TaskTracker,
 }
@@ -120,7 +120,7 @@ impl Hooks {
                 event,
             }),
         };
-        // An error would mean that the semaphore is closed, which it never is.
+        // An error would mean that the places are closed, which they never are.
         if let Ok(place) = inner.places.clone().acquire_owned().await {
             inner.spawn(task, place);
         }
@@ -191,13 +191,14 @@ impl Hooks {
         }
     }
 
-    /// Waits for the programs that run. Those that still wait after that are not run.
+    /// Waits for the programs that run. Those that still wait are not run, which is saved as a failure.
     pub(super) async fn end(&self) {
         let Some(inner) = &self.0 else { return };
+        inner.permits.close();
         if tokio::time::timeout(CLOSING, self.finish()).await.is_err() {
             tracing::error!(
                 left = inner.tasks.len(),
-                "hooks were not run: tilldeck ends"
+                "hooks have not ended: tilldeck ends"
             );
         }
     }
@@ -231,8 +232,8 @@ impl Inner {
 
     /// Runs a program; one of a payment only if the ledger says that it is the first.
     async fn run(&self, task: &Task) -> Result<(), String> {
-        // Before the claim: what still waits at the end of this program was not begun.
-        let _permit = self.permits.acquire().await;
+        // Before the claim: what still waits at the end of this program has not begun.
+        let permit = self.permits.acquire().await;
         if let Some(run) = &task.run {
             let unsaved =
                 |why: &str| format!("not run, because the ledger cannot save that it runs: {why}");
@@ -245,19 +246,18 @@ impl Inner {
                 return Ok(());
             }
         }
-        let Some(words) = self.parts.programs.get(&task.event) else {
-            return Ok(());
+        let done = match (permit, self.parts.programs.get(&task.event)) {
+            (Err(_), _) => Err("not run, because tilldeck ended first".into()),
+            (Ok(_), None) => Ok(()),
+            (Ok(_permit), Some(words)) => {
+                let done = child::feed(words, task.input.as_bytes(), HOOK_LIMIT).await;
+                done.map_err(|error| inert_words(&error.to_string()))
+            }
         };
-        let done = child::feed(words, task.input.as_bytes(), LIMIT).await;
-        let done = done.map_err(|error| error.to_string());
-        if let (Some(run), Err(why)) = (&task.run, &done) {
-            let saved = self
-                .parts
-                .ledger
-                .fail_hook(run.clone(), inert_words(why))
-                .await;
-            if let Err(error) = saved {
-                tracing::error!(%error, "the failure of a hook is not saved");
+        if let Some(run) = &task.run {
+            let failure = done.as_ref().err().cloned();
+            if let Err(error) = self.parts.ledger.end_hook(run.clone(), failure).await {
+                tracing::error!(%error, "how a hook ended is not saved");
             }
         }
         done?;
@@ -288,4 +288,65 @@ impl Inner {
 /// Why a hook failed, without secrets: for the screen and the ledger.
 fn inert_words(why: &str) -> String {
     inert::cut(&redact::scrub(why), 500)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Payment, PaymentState, Reported};
+    use crate::ledger::Retention;
+
+    #[tokio::test]
+    async fn at_the_end_programs_that_run_finish_and_those_that_wait_are_saved_as_not_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::start(
+            folder.path().join("state"),
+            Clock::system(),
+            Retention::default(),
+        );
+        let go = folder.path().join("go");
+        let wait = format!("until [ -e {} ]; do sleep 0.01; done", go.display());
+        let inner = Arc::new(Inner {
+            parts: Parts {
+                programs: [(HookEvent::Failed, vec!["/bin/sh".into(), "-c".into(), wait])].into(),
+                ledger: ledger.clone(),
+                clock: Clock::system(),
+                events: None,
+                watch: None,
+            },
+            profile: "live".into(),
+            places: Arc::new(Semaphore::new(QUEUE_MAX)),
+            permits: Semaphore::new(AT_ONCE),
+            tasks: TaskTracker::new(),
+        });
+        let hooks = Hooks(Some(inner.clone()));
+        for id in ["A-1", "A-2", "A-3", "A-4", "A-5"] {
+            let seen = Observation {
+                at: WallTime(0),
+                payment: Payment {
+                    id: PaymentId::new(id).unwrap(),
+                    currency: Reported::currency("BTC"),
+                    amount: Reported::amount("0.01"),
+                    state: PaymentState::Failed,
+                },
+            };
+            let shop = AccountId::new("shop").unwrap();
+            hooks.payment(&shop, &seen, None).await;
+        }
+        while inner.permits.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let release = async {
+            assert!(inner.permits.is_closed());
+            std::fs::write(&go, "").unwrap();
+        };
+        tokio::join!(hooks.end(), release);
+        let later = Clock::system().now().wall.plus(3 * HOOK_LIMIT);
+        let failed = ledger.failed_hooks("live", later, 9).await.unwrap();
+        let failed: Vec<_> = failed
+            .iter()
+            .map(|it| (it.run.payment.as_str(), it.why.as_str()))
+            .collect();
+        assert_eq!(failed, [("A-5", "not run, because tilldeck ended first")]);
+    }
 }

@@ -29,6 +29,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 pub use bring::import;
 pub use follow::{Follower, News};
@@ -456,9 +457,13 @@ impl Deck {
         self.queries.hooks.finish().await;
     }
 
-    /// Waits for the hooks that run, within their time limit.
-    pub async fn end_hooks(&self) {
-        self.queries.hooks.end().await;
+    /// Waits until all hooks that wait or run have ended. From `ending` on, those that wait do not run, and the wait is
+    /// limited.
+    pub async fn finish_hooks_until(&self, ending: &CancellationToken) {
+        tokio::select! {
+            () = self.finish_hooks() => {}
+            () = ending.cancelled() => self.queries.hooks.end().await,
+        }
     }
 
     /// Stops receiving, stops the simulator and waits until the ledger has written all.
@@ -466,7 +471,7 @@ impl Deck {
         self.stop_receiving().await;
         // Before the simulator, which may be the one that grants them.
         self.finish_tokens().await;
-        self.end_hooks().await;
+        self.queries.hooks.end().await;
         if let Some(simulator) = self.simulator {
             simulator.stop().await;
         }

@@ -15,7 +15,7 @@ use super::follow::LOOK_EVERY;
 use crate::clock::Clock;
 use crate::domain::{
     AccountId, Expectation, Expected, ExpectedBy, LinkRequest, Mark, NewExpectation, Note,
-    Observation, PaymentId, PaymentLink, Problem, Replaced, WallTime, Watch, Watchlist,
+    Observation, PaymentId, PaymentLink, Problem, Replaced, Watch, Watchlist,
 };
 use crate::ledger::{FailedHook, Ledger, LedgerError, PaymentKey, Unwatched};
 use crate::net::RequestOptions;
@@ -23,8 +23,7 @@ use crate::net::RequestOptions;
 /// Changes within this time are read together.
 const COALESCE: Duration = Duration::from_millis(50);
 
-/// How far back failed hooks are listed, in milliseconds, and how many at most.
-const DAY: i64 = 24 * 60 * 60 * 1000;
+/// How many failed hooks are listed at most.
 const FAILED_MAX: usize = 20;
 
 /// The ledger of the built-in simulator's payments, which end with this process, with those that it starts with.
@@ -284,8 +283,8 @@ impl Deck {
 
     /// The hooks of payments that failed within the last day and are not marked as handled, the oldest first.
     pub async fn failed_hooks(&self) -> Result<Vec<FailedHook>, Problem> {
-        let since = WallTime(self.clock.now().wall.0 - DAY);
-        let failed = self.ledger.failed_hooks(&self.profile, since, FAILED_MAX);
+        let now = self.clock.now().wall;
+        let failed = self.ledger.failed_hooks(&self.profile, now, FAILED_MAX);
         failed.await.map_err(|error| unread(&error))
     }
 

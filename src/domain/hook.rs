@@ -1,9 +1,14 @@
 //! The events that an operator can run a program for, a hook. Which payment is which event follows from its verdict.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::words::words;
 use super::{AccountId, Expected, Payment, PaymentId, PaymentVerdict, WallTime};
+
+/// How long the program of a hook may run.
+pub const HOOK_LIMIT: Duration = Duration::from_secs(10);
 
 /// Begins the subject of a notice about a hook.
 const HOOK: &str = "hook ";

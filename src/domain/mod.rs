@@ -64,7 +64,7 @@ pub use filled::filled;
 pub use finding::{Finding, Health, Tally};
 pub use follow_up::RowIds;
 pub use hex::hex;
-pub use hook::{HookEvent, PaymentReport, is_about_hook, notice_alert};
+pub use hook::{HOOK_LIMIT, HookEvent, PaymentReport, is_about_hook, notice_alert};
 pub use id::{AccountId, PAYMENT_ID_MAX, PaymentId, RequestId};
 pub use job::{CheckedPayment, Job, JobId, JobKind, JobState, LoadedInventory};
 pub use link::{LinkRequest, PaymentLink};

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -47,6 +48,8 @@ pub struct Running {
     closing: TaskTracker,
     /// All that must have ended before the program does.
     pub endings: TaskTracker,
+    /// Whether the program ends.
+    ending: CancellationToken,
 }
 
 impl Running {
@@ -102,6 +105,7 @@ impl Running {
             early: Vec::new(),
             closing,
             endings,
+            ending: CancellationToken::new(),
         }
     }
 
@@ -110,7 +114,10 @@ impl Running {
         let (closing, endings) = (self.closing.clone(), self.endings.clone());
         // Before the next one begins to wait for it.
         let turn = closing.token();
-        let next = Self::after(closing, endings, next, unchanged);
+        let next = Self {
+            ending: self.ending.clone(),
+            ..Self::after(closing, endings, next, unchanged)
+        };
         let before = std::mem::replace(self, next);
         self.endings.spawn(before.close(turn));
     }
@@ -168,6 +175,7 @@ impl Running {
     /// Closes the profile, and waits until all that it and those before it began has ended.
     pub async fn end(self) {
         let (turn, endings) = (self.closing.token(), self.endings.clone());
+        self.ending.cancel();
         self.close(turn).await;
         endings.wait().await;
     }
@@ -185,7 +193,7 @@ impl Running {
             drop(turn);
             let _ = tokio::time::timeout(CLOSING, deck.stop_receiving()).await;
             // For as long as they may run: one that delivers goods must not end half-way.
-            deck.end_hooks().await;
+            deck.finish_hooks_until(&self.ending).await;
             let _ = tokio::time::timeout(CLOSING, deck.ledger().close()).await;
         }
     }
@@ -529,7 +537,7 @@ mod tests {
         };
         let at = Clock::system().now().wall;
         assert!(ledger.claim_hook(run.clone(), at).await.unwrap());
-        let failed = ledger.fail_hook(run, "exit status: 3".into());
+        let failed = ledger.end_hook(run, Some("exit status: 3".into()));
         failed.await.unwrap();
     }
 

@@ -951,7 +951,7 @@ async fn a_payment_hook_that_may_have_to_run_is_reported_if_the_expected_amount_
         let options = RequestOptions::default();
         let payment = bench.deck.check_payment(&shop, &order(), options).await;
         assert_eq!(payment.unwrap().state.as_str(), state);
-        bench.deck.end_hooks().await;
+        bench.deck.finish_hooks().await;
         let events = std::iter::from_fn(|| bench.events.try_recv());
         let warnings: Vec<_> = events
             .filter_map(|event| match event {
@@ -1035,7 +1035,7 @@ async fn rejected_credentials_are_reported_by_each_request_that_sends_them() {
         let options = RequestOptions::default();
         bench.deck.query(&account, op, options).await;
         assert_eq!(peer.asked(), 1, "{account}");
-        bench.deck.end_hooks().await;
+        bench.deck.finish_hooks().await;
         let events = std::iter::from_fn(|| bench.events.try_recv());
         let mut hooks = events.filter_map(|event| match event {
             Event::Warning { about, .. } => Some(about),

@@ -1,8 +1,11 @@
 //! Hooks run once.
 
+use std::time::Duration;
+
 use super::Bench;
 use super::fixtures::*;
-use crate::domain::{HookEvent, Mark, PaymentId, WallTime};
+use crate::domain::job::DAY;
+use crate::domain::{HOOK_LIMIT, HookEvent, Mark, PaymentId, WallTime};
 use crate::ledger::sql::hooks::{FailedHook, HookRun};
 
 fn run(profile: &str, payment: &str, event: HookEvent) -> HookRun {
@@ -32,22 +35,23 @@ pub async fn one_process_runs_a_hook_of_a_payment_and_only_once(bench: Bench) {
     }
 }
 
-pub async fn a_failed_hook_of_the_profile_is_listed_with_its_reason(bench: Bench) {
+pub async fn a_failed_or_interrupted_hook_of_the_profile_is_listed_with_its_reason(bench: Bench) {
     let ledger = bench.process(&at_start());
     let of = |profile, payment| run(profile, payment, HookEvent::Paid);
     for (profile, payment, at, failure) in [
-        ("live", "A-1", 1, Some("too old")),
-        ("live", "A-2", 2, Some("exit status: 3")),
-        ("live", "A-3", 3, None),
-        ("other", "A-4", 4, Some("of another profile")),
-        ("live", "A-5", 5, Some(HOSTILE)),
-        ("live", "A-6", 6, Some("cannot start")),
+        ("live", "A-1", 1, Some(Some("too old"))),
+        ("live", "A-2", 2, Some(Some("exit status: 3"))),
+        ("live", "A-3", 3, Some(None)),
+        ("other", "A-4", 4, Some(Some("of another profile"))),
+        ("live", "A-5", 5, Some(Some(HOSTILE))),
+        ("live", "A-6", 6, Some(Some("cannot start"))),
+        ("live", "A-7", 7, None),
     ] {
         let claimed = ledger.claim_hook(of(profile, payment), WallTime(at));
         assert!(claimed.await.unwrap());
-        if let Some(why) = failure {
-            let failed = ledger.fail_hook(of(profile, payment), why.to_owned());
-            failed.await.unwrap();
+        if let Some(failure) = failure {
+            let ended = ledger.end_hook(of(profile, payment), failure.map(str::to_owned));
+            ended.await.unwrap();
         }
     }
     let failed = |payment, at, why: &str| FailedHook {
@@ -60,12 +64,21 @@ pub async fn a_failed_hook_of_the_profile_is_listed_with_its_reason(bench: Bench
         failed("A-5", 5, HOSTILE),
         failed("A-6", 6, "cannot start"),
     ];
-    let listed = async |most| {
-        ledger
-            .failed_hooks("live", WallTime(2), most)
-            .await
-            .unwrap()
+    let listed_at = async |now: WallTime, most| {
+        let failed = ledger.failed_hooks("live", now, most).await;
+        failed.unwrap()
     };
+    let listed = async |most| listed_at(WallTime(2).plus(DAY), most).await;
+    // One whose end is not saved may still run, until its time is over.
+    let over = WallTime(7).plus(2 * HOOK_LIMIT);
+    assert_eq!(listed_at(over, 1).await, all[2..]);
+    let interrupted = failed("A-7", 7, "tilldeck ended while it ran");
+    assert_eq!(
+        listed_at(over.plus(Duration::from_millis(1)), 1).await,
+        [interrupted]
+    );
+    let ended = ledger.end_hook(of("live", "A-7"), None);
+    ended.await.unwrap();
     assert_eq!(listed(9).await, all);
     assert_eq!(listed(2).await, all[1..]);
     // Handled ones hide no others; a mark from before the failure does not count.

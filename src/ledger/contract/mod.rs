@@ -108,7 +108,7 @@ contract! {
         a_write_of_another_process_changes_the_data_version;
     hooks:
         one_process_runs_a_hook_of_a_payment_and_only_once,
-        a_failed_hook_of_the_profile_is_listed_with_its_reason;
+        a_failed_or_interrupted_hook_of_the_profile_is_listed_with_its_reason;
     credentials:
         the_last_verified_state_is_saved_and_untested_is_not;
     exchanges:

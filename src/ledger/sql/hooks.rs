@@ -3,9 +3,13 @@
 use std::collections::HashMap;
 
 use super::value::params;
-use crate::domain::{AccountId, HookEvent, PaymentId, WallTime};
+use crate::domain::job::DAY;
+use crate::domain::{AccountId, HOOK_LIMIT, HookEvent, PaymentId, WallTime};
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
+
+/// Why a run failed that nothing else has been saved of.
+const INTERRUPTED: &str = "tilldeck ended while it ran";
 
 /// A hook's run for one payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,41 +36,51 @@ pub struct FailedHook {
 }
 
 impl Ledger {
-    /// Saves a run before it begins; returns whether it is the first one. Only then may it begin.
+    /// Saves a run before it begins; returns whether it is the first one. Only then may it begin. It counts as interrupted
+    /// until [`Self::end_hook`] saves how it ended, so that a crash is reported, too.
     pub async fn claim_hook(&self, run: HookRun, at: WallTime) -> Result<bool, LedgerError> {
         self.write_durably(move |sql| {
             sql.execute(
-                "INSERT INTO hook_runs (profile, account, payment, event, at) VALUES ($1, $2, $3, $4, $5)
+                "INSERT INTO hook_runs (profile, account, payment, event, at, failure) VALUES ($1, $2, $3, $4, $5, $6)
                  ON CONFLICT DO NOTHING",
-                params![&run.profile, &run.account, &run.payment, &run.event, at],
+                params![&run.profile, &run.account, &run.payment, &run.event, at, INTERRUPTED],
             )
         })
         .await
         .map(|rows| rows > 0)
     }
 
-    /// Saves that a run failed, and why.
-    pub async fn fail_hook(&self, run: HookRun, why: String) -> Result<(), LedgerError> {
+    /// Saves how a run ended: why it failed, or that it did not.
+    pub async fn end_hook(&self, run: HookRun, failure: Option<String>) -> Result<(), LedgerError> {
         self.write(move |sql| {
             sql.execute(
                 "UPDATE hook_runs SET failure = $1
                  WHERE profile = $2 AND account = $3 AND payment = $4 AND event = $5",
-                params![&why, &run.profile, &run.account, &run.payment, &run.event],
+                params![
+                    failure.as_ref(),
+                    &run.profile,
+                    &run.account,
+                    &run.payment,
+                    &run.event
+                ],
             )
         })
         .await
         .map(drop)
     }
 
-    /// The runs of a profile since `since` that failed and whose alert is not marked as handled since, the oldest first; of more
-    /// than `most`, the latest.
+    /// The runs of a profile within the day before `now` that failed and whose alert is not marked as handled since, the oldest
+    /// first; of more than `most`, the latest.
     pub async fn failed_hooks(
         &self,
         profile: &str,
-        since: WallTime,
+        now: WallTime,
         most: usize,
     ) -> Result<Vec<FailedHook>, LedgerError> {
         let profile = profile.to_owned();
+        let since = now.minus(DAY);
+        // One that is not interrupted has ended by then, and has saved it.
+        let running_since = now.minus(2 * HOOK_LIMIT);
         let failed = self.read(move |sql| {
             // A mark is later than what it is about.
             let handled: HashMap<String, WallTime> = sql
@@ -80,8 +94,9 @@ impl Ledger {
             let read = most.saturating_add(handled.len());
             let mut failed: Vec<FailedHook> = sql.all(
                 "SELECT account, payment, event, at, failure FROM hook_runs
-                 WHERE profile = $1 AND at >= $2 AND failure IS NOT NULL ORDER BY at DESC, payment DESC LIMIT $3",
-                params![&profile, since, read],
+                 WHERE profile = $1 AND at >= $2 AND failure IS NOT NULL AND (at < $3 OR failure <> $4)
+                 ORDER BY at DESC, payment DESC LIMIT $5",
+                params![&profile, since, running_since, INTERRUPTED, read],
                 |row| {
                     let event = |word: String| HookEvent::from_word(&word).ok_or(word);
                     Ok(FailedHook {
