@@ -75,7 +75,7 @@ impl JobQueue {
             known: self.known,
             account: None,
             targets: if self.kinds == [JobKind::Ask] {
-                shared.accounts(self.known)
+                Some(shared.accounts(self.known))
             } else {
                 shared.targets()
             },
@@ -391,24 +391,21 @@ impl Shared {
         let runtime = runtime.and_then(|id| self.queries.registry.find(&id));
         runtime.ok_or_else(|| {
             let why = format!("account {name} is not in this machine's config");
-            let is_left = self.is_left_to_others(delivery, job);
-            AttemptOutcome::without_answer(
-                why,
-                if is_left {
-                    Disposition::GivenBack
-                } else {
-                    Disposition::Hopeless
-                },
-            )
+            let next = if self.is_left_to_others(delivery, job) {
+                Disposition::GivenBack
+            } else {
+                Disposition::Hopeless
+            };
+            AttemptOutcome::without_answer(why, next)
         })
     }
 
-    /// Whether a job that cannot run on this machine goes back to the queue: a command retries it here, and a machine
-    /// that can run it takes it. Not if none has for a day, unless it may yet turn out to be genuine.
+    /// Whether a job that cannot run in this process goes back to the queue: a command retries it here, and a process that
+    /// can run it takes it. Not if none has for a day, unless it may yet turn out to be genuine.
     fn is_left_to_others(&self, delivery: &Delivery, job: &Job) -> bool {
         let now = self.queries.clock.now().wall;
         let is_new = matches!(job.state, JobState::Due { at } if now.since(at) < DAY);
-        self.queries.ledger.is_shared() && (is_new || delivery.verdict == Verdict::Unverified)
+        is_new || delivery.verdict == Verdict::Unverified
     }
 
     /// What becomes of a job that cannot succeed with the key of this machine: another one may have it.
@@ -427,23 +424,20 @@ impl Shared {
             || self.sealing.key().await.refused.is_none()
     }
 
-    /// The accounts whose checks this process takes; `None` for all. With a shared ledger, another machine may have the
-    /// others. Only a machine that receives callbacks is known to have the secrets that verify them. Callbacks that cannot
-    /// be verified now, which are never `known`, are not taken: a flood of them would be written again and again.
-    fn accounts(&self, known: bool) -> Option<Vec<String>> {
-        let is_shared = self.queries.ledger.is_shared();
-        let mut takes_all = !is_shared;
+    /// The accounts whose checks this process takes. Another one may have others: on another machine, or with a newer config.
+    /// Only a machine that receives callbacks is known to have the secrets that verify them. Callbacks that cannot be verified
+    /// now, which are never `known`, are not taken: a flood of them would be written again and again.
+    fn accounts(&self, known: bool) -> Vec<String> {
+        let verifies = self.bind.is_some() || !self.queries.ledger.is_shared();
         let mut names = Vec::new();
         for runtime in self.queries.registry.all() {
             let name = runtime.account.id.to_string();
-            if !known && self.is_unverifiable(&name) {
-                takes_all = false;
-            } else if self.bind.is_some() || !is_shared {
+            if verifies && (known || !self.is_unverifiable(&name)) {
                 names.push(format!("{name}/"));
             }
             names.push(name);
         }
-        (!takes_all).then_some(names)
+        names
     }
 
     /// The targets whose forwards this process takes; `None` for all. An address can mean another server on another
