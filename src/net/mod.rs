@@ -448,7 +448,9 @@ impl Session {
             // Before the slot: fetching a token may take seconds, and takes a slot of its own.
             authorise.prepare(call, options).await?;
             let slot = budget::take(self, call, options).await?;
-            let authorised = authorise.authorise(call).await;
+            let authorised = WaitReporter::new(self, call, options)
+                .while_signing(authorise.authorise(call))
+                .await;
             // A slot or nonce that the ledger could not save is unknown to other processes and must not be used.
             self.must_be_shared(call, options).await?;
             match authorised {

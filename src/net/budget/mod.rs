@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::http::WHOLE_MAX;
-use super::{Call, Event, Gate, NetError, Reply, RequestOptions, Session};
+use super::{Call, Event, Gate, NetError, Repeat, Reply, RequestOptions, Session};
 use crate::domain::{AccountId, BudgetGauge, Counts, Now};
 use crate::ledger::{HOLD_MAX, KEY_LOCK_MAX, LedgerError, SlotId, Slots, Status, Terms};
 use window::{Step, Window};
@@ -50,6 +50,10 @@ pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// The reason shown after the provider answered 429 (RFC 6585, 4).
 pub(super) const RATE_LIMITED: &str = "rate limit reached (429)";
 
+/// The reason shown while a request cannot be signed yet, here or in another process.
+pub(super) const SIGNING: &str =
+    "another request uses this API key, or the account's secret is being read";
+
 /// The reason shown while another program has locked the ledger.
 pub(super) const LOCKED: &str = "another program has locked the ledger's database";
 
@@ -59,6 +63,9 @@ const LOCKED_TRIES: u32 = 120;
 
 /// Shorter waits are not reported.
 const REPORT_AFTER: Duration = Duration::from_millis(100);
+
+/// Nor are shorter waits for the signature of a request that changes nothing: of many, each waits for the one before.
+const SIGNING_REPORTED_AFTER: Duration = Duration::from_millis(1500);
 
 /// A change of a gauge is reported after this time, with others that follow within it.
 const GAUGE_PAUSE: Duration = Duration::from_millis(40);
@@ -354,6 +361,21 @@ impl<'a> WaitReporter<'a> {
         let held = limiter.window().held(self.session.gate.clock.now().mono);
         self.waits(held.is_some(), None);
         place.await
+    }
+
+    /// Awaits the signature of a request, which is not sent before; reports a wait.
+    pub(super) async fn while_signing<T>(mut self, signature: impl Future<Output = T>) -> T {
+        // An operator who cancels a write must know whether it was sent.
+        let limit = match self.call.repeat {
+            Repeat::Never => REPORT_AFTER,
+            Repeat::Safe => SIGNING_REPORTED_AFTER,
+        };
+        let mut signature = std::pin::pin!(signature);
+        if let Ok(signed) = tokio::time::timeout(limit, &mut signature).await {
+            return signed;
+        }
+        self.emit(SIGNING, None);
+        signature.await
     }
 
     /// Awaits the ledger. While another program holds its lock, reports the wait, or fails with `no_wait`.

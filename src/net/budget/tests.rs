@@ -9,7 +9,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::window::{Step, Window};
-use super::{LOOK_AGAIN, Limit, UNSENT_MAX};
+use super::{LOOK_AGAIN, Limit, SIGNING, UNSENT_MAX};
 use crate::clock::{Clock, ManualClock};
 use crate::domain::{
     Account, AccountId, Counts, Environment, Now, ProviderId, RequestId, WallTime,
@@ -408,6 +408,37 @@ impl Authorise for Unsigned {
     fn authorise<'a>(&'a self, _: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         Box::pin(async { Ok(SignedRequest::default()) })
     }
+}
+
+/// Waits for the lock of its key.
+struct Blocked;
+
+impl Authorise for Blocked {
+    fn authorise<'a>(&'a self, _: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_waits_for_its_signature_is_reported_as_waiting() {
+    let mut counter = counter(1);
+    counter.session.endpoints = vec![("api", "http://127.0.0.1:9".parse().unwrap())];
+    let session = counter.session.clone();
+    let call = Call {
+        repeat: crate::net::Repeat::Never,
+        ..call()
+    };
+    let mut reported = async || loop {
+        if let NetEvent::Waiting(RequestId(1), waiting) = next(&mut counter.events).await {
+            return waiting.map(|waiting| waiting.why);
+        }
+    };
+    let why = tokio::select! {
+        _ = session.send(&call, &Blocked, HOW) => panic!("it is not signed"),
+        why = reported() => why,
+    };
+    assert_eq!(why.as_deref(), Some(SIGNING));
+    assert_eq!(reported().await, None, "cancelled");
 }
 
 #[tokio::test]
