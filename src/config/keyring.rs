@@ -116,6 +116,14 @@ impl TimedKeyring {
         failure.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Lets the next call ask the store again: the operator may have unlocked it. Not if it is disabled.
+    pub fn forget_failure(&self) {
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(*failure, Some(KeyringError::Off(_))) {
+            *failure = None;
+        }
+    }
+
     fn set_failure(&self, why: KeyringError) {
         if let KeyringError::Absent(cause) = &why {
             tracing::warn!(cause, "no keyring on this machine");

@@ -97,6 +97,13 @@ impl Vault {
         Some(why.to_string())
     }
 
+    /// Asks the keyring again from now on, although it was unusable.
+    pub fn try_keyring_again(&self) {
+        if let Some(keyring) = &self.keyring {
+            keyring.forget_failure();
+        }
+    }
+
     /// Saves a secret under `name`, completely or not at all; replaces the previous one. Names consist of ASCII
     /// letters, digits, `-`, `_` and `.`.
     ///

@@ -221,7 +221,7 @@ impl TeamLedger {
     async fn agree(&self, fingerprint: String) -> Result<(), Problem> {
         let ledger = Ledger::connect(&self.settings, Clock::system(), Retention::shared());
         let ledger = ledger.map_err(unusable)?;
-        let agreed = ledger.agree_on_seal_key(fingerprint, None).await;
+        let agreed = ledger.agree_on_seal_key(Some(fingerprint), None).await;
         ledger.close().await;
         match agreed {
             Ok(true) => Ok(()),

@@ -36,19 +36,6 @@ pub trait Backend: Nonces + RateSlots {
     /// Writes all that waits and puts the file in order, so that the next program opens it fast. The ledger stays usable.
     async fn close(&self);
 
-    /// Whether the fingerprint of a sealing key is that of the ledger's saved callbacks. The first one is saved; one
-    /// whose `previous` is the ledger's takes its place. A ledger of one machine accepts any.
-    ///
-    /// # Errors
-    /// If it cannot be read or saved.
-    async fn agree_on_seal_key(
-        &self,
-        _key: String,
-        _previous: Option<String>,
-    ) -> Result<bool, LedgerError> {
-        Ok(true)
-    }
-
     /// The size of the saved tables, in bytes.
     ///
     /// # Errors

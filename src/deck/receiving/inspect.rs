@@ -5,7 +5,6 @@ use std::sync::Arc;
 use hyper::http::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
 
 use super::jobs::ClaimedJob;
-use super::sealing::sealed_by_another;
 use super::{Shared, forward, unread};
 use crate::deck::Deck;
 use crate::domain::job::{LEASE, NewJob};
@@ -119,10 +118,7 @@ impl Deck {
         let shared = &self.callbacks.shared;
         let known = self.delivery(delivery).await?;
         let parts = shared.parts_of(delivery).await?;
-        let sealer = shared.sealing.key().await.sealer;
-        let inbound = sealer
-            .open(&parts.request)
-            .ok_or_else(|| sealed_by_another(delivery))?;
+        let inbound = shared.sealing.open(delivery, &parts.request).await?;
         let readable = inbound.readable();
         let (mut ids, mut shown) = (RowIds::default(), None);
         let is_genuine = known.is_genuine();
@@ -145,6 +141,7 @@ impl Deck {
             let value = record::foreign_header(name.as_str(), &value);
             (redact::body(name.as_str()), value)
         };
+        let sealer = shared.sealing.key().await.sealer;
         let replies = parts.replies.iter().filter_map(|(job, sealed)| {
             let reply = sealer.open_reply(sealed)?;
             Some((*job, record::body(&reply)))

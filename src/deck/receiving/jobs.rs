@@ -505,10 +505,7 @@ impl Shared {
 
     pub(super) async fn bytes_of(&self, delivery: DeliveryId) -> Result<Inbound, Problem> {
         let parts = self.parts_of(delivery).await?;
-        let key = self.sealing.key().await;
-        key.sealer
-            .open(&parts.request)
-            .ok_or_else(|| super::sealing::sealed_by_another(delivery))
+        self.sealing.open(delivery, &parts.request).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! The key that seals callbacks, read at first use, so that a program without callbacks never waits for a keyring. The
-//! config names it where a ledger is shared; otherwise it is made once and saved in the vault.
+//! config names it where a ledger is shared; otherwise it is made once and saved in the vault. The ledger has its
+//! fingerprint, so that none is made while the vault cannot be read.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::sync::OnceCell;
 
+use crate::callbacks::Inbound;
 use crate::callbacks::seal::Sealer;
 use crate::clock::Clock;
 use crate::config::{Callbacks, Environ, SecretSource, Vault, VaultError};
@@ -63,7 +65,7 @@ pub(in crate::deck) struct Key {
     pub(in crate::deck) sealer: Arc<Sealer>,
     /// Why the key lasts for this run only.
     pub(in crate::deck) fleeting: Option<String>,
-    /// Why no callback may be sealed: the other machines that share the ledger could not open it.
+    /// Why no callback may be sealed: it is not the key that sealed the ledger's other callbacks.
     pub(in crate::deck) refused: Option<String>,
 }
 
@@ -133,12 +135,27 @@ impl Sealing {
                     Err(why) => Err(refused(why)),
                 };
             }
-            Ok(match self.saved_key().await {
-                Ok(bytes) => lasting(Sealer::new(bytes)),
-                Err(why) => fleeting(why),
-            })
+            match self.saved_key().await {
+                Ok(Ok(bytes)) => Ok(lasting(Sealer::new(bytes))),
+                Ok(Err(why)) => Ok(fleeting(why)),
+                Err(why) => Err(refused(why)),
+            }
         });
         key.await.map_or_else(|refused| refused, Clone::clone)
+    }
+
+    /// Opens the sealed bytes of a callback.
+    pub(super) async fn open(&self, id: DeliveryId, sealed: &[u8]) -> Result<Inbound, Problem> {
+        let key = self.key().await;
+        match (key.sealer.open(sealed), key.refused) {
+            (Some(inbound), _) => Ok(inbound),
+            // It may be known later.
+            (None, Some(why)) => Err(Problem::local(
+                format!("callback {} cannot be opened: {why}", id.0),
+                "",
+            )),
+            (None, None) => Err(sealed_by_another(id)),
+        }
     }
 
     /// Why it is not known yet which key seals callbacks: its source or the ledger cannot be read.
@@ -167,25 +184,20 @@ impl Sealing {
         &self,
         source: &SecretSource,
     ) -> Result<Result<Sealer, String>, String> {
-        let (key, previous) = if let Some(keys) = self.last_read(source) {
+        let sources = [
+            Some(source),
+            self.configured.callbacks.previous_seal_key.as_ref(),
+        ];
+        let is_slow = sources.into_iter().flatten().any(|it| !it.is_cheap());
+        let (key, previous) = if let Some(keys) = self.last_read(is_slow) {
             keys?
         } else {
             let keys = self.configured_keys(source).await;
-            let at = self.clock.now().mono;
-            let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-            let failed = if keys.is_err() { read.failed + 1 } else { 0 };
-            *read = LastRead {
-                at,
-                failed,
-                keys: Some(keys.clone()),
-            };
+            self.note_read(keys.clone());
             keys?
         };
-        let agreed = self
-            .ledger
-            .agree_on_seal_key(fingerprint(key), previous.map(fingerprint))
-            .await
-            .map_err(|error| error.to_string())?;
+        // On one machine, the operator may replace a key that is lost.
+        let agreed = !self.ledger.is_shared() || self.agree(Some(key), previous).await?;
         Ok(if agreed {
             Ok(Sealer::new(key).with_previous(previous))
         } else {
@@ -199,12 +211,7 @@ impl Sealing {
 
     /// What the last read brought, until it is time for the next. The key is asked for again and again while the ledger is
     /// away or a source cannot be read, but a keyring may prompt at each read.
-    fn last_read(&self, source: &SecretSource) -> Option<Result<Keys, String>> {
-        let previous = self.configured.callbacks.previous_seal_key.as_ref();
-        let is_slow = [Some(source), previous]
-            .into_iter()
-            .flatten()
-            .any(|it| !it.is_cheap());
+    fn last_read(&self, is_slow: bool) -> Option<Result<Keys, String>> {
         let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         let mut pause = reread_pause(is_slow);
         if is_slow {
@@ -213,6 +220,28 @@ impl Sealing {
         let since = self.clock.now().mono.saturating_sub(read.at);
         let keys = read.keys.as_ref();
         keys.filter(|keys| keys.is_ok() || since < pause).cloned()
+    }
+
+    fn note_read(&self, keys: Result<Keys, String>) {
+        let at = self.clock.now().mono;
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = if keys.is_err() { read.failed + 1 } else { 0 };
+        *read = LastRead {
+            at,
+            failed,
+            keys: Some(keys),
+        };
+    }
+
+    /// As [`Ledger::agree_on_seal_key`].
+    async fn agree(
+        &self,
+        key: Option<[u8; 32]>,
+        previous: Option<[u8; 32]>,
+    ) -> Result<bool, String> {
+        let [key, previous] = [key, previous].map(|key| key.map(fingerprint));
+        let agreed = self.ledger.agree_on_seal_key(key, previous).await;
+        agreed.map_err(|error| error.to_string())
     }
 
     async fn configured_keys(&self, source: &SecretSource) -> Result<Keys, String> {
@@ -225,10 +254,45 @@ impl Sealing {
         Ok((key, previous))
     }
 
-    async fn saved_key(&self) -> Result<[u8; 32], String> {
-        if let Some(key) = self.read().await? {
-            return Ok(key);
+    /// The vault's key; created if none has sealed callbacks yet, where the inner error says why it cannot be saved. The
+    /// outer error lasts until the vault has the key that has sealed them.
+    async fn saved_key(&self) -> Result<Result<[u8; 32], String>, String> {
+        if let Some(Err(why)) = self.last_read(true) {
+            return Err(why);
         }
+        let failed = self
+            .read
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .failed;
+        if failed > 0 {
+            self.vault.try_keyring_again();
+        }
+        let mut found = self.read().await;
+        if !matches!(found, Ok(Some(_))) && self.agree(None, None).await? {
+            match self.create().await {
+                Ok(key) => found = Ok(Some(key)),
+                Err(why) => return Ok(Err(why)),
+            }
+        }
+        let why = match found {
+            // A ledger that cannot be read saves no callback either.
+            Ok(Some(key)) if self.agree(Some(key), None).await.unwrap_or(true) => {
+                return Ok(Ok(key));
+            }
+            Ok(Some(_)) => "the vault has another key".to_owned(),
+            Ok(None) => self.vault.note().unwrap_or("the vault has no key".into()),
+            Err(why) => why,
+        };
+        let why = format!(
+            "the key that sealed earlier callbacks is missing: {why}; unlock the keyring or bring the key back; if it is lost, \
+             name a new one as `seal_key` in [callbacks]"
+        );
+        self.note_read(Err(why.clone()));
+        Err(why)
+    }
+
+    async fn create(&self) -> Result<[u8; 32], String> {
         // Of two processes that find none, the first creates it and the second reads that.
         let name = KeyHash::of("tilldeck", NAME);
         let _key_lock = tokio::time::timeout(PATIENCE, self.ledger.key_lock(&name))
@@ -313,7 +377,7 @@ fn fresh() -> [u8; 32] {
 }
 
 /// The stored callback was sealed with another key.
-pub(super) fn sealed_by_another(id: DeliveryId) -> Problem {
+fn sealed_by_another(id: DeliveryId) -> Problem {
     Problem::config(
         format!(
             "callback {} cannot be opened: it was sealed with another key than the stored one",
@@ -326,10 +390,10 @@ pub(super) fn sealed_by_another(id: DeliveryId) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::callbacks::Inbound;
     #[cfg(feature = "postgres")]
     use crate::config::LedgerConfig;
-    use crate::domain::WallTime;
+    use crate::config::{Keyring, KeyringError};
+    use crate::domain::{ProblemKind, WallTime};
     use crate::http_server::Request;
     use crate::ledger::Retention;
 
@@ -380,6 +444,78 @@ mod tests {
         assert!(why.contains("remove it"), "{why}");
         let (kept, _) = vault.get(NAME).unwrap().unwrap();
         assert_eq!(kept.expose(), "no key");
+    }
+
+    /// A keyring with one entry, or none while it is locked.
+    struct OneEntry(Mutex<Result<Option<Secret>, KeyringError>>);
+
+    impl OneEntry {
+        fn set(&self, entry: Result<Option<Secret>, KeyringError>) {
+            *self.0.lock().unwrap() = entry;
+        }
+    }
+
+    impl Keyring for OneEntry {
+        fn get(&self, _: &str) -> Result<Option<Secret>, KeyringError> {
+            self.0.lock().unwrap().clone()
+        }
+
+        fn put(&self, _: &str, secret: &Secret) -> Result<(), KeyringError> {
+            let mut entry = self.0.lock().unwrap();
+            entry
+                .as_mut()
+                .map_err(|why| why.clone())?
+                .replace(secret.clone());
+            Ok(())
+        }
+
+        fn forget(&self, _: &str) -> Result<(), KeyringError> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_missing_key_is_not_replaced_until_it_is_back_or_the_operator_names_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let keyring = Arc::new(OneEntry(Mutex::new(Ok(None))));
+        let (clock, hand) = Clock::by_hand(WallTime(0));
+        let sealing = || Sealing {
+            vault: Vault::with(folder.path().join("vault"), keyring.clone(), PATIENCE),
+            ..configured_sealing(folder.path(), Callbacks::default(), clock.clone())
+        };
+        let first = sealing().key().await;
+        assert_eq!((first.fleeting, first.refused), (None, None));
+        let sealed = first.sealer.seal(&inbound());
+        let key = keyring.get(NAME).unwrap();
+        for (found, cause) in [
+            (Err(KeyringError::Locked("no prompt".into())), "is locked"),
+            (Ok(None), "no key"),
+            (Ok(Some(new_key())), "another key"),
+        ] {
+            keyring.set(found);
+            let later = sealing();
+            let why = later.awaited().await.unwrap();
+            assert!(why.contains(cause), "{why}");
+            let unopened = later.open(DeliveryId(1), &sealed).await.unwrap_err();
+            assert_eq!(unopened.kind, ProblemKind::Local, "it is tried again");
+            keyring.set(Ok(key.clone()));
+            assert_eq!(later.awaited().await, Some(why), "no prompt every second");
+            hand.advance(Duration::from_secs(30));
+            assert_eq!(later.awaited().await, None);
+            assert!(later.open(DeliveryId(1), &sealed).await.is_ok());
+        }
+        keyring.set(Ok(None));
+        let file = folder.path().join("seal_key");
+        crate::private::replace(&file, new_key().expose().as_bytes()).unwrap();
+        let callbacks = Callbacks {
+            seal_key: Some(SecretSource::File {
+                written: "seal_key".into(),
+                base: folder.path().to_owned(),
+            }),
+            ..Callbacks::default()
+        };
+        let replaced = configured_sealing(folder.path(), callbacks, clock);
+        assert_eq!(replaced.key().await.refused, None);
     }
 
     #[cfg(feature = "postgres")]

@@ -76,7 +76,7 @@ impl Import<'_> {
     fn all(&self) -> SqlResult<Imported> {
         let from: String = self
             .old
-            .query_row("SELECT id FROM identity", (), |row| row.get(0))?;
+            .query_row("SELECT id FROM ledger", (), |row| row.get(0))?;
         let change = self.new.change(Area::Deliveries)?;
         // The log's ids, too, are taken by one program at a time.
         self.new.execute(&lock(Area::Exchanges), &[])?;

@@ -33,7 +33,7 @@ use super::error::LedgerError;
 use super::nonces::{KeyHash, KeyedMutex};
 use super::sql::exchanges::Unsaved;
 use super::sql::queue::Queue;
-use super::sql::{self, Store as _, params};
+use super::sql::{self, Store as _};
 use super::status::{Retention, Status};
 use connection::Connection;
 use target::Target;
@@ -197,26 +197,6 @@ impl Backend for Postgres {
             Ok(())
         });
         let _ = tokio::join!(self.0.slots.flush(), abandon);
-    }
-
-    async fn agree_on_seal_key(
-        &self,
-        key: String,
-        previous: Option<String>,
-    ) -> Result<bool, LedgerError> {
-        let agreed = self.queue().run(move |store| {
-            <dyn sql::Store>::write(store, |sql| {
-                sql.execute(
-                    "UPDATE ledger SET seal_key = $1 WHERE seal_key IS NULL OR seal_key = $2",
-                    params![&key, previous.as_ref()],
-                )?;
-                sql.value(
-                    "SELECT coalesce(seal_key = $1, false) FROM ledger",
-                    params![&key],
-                )
-            })
-        });
-        agreed.await
     }
 
     async fn size(&self) -> Result<u64, LedgerError> {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub(super) const APPLICATION_ID: i32 = 0x7464_636b;
 
 /// The migration steps: each leads to the next version; the first from an empty file to version 1.
-const STEPS: [&str; 18] = [
+const STEPS: [&str; 19] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
@@ -25,6 +25,7 @@ const STEPS: [&str; 18] = [
     include_str!("schema/16.sql"),
     include_str!("schema/17.sql"),
     include_str!("schema/18.sql"),
+    include_str!("schema/19.sql"),
 ];
 
 /// The version of this program.
@@ -185,14 +186,19 @@ mod tests {
             "errands" => "jobs".to_owned(),
             "identities" => "dedup_keys".to_owned(),
             "trial" => "probe".to_owned(),
+            "identity" => "ledger".to_owned(),
             _ => name,
         };
         let mut found: Vec<_> = found
             .into_iter()
             .map(|(name, rows)| (renamed(name), rows))
             .collect();
-        // Columns that versions 17 and 18 add.
-        for (table, value) in [("jobs", Value::Integer(0)), ("deliveries", Value::Null)] {
+        // Columns that versions 17 to 19 add.
+        for (table, value) in [
+            ("jobs", Value::Integer(0)),
+            ("deliveries", Value::Null),
+            ("ledger", Value::Null),
+        ] {
             let table = found.iter_mut().find(|(name, _)| name == table);
             table.unwrap().1[0].push(value);
         }
@@ -259,7 +265,7 @@ mod tests {
         Recovered::of(&old).bring(&new).unwrap();
         let found = tables(&new);
         // The request log is not brought over; the new file has an id of its own.
-        let without = ["exchanges", "identity", "probe"];
+        let without = ["exchanges", "ledger", "probe"];
         for (expected, found) in expected.iter().zip(&found) {
             if !without.contains(&expected.0.as_str()) {
                 assert_eq!(found, expected);

@@ -259,7 +259,7 @@ async fn a_key_that_seals_for_one_machine_alone_is_refused_until_the_others_chan
     let agree = async |key: &str, previous: Option<&str>| {
         let previous = previous.map(str::to_owned);
         ledger
-            .agree_on_seal_key(key.to_owned(), previous)
+            .agree_on_seal_key(Some(key.to_owned()), previous)
             .await
             .unwrap()
     };

@@ -8,6 +8,7 @@ mod rows;
 
 use crate::domain::{Delivery, DeliveryId};
 
+use super::value::params;
 use crate::ledger::deliveries::{DeliveryQuery, NewDelivery, SealedParts};
 use crate::ledger::error::LedgerError;
 use crate::ledger::{Ledger, with_database};
@@ -52,5 +53,25 @@ impl Ledger {
     /// The sealed bytes of one delivery, if it is still saved.
     pub async fn sealed(&self, id: DeliveryId) -> Result<Option<SealedParts>, LedgerError> {
         self.read(move |sql| rows::sealed(sql, id)).await
+    }
+
+    /// Whether the fingerprint of a sealing key is that of the ledger's saved callbacks. The first one is saved; one whose
+    /// `previous` is the ledger's takes its place. Without a key: whether the ledger has no fingerprint yet.
+    pub async fn agree_on_seal_key(
+        &self,
+        key: Option<String>,
+        previous: Option<String>,
+    ) -> Result<bool, LedgerError> {
+        self.write_durably(move |sql| {
+            sql.execute(
+                "UPDATE ledger SET seal_key = $1 WHERE seal_key IS NULL OR seal_key = $2",
+                params![key.as_ref(), previous.as_ref()],
+            )?;
+            sql.value(
+                "SELECT seal_key IS NOT DISTINCT FROM $1 FROM ledger",
+                params![key.as_ref()],
+            )
+        })
+        .await
     }
 }
