@@ -25,6 +25,7 @@ pub(super) struct HealthCheck {
     ledger: Ledger,
     sealer: Arc<Sealer>,
     listening: watch::Sender<Listening>,
+    forwards: bool,
     run: Mutex<Probe>,
 }
 
@@ -42,6 +43,7 @@ impl HealthCheck {
         clock: Clock,
         ledger: Ledger,
         sealer: Arc<Sealer>,
+        forwards: bool,
     ) -> (Self, watch::Receiver<Listening>) {
         let (status, listening) = watch::channel(Listening::Off);
         let health = Self {
@@ -49,6 +51,7 @@ impl HealthCheck {
             ledger,
             sealer,
             listening: status,
+            forwards,
             run: Mutex::default(),
         };
         (health, listening)
@@ -83,6 +86,9 @@ impl HealthCheck {
         };
         let state = match &*self.listening.borrow() {
             _ if !has_account => ReceiverState::NoAccount,
+            Listening::Up { .. } | Listening::Off if can_save && self.forwards => {
+                ReceiverState::Forwards
+            }
             Listening::Up { .. } | Listening::Off if can_save => ReceiverState::Alive,
             _ => ReceiverState::Down,
         };

@@ -194,6 +194,10 @@ pub struct Spec {
 pub trait CallbackHandlers: Send + Sync {
     /// The handler of this account.
     fn find(&self, name: &str) -> Option<Arc<dyn CallbackHandler>>;
+    /// Whether it forwards callbacks.
+    fn forwards(&self) -> bool {
+        false
+    }
     /// A callback was saved, with any verdict; called after it was answered. Must not block.
     fn saved(&self, delivery: Delivery);
     /// Callbacks to this account cannot be judged or saved; called at most once in 30 s for each account. Must not

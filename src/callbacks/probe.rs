@@ -17,6 +17,8 @@ const CHALLENGE_MAX: usize = 64;
 pub enum ReceiverState {
     /// It receives callbacks.
     Alive,
+    /// It receives callbacks, and forwards them.
+    Forwards,
     /// It cannot save callbacks.
     Down,
     /// No account of its profile has the name in the address.
@@ -24,11 +26,12 @@ pub enum ReceiverState {
 }
 
 impl ReceiverState {
-    const ALL: [Self; 3] = [Self::Alive, Self::Down, Self::NoAccount];
+    const ALL: [Self; 4] = [Self::Alive, Self::Forwards, Self::Down, Self::NoAccount];
 
     fn word(self) -> &'static str {
         match self {
             Self::Alive => "alive",
+            Self::Forwards => "forwards",
             Self::Down => "down",
             Self::NoAccount => "no account",
         }
@@ -36,7 +39,7 @@ impl ReceiverState {
 
     fn status(self) -> StatusCode {
         match self {
-            Self::Alive => StatusCode::OK,
+            Self::Alive | Self::Forwards => StatusCode::OK,
             Self::Down => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoAccount => StatusCode::NOT_FOUND,
         }

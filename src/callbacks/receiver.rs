@@ -104,7 +104,8 @@ impl Receiver {
     /// If the listener does not know its own address.
     pub fn start(listener: TcpListener, setup: Setup) -> io::Result<Self> {
         let (clock, ledger) = (setup.clock.clone(), setup.ledger.clone());
-        let (health, listening) = HealthCheck::new(clock, ledger, setup.sealer.clone());
+        let forwards = setup.handlers.forwards();
+        let (health, listening) = HealthCheck::new(clock, ledger, setup.sealer.clone(), forwards);
         let limits = setup.limits;
         let shared = Arc::new(Shared {
             rates: Mutex::new(Rates::new(limits.rate)),

@@ -55,7 +55,7 @@ async fn elsewhere(deck: &Deck, config: &Config) -> Finding {
 /// By what answers at an address of this machine.
 fn answered(url: &str, state: Option<ReceiverState>) -> Finding {
     match state {
-        Some(ReceiverState::Alive | ReceiverState::NoAccount) => {
+        Some(ReceiverState::Alive | ReceiverState::Forwards | ReceiverState::NoAccount) => {
             Finding::good(format!("a tilldeck receives callbacks at {url}"))
         }
         Some(ReceiverState::Down) => down(url),
@@ -153,7 +153,7 @@ async fn reach(deck: &Deck, account: &Account, url: &Url) -> Finding {
 fn reached_by(url: &Url, reached: &Reached, state: Option<ReceiverState>) -> Finding {
     let bad = |words: String| Finding::bad(words);
     match state {
-        Some(ReceiverState::Alive) => {
+        Some(ReceiverState::Alive | ReceiverState::Forwards) => {
             let times = parts(reached, url.scheme() == "https");
             Finding::good(format!("{url} leads to this tilldeck's receiver: {times}"))
         }

@@ -14,6 +14,10 @@ use crate::net::{BoxFuture, Event, redact};
 pub(super) struct CallbackRouter(pub(super) Arc<Shared>);
 
 impl CallbackHandlers for CallbackRouter {
+    fn forwards(&self) -> bool {
+        !self.0.forward.is_empty()
+    }
+
     fn find(&self, name: &str) -> Option<Arc<dyn CallbackHandler>> {
         let runtime = self.0.queries.registry.find(&AccountId::new(name).ok()?)?;
         Some(Arc::new(AccountHandler {

@@ -33,6 +33,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Deck;
 use super::query::QueryService;
+use crate::callbacks::probe::ReceiverState;
 use crate::callbacks::{Limits, Receiver, Setup, reachable};
 use crate::config::Profile;
 use crate::domain::{AccountId, Delivery, Listening, Problem, Subject, WallTime, filled};
@@ -408,6 +409,10 @@ impl Workers {
     }
 }
 
+/// Why the port stays closed after a receiver that forwards has ended.
+const FORWARDER_ENDED: &str = "`tilldeck listen`, which forwards them, has ended; start it again, or start this program again to receive them \
+     without forwarding";
+
 /// Keeps the receiver bound to its port, and reports its health.
 async fn serve(
     shared: Arc<Shared>,
@@ -421,6 +426,7 @@ async fn serve(
         why,
         since,
     };
+    let mut left_to_other = false;
     let receiver = loop {
         let (address, error) = match bound {
             ListenState::Off => return,
@@ -460,13 +466,17 @@ async fn serve(
             // Tried again: the program that holds the port may end.
             ListenState::Not(address, error) => (address, error),
         };
-        let is_elsewhere = tokio::select! {
+        let elsewhere = tokio::select! {
             () = stop.cancelled() => return,
-            is_elsewhere = shared.is_elsewhere(address, &error) => is_elsewhere,
+            elsewhere = shared.elsewhere(address, &error) => elsewhere,
         };
-        let now = if is_elsewhere {
+        // What this process received in its place would not be forwarded.
+        left_to_other |= elsewhere == Some(ReceiverState::Forwards) && shared.forward.is_empty();
+        let now = if elsewhere.is_some() {
             let url = format!("http://{}", reachable(address));
             Listening::Elsewhere { url }
+        } else if left_to_other {
+            down(&address, FORWARDER_ENDED.to_owned())
         } else {
             down(&address, bind_error(&error))
         };
@@ -479,7 +489,11 @@ async fn serve(
             () = stop.cancelled() => return,
             () = tokio::time::sleep(shared.pace.bind) => {}
         }
-        bound = ListenState::at(address).await;
+        bound = if left_to_other {
+            ListenState::Not(address, error)
+        } else {
+            ListenState::at(address).await
+        };
         *shared.port() = bound.port();
     };
     let mut listening = receiver.listening();

@@ -36,10 +36,14 @@ pub(in crate::deck) async fn who_answers(
 }
 
 impl Shared {
-    /// Whether the port that could not be bound is that of another tilldeck, which receives the callbacks of this profile.
-    pub(super) async fn is_elsewhere(&self, address: SocketAddr, error: &io::Error) -> bool {
+    /// The state of another tilldeck that has the port that could not be bound, and receives the callbacks of this profile.
+    pub(super) async fn elsewhere(
+        &self,
+        address: SocketAddr,
+        error: &io::Error,
+    ) -> Option<ReceiverState> {
         if error.kind() != io::ErrorKind::AddrInUse {
-            return false;
+            return None;
         }
         let accounts = self.queries.registry.all();
         // Another profile's receiver does not know the account.
@@ -51,6 +55,6 @@ impl Shared {
         let state = who_answers(reachable(address), &path, sealer)
             .await
             .flatten();
-        matches!(state, Some(ReceiverState::Alive | ReceiverState::Down))
+        state.filter(|state| *state != ReceiverState::NoAccount)
     }
 }

@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hyper::http::{HeaderValue, StatusCode};
+use reqwest::Url;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use super::{Pace, Prepared, Receive};
 use crate::callbacks::Inbound;
@@ -17,7 +19,7 @@ use crate::callbacks::seal::Sealer;
 use crate::clock::{Clock, ManualClock};
 use crate::config::{self, Environ, Locations, Vault};
 use crate::deck::{Deck, Handover, Options};
-use crate::domain::job::{LEASE, NewJob};
+use crate::domain::job::{DAY, LEASE, NewJob};
 use crate::domain::{
     AccountId, Amount, CheckedPayment, Currency, Delivery, DeliveryId, Expected, ExpectedBy,
     HookEvent, Job, JobKind, JobState, LinkRequest, Listening, NewExpectation, Op, PaymentId,
@@ -554,16 +556,14 @@ async fn a_payment_that_the_provider_does_not_come_to_know_is_asked_for_no_more(
 }
 
 #[tokio::test]
-async fn what_cannot_be_done_is_given_up_at_once() {
+async fn what_cannot_be_done_is_given_up_at_once_and_a_check_of_an_unknown_account_after_a_day() {
     let folder = tempfile::tempdir().unwrap();
     let peer = Peer::start(&[(200, ACTIVE)]).await;
     let mut bench = open(folder.path(), &peer.url, Some(WORKING)).await;
+    let unknown = bench
+        .receive("gone", &[(JobKind::Ask, "")], &inbound())
+        .await;
     for (account, job, why) in [
-        (
-            "gone",
-            (JobKind::Ask, ""),
-            "account gone is not in this machine's config",
-        ),
         (
             "shop",
             (JobKind::Forward, "http://shop.example/"),
@@ -586,6 +586,14 @@ async fn what_cannot_be_done_is_given_up_at_once() {
         assert_eq!(job.state, JobState::GivenUp, "{account}");
         assert!(job.summary.contains(why), "{}", job.summary);
     }
+    // Until then, a process with a newer config may take it.
+    bench.advance(DAY.as_secs());
+    let mut job = bench.tried(1).await;
+    while job.id != unknown.jobs[0].id {
+        job = bench.tried(1).await;
+    }
+    let why = "account gone is not in this machine's config";
+    assert_eq!((job.state, job.summary.as_str()), (JobState::GivenUp, why));
     assert_eq!(peer.asked(), 0);
 }
 
@@ -826,12 +834,23 @@ async fn a_receiver_that_does_not_start_leaves_its_port_free() {
     TcpListener::bind(&address).await.unwrap();
 }
 
+/// Waits for a state of the receiver.
+async fn listens(
+    listening: &mut watch::Receiver<Listening>,
+    is_wanted: impl FnMut(&Listening) -> bool,
+) -> Listening {
+    let found = tokio::time::timeout(LIMIT, listening.wait_for(is_wanted)).await;
+    found.expect("it comes to that").unwrap().clone()
+}
+
 #[tokio::test]
-async fn a_port_that_another_tilldeck_of_the_profile_has_is_no_outage() {
+async fn a_port_that_another_tilldeck_of_the_profile_has_is_no_outage_and_left_to_one_that_forwards()
+ {
     let folder = tempfile::tempdir().unwrap();
-    let open = async |address: &str| {
+    let open = async |address: &str, forward: &[(Option<AccountId>, Url)]| {
         let receive = Receive {
             bind: Some(address.parse().unwrap()),
+            forward: forward.to_vec(),
             ..WORKING
         };
         let change = |options| Options {
@@ -840,29 +859,38 @@ async fn a_port_that_another_tilldeck_of_the_profile_has_is_no_outage() {
         };
         open_with(folder.path(), "http://127.0.0.1:9", change).await
     };
-    let first = open("127.0.0.1:0").await;
-    let mut listening = first.deck.listening();
-    let up = listening.wait_for(|it| matches!(it, Listening::Up { .. }));
-    let up = tokio::time::timeout(LIMIT, up).await.expect("it starts");
-    let Listening::Up { url, .. } = up.unwrap().clone() else {
-        panic!("it is up");
-    };
-    let second = open(url.strip_prefix("http://").unwrap()).await;
-    let mut listening = second.deck.listening();
-    let elsewhere = Listening::Elsewhere { url: url.clone() };
-    let found = listening.wait_for(|it| *it != Listening::Off);
-    let found = tokio::time::timeout(LIMIT, found).await;
-    assert_eq!(
-        *found.expect("it asks who has the port").unwrap(),
-        elsewhere
-    );
-    // Its turn comes when the other one ends.
-    first.deck.close().await;
-    let up = listening.wait_for(|it| matches!(it, Listening::Up { .. }));
-    let up = tokio::time::timeout(LIMIT, up)
-        .await
-        .expect("the port is free");
-    assert!(matches!(&*up.unwrap(), Listening::Up { url: now, .. } if *now == url));
+    for forward in [
+        vec![],
+        vec![(None, super::target("http://127.0.0.1:9/").unwrap())],
+    ] {
+        let first = open("127.0.0.1:0", &forward).await;
+        let is_up = |it: &Listening| matches!(it, Listening::Up { .. });
+        let Listening::Up { url, .. } = listens(&mut first.deck.listening(), is_up).await else {
+            panic!("it is up");
+        };
+        let address = url.strip_prefix("http://").unwrap();
+        let second = open(address, &[]).await;
+        let mut listening = second.deck.listening();
+        let elsewhere = Listening::Elsewhere { url: url.clone() };
+        let found = listens(&mut listening, |it| *it != Listening::Off).await;
+        assert_eq!(found, elsewhere);
+        first.deck.close().await;
+        let then = listens(&mut listening, |it| *it != elsewhere).await;
+        if forward.is_empty() {
+            assert!(
+                matches!(&then, Listening::Up { url: now, .. } if *now == url),
+                "its turn comes: {then:?}"
+            );
+        } else {
+            assert!(
+                matches!(&then, Listening::Down { why, .. } if *why == super::FORWARDER_ENDED),
+                "{then:?}"
+            );
+            let again = open(address, &forward).await;
+            listens(&mut again.deck.listening(), is_up).await;
+            listens(&mut listening, |it| *it == elsewhere).await;
+        }
+    }
 }
 
 /// The settings of a key that seals, in a file of this folder.
