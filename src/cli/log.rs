@@ -17,9 +17,11 @@ use super::prelude::*;
 use super::report::counted;
 use super::values::{limit, path};
 use crate::domain::Exchange;
-use crate::ledger::{Ledger, LedgerError, LogQuery, Status, set_aside_in};
+use crate::ledger::{
+    Ledger, LedgerError, LogKind, LogQuery, Requests, RowQuery, Status, set_aside_in,
+};
 
-use pages::{Pages, Query};
+use pages::{PAGE, PAGE_WHOLE, Pages};
 use selection::Selection;
 
 /// How often `--follow` reads new entries.
@@ -112,7 +114,9 @@ impl Entries {
             since,
             until,
             profile: self.selection.profile(cx),
-            bodies: self.export.is_some(),
+            log: Requests {
+                bodies: self.export.is_some(),
+            },
             ..cx.deck.log_query(self.selection.search(cx))
         };
         if let Some(format) = self.export {
@@ -132,27 +136,29 @@ impl Entries {
     }
 
     /// The entries to show, and how many match; says how many are left out.
-    async fn begin<'a, Q: Query>(
+    async fn begin<'a, L: LogKind>(
         &self,
-        query: Q,
+        mut query: RowQuery<L>,
         cx: &CommandContext<'a>,
-    ) -> Result<(Pages<'a, Q>, usize), LedgerError> {
-        let (ledger, limit) = (cx.deck.ledger(), self.most());
-        let all = query.within(None, self.counted());
-        let pages = Pages::begin(ledger, query, limit).await?;
-        let count = all.count(ledger).await?;
-        self.report_omitted(count, Q::NOUN, cx.out);
+    ) -> Result<(Pages<'a, L>, usize), LedgerError> {
+        let ledger = cx.deck.ledger();
+        let page = self.export.map_or(PAGE, |_| PAGE_WHOLE);
+        query.limit = self.most();
+        let pages = Pages::begin(ledger, query.clone(), page).await?;
+        query.limit = self.counted();
+        let count = ledger.count(query).await?;
+        self.report_omitted(count, L::NOUN, cx.out);
         if count == 0 {
             self.selection.warn_of_account(cx);
         }
         Ok((pages, count))
     }
 
-    async fn print<Q: Query>(
+    async fn print<L: LogKind>(
         &self,
-        query: Q,
+        query: RowQuery<L>,
         cx: &CommandContext<'_>,
-        mut print: impl FnMut(&[Q::Row]) -> Result<(), OutputError>,
+        mut print: impl FnMut(&[L::Row]) -> Result<(), OutputError>,
     ) -> CommandResult {
         let (mut pages, count) = self.begin(query, cx).await?;
         loop {
@@ -164,7 +170,7 @@ impl Entries {
         }
         if !self.follow {
             if count == 0 {
-                cx.out.explain(&none(Q::NOUN, cx.settings));
+                cx.out.explain(&none(L::NOUN, cx.settings));
             }
             return Ok(Exit::Done);
         }
@@ -217,7 +223,7 @@ async fn look_again(out: &Out) -> Result<(), OutputError> {
     }
 }
 
-async fn export(format: Export, pages: &mut Pages<'_, LogQuery>, out: &Out) -> CommandResult {
+async fn export(format: Export, pages: &mut Pages<'_, Requests>, out: &Out) -> CommandResult {
     let mut writer = Writer::new(format, out);
     loop {
         let rows = pages.next().await?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Deck;
 use crate::domain::{AccountId, Exchange, ExchangeId, Observation, Search};
-use crate::ledger::{FailedHook, LogQuery};
+use crate::ledger::{FailedHook, LogQuery, Requests};
 use crate::net::Event;
 
 /// How often that is looked for.
@@ -95,26 +95,17 @@ impl Follower {
         if !deck.forgets_payments() {
             news.observations = observations;
         }
-        let after = LogQuery {
-            after: Some(self.request),
+        let query = LogQuery {
+            after: Some(self.request.0),
             limit: BATCH,
-            bodies: true,
+            log: Requests { bodies: true },
             ..deck.log_query(Search::default())
         };
-        let newest = LogQuery {
-            after: None,
-            ..after.clone()
-        };
-        news.requests = deck.ledger.log(after).await.ok()?;
-        if news.requests.len() == BATCH {
-            let newest = deck.ledger.log(newest).await.ok()?;
-            let gap =
-                newest.last().map(|oldest| oldest.id) > news.requests.last().map(|next| next.id);
-            // Before the first read there is no gap.
-            if gap && self.request != ExchangeId(0) {
-                deck.gate.emit(Event::Missed);
-            }
-            news.requests = newest;
+        let (requests, is_gap) = deck.ledger.news(query).await.ok()?;
+        news.requests = requests;
+        // Before the first read there is no gap.
+        if is_gap && self.request != ExchangeId(0) {
+            deck.gate.emit(Event::Missed);
         }
         // Nothing fails from here on: what is read counts as seen.
         self.observation = Some(last);

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::Deck;
 use crate::domain::search::Found;
 use crate::domain::{Delivery, DeliveryId, Exchange, ExchangeId, Problem, Search};
-use crate::ledger::{DeliveryQuery, LedgerError, LogQuery, SEARCHED_MAX};
+use crate::ledger::{
+    DeliveryQuery, LedgerError, LogKind, LogQuery, Requests, RowQuery, SEARCHED_MAX,
+};
 use crate::net::redact;
 
 impl Deck {
@@ -31,20 +33,13 @@ impl Deck {
         search: Search,
         limit: usize,
     ) -> Result<Found<Exchange>, Problem> {
-        let counts = before.is_none() && search != Search::default();
         let query = LogQuery {
-            before,
+            before: before.map(|id| id.0),
             limit,
-            bodies: true,
+            log: Requests { bodies: true },
             ..self.log_query(search)
         };
-        let all = LogQuery {
-            limit: SEARCHED_MAX,
-            ..self.log_query(Search::default())
-        };
-        let searched = counts.then(|| self.ledger.count_exchanges(all));
-        let found = found(self.ledger.log(query), searched);
-        found.await.map_err(|error| {
+        self.found(query).await.map_err(|error| {
             Problem::local(
                 format!("tilldeck cannot read older requests: {error}"),
                 "requests of this run are still shown",
@@ -64,37 +59,32 @@ impl Deck {
         limit: usize,
     ) -> Result<Found<Delivery>, Problem> {
         self.callbacks.followed().await;
-        let counts = before.is_none() && search != Search::default();
         let query = DeliveryQuery {
-            account_key: Some(self.callbacks.account_key().to_owned()),
-            before,
+            before: before.map(|id| id.0),
             limit,
             search,
-            ..DeliveryQuery::default()
+            ..DeliveryQuery::of(self.callbacks.account_key())
         };
-        let all = DeliveryQuery {
+        let found = self.found(query).await;
+        found.map_err(|error| super::receiving::unread("callbacks", &error))
+    }
+
+    /// Rows, and in how many a search looked where that is counted.
+    async fn found<L: LogKind>(&self, query: RowQuery<L>) -> Result<Found<L::Row>, LedgerError> {
+        let counts = query.before.is_none() && query.search != Search::default();
+        let all = RowQuery {
             limit: SEARCHED_MAX,
             search: Search::default(),
             ..query.clone()
         };
-        let searched = counts.then(|| self.ledger.count_deliveries(all));
-        let found = found(self.ledger.deliveries(query), searched);
-        found
-            .await
-            .map_err(|error| super::receiving::unread("callbacks", &error))
+        let rows = self.ledger.log(query).await?;
+        Ok(Found {
+            rows: rows.into_iter().map(Arc::new).collect(),
+            searched: if counts {
+                Some(self.ledger.count(all).await?)
+            } else {
+                None
+            },
+        })
     }
-}
-
-/// Rows, and in how many a search looked where that is counted.
-async fn found<T>(
-    rows: impl Future<Output = Result<Vec<T>, LedgerError>>,
-    searched: Option<impl Future<Output = Result<usize, LedgerError>>>,
-) -> Result<Found<T>, LedgerError> {
-    Ok(Found {
-        rows: rows.await?.into_iter().map(Arc::new).collect(),
-        searched: match searched {
-            Some(count) => Some(count.await?),
-            None => None,
-        },
-    })
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::domain::job::NewJob;
-use crate::domain::{Delivery, DeliveryId, JobId, JobKind, Search, Subject, Verdict, WallTime};
+use crate::domain::{Delivery, DeliveryId, JobId, JobKind, Subject, Verdict, WallTime};
 
 /// A callback before it is saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,30 +117,6 @@ pub struct FirstReply {
     pub sealed: Option<Vec<u8>>,
     /// A [`JobKind::Relay`] is running: the answer may still arrive.
     pub awaited: bool,
-}
-
-/// A selection of deliveries. The default selects none; set a limit.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct DeliveryQuery {
-    /// Only this owner's; `None` selects all.
-    pub account_key: Option<String>,
-    /// Only this profile's, every run of the built-in simulator among them.
-    pub profile: Option<String>,
-    /// Only older ones than this.
-    pub before: Option<DeliveryId>,
-    /// Only newer ones than this; the limit then leaves out the newest, so that a follower misses none.
-    pub after: Option<DeliveryId>,
-    /// Only those received at this instant or later.
-    pub since: Option<WallTime>,
-    /// Only those received before this instant.
-    pub until: Option<WallTime>,
-    /// Only those about this subject.
-    pub subject: Option<Subject>,
-    /// Only what it finds: its words in account, provider, verdict, kind, subject, reason, method, status or the results
-    /// of jobs. Of millions, words are searched in the newest [`super::SEARCHED_MAX`] only.
-    pub search: Search,
-    /// At most this many.
-    pub limit: usize,
 }
 
 /// A delivery's sealed parts.

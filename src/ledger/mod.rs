@@ -26,8 +26,7 @@ pub use database::{
     DatabaseReport, DatabaseSettings, FileReport, ImportError, Imported, Reseal, pass_file_lines,
 };
 pub use deliveries::{
-    DedupKey, DeliveryQuery, FirstReply, JobFilter, NewDelivery, OpenJobs, Retried, Retry,
-    SealedParts,
+    DedupKey, FirstReply, JobFilter, NewDelivery, OpenJobs, Retried, Retry, SealedParts,
 };
 pub use error::LedgerError;
 pub use nonces::{
@@ -35,9 +34,10 @@ pub use nonces::{
     NonceRules, Nonces,
 };
 pub use slots::{Counted, Granted, HOLD_MAX, RateSlots, SlotId, Slots, Terms};
-pub use sql::deliveries::UNKNOWN_MAX;
-pub use sql::exchanges::{LogQuery, Recorded, SEARCHED_MAX};
+pub use sql::deliveries::{Callbacks, DeliveryQuery, UNKNOWN_MAX};
+pub use sql::exchanges::{LogQuery, Recorded, Requests};
 pub use sql::hooks::{FailedHook, HookRun};
+pub use sql::logs::{LogKind, RowQuery, SEARCHED_MAX};
 pub use sql::payments::{PaymentKey, Unwatched};
 pub use sqlite::{set_aside_in, survey_file, written_by_newer};
 pub use status::{Persistence, Retention, Status};

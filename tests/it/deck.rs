@@ -435,7 +435,7 @@ async fn every_exchange_is_recorded_and_published() {
     }
     let query = tilldeck::ledger::LogQuery {
         limit: 10,
-        bodies: true,
+        log: tilldeck::ledger::Requests { bodies: true },
         ..Default::default()
     };
     let mut recorded = bench.deck.ledger().log(query).await.unwrap();
@@ -739,7 +739,7 @@ async fn new_requests_that_fit_one_batch_are_not_reported_as_missed() {
             limit: 2 * saved,
             ..LogQuery::default()
         };
-        while ledger.count_exchanges(all()).await.unwrap() < saved {
+        while ledger.count(all()).await.unwrap() < saved {
             tokio::task::yield_now().await;
         }
         let news = follower.next(&bench.deck).await;

@@ -229,7 +229,7 @@ impl House {
             limit: 100_000,
             ..DeliveryQuery::default()
         };
-        self.hall.ledger.deliveries(all).await.unwrap()
+        self.hall.ledger.log(all).await.unwrap()
     }
 
     async fn listening(&self, so: impl FnMut(&Listening) -> bool) -> Listening {

@@ -10,7 +10,7 @@ use crate::cli::export;
 use crate::cli::prelude::*;
 use crate::cli::report::counted;
 use crate::domain::{Delivery, Exchange, Received};
-use crate::ledger::DeliveryQuery;
+use crate::ledger::{Callbacks, DeliveryQuery};
 
 impl Entries {
     pub(super) async fn show_callbacks(&self, cx: &CommandContext<'_>) -> CommandResult {
@@ -34,7 +34,7 @@ impl Entries {
 }
 
 async fn export(
-    pages: &mut Pages<'_, DeliveryQuery>,
+    pages: &mut Pages<'_, Callbacks>,
     format: Export,
     cx: &CommandContext<'_>,
 ) -> CommandResult {

@@ -80,12 +80,11 @@ pub(super) async fn begin(
     was_away: bool,
 ) -> Result<(Vec<Delivery>, DeliveryId), LedgerError> {
     let query = DeliveryQuery {
-        account_key: Some(shared.account_key.to_string()),
         limit: PAGE,
-        ..DeliveryQuery::default()
+        ..DeliveryQuery::of(&shared.account_key)
     };
     let ledger = &shared.queries.ledger;
-    let newest = ledger.deliveries(query.clone()).await?;
+    let newest = ledger.log(query.clone()).await?;
     let earlier = if was_away {
         // More than a page may have come since.
         let earlier = DeliveryQuery {
@@ -93,7 +92,7 @@ pub(super) async fn begin(
             limit: 1,
             ..query
         };
-        ledger.deliveries(earlier).await?.pop()
+        ledger.log(earlier).await?.pop()
     } else {
         newest.first().cloned()
     };
@@ -152,35 +151,24 @@ impl Follower<'_> {
     async fn emit(&mut self) -> bool {
         // Read after the wait, so that the batch is current.
         self.shared.gate.caught_up().await;
-        let account_key = Some(self.shared.account_key.to_string());
         let query = DeliveryQuery {
-            account_key: account_key.clone(),
-            after: Some(self.last),
+            after: Some(self.last.0),
             limit: PAGE,
-            ..DeliveryQuery::default()
+            ..DeliveryQuery::of(&self.shared.account_key)
         };
         let ledger = &self.shared.queries.ledger;
-        let Ok(mut page) = ledger.deliveries(query).await else {
+        let read = if self.every {
+            ledger.log(query).await.map(|page| (page, false))
+        } else {
+            ledger.news(query).await
+        };
+        let Ok((page, is_gap)) = read else {
             return false;
         };
-        let mut full = page.len() == PAGE;
-        if full && !self.every {
-            let newest = DeliveryQuery {
-                account_key,
-                limit: PAGE,
-                ..DeliveryQuery::default()
-            };
-            let Ok(newest) = ledger.deliveries(newest).await else {
-                return false;
-            };
-            let gap = newest.last().map(|oldest| oldest.id) > page.last().map(|next| next.id);
-            if gap {
-                self.shared.gate.emit(Event::Missed);
-            }
-            page = newest;
-            page.retain(|delivery| delivery.id > self.last);
-            full = false;
+        if is_gap {
+            self.shared.gate.emit(Event::Missed);
         }
+        let full = self.every && page.len() == PAGE;
         // The ledger answers newest first; a reader expects them in order.
         for delivery in page.into_iter().rev() {
             self.last = delivery.id;

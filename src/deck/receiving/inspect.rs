@@ -76,14 +76,13 @@ impl Deck {
                 continue;
             };
             let query = DeliveryQuery {
-                account_key: Some(shared.account_key.to_string()),
                 since: Some(now.minus(longest)),
                 search: Search {
                     account: Some(runtime.account.id.to_string()),
                     ..Search::default()
                 },
                 limit: PAGE,
-                ..DeliveryQuery::default()
+                ..DeliveryQuery::of(&shared.account_key)
             };
             let genuine = self.genuine_deliveries(query).await;
             found.extend(genuine.map_err(|error| unread("callbacks", &error))?);
@@ -100,9 +99,9 @@ impl Deck {
     ) -> Result<Vec<Arc<Delivery>>, LedgerError> {
         let mut found = Vec::new();
         loop {
-            let page = self.ledger.deliveries(query.clone()).await?;
+            let page = self.ledger.log(query.clone()).await?;
             let is_last = page.len() < query.limit;
-            query.before = page.last().map(|oldest| oldest.id);
+            query.before = page.last().map(|oldest| oldest.id.0);
             found.extend(page.into_iter().filter(Delivery::is_genuine).map(Arc::new));
             if is_last || found.len() >= AWAITED_MAX {
                 return Ok(found);

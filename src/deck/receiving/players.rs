@@ -6,7 +6,7 @@ use crate::domain::{
     AccountId, Delivery, PlayerClaim, PlayerId, Problem, ProblemKind, Search, Secret, Subject,
     Verdict,
 };
-use crate::ledger::DeliveryQuery;
+use crate::ledger::{Callbacks, DeliveryQuery};
 
 /// How many of a player's callbacks are opened, newest first, in search of a token.
 const OPENED_MAX: usize = 20;
@@ -41,8 +41,10 @@ impl Deck {
     ) -> Result<Secret, Problem> {
         let shared = &self.callbacks.shared;
         let query = DeliveryQuery {
-            account_key: Some(shared.account_key.to_string()),
-            subject: Some(Subject::Player(player)),
+            log: Callbacks {
+                account_key: Some(shared.account_key.to_string()),
+                subject: Some(Subject::Player(player)),
+            },
             search: Search {
                 account: Some(account.to_string()),
                 ..Search::default()
@@ -50,7 +52,7 @@ impl Deck {
             limit: OPENED_MAX,
             ..DeliveryQuery::default()
         };
-        let newest = self.ledger.deliveries(query).await;
+        let newest = self.ledger.log(query).await;
         for delivery in newest.map_err(|error| unread("callbacks", &error))? {
             let claim = shared.player_claim(&delivery).await;
             if let Some(token) = claim.and_then(|claim| claim.token) {

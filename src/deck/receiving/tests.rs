@@ -516,7 +516,7 @@ async fn a_shop_that_hangs_keeps_no_payment_from_being_checked_and_what_hangs_is
         ..Default::default()
     };
     let mut begun = 0;
-    for left in bench.deck.ledger.deliveries(query).await.unwrap() {
+    for left in bench.deck.ledger.log(query).await.unwrap() {
         if left.id != checked.id {
             let job = &left.jobs[0];
             assert_eq!((job.state, job.tries), (JobState::Due { at: START }, 0));
@@ -666,7 +666,7 @@ async fn secrets_of_a_callback_are_shown_nowhere_and_the_request_log_has_none() 
         assert!(reply.ends_with("in an-ordinary-word"), "{reply}");
         let log = bench.deck.ledger.log(crate::ledger::LogQuery {
             limit: 1,
-            bodies: true,
+            log: crate::ledger::Requests { bodies: true },
             ..Default::default()
         });
         let log = format!("{:?}", log.await.unwrap());

@@ -9,7 +9,7 @@ use crate::domain::{
     AccountId, Environment, Exchange, Happening, PaymentId, PaymentVerdict, Problem, Search,
     Subject, Timeline, What,
 };
-use crate::ledger::{DeliveryQuery, LogQuery};
+use crate::ledger::{Callbacks, DeliveryQuery, LogQuery};
 
 /// The most entries of each kind, the newest.
 const HAPPENINGS_MAX: usize = 2_000;
@@ -45,13 +45,15 @@ impl Deck {
         let calls = self.ledger.log(calls).await;
         let calls = calls.map_err(|error| unread("the request log", &error))?;
         let deliveries = DeliveryQuery {
-            account_key: Some(shared.account_key.to_string()),
-            subject: Some(Subject::Payment(payment.clone())),
+            log: Callbacks {
+                account_key: Some(shared.account_key.to_string()),
+                subject: Some(Subject::Payment(payment.clone())),
+            },
             search: of_account,
             limit: HAPPENINGS_MAX + 1,
             ..DeliveryQuery::default()
         };
-        let deliveries = self.ledger.deliveries(deliveries).await;
+        let deliveries = self.ledger.log(deliveries).await;
         let deliveries = deliveries.map_err(|error| unread("callbacks", &error))?;
         let seen = self.observations(account, payment).await?;
         let expectations = self.expectations(account, payment).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Bench;
 use super::fixtures::*;
 use crate::domain::{AccountId, ExchangeId, Outcome, Search, WallTime};
-use crate::ledger::{KeyLock, LogQuery, NonceRules, Retention, SEARCHED_MAX};
+use crate::ledger::{KeyLock, LogQuery, NonceRules, Requests, Retention, SEARCHED_MAX};
 
 pub async fn hostile_text_comes_back_as_it_was(bench: Bench) {
     let ledger = bench.process(&at_start());
@@ -43,7 +43,7 @@ pub async fn the_log_is_paged_and_filtered(bench: Bench) {
     }
     assert!(saved.is_sorted_by(|a, b| a < b), "{saved:?}");
     // The exchanges count from one.
-    let id = |number: usize| saved[number - 1];
+    let id = |number: usize| saved[number - 1].0;
     let ids = async |query: LogQuery| -> Vec<usize> {
         let found = ledger.log(query).await.unwrap();
         assert!(
@@ -71,7 +71,14 @@ pub async fn the_log_is_paged_and_filtered(bench: Bench) {
         after: Some(id(5)),
         ..all()
     };
-    assert_eq!(ids(follow).await, [7, 6], "none is skipped");
+    assert_eq!(ids(follow.clone()).await, [7, 6], "none is skipped");
+    for (limit, oldest, is_gap) in [(2, 9, true), (5, 6, false), (6, 6, false)] {
+        let mut query = follow.clone();
+        query.limit = limit;
+        let (rows, found) = ledger.news(query).await.unwrap();
+        let last = rows.last().map(|row| row.id.0);
+        assert_eq!((last, found), (Some(id(oldest)), is_gap), "{limit}");
+    }
     let since = LogQuery {
         since: Some(WallTime(START.0 + 8)),
         ..all()
@@ -87,8 +94,8 @@ pub async fn the_log_is_paged_and_filtered(bench: Bench) {
         ..all()
     };
     assert_eq!(ids(other.clone()).await, [4]);
-    assert_eq!(ledger.count_exchanges(all()).await, Ok(10));
-    assert_eq!(ledger.count_exchanges(other.clone()).await, Ok(1));
+    assert_eq!(ledger.count(all()).await, Ok(10));
+    assert_eq!(ledger.count(other.clone()).await, Ok(1));
     let newest = LogQuery { limit: 3, ..all() };
     for (query, first) in [
         (newest, Some(8)),
@@ -115,7 +122,7 @@ pub async fn the_log_is_paged_and_filtered(bench: Bench) {
     assert_eq!(filtered("' OR 1 --").await, [0; 0]);
     let full = ledger
         .log(LogQuery {
-            bodies: true,
+            log: Requests { bodies: true },
             limit: 1,
             ..all()
         })
@@ -181,7 +188,7 @@ pub async fn the_log_is_searched_by_all_that_a_request_has(bench: Bench) {
         let found = ledger.log(query.clone()).await.unwrap();
         let ids: Vec<i64> = found.iter().map(|exchange| exchange.id.0).collect();
         assert_eq!(ids, expected, "{text}");
-        assert_eq!(ledger.count_exchanges(query).await, Ok(ids.len()), "{text}");
+        assert_eq!(ledger.count(query).await, Ok(ids.len()), "{text}");
         assert!(
             found
                 .iter()

@@ -284,9 +284,9 @@ impl Connection {
     }
 
     fn bound(&self, params: &[Param<'_>]) -> Vec<Bound> {
-        let bound = |param: &Param<'_>| match *param {
+        let bound = |param: &Param<'_>| match param {
             Param::Null => Bound::Null,
-            Param::Int(value) => Bound::Int(value),
+            Param::Int(value) => Bound::Int(*value),
             Param::Time(at) => Bound::Int(at.saturating_add(self.ahead)),
             Param::Text(text) => Bound::Text(text.replace('\0', &FOR_NUL.to_string())),
             Param::Bytes(bytes) => Bound::Bytes(bytes.to_vec()),

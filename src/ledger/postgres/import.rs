@@ -381,10 +381,8 @@ impl<'a> Import<'a> {
             Value::Null | Value::Real(_) => Param::Null,
             Value::Integer(at) if INSTANTS.contains(&name) => Param::Time(*at),
             Value::Integer(value) => Param::Int(*value),
-            Value::Text(text) if name == "operator" && text.is_empty() => {
-                Param::Text(self.operator)
-            }
-            Value::Text(text) => Param::Text(text),
+            Value::Text(text) if name == "operator" && text.is_empty() => self.operator.into(),
+            Value::Text(text) => text.into(),
             Value::Blob(bytes) => Param::Bytes(bytes),
         }
     }

@@ -8,6 +8,7 @@ use crate::domain::{
     AccountId, Body, Exchange, ExchangeId, Outcome, Search, StatusFilter, WallTime, bad_json,
 };
 
+use super::logs::{Columns, LogKind, RowQuery, SEARCHED_MAX};
 use super::selection::{Selection, patterns};
 use super::value::{Param, Row, params};
 use super::{Area, Sql, SqlResult, Store, report_lost};
@@ -15,28 +16,13 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::status::Retention;
 use crate::ledger::{Ledger, with_database};
 
-/// The newest rows, in which texts are searched that no index finds.
-pub const SEARCHED_MAX: usize = 200_000;
+/// A query of the request log. Its words are searched in method, URL, status, failure, account, subject and operator; with a
+/// subject, in all rows, but for an id in the path of a call without a subject.
+pub type LogQuery = RowQuery<Requests>;
 
-/// A selection of exchanges. The default selects none; set a limit.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct LogQuery {
-    /// Only older ones than this.
-    pub before: Option<ExchangeId>,
-    /// Only newer ones than this; the limit then leaves out the newest, so that a follower misses none.
-    pub after: Option<ExchangeId>,
-    /// Only those sent at this instant or later.
-    pub since: Option<WallTime>,
-    /// Only those sent before this instant.
-    pub until: Option<WallTime>,
-    /// Only this profile's, and those of older versions, which saved no profile.
-    pub profile: Option<String>,
-    /// Only what it finds: its words in method, URL, status, failure, account, subject or operator. Of a log of
-    /// millions, only the newest [`SEARCHED_MAX`] are searched for words, unless the search names a subject, and for an
-    /// id in the path of a call without a subject.
-    pub search: Search,
-    /// At most this many.
-    pub limit: usize,
+/// The request log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Requests {
     /// Whether to read headers and bodies; otherwise they are empty, with the bodies' sizes.
     pub bodies: bool,
 }
@@ -75,33 +61,6 @@ impl Ledger {
                 database.queue().flush().await;
             }
         });
-    }
-
-    fn catch_up(&self) {
-        with_database!(self, database => database.queue().write_all());
-    }
-
-    /// The newest first.
-    pub async fn log(&self, query: LogQuery) -> Result<Vec<Exchange>, LedgerError> {
-        self.catch_up();
-        self.read(move |sql| log(sql, &query)).await
-    }
-
-    /// The oldest of the newest exchanges that `query` selects.
-    pub async fn oldest(&self, query: LogQuery) -> Result<Option<ExchangeId>, LedgerError> {
-        self.catch_up();
-        self.read(move |sql| {
-            let oldest = Wanted::of(&query).selection(sql).oldest(sql)?;
-            Ok(oldest.map(ExchangeId))
-        })
-        .await
-    }
-
-    /// The number of exchanges that `query` selects.
-    pub async fn count_exchanges(&self, query: LogQuery) -> Result<usize, LedgerError> {
-        self.catch_up();
-        self.read(move |sql| Wanted::of(&query).selection(sql).count(sql))
-            .await
     }
 
     /// One exchange in full, if it is still saved.
@@ -343,19 +302,6 @@ pub(in crate::ledger) fn drop_some(
     Ok(old == step || many == step)
 }
 
-fn log(sql: &dyn Sql, query: &LogQuery) -> SqlResult<Vec<Exchange>> {
-    let wanted = Wanted::of(query);
-    let selection = wanted.selection(sql);
-    let mut found = sql.all(
-        &wanted.statement(sql, &selection),
-        selection.values(),
-        from_row,
-    )?;
-    // A follower's query reads oldest first, so that its limit leaves out the newest.
-    found.sort_by_key(|exchange| std::cmp::Reverse(exchange.id));
-    Ok(found)
-}
-
 /// How the database runs a query; `explain` is its word for that, and `column` the one of the answer.
 #[cfg(test)]
 pub(in crate::ledger) fn plan(
@@ -363,68 +309,42 @@ pub(in crate::ledger) fn plan(
     query: &LogQuery,
     (explain, column): (&str, usize),
 ) -> SqlResult<String> {
-    let wanted = Wanted::of(query);
-    let selection = wanted.selection(sql);
+    let selection = query.selection(sql);
     let lines: Vec<String> = sql.all(
-        &format!("{explain} {}", wanted.statement(sql, &selection)),
+        &format!("{explain} {}", query.log.statement(sql, &selection)),
         selection.values(),
         |row| row.get(column),
     )?;
     Ok(lines.join("\n"))
 }
 
-/// A query in the words of SQL.
-struct Wanted<'a> {
-    query: &'a LogQuery,
-    patterns: Vec<String>,
-    /// The subject as the path of a call may have it.
-    in_path: Vec<String>,
-    id_patterns: Vec<String>,
+impl LogKind for Requests {
+    type Row = Exchange;
+    const NOUN: &'static str = "request";
+
+    fn id(row: &Exchange) -> i64 {
+        row.id.0
+    }
 }
 
-impl<'a> Wanted<'a> {
-    fn of(query: &'a LogQuery) -> Self {
-        let in_path = query.search.about.as_deref();
-        let in_path = in_path.map_or_else(Vec::new, in_url);
-        Self {
-            query,
-            patterns: patterns(&query.search.words),
-            id_patterns: patterns(&in_path),
-            in_path: in_path.iter().map(|id| format!("/{id}/")).collect(),
-        }
-    }
+impl Columns for Requests {
+    const AT: &'static str = "at";
+    const IS_BEHIND: bool = true;
 
-    /// The statement that reads the rows of a selection.
-    fn statement(&self, sql: &dyn Sql, selection: &Selection<'_>) -> String {
-        let texts = if self.query.bodies { TEXTS } else { NO_TEXTS };
-        let columns = format!("SELECT id, {COLUMNS}, {texts}, operator");
-        let selection = selection.text();
-        if sql.search_index().is_some() {
-            // The search reads the index alone; then only the rows that it found are read.
-            format!("{columns} FROM exchanges WHERE id IN (SELECT id {selection})")
-        } else {
-            format!("{columns} {selection}")
-        }
-    }
-
-    fn selection(&self, sql: &dyn Sql) -> Selection<'_> {
-        let (query, search) = (self.query, &self.query.search);
-        let mut selection = match sql.search_index() {
+    fn table(sql: &dyn Sql, search: &Search) -> String {
+        match sql.search_index() {
             // A subject has an index of its own.
-            Some(index) if search.about.is_none() => {
-                Selection::of(&format!("exchanges INDEXED BY {index}"))
-            }
-            Some(_) | None => Selection::of("exchanges"),
-        };
-        selection.require("id <", query.before.map(|id| id.0));
-        selection.require("id >", query.after.map(|id| id.0));
-        selection.require("at >=", query.since);
-        selection.require("at <", query.until);
+            Some(index) if search.about.is_none() => format!("exchanges INDEXED BY {index}"),
+            Some(_) | None => "exchanges".into(),
+        }
+    }
+
+    fn require<'q>(query: &'q LogQuery, selection: &mut Selection<'q>) {
+        let search = &query.search;
         if let Some(profile) = &query.profile {
             let profile = selection.place(profile);
             selection.require_that(&format!("profile = {profile} OR profile = ''"));
         }
-        selection.require("account =", search.account.as_ref());
         selection.require("operator =", search.operator.as_ref());
         selection.require("method =", search.method.as_ref());
         match search.status {
@@ -441,40 +361,58 @@ impl<'a> Wanted<'a> {
             }
             None => {}
         }
-        self.require_about(&mut selection);
-        self.require_words(&mut selection);
-        selection.newest(query.limit, query.after.is_some());
-        selection
-    }
-
-    /// As [`Exchange::is_about`].
-    fn require_about<'s>(&'s self, selection: &mut Selection<'s>) {
-        const PARTS: &str = "replace(replace(replace(replace(url, '?', '/'), '&', '/'), '=', '/'), '#', '/') || '/'";
-        let Some(about) = &self.query.search.about else {
-            return;
-        };
-        let (about, searched) = (selection.place(about), selection.place(SEARCHED_MAX));
-        let mut any = vec![format!("about = {about}")];
-        for (id, pattern) in self.in_path.iter().zip(&self.id_patterns) {
-            let (pattern, id) = (selection.place(pattern), selection.place(id));
-            // LIKE is fast, but ignores the case in one of the databases.
-            any.push(format!(
-                "about = '' AND id > {NEWEST} - {searched} AND url LIKE {pattern} ESCAPE '\\' \
-                 AND replace({PARTS}, {id}, '') <> {PARTS}"
-            ));
+        match &search.about {
+            Some(about) => require_about(about, selection),
+            None if search.words.is_empty() => {}
+            None => selection.require(&format!("id > {NEWEST} -"), Some(SEARCHED_MAX)),
         }
-        selection.require_that(&any.join(" OR "));
-    }
-
-    fn require_words<'s>(&'s self, selection: &mut Selection<'s>) {
-        if !self.patterns.is_empty() && self.query.search.about.is_none() {
-            selection.require(&format!("id > {NEWEST} -"), Some(SEARCHED_MAX));
-        }
-        for pattern in &self.patterns {
+        for pattern in patterns(&search.words) {
             let pattern = selection.place(pattern);
             selection.require_that(&format!("words LIKE lower({pattern}) ESCAPE '\\'"));
         }
     }
+
+    fn rows(&self, sql: &dyn Sql, selection: &Selection<'_>) -> SqlResult<Vec<Exchange>> {
+        sql.all(
+            &self.statement(sql, selection),
+            selection.values(),
+            from_row,
+        )
+    }
+}
+
+impl Requests {
+    /// The statement that reads the rows of a selection.
+    fn statement(self, sql: &dyn Sql, selection: &Selection<'_>) -> String {
+        let texts = if self.bodies { TEXTS } else { NO_TEXTS };
+        let columns = format!("SELECT id, {COLUMNS}, {texts}, operator");
+        let selection = selection.text();
+        if sql.search_index().is_some() {
+            // The search reads the index alone; then only the rows that it found are read.
+            format!("{columns} FROM exchanges WHERE id IN (SELECT id {selection})")
+        } else {
+            format!("{columns} {selection}")
+        }
+    }
+}
+
+/// As [`Exchange::is_about`].
+fn require_about<'q>(about: &'q str, selection: &mut Selection<'q>) {
+    const PARTS: &str =
+        "replace(replace(replace(replace(url, '?', '/'), '&', '/'), '=', '/'), '#', '/') || '/'";
+    let ids = in_url(about);
+    let (about, searched) = (selection.place(about), selection.place(SEARCHED_MAX));
+    let mut any = vec![format!("about = {about}")];
+    for (pattern, id) in patterns(&ids).into_iter().zip(ids) {
+        let pattern = selection.place(pattern);
+        let id = selection.place(format!("/{id}/"));
+        // LIKE is fast, but ignores the case in one of the databases.
+        any.push(format!(
+            "about = '' AND id > {NEWEST} - {searched} AND url LIKE {pattern} ESCAPE '\\' \
+             AND replace({PARTS}, {id}, '') <> {PARTS}"
+        ));
+    }
+    selection.require_that(&any.join(" OR "));
 }
 
 fn from_row(row: Row<'_>) -> SqlResult<Exchange> {

@@ -14,6 +14,7 @@ mod credentials;
 pub(super) mod deliveries;
 pub(super) mod exchanges;
 pub(super) mod hooks;
+pub(super) mod logs;
 pub(super) mod nonces;
 pub(super) mod payments;
 pub(super) mod queue;

@@ -1,5 +1,6 @@
 //! Values as parameters and in columns: null, integers, texts and bytes.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::domain::{
@@ -8,13 +9,13 @@ use crate::domain::{
 
 use super::{SqlError, SqlResult};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::ledger) enum Param<'a> {
     Null,
     Int(i64),
     /// Milliseconds since 1970, by this machine's clock.
     Time(i64),
-    Text(&'a str),
+    Text(Cow<'a, str>),
     Bytes(&'a [u8]),
 }
 
@@ -60,7 +61,7 @@ macro_rules! texts {
     ($($kind:ty),*) => {$(
         impl<'a> From<&'a $kind> for Param<'a> {
             fn from(value: &'a $kind) -> Self {
-                Self::Text(value.as_str())
+                Self::Text(value.as_str().into())
             }
         }
     )*};
@@ -77,7 +78,13 @@ impl From<WallTime> for Param<'_> {
 
 impl<'a> From<&'a str> for Param<'a> {
     fn from(value: &'a str) -> Self {
-        Self::Text(value)
+        Self::Text(value.into())
+    }
+}
+
+impl From<String> for Param<'_> {
+    fn from(value: String) -> Self {
+        Self::Text(value.into())
     }
 }
 

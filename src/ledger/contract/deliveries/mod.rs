@@ -15,8 +15,8 @@ use crate::domain::{
     WallTime,
 };
 use crate::ledger::{
-    DedupKey, DeliveryQuery, FirstReply, JobFilter, Ledger, LedgerError, NewDelivery, Retention,
-    Retry, SealedParts,
+    Callbacks, DedupKey, DeliveryQuery, FirstReply, JobFilter, Ledger, LedgerError, NewDelivery,
+    Retention, Retry, SealedParts,
 };
 
 pub const LEASE: Duration = Duration::from_secs(30);
@@ -116,7 +116,7 @@ pub fn all() -> DeliveryQuery {
 }
 
 pub async fn saved(ledger: &Ledger) -> Vec<Delivery> {
-    ledger.deliveries(all()).await.unwrap()
+    ledger.log(all()).await.unwrap()
 }
 
 /// Jobs of proved callbacks and of known payments.

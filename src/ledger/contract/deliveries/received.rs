@@ -130,14 +130,17 @@ pub async fn deliveries_are_paged_and_filtered(bench: Bench) {
     }
     assert!(saved.is_sorted_by(|a, b| a < b), "{saved:?}");
     // The callbacks count from one.
-    let id = |number: usize| saved[number - 1];
-    let ids = async |query| -> Vec<usize> {
+    let id = |number: usize| saved[number - 1].0;
+    let ids = async |query: DeliveryQuery| -> Vec<usize> {
         let number = |id| saved.iter().position(|saved| *saved == id).unwrap() + 1;
-        let found = ledger.deliveries(query).await.unwrap();
+        let found = ledger.log(query).await.unwrap();
         found.iter().map(|delivery| number(delivery.id)).collect()
     };
     let about = |subject| DeliveryQuery {
-        subject: Some(subject),
+        log: Callbacks {
+            account_key: None,
+            subject: Some(subject),
+        },
         ..all()
     };
     for (query, expected) in [
@@ -145,10 +148,9 @@ pub async fn deliveries_are_paged_and_filtered(bench: Bench) {
         (all(), &[8, 7, 6, 5, 4, 3, 2, 1]),
         (
             DeliveryQuery {
-                account_key: Some("live".into()),
                 before: Some(id(6)),
                 limit: 3,
-                ..all()
+                ..DeliveryQuery::of("live")
             },
             &[5, 3, 2],
         ),
@@ -179,9 +181,9 @@ pub async fn deliveries_are_paged_and_filtered(bench: Bench) {
         (about(payment("A-17")), &[8, 4, 3, 2, 1]),
     ] {
         assert_eq!(ids(query.clone()).await, expected, "{query:?}");
-        let count = ledger.count_deliveries(query.clone()).await;
+        let count = ledger.count(query.clone()).await;
         assert_eq!(count, Ok(expected.len()), "{query:?}");
-        let oldest = ledger.oldest_delivery(query.clone()).await;
+        let oldest = ledger.oldest(query.clone()).await;
         let last = expected.last().map(|number| id(*number));
         assert_eq!(oldest, Ok(last), "{query:?}");
     }
@@ -212,7 +214,7 @@ pub async fn deliveries_are_searched_by_words_subject_and_profile(bench: Bench) 
     }
     let ids = async |query: DeliveryQuery| -> Vec<usize> {
         let number = |id| saved.iter().position(|saved| *saved == id).unwrap() + 1;
-        let found = ledger.deliveries(query).await.unwrap();
+        let found = ledger.log(query).await.unwrap();
         found.iter().map(|delivery| number(delivery.id)).collect()
     };
     for (text, expected) in [

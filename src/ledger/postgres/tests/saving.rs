@@ -31,7 +31,7 @@ async fn a_database_that_saves_no_callback_is_reported_until_it_saves_again() {
             "{failed:?}"
         );
         // Reading proves nothing.
-        ledger.deliveries(DeliveryQuery::default()).await.unwrap();
+        ledger.log(DeliveryQuery::default()).await.unwrap();
         let status = ledger.status().await;
         assert!(status.failure().is_some(), "{status:?}");
         assert!(ledger.try_again().await.is_err());
@@ -164,7 +164,7 @@ async fn callbacks_of_an_account_or_a_time_are_found_by_an_index() {
             limit: 100,
             ..query
         };
-        assert_eq!(ledger.deliveries(query).await.unwrap().len(), found);
+        assert_eq!(ledger.log(query).await.unwrap().len(), found);
     }
     // The end of a session reports what it has read.
     drop(ledger);

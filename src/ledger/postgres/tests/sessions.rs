@@ -59,7 +59,7 @@ fn a_session_has_its_own_settings_whatever_the_role_has() {
                 .sql()
                 .one(
                     "SELECT current_setting($1, true)",
-                    &[Param::Text(name)],
+                    &[Param::from(name)],
                     |row| row.get(0),
                 )
                 .unwrap();

@@ -6,16 +6,44 @@ mod jobs;
 mod prune;
 mod rows;
 
-use crate::domain::{Delivery, DeliveryId};
-
+use super::logs::RowQuery;
 use super::value::params;
-use crate::ledger::deliveries::{DeliveryQuery, NewDelivery, SealedParts};
+use crate::domain::{Delivery, DeliveryId, Subject};
+use crate::ledger::deliveries::{NewDelivery, SealedParts};
 use crate::ledger::error::LedgerError;
 use crate::ledger::{Ledger, with_database};
 
 pub(super) use insert::{Incoming, write};
 pub use prune::UNKNOWN_MAX;
 pub(in crate::ledger) use prune::at_rest;
+
+/// A query of the received callbacks. Its words are searched in account, provider, verdict, kind, subject, reason, method,
+/// status and the results of jobs.
+pub type DeliveryQuery = RowQuery<Callbacks>;
+
+/// The received callbacks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Callbacks {
+    /// Only this owner's; `None` selects all.
+    pub account_key: Option<String>,
+    /// Only those about this subject.
+    pub subject: Option<Subject>,
+}
+
+impl DeliveryQuery {
+    /// Selects only this owner's, once it has a limit.
+    #[must_use]
+    pub fn of(account_key: &str) -> Self {
+        let log = Callbacks {
+            account_key: Some(account_key.to_owned()),
+            subject: None,
+        };
+        Self {
+            log,
+            ..Self::default()
+        }
+    }
+}
 
 impl Ledger {
     /// Saves a callback; returns once it survives a power failure. Callbacks that come together are written together.
@@ -25,24 +53,6 @@ impl Ledger {
     /// If it cannot be saved: the caller must then ask the provider to send it again.
     pub async fn deliver(&self, new: NewDelivery) -> Result<Delivery, LedgerError> {
         with_database!(self, database => database.queue().deliver(new).await)
-    }
-
-    /// The newest first.
-    pub async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<Delivery>, LedgerError> {
-        self.read(move |sql| rows::list(sql, &query)).await
-    }
-
-    /// The oldest of the newest deliveries that `query` selects.
-    pub async fn oldest_delivery(
-        &self,
-        query: DeliveryQuery,
-    ) -> Result<Option<DeliveryId>, LedgerError> {
-        self.read(move |sql| rows::oldest(sql, &query)).await
-    }
-
-    /// The number of deliveries that `query` selects.
-    pub async fn count_deliveries(&self, query: DeliveryQuery) -> Result<usize, LedgerError> {
-        self.read(move |sql| rows::count(sql, &query)).await
     }
 
     /// One delivery, if it is still saved.

@@ -2,15 +2,16 @@
 
 use crate::domain::job::NewJob;
 use crate::domain::{
-    Delivery, DeliveryId, Job, JobId, JobKind, JobState, PaymentId, PlayerId, Subject, Verdict,
-    WallTime,
+    Delivery, DeliveryId, Job, JobId, JobKind, JobState, PaymentId, PlayerId, Search, Subject,
+    Verdict, WallTime,
 };
 
+use super::super::logs::{Columns, LogKind, SEARCHED_MAX};
 use super::super::selection::{Selection, patterns};
 use super::super::value::{Row, params};
 use super::super::{Sql, SqlResult};
-use crate::ledger::deliveries::{DeliveryQuery, NewDelivery, SealedParts};
-use crate::ledger::sql::exchanges::SEARCHED_MAX;
+use super::{Callbacks, DeliveryQuery};
+use crate::ledger::deliveries::{NewDelivery, SealedParts};
 
 /// The size of a row beside its texts.
 const ROW_BYTES: usize = 250;
@@ -249,10 +250,6 @@ fn subject_columns(subject: Option<&Subject>) -> (Option<String>, Option<String>
     }
 }
 
-pub(super) fn list(sql: &dyn Sql, query: &DeliveryQuery) -> SqlResult<Vec<Delivery>> {
-    selected(sql, &Wanted::of(query).selection())
-}
-
 /// Deliveries with their jobs, newest first: in one statement, however many they are.
 pub(super) fn selected(sql: &dyn Sql, selection: &Selection<'_>) -> SqlResult<Vec<Delivery>> {
     let mut found: Vec<Delivery> = Vec::new();
@@ -276,70 +273,44 @@ pub(super) fn selected(sql: &dyn Sql, selection: &Selection<'_>) -> SqlResult<Ve
     Ok(found)
 }
 
-pub(super) fn oldest(sql: &dyn Sql, query: &DeliveryQuery) -> SqlResult<Option<DeliveryId>> {
-    let oldest = Wanted::of(query).selection().oldest(sql)?;
-    Ok(oldest.map(DeliveryId))
+impl LogKind for Callbacks {
+    type Row = Delivery;
+    const NOUN: &'static str = "callback";
+
+    fn id(row: &Delivery) -> i64 {
+        row.id.0
+    }
 }
 
-pub(super) fn count(sql: &dyn Sql, query: &DeliveryQuery) -> SqlResult<usize> {
-    Wanted::of(query).selection().count(sql)
-}
+impl Columns for Callbacks {
+    const AT: &'static str = "received_at";
 
-/// A query in the words of SQL.
-struct Wanted<'a> {
-    query: &'a DeliveryQuery,
-    payment: Option<String>,
-    player: Option<String>,
-    /// The beginning of the owners of a profile, with the end of its name.
-    profile: Option<String>,
-    patterns: Vec<String>,
-}
-
-impl<'a> Wanted<'a> {
-    fn of(query: &'a DeliveryQuery) -> Self {
-        let (payment, player) = subject_columns(query.subject.as_ref());
-        Self {
-            query,
-            payment,
-            player,
-            profile: query.profile.as_ref().map(|profile| format!("{profile} ")),
-            patterns: patterns(&query.search.words),
-        }
+    fn table(_: &dyn Sql, _: &Search) -> String {
+        "deliveries".into()
     }
 
-    fn selection(&self) -> Selection<'_> {
-        let (query, search) = (self.query, &self.query.search);
-        let mut selection = Selection::of("deliveries");
-        selection.require("account_key =", query.account_key.as_ref());
-        if let Some(profile) = &self.profile {
+    fn require<'q>(query: &'q DeliveryQuery, selection: &mut Selection<'q>) {
+        let (log, search) = (&query.log, &query.search);
+        selection.require("account_key =", log.account_key.as_ref());
+        if let Some(profile) = &query.profile {
             // A run of the simulator has the profile's name and a number.
-            let profile = selection.place(profile);
+            let profile = selection.place(format!("{profile} "));
             selection.require_that(&format!(
                 "substr(account_key || ' ', 1, length({profile})) = {profile}"
             ));
         }
-        selection.require("id <", query.before.map(|id| id.0));
-        selection.require("id >", query.after.map(|id| id.0));
-        selection.require("received_at >=", query.since);
-        selection.require("received_at <", query.until);
-        selection.require("account =", search.account.as_ref());
-        selection.require("payment =", self.payment.as_ref());
-        selection.require("player =", self.player.as_ref());
+        let (payment, player) = subject_columns(log.subject.as_ref());
+        selection.require("payment =", payment);
+        selection.require("player =", player);
         if let Some(about) = &search.about {
             let about = selection.place(about);
             selection.require_that(&format!("payment = {about} OR player = {about}"));
         }
-        self.require_words(&mut selection);
-        selection.newest(query.limit, query.after.is_some());
-        selection
-    }
-
-    fn require_words<'s>(&'s self, selection: &mut Selection<'s>) {
-        if !self.patterns.is_empty() {
+        if !search.words.is_empty() {
             let newest = "id > (SELECT max(id) FROM deliveries) -";
             selection.require(newest, Some(SEARCHED_MAX));
         }
-        for pattern in &self.patterns {
+        for pattern in patterns(&search.words) {
             let place = selection.place(pattern);
             let like = format!("LIKE lower({place}) ESCAPE '\\'");
             // With the words of the screen beside those of scripts.
@@ -352,6 +323,10 @@ impl<'a> Wanted<'a> {
                      AND lower(summary || ' ' || target) {like})"
             ));
         }
+    }
+
+    fn rows(&self, sql: &dyn Sql, selection: &Selection<'_>) -> SqlResult<Vec<Delivery>> {
+        selected(sql, selection)
     }
 }
 

@@ -243,7 +243,7 @@ async fn without_a_folder_all_works_for_this_run() {
     let log = shared(&ledger)
         .log(LogQuery {
             limit: 5,
-            bodies: true,
+            log: Requests { bodies: true },
             ..LogQuery::default()
         })
         .await
