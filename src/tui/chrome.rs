@@ -13,7 +13,7 @@ use super::layout::SMALLEST;
 use super::msg::Level;
 use super::pane::Pane;
 use super::theme::{Tone, badge};
-use super::widgets::text::{Pen, below, cells, counted, paragraph, width, wrap};
+use super::widgets::text::{Pen, below, cells, counted, fit, paragraph, width, wrap};
 use super::{Model, alerts};
 use crate::domain::simulate::Fault;
 use crate::domain::{Environment, Problem};
@@ -41,12 +41,18 @@ pub fn draw_header(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let mut pen = Pen::new(buf, area, 0);
     pen.keep(width(&right) + 1)
         .text(" tilldeck ", theme.bold(Tone::Accent))
-        .text("› ", dim)
-        .text(&profile, style)
-        .skip(1);
+        .text("› ", dim);
+    let is_armed = store.accounts.iter().any(|it| it.armed(ctx.now).is_some());
+    let reserved = if is_armed { ARMED_MIN } else { 0 };
+    let room = pen.left().saturating_sub(reserved);
+    pen.text(&fit(&profile, room), style).skip(1);
     if store.recording.is_some() {
         pen.skip(1)
             .text(" RECORDING read-only ", theme.badge(Tone::Busy));
+    }
+    // Before the environments: that writes are allowed must not be cut off.
+    for text in armed(ctx, pen.left()) {
+        pen.skip(1).text(&text, theme.badge(Tone::Warn));
     }
     for environment in [
         Environment::Production,
@@ -56,21 +62,12 @@ pub fn draw_header(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         let has = |known: &super::store::AccountState| known.account.environment == environment;
         if store.accounts.iter().any(has) {
             let (word, tone) = badge(environment);
-            let word = match environment {
-                Environment::Production => format!(" {word} real money "),
-                _ => format!(" {word} "),
-            };
-            pen.skip(1).text(&word, theme.badge(tone));
-        }
-    }
-    for known in &store.accounts {
-        if let Some(left) = known.armed(ctx.now) {
-            let into = left.as_millis().saturating_sub(1) % 60_000 + 1;
-            ctx.changes_in(Duration::from_millis(u64::try_from(into).unwrap_or(1)));
-            // Rounded up, so that "0 min" is never shown while writes are still allowed.
-            let minutes = left.as_secs().div_ceil(60);
-            let text = format!(" ARMED {} {minutes} min ", known.id());
-            pen.skip(1).text(&text, theme.badge(Tone::Warn));
+            let long = format!(" {word} real money ");
+            let fits = environment.is_live() && width(&long) < pen.left();
+            let text = if fits { long } else { format!(" {word} ") };
+            if width(&text) < pen.left() {
+                pen.skip(1).text(&text, theme.badge(tone));
+            }
         }
     }
     if store.fault != Fault::None {
@@ -86,6 +83,27 @@ pub fn draw_header(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
             pen.text(&text, dim);
         }
     }
+}
+
+/// Columns of the badge that counts the armed accounts, and of the blanks before it.
+const ARMED_MIN: u16 = 11;
+
+/// The badge of each armed account with its name and time; where those leave no room for `LIVE`, one that counts them.
+fn armed(ctx: ViewContext<'_>, room: u16) -> Vec<String> {
+    let armed = ctx.store.accounts.iter().filter_map(|known| {
+        let left = known.armed(ctx.now)?;
+        let into = left.as_millis().saturating_sub(1) % 60_000 + 1;
+        ctx.changes_in(Duration::from_millis(u64::try_from(into).unwrap_or(1)));
+        // Rounded up, so that "0 min" is never shown while writes are still allowed.
+        let minutes = left.as_secs().div_ceil(60);
+        Some(format!(" ARMED {} {minutes} min ", known.id()))
+    });
+    let armed: Vec<String> = armed.collect();
+    let used: u16 = armed.iter().map(|text| width(text) + 1).sum();
+    if armed.is_empty() || used + width(" LIVE ") < room {
+        return armed;
+    }
+    vec![format!(" ARMED {} ", armed.len())]
 }
 
 /// The part of a row from one column up to another.
@@ -165,8 +183,9 @@ impl Tabs<'_> {
 /// The most rows of a notice: enough for a cause and what to do about it.
 const NOTICE_ROWS: u16 = 4;
 
-/// Draws the latest notice over the lowest frame line; a long one grows upwards.
-pub fn draw_notice(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+/// Draws the latest notice over the lowest frame line; a long one grows upwards. `before` is the screen without the open
+/// window: a notice where that is drawn waits until it is closed, unless it is about a key pressed in the window.
+pub fn draw_notice(ctx: ViewContext<'_>, area: Rect, before: Option<&Buffer>, buf: &mut Buffer) {
     let (store, theme) = (ctx.store, ctx.theme);
     let (level, text, key) = match (&store.flash, store.notices.last()) {
         (Some(flash), _) => (flash.level, &flash.text, String::new()),
@@ -195,6 +214,10 @@ pub fn draw_notice(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         height: rows,
         ..area
     };
+    let is_under = |before: &Buffer| area.positions().any(|at| before[at] != buf[at]);
+    if store.flash.is_none() && before.is_some_and(is_under) {
+        return;
+    }
     Clear.render(area, buf);
     Pen::new(buf, area, rows - 1).flush(&key, theme.style(Tone::Dim));
     Pen::new(buf, area, 0).skip(1).text(glyph, theme.bold(tone));

@@ -59,8 +59,8 @@ pub fn draw(model: &Model, now: Now, hits: Option<&Hits>, buf: &mut Buffer) -> O
         for pane in Pane::ALL {
             cursor = cursor.or(draw_pane(model, pane, areas.pane(pane), ctx, buf));
         }
-        chrome::draw_notice(ctx, areas.notice, buf);
     }
+    let mut before = None;
     if let Some(top) = model.overlays.last() {
         if let Some(hits) = hits {
             hits.clear();
@@ -71,11 +71,12 @@ pub fn draw(model: &Model, now: Now, hits: Option<&Hits>, buf: &mut Buffer) -> O
             height: screen.height - 1,
             ..screen
         };
+        before = (!model.store.notices.is_empty()).then(|| buf.clone());
         cursor = top.view(ctx, over, buf);
     }
-    // A notice about a key pressed in a window must not hide behind the window.
-    if model.store.flash.is_some() {
-        chrome::draw_notice(ctx, areas.notice, buf);
+    let failed = matches!(model.store.phase, Phase::Failed(_));
+    if !failed || model.store.flash.is_some() {
+        chrome::draw_notice(ctx, areas.notice, before.as_ref(), buf);
     }
     chrome::draw_footer(model, ctx, areas.footer, buf);
     model.theme.finish(buf);

@@ -465,6 +465,57 @@ fn a_live_account_is_armed_before_it_writes() {
 }
 
 #[test]
+fn the_header_says_that_writes_are_allowed_at_every_width() {
+    let mut model = super::live();
+    for (armed, width, shown) in [
+        ("shop", 120, "› live ARMED shop 10 min LIVE real money TEST"),
+        ("shop", 70, "› live ARMED shop 10 min LIVE real money"),
+        ("shop", 60, "› live ARMED shop 10 min LIVE"),
+        ("shop", 50, "› live ARMED 1 LIVE"),
+        ("shop", 40, "› live ARMED 1"),
+        ("outlet", 80, "ARMED shop 10 min ARMED outlet 10 min LIVE"),
+        ("outlet", 70, "› live ARMED 2 LIVE real money TEST"),
+        ("outlet", 40, "› live ARMED 2"),
+    ] {
+        let account = AccountId::new(armed).unwrap();
+        model.store.known_mut(&account).unwrap().arm(second(0));
+        let screen = resized_screen(&mut model, second(0), width, 10);
+        let header = screen.lines().next().unwrap().split_whitespace();
+        let header = header.collect::<Vec<_>>().join(" ");
+        assert!(header.contains(shown), "{armed} {width}: {header}");
+    }
+    model.store.profile = "a-profile-with-a-long-name".into();
+    let screen = resized_screen(&mut model, second(0), 40, 10);
+    assert!(
+        screen.lines().next().unwrap().contains("…   ARMED 2 "),
+        "{screen}"
+    );
+}
+
+#[test]
+fn a_notice_is_whole_or_hidden_under_a_window() {
+    let mut model = super::busy();
+    let notice = msg::Notice {
+        level: msg::Level::Warning,
+        about: "clock".into(),
+        text: "This machine's clock is 4 s ahead".into(),
+    };
+    update(&mut model, second(4), Msg::Notice(notice));
+    for (keys, width, height, is_shown) in [
+        ("", 120, 40, true),
+        ("5<enter>", 120, 40, false),
+        ("<esc>4e", 120, 40, true),
+    ] {
+        press(&mut model, keys, second(4));
+        let shown = resized_screen(&mut model, second(4), width, height);
+        let line = shown.lines().rev().nth(1).unwrap();
+        let whole = line.contains(" ! This machine's clock is 4 s ahead");
+        assert_eq!(whole, is_shown, "{keys}: {shown}");
+        assert!(is_shown || !line.contains('!'), "{keys}: {shown}");
+    }
+}
+
+#[test]
 fn an_arming_that_ran_out_while_the_form_was_open_sends_nothing_that_writes() {
     let mut model = super::live();
     let fill = "LA-1<tab>5<tab>EMT<tab><tab><tab><tab> <enter>shop<enter>";
