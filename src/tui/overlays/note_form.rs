@@ -1,6 +1,7 @@
 //! The form that adds a note to a watched payment.
 
 use super::form_window::{FormState, FormWindow, WindowText};
+use crate::domain::Note;
 use crate::tui::msg::WatchKey;
 use crate::tui::prelude::*;
 
@@ -32,7 +33,7 @@ impl FormWindow for State {
     }
 
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
-        let text = self.form.read(TEXT, super::typed::note);
+        let text = self.form.read(TEXT, Note::typed);
         if self.form.find_error() {
             return;
         }

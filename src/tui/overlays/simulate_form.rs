@@ -61,6 +61,9 @@ impl FormWindow for State {
 
     /// The simulator checks the value.
     fn submit(&mut self, ctx: &mut UpdateContext<'_>) {
+        if self.form.find_error() {
+            return;
+        }
         let mut command = self.data.command.clone();
         if let simulate::Command::Set { value: text, .. }
         | simulate::Command::Event { subject: text, .. } = &mut command

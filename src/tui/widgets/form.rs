@@ -274,8 +274,18 @@ impl Form {
             .unwrap_or(self.fields.len().saturating_sub(1));
     }
 
-    /// Moves to the first field with an error; returns whether there is one.
+    /// Moves to the first field with an error, such as a mark in place of a character that cannot be typed; returns
+    /// whether there is one.
     pub fn find_error(&mut self) -> bool {
+        for field in &mut self.fields {
+            let mark = field.typed().chars().position(|c| c == UNTYPEABLE);
+            if let (Some(at), None) = (mark, &field.error) {
+                let position = at + 1;
+                field.error = Some(format!(
+                    "it has a character that cannot be shown, at position {position}; delete it"
+                ));
+            }
+        }
         let found = self.fields.iter().position(|field| field.error.is_some());
         self.at = found.unwrap_or(self.at);
         found.is_some()

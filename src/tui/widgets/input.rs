@@ -10,7 +10,7 @@ use crate::tui::theme::{Theme, Tone};
 /// The most characters of a field. Far more than any valid value, so that a text that is too long is refused with
 /// its length and not cut without a word.
 pub const TYPED_MAX: usize = 16 * 1024;
-/// Replaces a character of a pasted text that cannot be typed: it is visible, and every check refuses it.
+/// Replaces a character of a pasted text that cannot be typed: it is visible, and `Form::find_error` refuses it.
 pub const UNTYPEABLE: char = '\u{fffd}';
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
