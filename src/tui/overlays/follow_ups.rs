@@ -5,6 +5,7 @@ use ratatui::layout::Constraint::{Fill, Length};
 use crate::domain::{AccountId, Documented, FollowUp, Now, RowIds};
 use crate::tui::intent::NextCall;
 use crate::tui::overlays::arm;
+use crate::tui::panes::parts;
 use crate::tui::prelude::*;
 use crate::tui::widgets::text::counted;
 
@@ -139,12 +140,8 @@ impl Component for State {
         };
         window.draw(theme, screen, buf);
         let [about, list, note] = areas(screen, rows.len(), hidden);
-        let (word, tone) = badge(known.account.environment);
         let mut pen = Pen::new(buf, about, 0);
-        pen.text(self.account.as_str(), theme.style(Tone::Plain))
-            .skip(1)
-            .text(&format!(" {word} "), theme.badge(tone))
-            .skip(1);
+        parts::draw_account(&self.account, theme.style(Tone::Plain), ctx, &mut pen);
         if let Some((_, id)) = self.ids.ids.first() {
             let id = fit(id, pen.left()).into_owned();
             pen.text(&id, dim);

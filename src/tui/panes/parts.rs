@@ -1,5 +1,8 @@
 //! What the panes draw alike: the heading of details, details, and an empty pane.
 
+use ratatui::style::Style;
+
+use crate::domain::AccountId;
 use crate::tui::prelude::*;
 use crate::tui::theme::Theme;
 
@@ -21,6 +24,22 @@ impl Heading<'_> {
             .skip(1);
         let rest = usize::from(pen.left());
         pen.text(&"─".repeat(rest), rule);
+    }
+}
+
+/// Draws an account's name and its badges. The name is cut where they do not all fit.
+pub fn draw_account(id: &AccountId, style: Style, ctx: ViewContext<'_>, pen: &mut Pen<'_>) {
+    let known = ctx.store.known(id);
+    let environment = known.map(|known| badge(known.account.environment));
+    let armed = known.and_then(|known| known.armed(ctx.now));
+    let badges = [environment, armed.map(|_| ("ARMED", Tone::Warn))];
+    let badges = badges.into_iter().flatten();
+    let reserved: u16 = badges.clone().map(|(word, _)| width(word) + 3).sum();
+    let name = fit(id.as_str(), pen.left().saturating_sub(reserved));
+    pen.text(&name, style).skip(1);
+    for (word, tone) in badges {
+        pen.text(&format!(" {word} "), ctx.theme.badge(tone))
+            .skip(1);
     }
 }
 

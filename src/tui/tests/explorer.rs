@@ -185,6 +185,66 @@ fn arrows_move_among_the_found_calls_and_what_found_them_is_not_saved() {
 }
 
 #[test]
+fn the_first_visible_row_says_whose_the_calls_below_it_are() {
+    let mut model = exploring(live_setup());
+    for (keys, account) in [
+        ("", "shop LIVE"),
+        ("G", "trial TEST"),
+        ("kkk", "trial TEST"),
+    ] {
+        press(&mut model, keys, second(0));
+        let shown = resized_screen(&mut model, second(0), 80, 12);
+        let mut rows = shown.lines().skip_while(|line| !line.starts_with('╭'));
+        let first = rows.nth(1).unwrap().split_whitespace();
+        let first = first.collect::<Vec<_>>().join(" ");
+        assert!(first.contains(account), "{keys}:\n{shown}");
+        assert!(rows.any(|row| row.contains('▸')), "{shown}");
+    }
+}
+
+#[test]
+fn a_long_account_name_is_cut_before_its_badges() {
+    let mut setup = live_setup();
+    setup.accounts = vec![account(&"shop-".repeat(9), Environment::Production)];
+    let mut model = exploring(setup);
+    let id = model.store.accounts[0].id().clone();
+    model.store.known_mut(&id).unwrap().arm(second(0));
+    press(&mut model, "<enter>", second(0));
+    let shown = screen(&model, second(0), 120, 40);
+    let rows = shown.lines().skip(2);
+    let mut badges = rows.filter_map(|row| row.find("…  LIVE   ARMED "));
+    assert!(badges.any(|at| at < 60), "{shown}");
+}
+
+#[test]
+fn a_character_that_cannot_be_typed_is_not_sent() {
+    let mut model = exploring(sandbox_setup());
+    press(&mut model, "/one offer<enter><enter>", second(0));
+    update(&mut model, second(0), Msg::Paste("off\t1 x".into()));
+    let effects = press(&mut model, "<ctrl-s>", second(0));
+    assert_eq!(sent(&effects), None);
+    let shown = screen(&model, second(0), 120, 40);
+    assert!(shown.contains("cannot be shown, at position"), "{shown}");
+}
+
+#[test]
+fn the_footer_of_a_body_begins_with_send_and_the_way_out() {
+    let mut model = exploring(sandbox_setup());
+    press(&mut model, "/calculations<enter><enter>", second(0));
+    assert_eq!(model.scope(), &panes::explorer::EXPLORER_BODY);
+    for (width, footer) in [
+        (40, " Ctrl-S send  Esc calls  Tab next"),
+        (
+            80,
+            " Ctrl-S send  Esc calls  Tab next  Ctrl-T indent  Ctrl-/ undo",
+        ),
+    ] {
+        let shown = resized_screen(&mut model, second(0), width, 15);
+        assert_eq!(shown.lines().last(), Some(footer));
+    }
+}
+
+#[test]
 fn the_call_that_is_selected_is_the_one_that_is_sent_after_an_older_one_was_opened() {
     let mut model = exploring(sandbox_setup());
     let (request, ..) = send(&mut model, "page by page", second(1));

@@ -39,6 +39,15 @@ impl List {
         }
     }
 
+    /// As [`List::fit`], with the row above the selected one on the screen, too, where there is room for both.
+    pub fn fit_with_row_above(&mut self, len: usize, height: u16) {
+        let selected = self.selected;
+        self.selected = selected.saturating_sub(1);
+        self.fit(len, height);
+        self.selected = selected;
+        self.fit(len, height);
+    }
+
     /// The row drawn at a position of the list's area.
     pub fn at(self, at: Position, area: Rect, len: usize) -> Option<usize> {
         let window = self.window(len, area.height);

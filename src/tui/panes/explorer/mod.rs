@@ -40,16 +40,18 @@ keys! {
     EXPLORER_FIELDS "Explorer, request" text [EXPLORER_REQUEST] else "no call is selected" {
         SendField "send-field" ["enter"] "send" "send the call";
         NextParam "next-param" ["down"] "" "next field";
-        PreviousParam "previous-param" ["up"] "" "previous field";
+        PreviousParam "previous-param" ["up" "shift-tab"] "" "previous field";
     }
     EXPLORER_REQUEST "Explorer, request" text [] else "no call is selected" {
         SendCall "send" ["ctrl-s" "f5" "alt-enter" "ctrl-enter"] "send" "send the call, also from the body";
-        NextInCall "next-in-call" ["tab"] "next" "next field, then the body";
-        PreviousInCall "previous-in-call" ["shift-tab"] "" "previous field";
-        ToResponse "answer" ["ctrl-o"] "response" "go to the response" else "there is no response";
         ToCalls "calls" ["esc"] "calls" "cancel the call, or show all calls";
+        NextInCall "next-in-call" ["tab"] "next" "next field, then the body";
+        ToResponse "answer" ["ctrl-o"] "response" "go to the response" else "there is no response";
     }
-    EXPLORER_BODY "Explorer, request" text [EXPLORER_REQUEST] {
+    EXPLORER_BODY "Explorer, request" text [EXPLORER_REQUEST, EXPLORER_EDITOR] {
+        PreviousInCall "previous-in-call" ["shift-tab"] "" "previous field";
+    }
+    EXPLORER_EDITOR "Explorer, request" text [] {
         TidyBody "tidy" ["ctrl-t"] "indent" "indent the body";
         UndoEdit "undo-edit" ["ctrl-/" "ctrl-7" "alt-z"] "undo" "undo the last change to the body";
     }
@@ -170,7 +172,8 @@ impl State {
             }
         }
         let height = view::list_area(self.area, self).height;
-        self.list.fit(self.rows.len(), height);
+        // The first visible row may be covered by its account's heading.
+        self.list.fit_with_row_above(self.rows.len(), height);
         let area = view::response_area(self.area, self);
         if let Some(past) = self.draft().and_then(|draft| self.history.get(draft.past?)) {
             if self

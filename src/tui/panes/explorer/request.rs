@@ -7,6 +7,7 @@ use super::draft::Draft;
 use super::rows::{WRITES, method_tone};
 use super::{Part, State};
 use crate::domain::fill::Piece;
+use crate::tui::panes::parts;
 use crate::tui::prelude::*;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::text::stack;
@@ -150,12 +151,7 @@ impl State {
         if writes {
             pen.text(WRITES, theme.bold(Tone::Warn)).skip(2);
         }
-        pen.text(draft.account.as_str(), theme.style(Tone::Plain))
-            .skip(1);
-        if let Some(known) = known {
-            let (word, tone) = badge(known.account.environment);
-            pen.text(&format!(" {word} "), theme.badge(tone)).skip(1);
-        }
+        parts::draw_account(&draft.account, theme.style(Tone::Plain), ctx, &mut pen);
         if known.is_some_and(|known| is_hidden(known, writes, ctx.now)) {
             let words = format!("not armed: to send, type the name {}", draft.account);
             pen.text(&words, theme.bold(Tone::Live));

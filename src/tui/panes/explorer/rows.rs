@@ -5,6 +5,7 @@ use ratatui::layout::Offset;
 use super::calls::Row;
 use super::{Action, State};
 use crate::domain::AccountId;
+use crate::tui::panes::parts;
 use crate::tui::prelude::*;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::text::counted;
@@ -93,20 +94,12 @@ impl Rows<'_> {
         }
     }
 
-    fn draw_heading(&self, id: &AccountId, pen: &mut Pen<'_>) {
-        let ctx = self.ctx;
-        let theme = ctx.theme;
-        pen.text(id.as_str(), theme.bold(Tone::Plain));
-        let Some(known) = ctx.store.known(id) else {
-            return;
-        };
-        let (word, tone) = badge(known.account.environment);
-        pen.skip(1)
-            .text(&format!(" {word} "), theme.badge(tone))
-            .skip(1)
-            .text(known.account.provider_title, theme.style(Tone::Dim));
-        if known.armed(ctx.now).is_some() {
-            pen.skip(1).text(" ARMED ", theme.badge(Tone::Warn));
+    /// Draws the heading of an account's calls.
+    pub fn draw_heading(&self, id: &AccountId, pen: &mut Pen<'_>) {
+        let (ctx, theme) = (self.ctx, self.ctx.theme);
+        parts::draw_account(id, theme.bold(Tone::Plain), ctx, pen);
+        if let Some(known) = ctx.store.known(id) {
+            pen.text(known.account.provider_title, theme.style(Tone::Dim));
         }
     }
 }

@@ -181,7 +181,12 @@ impl State {
         pager.draw_bar(ctx, buf);
         pager.draw(ctx, buf, |at, line, buf| {
             let mut pen = Pen::new(buf, line, 0);
-            rows.draw(&self.rows[at], &mut pen);
+            if at == pager.shown().start && at != self.list.selected {
+                // It stays in view while its calls scroll: rows of several accounts look alike.
+                rows.draw_heading(self.rows[at].account(), &mut pen);
+            } else {
+                rows.draw(&self.rows[at], &mut pen);
+            }
             if at == self.list.selected {
                 mark_selected(line, Tone::Accent, theme, buf);
             }
