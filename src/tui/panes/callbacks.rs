@@ -39,7 +39,7 @@ keys! {
 }
 
 /// From this width on, the blank row above the list has the titles of its columns.
-const HEAD_FROM: u16 = 120;
+const HEAD_FROM: u16 = 110;
 
 #[derive(Debug, Clone, Default)]
 pub struct State {

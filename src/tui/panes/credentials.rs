@@ -417,11 +417,11 @@ fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, AccountState>> {
             let (glyph, _, tone) = status(it, ctx);
             Line::styled(glyph, ctx.theme.bold(tone))
         }),
-        // The shortest status has room.
+        // The longest status has room, without its age.
         Column::new("account", Width::Exact(names), |it: &AccountState, _| {
             it.id().as_str().into()
         })
-        .shrinks(10),
+        .shrinks(11),
         Column::new("", Width::Exact(6), move |it: &AccountState, _| {
             let (word, tone) = badge(it.account.environment);
             Line::styled(format!(" {word} "), ctx.theme.badge(tone))

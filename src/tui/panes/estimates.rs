@@ -139,7 +139,11 @@ impl State {
     /// Below the question: the error, and the prices.
     fn parts(&self, area: Rect) -> [Rect; 2] {
         let left = below(area, 1);
-        let most = if left.height > 6 { 3 } else { 1 };
+        let most = match left.height {
+            _ if self.quotes.is_empty() => usize::MAX,
+            7.. => 3,
+            _ => 1,
+        };
         let rows = self
             .error_text()
             .map_or(0, |words| wrap(&words, left.width).len());

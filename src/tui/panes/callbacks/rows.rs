@@ -8,7 +8,7 @@ use crate::tui::deliveries;
 use crate::tui::panes::parts::Heading;
 use crate::tui::prelude::*;
 
-/// Columns that a long payment id leaves to the result.
+/// Columns that a long payment id leaves to the result: this many, and in a wide list a quarter.
 const OUTCOME_MIN: u16 = 18;
 
 pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Delivery>> {
@@ -43,7 +43,7 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Delivery>> {
             deliveries::subject(it).into()
         })
         .id()
-        .shrinks(OUTCOME_MIN),
+        .shrinks(OUTCOME_MIN.max(total / 4)),
         // The result of the jobs is worth more than the provider's name for the event.
         Column::new(
             "event",
