@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use crate::domain::{AccountId, BudgetGauge, Counts, Now, time};
+use crate::domain::{AccountId, BudgetGauge, Counts, Now, RequestId, time};
 use crate::tui::panes::request_rows::spaced;
 use crate::tui::prelude::*;
 use crate::tui::widgets::bar::{columns, eighths};
@@ -126,8 +126,10 @@ fn draw_traffic(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let theme = ctx.theme;
     let minute = ctx.store.traffic.minute(ctx.now);
     let sum: u64 = minute.iter().map(|count| u64::from(*count)).sum();
-    // In flight counts only the console's own requests; the sum counts those of this whole process.
-    let in_flight = ctx.store.in_flight().count();
+    // In flight counts only the console's own requests, of which some wait; the sum counts those of this whole process.
+    let own = |id: &&RequestId| ctx.store.in_flight_for(**id).is_some();
+    let waiting_own = ctx.store.waiting.keys().filter(own).count();
+    let in_flight = ctx.store.in_flight().count() - waiting_own;
     let waiting = ctx.store.waiting.len();
     let right = match (in_flight, waiting) {
         (0, 0) => String::new(),
