@@ -1,9 +1,6 @@
 //! The guide: how to get an account and credentials from each provider.
 
 use ratatui::layout::Constraint::{Fill, Length};
-use ratatui::text::Span;
-use ratatui::widgets::{Tabs, Widget as _};
-use unicode_width::UnicodeWidthStr as _;
 
 use crate::domain::ProviderId;
 use crate::domain::manage::{Guide, ProviderSetup};
@@ -64,7 +61,8 @@ impl State {
 }
 
 impl State {
-    /// The providers, the shown one marked, and the key for the next one where there is room.
+    /// The providers, the shown one marked, and the key for the next one where there is room; where not all fit, the
+    /// shown one alone.
     fn draw_tabs(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         let theme = ctx.theme;
         let tone = if theme.has_color() {
@@ -72,23 +70,19 @@ impl State {
         } else {
             Tone::Plain
         };
-        let shown = theme.badge(tone);
-        let names = self.setups.iter().enumerate().map(|(at, setup)| {
-            let dim = theme.style(Tone::Dim);
-            let style = if at == self.at { shown } else { dim };
-            Span::styled(format!(" {} ", setup.title), style)
-        });
-        let tabs = Tabs::new(names)
-            .select(self.at)
-            .highlight_style(shown)
-            .padding("", "")
-            .divider(" ");
+        let tabs = self.setups.iter().map(|it| format!(" {} ", it.title));
+        let used: u16 = tabs.clone().map(|tab| width(&tab) + 1).sum();
+        let mut pen = Pen::new(buf, area, 0);
+        for (at, tab) in tabs.enumerate() {
+            if at == self.at {
+                pen.text(&tab, theme.badge(tone)).skip(1);
+            } else if used <= area.width + 1 {
+                pen.text(&tab, theme.style(Tone::Dim)).skip(1);
+            }
+        }
         let words = format!("{} next", ctx.key(Action::NextGuide));
-        let used = cells(tabs.width());
-        tabs.render(area, buf);
-        let [_, left] = split_columns(area, used + 1);
-        if self.setups.len() > 1 && width(&words) < left.width {
-            Pen::new(buf, left, 0).flush(&words, theme.style(Tone::Dim));
+        if self.setups.len() > 1 && width(&words) < pen.left() {
+            pen.flush(&words, theme.style(Tone::Dim));
         }
     }
 }
@@ -155,4 +149,28 @@ pub fn steps_in(guide: &Guide, width: u16) -> Vec<String> {
         }
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::testing::{sandbox_setup, second, setups, sized};
+
+    #[test]
+    fn the_shown_provider_is_named_where_not_all_fit() {
+        let mut guide = State::new(&[setups(), setups()].concat(), None);
+        let model = sized(sandbox_setup(), 80, 24);
+        for (columns, turns, shown) in [
+            (36, 0, " Kanga TPG                  Tab next"),
+            (36, 1, " Kinguin                    Tab next"),
+            (44, 0, " Kanga TPG   Kinguin   Kanga TPG   Kinguin"),
+        ] {
+            guide.at = turns;
+            let area = Rect::new(0, 0, columns, 1);
+            let mut buf = Buffer::empty(area);
+            guide.draw_tabs(model.ctx(second(0), true), area, &mut buf);
+            let cells = buf.content.iter().map(ratatui::buffer::Cell::symbol);
+            assert_eq!(cells.collect::<String>().trim_end(), shown);
+        }
+    }
 }
