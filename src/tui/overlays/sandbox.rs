@@ -14,9 +14,9 @@ keys! {
     Action:
     SANDBOX "Simulator" keys [NAV, READER, OVERLAY] {
         Play "play" ["enter"] "run" "do the selected action";
-        NextChoice "next-choice" ["right" "l"] "" "next value of the setting";
-        PreviousChoice "previous-choice" ["left" "h"] "change" "previous value of the setting";
-        OtherValue "other-value" ["e"] "other value" "type a value for the setting";
+        NextChoice "next-choice" ["right" "l"] "" "next value of the setting" else "this row has no values";
+        PreviousChoice "previous-choice" ["left" "h"] "change" "previous value of the setting" else "this row has no values";
+        OtherValue "other-value" ["e"] "other value" "type a value for the setting" else "this row has no values";
         NextSection "next-section" ["tab"] "next group" "go to the next group";
     }
 }
@@ -205,6 +205,16 @@ impl State {
 impl Component for State {
     type Action = Action;
 
+    fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
+        match action {
+            Action::NextChoice | Action::PreviousChoice => {
+                self.next_value(ctx.store, true).is_some()
+            }
+            Action::OtherValue => matches!(self.selected(ctx.store), Does::Set(..)),
+            Action::Play | Action::NextSection => true,
+        }
+    }
+
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         let command = match action {
             Action::NextSection => {
@@ -231,11 +241,7 @@ impl Component for State {
                 }
             },
         };
-        let is_silent = command.is_none() && ctx.console.is_empty();
         ctx.out.extend(command.map(Effect::Simulate));
-        if is_silent && action != Action::NextSection {
-            ctx.flash(Level::Info, "this row has no values");
-        }
     }
 
     /// Moves the selection and skips headings.

@@ -315,7 +315,12 @@ fn a_waiting_request_of_the_console_can_be_cancelled() {
         panic!("{effects:?}");
     };
     waits(&mut model, 1, request.0, "kanga");
-    assert!(screen(&model, second(1), 120, 40).contains("waiting: rate"));
+    let shown = screen(&model, second(1), 120, 40);
+    assert!(shown.contains("waiting: rate"), "{shown}");
+    assert!(
+        shown.contains("1 waiting") && !shown.contains("in flight"),
+        "{shown}"
+    );
     assert_eq!(
         press(&mut model, "5x", second(1)),
         [],
@@ -517,7 +522,13 @@ fn set(provider: &str, setting: &str, value: &str) -> Effect {
 fn the_simulators_settings_turn_and_its_events_happen() {
     let mut model = calm();
     update(&mut model, second(1), Msg::Simulator(parts()));
-    press(&mut model, "S<tab><tab>", second(1));
+    press(&mut model, "S", second(1));
+    let other = "e other value";
+    assert!(!screen(&model, second(1), 120, 40).contains(other));
+    press(&mut model, "<right>", second(1));
+    assert!(screen(&model, second(1), 120, 40).contains("this row has no values"));
+    press(&mut model, "<tab><tab>", second(1));
+    assert!(screen(&model, second(1), 120, 40).contains(other));
     shown(&mut model, 1, "simulator_settings");
     let now = second(1);
     assert_eq!(
