@@ -227,14 +227,12 @@ fn columns(room: u16) -> (u16, u16) {
 
 /// The keys of the scope, the legend, and the keys of all other scopes.
 fn sections(scope: &'static Scope, keymap: &Keymap) -> Vec<(&'static str, Vec<Entry>)> {
-    let mut sections: Vec<(&'static str, Vec<Entry>)> = scope
-        .chain()
-        .map(|scope| {
-            let own = keymap.of(scope);
-            let own = own.map(|binding| Entry::of(binding, keymap));
-            (scope.title, own.collect())
-        })
-        .collect();
+    let mut sections = Vec::new();
+    for scope in scope.chain() {
+        let own = keymap.of(scope);
+        let own = own.map(|binding| Entry::of(binding, keymap));
+        add(&mut sections, 0, scope.title, own);
+    }
     for (title, rows) in LEGEND {
         let rows = rows.iter().map(|(symbol, meaning)| Entry {
             keys: vec![(*symbol).to_owned()],
@@ -251,13 +249,26 @@ fn sections(scope: &'static Scope, keymap: &Keymap) -> Vec<(&'static str, Vec<En
         .bindings()
         .filter(|binding| !scope.is_in(binding.scope))
     {
-        let title = binding.scope.title;
         let entry = Entry::of(binding, keymap);
-        // Several scopes share one title: "Explorer, request".
-        match sections[others..].iter_mut().find(|(of, _)| *of == title) {
-            Some((_, entries)) => entries.push(entry),
-            None => sections.push((title, vec![entry])),
-        }
+        add(
+            &mut sections,
+            others,
+            binding.scope.title,
+            [entry].into_iter(),
+        );
     }
     sections
+}
+
+/// Adds entries to the section of this title, from the place `from` on: several scopes share one, "Explorer, request".
+fn add(
+    sections: &mut Vec<(&'static str, Vec<Entry>)>,
+    from: usize,
+    title: &'static str,
+    entries: impl Iterator<Item = Entry>,
+) {
+    match sections[from..].iter_mut().find(|(of, _)| *of == title) {
+        Some((_, known)) => known.extend(entries),
+        None => sections.push((title, entries.collect())),
+    }
 }
