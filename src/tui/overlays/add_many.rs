@@ -1,9 +1,13 @@
 //! The form that chooses the account of several pasted payments.
 
 use super::form_window::{FormState, FormWindow, WindowText};
-use crate::domain::{Ability, AccountId};
+use crate::domain::{Ability, AccountId, Expected, PaymentId};
 use crate::tui::pasted::Pasted;
 use crate::tui::prelude::*;
+use crate::tui::widgets::text::counted;
+
+/// The most payments that the form names.
+const LISTED: usize = 5;
 
 #[derive(Debug, Clone)]
 pub struct PastedPayments {
@@ -27,7 +31,11 @@ impl FormWindow for State {
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         let rows = &self.data.pasted.rows;
         let sums = rows.iter().filter(|(_, sum)| sum.is_some()).count();
-        let note = format!("{} payments, {sums} with an expected amount.", rows.len());
+        let note = format!(
+            "{}, {sums} with an expected amount: {}",
+            counted(rows.len(), "payment"),
+            listed(rows)
+        );
         WindowText::new("Watch the pasted payments", note, ctx.store.is_live())
     }
 
@@ -37,6 +45,17 @@ impl FormWindow for State {
             ctx.intend(Intent::WatchMany(account, pasted));
         }
     }
+}
+
+/// The first payments with their amounts: `A-1 25.00 EMT, A-2, and 7 more`.
+fn listed(rows: &[(PaymentId, Option<Expected>)]) -> String {
+    let shown = rows.iter().take(LISTED).map(|(id, sum)| match sum {
+        Some(sum) => format!("{id} {sum}"),
+        None => id.to_string(),
+    });
+    let more = rows.len().saturating_sub(LISTED);
+    let more = (more > 0).then(|| format!("and {more} more"));
+    shown.chain(more).collect::<Vec<_>>().join(", ")
 }
 
 /// Watches several pasted payments, at `account` or at the selected payment's account. With several accounts, a form
