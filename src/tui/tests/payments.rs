@@ -231,6 +231,51 @@ fn ids_that_differ_at_their_end_do_not_look_alike() {
 }
 
 #[test]
+fn a_long_amount_hides_no_column_that_has_room() {
+    let row = |id: &str, sum| (watch(id, Some("25.00")), seen(id, sum, &["NEW"]));
+    let rows = vec![row("ORDER-1042", "1249.00"), row("ORDER-1043", "25.00")];
+    let mut setup = sandbox_setup();
+    setup
+        .accounts
+        .push(token_account("kinguin", Environment::Embedded));
+    let mut model = ready_with(setup, rows);
+    for keys in ["", " "] {
+        press(&mut model, keys, second(0));
+        let shown = screen(&model, second(0), 120, 40);
+        let head = shown.lines().find(|line| line.contains("payment"));
+        let head = head.unwrap();
+        for column in ["vs. order", "since", "check"] {
+            assert!(head.contains(column), "{keys} {column}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn the_state_says_what_the_column_that_gave_way_would() {
+    let mut odd = payment("ORDER-1042", "123456789012345.00", "FINALIZED");
+    odd.currency = Reported::currency("LONGCOIN");
+    let seen = vec![Observation {
+        at: START,
+        payment: odd,
+    }];
+    let mut model = ready(vec![(watch("ORDER-1042", Some("25.00")), seen)]);
+    for (width, state) in [(160, "FINALIZED"), (120, "CURRENCY")] {
+        let shown = resized_screen(&mut model, second(0), width, 24);
+        let row = shown.lines().find(|line| line.contains("ORDER-1042"));
+        assert!(row.unwrap().contains(state), "{width}: {shown}");
+        assert!(!shown.contains(" … "), "{width}: {shown}");
+    }
+}
+
+#[test]
+fn an_order_without_a_response_has_no_amount() {
+    let mut model = ready(vec![(watch("A-17", Some("25.00")), Vec::new())]);
+    let shown = resized_screen(&mut model, second(0), 80, 24);
+    let row = shown.lines().find(|line| line.contains("A-17")).unwrap();
+    assert!(!row.contains("25.00") && !row.contains("EMT"), "{shown}");
+}
+
+#[test]
 fn a_failed_check_marks_the_row_with_the_age_of_the_last_answer() {
     let mut model = ready(vec![(
         watch("A-17", Some("25.00")),

@@ -308,6 +308,12 @@ impl Grid {
         }
     }
 
+    /// The width of the column with this title, if it is shown.
+    pub fn width_of(&self, title: &str) -> Option<u16> {
+        let mut heads = self.heads.iter();
+        Some(heads.find(|head| head.title == title)?.width)
+    }
+
     fn table(heads: &[Head], rows: Vec<Row<'static>>) -> Table<'static> {
         let widths = heads.iter().map(|head| Constraint::Length(head.width));
         Table::new(rows, widths).column_spacing(GAP)

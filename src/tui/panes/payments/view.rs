@@ -108,11 +108,18 @@ impl State {
         let rows = self.rows(ctx.store);
         let parts = self.parts(area, rows.len());
         let shown: Vec<&Watched> = rows.iter().map(|at| &payments[*at]).collect();
-        let columns = self.widths.apply(self.columns(parts.list.width, ctx));
         let selected = self.place_of_selected(ctx.store, &rows);
         let mut list = self.list;
         list.selected = selected;
-        let grid = Grid::new(columns, shown.clone(), list, parts.list);
+        let total = parts.list.width;
+        let grid = |is_compared| {
+            let columns = self.columns(total, is_compared, ctx);
+            Grid::new(self.widths.apply(columns), shown.clone(), list, parts.list)
+        };
+        let is_compared = |grid: &Grid| grid.width_of(COMPARED).is_some_and(|it| it > SIGN);
+        // Where `vs. order` has given way to other columns, the state says what it would.
+        let roomy = Some(grid(total >= 60)).filter(is_compared);
+        let grid = roomy.unwrap_or_else(|| grid(false));
         let line = parts.head.unwrap_or(first_row(area));
         let cursor = self.filter.draw(ctx.theme, line, buf);
         if let Some(head) = parts.head.filter(|_| cursor.is_none()) {
@@ -233,11 +240,19 @@ const BESIDE_LIST: u16 = 98;
 const BESIDE_LIST_MAX: u16 = 120;
 /// Columns reserved for the heading of the selected payment.
 const HEADING: u16 = 46;
-/// Columns of `vs. order`: with words, or the sign alone.
-const COMPARED: (u16, u16) = (16, 1);
+/// The column that compares a payment with its order.
+const COMPARED: &str = "vs. order";
+/// Columns of its sign, without words.
+const SIGN: u16 = 1;
 
 impl State {
-    fn columns<'a>(&'a self, total: u16, ctx: ViewContext<'a>) -> Vec<Column<'a, Watched>> {
+    /// The columns in a list of `total` columns; `is_compared`: with words in `vs. order`.
+    fn columns<'a>(
+        &'a self,
+        total: u16,
+        is_compared: bool,
+        ctx: ViewContext<'a>,
+    ) -> Vec<Column<'a, Watched>> {
         let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
         let roomy = total >= 60;
@@ -253,10 +268,10 @@ impl State {
             })
             .when(!self.marked.is_empty()),
             Column::new("  state", Width::Exact(12), move |it, _| {
-                state(it, roomy, ctx)
+                state(it, is_compared, ctx)
             }),
             // It is worth more than the other columns: nothing else in the row names the payment.
-            Column::new("payment", Width::Fit(16, u16::MAX), |it: &Watched, _| {
+            Column::new("payment", Width::Fit(7, u16::MAX), |it: &Watched, _| {
                 Line::raw(it.watch.id.as_str())
             })
             .id()
@@ -270,13 +285,19 @@ impl State {
             Column::new(
                 "amount",
                 Width::Fit(6, if roomy { 20 } else { 9 }),
-                move |it, _| amount(it, ctx),
+                |it: &Watched, _| {
+                    let amount = it.latest().map(|payment| payment.amount.to_string());
+                    Line::raw(amount.unwrap_or_default())
+                },
             )
             .right(),
             Column::new(
                 "",
                 Width::Fit(3, if roomy { 8 } else { 5 }),
-                move |it, _| Line::styled(currency(it), dim),
+                move |it: &Watched, _| {
+                    let currency = it.latest().map(|payment| payment.currency.to_string());
+                    Line::styled(currency.unwrap_or_default(), dim)
+                },
             ),
             Column::new("expected", Width::Fit(9, 25), move |it: &Watched, _| {
                 let expected = it.expected().map(ToString::to_string);
@@ -286,11 +307,11 @@ impl State {
             .from(90)
             .gives_way(18, 0),
             Column::new(
-                if roomy { "vs. order" } else { "" },
-                Width::Exact(if roomy { COMPARED.0 } else { COMPARED.1 }),
+                if is_compared { COMPARED } else { "" },
+                Width::Exact(if is_compared { 16 } else { SIGN }),
                 move |it, room| compared(it, room, ctx),
             )
-            .gives_way(16, COMPARED.1),
+            .gives_way(16, SIGN),
             Column::new("since", Width::Exact(5), move |it: &Watched, _| {
                 Line::styled(when(it.changed_at(), it, ctx), dim)
             })
@@ -311,7 +332,7 @@ impl State {
 }
 
 /// The state, or a difference from the order where `vs. order` has no room for words: a sign alone is easily missed.
-fn state<'r>(watched: &Watched, roomy: bool, ctx: ViewContext<'_>) -> Line<'r> {
+fn state<'r>(watched: &Watched, is_compared: bool, ctx: ViewContext<'_>) -> Line<'r> {
     let theme = ctx.theme;
     let (glyph, word, tone) = watched.badge(ctx.now);
     let word = match watched.verdict() {
@@ -320,7 +341,7 @@ fn state<'r>(watched: &Watched, roomy: bool, ctx: ViewContext<'_>) -> Line<'r> {
             | PaymentVerdict::More
             | PaymentVerdict::OtherCurrency
             | PaymentVerdict::UnreadableAmount),
-        ) if !roomy => verdict.mark().1.to_uppercase(),
+        ) if !is_compared => verdict.mark().1.to_uppercase(),
         _ => word,
     };
     // A state that could not be checked again may be out of date: it loses its colour.
@@ -333,29 +354,12 @@ fn state<'r>(watched: &Watched, roomy: bool, ctx: ViewContext<'_>) -> Line<'r> {
     Line::from(vec![glyph, " ".into(), Span::styled(word, state)])
 }
 
-/// The received amount, or the expected one before the first response.
-fn amount<'r>(watched: &Watched, ctx: ViewContext<'_>) -> Line<'r> {
-    match (watched.latest(), watched.expected()) {
-        (Some(payment), _) => Line::raw(payment.amount.to_string()),
-        (None, Some(sum)) => Line::styled(sum.amount.to_string(), ctx.theme.style(Tone::Dim)),
-        (None, None) => Line::default(),
-    }
-}
-
-fn currency(watched: &Watched) -> String {
-    match (watched.latest(), watched.expected()) {
-        (Some(payment), _) => payment.currency.to_string(),
-        (None, Some(sum)) => sum.currency.to_string(),
-        (None, None) => String::new(),
-    }
-}
-
 fn compared<'r>(watched: &Watched, room: u16, ctx: ViewContext<'_>) -> Line<'r> {
     if let Some(since) = watched.stale_since() {
         ctx.changes_in(age_changes_in(since, ctx.now));
     }
     let (sign, words, tone) = watched.mark(ctx.now);
-    let words = if room > COMPARED.1 {
+    let words = if room > SIGN {
         format!("{sign} {words}").trim_start().to_owned()
     } else {
         sign.to_owned()
