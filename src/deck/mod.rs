@@ -183,11 +183,6 @@ impl Deck {
         gate.overrides = overrides;
         gate.profile.clone_from(&profile.name);
         let gate = Arc::new(gate);
-        // The simulator's secrets are built in, so opening a keyring for them would only cost time.
-        let sealing = match &simulator {
-            Some(_) => vault.without_keyring(),
-            None => vault.clone(),
-        };
         let factory = AccountFactory {
             gate: gate.clone(),
             ledger: ledger.clone(),
@@ -213,7 +208,11 @@ impl Deck {
             hooks,
         };
         let keys = ConfiguredKeys::new(callbacks, &factory.environ);
-        let sealing = Sealing::new(sealing, keys, ledger.clone(), clock.clone());
+        let sealing = Sealing::new(factory.vault.clone(), keys, ledger.clone(), clock.clone());
+        let sealing = match &simulator {
+            Some(_) => sealing.simulated(),
+            None => sealing,
+        };
         let service = CallbackService::start(Parts {
             queries: queries.clone(),
             gate: gate.clone(),

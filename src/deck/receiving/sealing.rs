@@ -20,6 +20,8 @@ use crate::providers::reread_pause;
 
 /// The vault's name for it.
 const NAME: &str = "callbacks-key";
+/// That of the embedded simulator, whose callbacks are in the same ledger.
+const SIMULATORS: &str = "simulated-callbacks-key";
 /// How long another process may take to create it.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The longest wait between two reads of a source that may prompt; each failure doubles the wait.
@@ -27,6 +29,7 @@ const PROMPTED_MAX: Duration = Duration::from_mins(5);
 
 pub(in crate::deck) struct Sealing {
     vault: Vault,
+    name: &'static str,
     configured: ConfiguredKeys,
     ledger: Ledger,
     clock: Clock,
@@ -78,6 +81,7 @@ impl Sealing {
     ) -> Self {
         Self {
             vault,
+            name: NAME,
             configured,
             ledger,
             clock,
@@ -86,10 +90,22 @@ impl Sealing {
         }
     }
 
+    /// That of the simulator. In a file, since opening a keyring for made-up callbacks would only cost time.
+    pub(in crate::deck) fn simulated(self) -> Self {
+        Self {
+            vault: self.vault.without_keyring(),
+            name: SIMULATORS,
+            ..self
+        }
+    }
+
     /// With other settings, whose keys are not read yet.
     pub(super) fn configured_by(&self, configured: ConfiguredKeys) -> Self {
         let (ledger, clock) = (self.ledger.clone(), self.clock.clone());
-        Self::new(self.vault.clone(), configured, ledger, clock)
+        Self {
+            name: self.name,
+            ..Self::new(self.vault.clone(), configured, ledger, clock)
+        }
     }
 
     pub(in crate::deck) fn with_key(self, key: Option<Key>) -> Self {
@@ -233,12 +249,15 @@ impl Sealing {
         };
     }
 
-    /// As [`Ledger::agree_on_seal_key`].
+    /// As [`Ledger::agree_on_seal_key`]; the simulator's key agrees with none.
     async fn agree(
         &self,
         key: Option<[u8; 32]>,
         previous: Option<[u8; 32]>,
     ) -> Result<bool, String> {
+        if self.name == SIMULATORS {
+            return Ok(true);
+        }
         let [key, previous] = [key, previous].map(|key| key.map(fingerprint));
         let agreed = self.ledger.agree_on_seal_key(key, previous).await;
         agreed.map_err(|error| error.to_string())
@@ -294,7 +313,7 @@ impl Sealing {
 
     async fn create(&self) -> Result<[u8; 32], String> {
         // Of two processes that find none, the first creates it and the second reads that.
-        let name = KeyHash::of("tilldeck", NAME);
+        let name = KeyHash::of("tilldeck", self.name);
         let _key_lock = tokio::time::timeout(PATIENCE, self.ledger.key_lock(&name))
             .await
             .map_err(|_| "another tilldeck is creating it and does not finish".to_owned())?
@@ -304,12 +323,14 @@ impl Sealing {
         }
         let secret = new_key();
         let key = bytes(&secret).expect("it was just made");
-        self.in_vault(move |vault| vault.put(NAME, &secret)).await?;
+        let name = self.name;
+        self.in_vault(move |vault| vault.put(name, &secret)).await?;
         Ok(key)
     }
 
     async fn read(&self) -> Result<Option<[u8; 32]>, String> {
-        self.in_vault(own_key).await?
+        let name = self.name;
+        self.in_vault(move |vault| key_in(vault, name)).await?
     }
 
     async fn in_vault<T: Send + 'static>(
@@ -329,15 +350,17 @@ impl Sealing {
 pub(in crate::deck) fn own_key(
     vault: &Vault,
 ) -> Result<Result<Option<[u8; 32]>, String>, VaultError> {
-    let Some((secret, _)) = vault.get(NAME)? else {
+    key_in(vault, NAME)
+}
+
+fn key_in(vault: &Vault, name: &str) -> Result<Result<Option<[u8; 32]>, String>, VaultError> {
+    let Some((secret, _)) = vault.get(name)? else {
         return Ok(Ok(None));
     };
     // Never replaced: everything that it has sealed would become unreadable.
-    Ok(bytes(&secret).map(Some).ok_or_else(|| {
-        format!(
-            "the vault entry {NAME} is not a valid key; remove it, and tilldeck creates a new one"
-        )
-    }))
+    Ok(bytes(&secret)
+        .map(Some)
+        .ok_or_else(|| format!("the vault entry {name} is not a valid key")))
 }
 
 pub(in crate::deck) async fn configured(
@@ -441,7 +464,7 @@ mod tests {
         let vault = Vault::files(folder.path().join("vault"));
         vault.put(NAME, &Secret::new("no key")).unwrap();
         let why = sealing(folder.path()).key().await.fleeting.unwrap();
-        assert!(why.contains("remove it"), "{why}");
+        assert!(why.contains("not a valid key"), "{why}");
         let (kept, _) = vault.get(NAME).unwrap().unwrap();
         assert_eq!(kept.expose(), "no key");
     }
@@ -504,6 +527,12 @@ mod tests {
             assert_eq!(later.awaited().await, None);
             assert!(later.open(DeliveryId(1), &sealed).await.is_ok());
         }
+        let simulated = || sealing().simulated();
+        let own = simulated().key().await;
+        assert_eq!((own.fleeting, own.refused), (None, None));
+        let sealed = own.sealer.seal(&inbound());
+        assert!(simulated().open(DeliveryId(2), &sealed).await.is_ok());
+        assert_eq!(sealing().awaited().await, None, "its key is another");
         keyring.set(Ok(None));
         let file = folder.path().join("seal_key");
         crate::private::replace(&file, new_key().expose().as_bytes()).unwrap();

@@ -11,7 +11,8 @@ use crate::clock::Clock;
 
 /// Every table but exchanges, which nothing depends on, and what triggers fill in; each with a condition for its rows. Its
 /// first column begins its primary key.
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 18] = [
+    "ledger",
     "nonces",
     "slots",
     "holds",
@@ -29,8 +30,8 @@ const TABLES: [&str; 17] = [
     "dedup_keys WHERE relayed",
     "dedup_keys WHERE NOT relayed",
     // Those with jobs that are open or have failed: either table says so, if the other cannot be read.
-    "deliveries WHERE class IN (3, 4) OR id IN (SELECT delivery FROM jobs NOT INDEXED WHERE NOT done)",
-    "jobs WHERE delivery IN (SELECT id FROM deliveries NOT INDEXED WHERE class IN (3, 4))
+    "deliveries WHERE class IN (3, 4, 5) OR id IN (SELECT delivery FROM jobs NOT INDEXED WHERE NOT done)",
+    "jobs WHERE delivery IN (SELECT id FROM deliveries NOT INDEXED WHERE class IN (3, 4, 5))
          OR delivery IN (SELECT delivery FROM jobs NOT INDEXED WHERE NOT done)",
 ];
 
@@ -178,6 +179,10 @@ impl Rows {
         let conflict = match name {
             // A nonce that goes back is rejected (`docs/providers/kanga.md#nonce`).
             "nonces" => "ON CONFLICT DO UPDATE SET last = max(last, excluded.last)",
+            // What the new file has sealed already counts, and its identity is its own.
+            "ledger" => {
+                "ON CONFLICT DO UPDATE SET seal_key = coalesce(seal_key, excluded.seal_key)"
+            }
             _ => "",
         };
         let insert = format!("INSERT INTO {name} ({columns}) VALUES ({places}) {conflict}");

@@ -6,6 +6,7 @@ mod jobs;
 mod prune;
 mod rows;
 
+use super::Sql;
 use super::logs::RowQuery;
 use super::value::params;
 use crate::domain::{Delivery, DeliveryId, Subject};
@@ -72,15 +73,21 @@ impl Ledger {
         key: Option<String>,
         previous: Option<String>,
     ) -> Result<bool, LedgerError> {
+        let agrees = move |sql: &dyn Sql, key: Option<&String>| {
+            let agrees = "SELECT seal_key IS NOT DISTINCT FROM $1 FROM ledger";
+            sql.value(agrees, params![key])
+        };
+        let known = key.clone();
+        // Most often nothing changes, and a reader need not wait for the file's lock.
+        if self.read(move |sql| agrees(sql, known.as_ref())).await? {
+            return Ok(true);
+        }
         self.write_durably(move |sql| {
             sql.execute(
                 "UPDATE ledger SET seal_key = $1 WHERE seal_key IS NULL OR seal_key = $2",
                 params![key.as_ref(), previous.as_ref()],
             )?;
-            sql.value(
-                "SELECT seal_key IS NOT DISTINCT FROM $1 FROM ledger",
-                params![key.as_ref()],
-            )
+            agrees(sql, key.as_ref())
         })
         .await
     }

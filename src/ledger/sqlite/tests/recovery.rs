@@ -81,6 +81,10 @@ async fn filled(folder: &Path) -> Sqlite {
 async fn every_kind_is_brought_over_from_a_file_that_was_removed() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = filled(folder.path()).await;
+    let other = shared(&ledger);
+    let agreed = other.agree_on_seal_key(Some("a".into()), None).await;
+    assert_eq!(agreed, Ok(true));
+    drop(other);
     let before = rows(&ledger).await;
     assert!(before.iter().all(|(_, rows)| rows.len() == 1), "{before:?}");
     std::fs::remove_file(folder.path().join("ledger.db")).unwrap();
@@ -88,6 +92,10 @@ async fn every_kind_is_brought_over_from_a_file_that_was_removed() {
     close(ledger);
     let next = start(folder.path());
     assert_eq!(rows(&next).await, before, "for other processes, too");
+    let other = shared(&next);
+    let agreed = other.agree_on_seal_key(Some("b".into()), None).await;
+    assert_eq!(agreed, Ok(false), "the key that sealed what was brought");
+    drop(other);
     let log = LogQuery {
         limit: 9,
         ..LogQuery::default()
