@@ -651,7 +651,7 @@ mod tests {
         let mut running = Running::start(start);
         while !matches!(next(&mut running).await, Msg::Ready(_)) {}
         // At once: the console must not read a part of them.
-        let mut flood = "BEGIN; CREATE TEMP TABLE new AS SELECT * FROM deliveries;
+        let mut flood = "BEGIN IMMEDIATE; CREATE TEMP TABLE new AS SELECT * FROM deliveries;
             UPDATE new SET id = 2, verdict = 'accepted'; INSERT INTO deliveries SELECT * FROM new;
             UPDATE new SET verdict = 'refused';"
             .to_owned();

@@ -75,7 +75,7 @@ impl JobQueue {
             known: self.known,
             account: None,
             targets: if self.kinds == [JobKind::Ask] {
-                Some(shared.accounts(self.known))
+                shared.accounts(self.known)
             } else {
                 shared.targets()
             },
@@ -391,21 +391,22 @@ impl Shared {
         let runtime = runtime.and_then(|id| self.queries.registry.find(&id));
         runtime.ok_or_else(|| {
             let why = format!("account {name} is not in this machine's config");
-            let next = if self.is_left_to_others(delivery, job) {
-                Disposition::GivenBack
-            } else {
-                Disposition::Hopeless
-            };
-            AttemptOutcome::without_answer(why, next)
+            AttemptOutcome::without_answer(why, self.left_to_others(delivery, job))
         })
     }
 
-    /// Whether a job that cannot run in this process goes back to the queue: a command retries it here, and a process that
-    /// can run it takes it. Not if none has for a day, unless it may yet turn out to be genuine.
-    fn is_left_to_others(&self, delivery: &Delivery, job: &Job) -> bool {
+    /// What becomes of a job that cannot run in this process. With a shared ledger, only a machine that can run it takes it,
+    /// and a command only tries; on one machine, another process may have a newer config. Not if none has for a day, unless
+    /// the callback may yet turn out to be genuine.
+    fn left_to_others(&self, delivery: &Delivery, job: &Job) -> Disposition {
         let now = self.queries.clock.now().wall;
-        let is_new = matches!(job.state, JobState::Due { at } if now.since(at) < DAY);
-        is_new || delivery.verdict == Verdict::Unverified
+        let is_shared = self.queries.ledger.is_shared();
+        match job.state {
+            JobState::Due { at } if is_shared && now.since(at) < DAY => Disposition::GivenBack,
+            _ if delivery.verdict == Verdict::Unverified => Disposition::Blocked,
+            _ if !is_shared && now.since(delivery.received_at) < DAY => Disposition::Blocked,
+            _ => Disposition::Hopeless,
+        }
     }
 
     /// What becomes of a job that cannot succeed with the key of this machine: another one may have it.
@@ -424,20 +425,23 @@ impl Shared {
             || self.sealing.key().await.refused.is_none()
     }
 
-    /// The accounts whose checks this process takes. Another one may have others: on another machine, or with a newer config.
-    /// Only a machine that receives callbacks is known to have the secrets that verify them. Callbacks that cannot be verified
-    /// now, which are never `known`, are not taken: a flood of them would be written again and again.
-    fn accounts(&self, known: bool) -> Vec<String> {
-        let verifies = self.bind.is_some() || !self.queries.ledger.is_shared();
+    /// The accounts whose checks this process takes; `None` for all. With a shared ledger, another machine may have the
+    /// others. Only a machine that receives callbacks is known to have the secrets that verify them. Callbacks that cannot
+    /// be verified now, which are never `known`, are not taken: a flood of them would be written again and again.
+    fn accounts(&self, known: bool) -> Option<Vec<String>> {
+        let is_shared = self.queries.ledger.is_shared();
+        let mut takes_all = !is_shared;
         let mut names = Vec::new();
         for runtime in self.queries.registry.all() {
             let name = runtime.account.id.to_string();
-            if verifies && (known || !self.is_unverifiable(&name)) {
+            if !known && self.is_unverifiable(&name) {
+                takes_all = false;
+            } else if self.bind.is_some() || !is_shared {
                 names.push(format!("{name}/"));
             }
             names.push(name);
         }
-        names
+        (!takes_all).then_some(names)
     }
 
     /// The targets whose forwards this process takes; `None` for all. An address can mean another server on another
@@ -456,12 +460,12 @@ impl Shared {
 
     async fn try_forward(&self, delivery: &Delivery, job: &Job) -> AttemptOutcome {
         if self.targets().is_some_and(|own| !own.contains(&job.target)) {
-            if self.is_left_to_others(delivery, job) {
-                let why = "this machine does not forward to this address";
-                return AttemptOutcome::without_answer(why, Disposition::GivenBack);
-            }
-            let why = "for a day, no receiver ran that forwards to this address";
-            return AttemptOutcome::hopeless(why);
+            let next = self.left_to_others(delivery, job);
+            let why = match next {
+                Disposition::GivenBack => "this machine does not forward to this address",
+                _ => "for a day, no receiver ran that forwards to this address",
+            };
+            return AttemptOutcome::without_answer(why, next);
         }
         let to = match forward::target(&job.target) {
             Ok(to) => to,

@@ -420,12 +420,13 @@ async fn serve(
     state: watch::Sender<Listening>,
     stop: CancellationToken,
 ) {
-    let since = shared.queries.clock.now().wall;
-    let down = |address: &SocketAddr, why: String| Listening::Down {
+    let down = |since: &mut Option<WallTime>, address: &SocketAddr, why: String| Listening::Down {
         address: address.to_string(),
         why,
-        since,
+        since: *since.get_or_insert_with(|| shared.queries.clock.now().wall),
     };
+    // When the outage began.
+    let mut since = None;
     let mut left_to_other = false;
     let receiver = loop {
         let (address, error) = match bound {
@@ -434,7 +435,8 @@ async fn serve(
                 let address = listener.local_addr();
                 // Before the port is served: a callback must not wait for a keyring's prompt.
                 if let (Some(why), Ok(address)) = (shared.sealing.awaited().await, &address) {
-                    let down = down(address, format!("tilldeck cannot save callbacks: {why}"));
+                    let why_down = format!("tilldeck cannot save callbacks: {why}");
+                    let down = down(&mut since, address, why_down);
                     // The ledger reports itself what is wrong with it.
                     if shared.queries.ledger.status().await.failure().is_none() {
                         state.send_replace(down.clone());
@@ -473,12 +475,13 @@ async fn serve(
         // What this process received in its place would not be forwarded.
         left_to_other |= elsewhere == Some(ReceiverState::Forwards) && shared.forward.is_empty();
         let now = if elsewhere.is_some() {
+            since = None;
             let url = format!("http://{}", reachable(address));
             Listening::Elsewhere { url }
         } else if left_to_other {
-            down(&address, FORWARDER_ENDED.to_owned())
+            down(&mut since, &address, FORWARDER_ENDED.to_owned())
         } else {
-            down(&address, bind_error(&error))
+            down(&mut since, &address, bind_error(&error))
         };
         // Tried every second, reported once.
         if *state.borrow() != now {

@@ -87,8 +87,7 @@ pub async fn open_jobs_are_bounded(mut bench: Bench) {
         dedup_key: None,
         ..hint(number, account)
     };
-    let kinds: [&dyn Fn(u64, &str) -> NewDelivery; 2] = [&hint, &unverified];
-    for new in kinds {
+    for new in [&hint as &dyn Fn(u64, &str) -> NewDelivery, &unverified] {
         for (number, account) in (0..).zip(["flooded", "one", "two", "three"]) {
             for number in [2 * number, 2 * number + 1] {
                 ledger.deliver(new(number, account)).await.unwrap();

@@ -215,7 +215,9 @@ impl Pruning<'_> {
         } = *self;
         let bounds = bounds(class, self.limits);
         let (mut rows, mut bytes) = tally;
-        let too_much = |rows: u64, bytes: u64| rows > bounds.rows || bytes > bounds.bytes;
+        // Of those that may yet turn out to be genuine, none is dropped for another.
+        let is_bounded = class != Class::Unverified;
+        let too_much = |rows, bytes| is_bounded && (rows > bounds.rows || bytes > bounds.bytes);
         for dropped in 0..most {
             let found: Option<(i64, u64, WallTime)> = sql.first(
                 "SELECT id, size, received_at FROM deliveries WHERE class = $1 ORDER BY id LIMIT 1",
