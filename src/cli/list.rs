@@ -10,7 +10,6 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::iter;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 
 use super::exit::{local, usage};
 use super::prompt::interrupted;
@@ -317,8 +316,7 @@ fn next_ids(reader: &mut BufReader<Window<'_>>, line: &mut u64) -> io::Result<Op
         return Ok(Some(match utf8(text) {
             // Exports pad fields; ids never begin with spaces.
             Ok(text) => match order_list::ids(text.trim()).as_slice() {
-                // A number could also be an amount.
-                [one] if one.contains(", ") || one.contains("; ") => {
+                [one] if order_list::is_ambiguous(one) => {
                     let why = "the line may have several ids: write one id per line";
                     vec![row(Err(why.into()))]
                 }
@@ -410,23 +408,28 @@ fn utf8(bytes: &[u8]) -> Result<&str, String> {
 /// Copies a reader's data to an unnamed file; stops early where it is not text.
 fn copy(reader: &mut impl io::Read, name: &str) -> Result<File, Problem> {
     let folder = std::env::temp_dir();
-    copy_into(&folder, reader).map_err(|error| {
+    let unwritten = |error: io::Error| {
         let folder = inert::cut(&folder.display().to_string(), 200);
         let what = format!("tilldeck cannot copy {name} to the folder {folder}: {error}");
         local(what, "TMPDIR chooses another folder for temporary files")
-    })
+    };
+    let mut file = tempfile::tempfile_in(&folder).map_err(unwritten)?;
+    fill(&mut file, reader).map_err(|error| match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => unwritten(error),
+        _ => unread(name, &error),
+    })?;
+    Ok(file)
 }
 
-fn copy_into(folder: &Path, reader: &mut impl io::Read) -> io::Result<File> {
-    let mut file = tempfile::tempfile_in(folder)?;
+fn fill(file: &mut File, reader: &mut impl io::Read) -> io::Result<()> {
     let mut begin = Vec::new();
     reader.take(BEGIN).read_to_end(&mut begin)?;
     file.write_all(&begin)?;
     // A device without text may never end.
     if !begin.contains(&0) {
-        io::copy(reader, &mut file)?;
+        io::copy(reader, file)?;
     }
-    Ok(file)
+    Ok(())
 }
 
 /// A hash of an id; collisions are rare and handled by the caller.

@@ -27,19 +27,37 @@ pub fn column<'a>(names: impl IntoIterator<Item = &'a str>, wanted: &str) -> Opt
 /// semicolon and a blank separate, and only parts with a digit and without a blank, none of which could be an amount.
 #[must_use]
 pub fn ids(line: &str) -> Vec<&str> {
+    let parts = parts(line);
+    if parts.is_empty() || parts.iter().any(is_amount) {
+        vec![line]
+    } else {
+        parts
+    }
+}
+
+/// Whether a line may have several ids, of which one could also be an amount: `1001, 1002`.
+#[must_use]
+pub fn is_ambiguous(line: &str) -> bool {
+    parts(line).iter().any(is_amount)
+}
+
+fn is_amount(part: &&str) -> bool {
+    Amount::typed(part).is_ok()
+}
+
+/// The parts of a line that has several, each with a digit and without a blank.
+fn parts(line: &str) -> Vec<&str> {
     let parts = line.split("; ").flat_map(|part| part.split(", "));
     let parts: Vec<&str> = parts
         .map(|part| part.trim().trim_end_matches([',', ';']))
         .collect();
-    let is_id = |part: &&str| {
-        part.contains(|c: char| c.is_ascii_digit())
-            && !part.contains(char::is_whitespace)
-            && Amount::typed(part).is_err()
+    let is_word = |part: &&str| {
+        part.contains(|c: char| c.is_ascii_digit()) && !part.contains(char::is_whitespace)
     };
-    if parts.len() > 1 && parts.iter().all(is_id) {
+    if parts.len() > 1 && parts.iter().all(is_word) {
         parts
     } else {
-        vec![line]
+        Vec::new()
     }
 }
 

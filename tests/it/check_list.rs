@@ -365,33 +365,6 @@ fn an_id_that_stands_twice_is_checked_once_or_not_at_all() {
 }
 
 #[test]
-fn a_line_that_may_have_several_ids_is_none() {
-    let shop = Shop::new();
-    for line in ["1001, 1002", "1001; 1002", "A-1, 25"] {
-        let ran = shop.piped(&["check", "-"], format!("{line}\nA-1\n"));
-        let why = "line 1: the line may have several ids: write one id per line";
-        assert!(ran.code == 2 && ran.out.contains(why), "{ran:?}");
-    }
-    assert_eq!(asked(&shop.peer), ["A-1"; 3]);
-}
-
-#[test]
-fn a_folder_that_takes_no_copy_is_named() {
-    let mut shop = Shop::new();
-    let folder = ("TMPDIR".to_owned(), "/nonexistent".into());
-    shop.place.variables.push(folder);
-    for ran in [
-        shop.check("id\nA\n", &[]),
-        shop.piped(&["check", "-"], "A\n"),
-    ] {
-        assert!(
-            ran.code == 2 && ran.err.contains("to the folder /nonexistent: No such file"),
-            "{ran:?}"
-        );
-    }
-}
-
-#[test]
 fn an_id_that_stands_twice_is_noticed_whatever_ends_a_line() {
     let shop = Shop::new();
     let list = "id,amount,currency\rA,5,EMT\rA,6,EMT\r";
