@@ -115,8 +115,8 @@ impl ApiError {
             Self::NoPath => (
                 ProblemKind::NoPath,
                 format!("{provider} does not know this path (status 404, without {provider}'s own error)"),
-                "check the path, `endpoints` of the account in the config, and the proxy in between; `tilldeck log` shows \
-                the URL"
+                "check the path, which follows the endpoint's URL (Kongregate's paths end in .json), `endpoints` of the \
+                account in the config, and the proxy in between; `tilldeck log` shows the URL"
                     .to_owned(),
             ),
             Self::Failing { what, hint } => {

@@ -157,8 +157,12 @@ fn refusal(status: u16, body: &[u8], retry_after: Option<&str>) -> Option<ApiErr
             format!("a price to calculate with (status 404{detail})"),
             "set `price` or `priceIWTR`",
         ),
-        // The API documents no body for an unknown id.
-        404 if detail.is_empty() && !body.is_empty() => ApiError::NoPath,
+        // The API documents no body for an unknown id, and all its other ones are JSON.
+        404 if !body.is_empty()
+            && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_err() =>
+        {
+            ApiError::NoPath
+        }
         404 => ApiError::not_found(
             format!("the requested resource (status 404{detail})"),
             "check the id and the path; the sandbox does not know ids of production",
