@@ -487,11 +487,11 @@ fn notes_are_added_listed_and_exported_with_their_payment() {
     let empty = place.run(&["payments", "note", "B"]);
     assert!(empty.all().contains("payment B has no notes"), "{empty:?}");
     let added = place.run(&["payments", "note", "=A", "=1", "--csv"]).out;
-    assert_eq!(added, "account,id,note,noted_by,noted_at\nshop,=A,=1,,\n");
+    assert_eq!(added, "account,id,note,noted_by,noted_at\nshop,'=A,'=1,,\n");
     let listed = place.run(&["payments", "note", "=A", "--csv"]).out;
     assert_eq!(
         (&column(&listed, "id"), &column(&listed, "note")),
-        (&vec!["=A".into()], &vec!["=1".into()])
+        (&vec!["'=A".into()], &vec!["'=1".into()])
     );
     let csv = place.run(&["payments", "export"]).out;
     assert_eq!(column(&csv, "note"), ["ticket 4711, closed"]);

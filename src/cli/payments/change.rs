@@ -80,20 +80,15 @@ impl DeckCommand for NotePayment {
         let (deck, id, out) = (cx.deck, &self.id, &self.format.on(cx.out));
         let fields = "account,id,note,noted_by,noted_at";
         let mut listing = Listing::new(out, ["noted", "note", "by"], fields.split(','));
-        // Each cell as it is, like the id in a list of payments.
-        let record = |note: [&str; 3]| {
-            let fields = [account.as_str(), id.as_str()].into_iter().chain(note);
-            fields.map(str::to_owned).collect()
-        };
         if let Some(text) = self.text {
             deck.note(&account, id, text.clone()).await?;
             if !is_known(deck, &account, id).await? {
                 out.warn(&unknown(id));
             }
+            let object = json!({ "account": account, "id": id, "note": text });
             if out.format == Format::Csv {
-                listing.record(record([text.as_str(), "", ""]))?;
+                listing.row(&object, [plain(text), plain(""), plain("")])?;
             } else {
-                let object = json!({ "account": account, "id": id, "note": text });
                 out.result(&object, &format!("note saved: {id}"))?;
             }
             return Ok(Exit::Done);
@@ -101,10 +96,6 @@ impl DeckCommand for NotePayment {
         let notes = deck.notes(&account, id).await?;
         for note in &notes {
             let at = note.at.rfc3339();
-            if out.format == Format::Csv {
-                listing.record(record([&note.text, &note.operator, &at]))?;
-                continue;
-            }
             let object = json!({
                 "account": account,
                 "id": id,
