@@ -82,6 +82,10 @@ impl Listen {
     async fn run(self, settings: &Settings, out: &Out) -> CommandResult {
         let mut signals = Signals::new(settings);
         let options = self.options(settings)?;
+        if let Some(name) = settings.account() {
+            let accounts = deck::accounts(&settings.profile, &settings.global.vault()?);
+            known_account("--account", name, &accounts)?;
+        }
         // Before callbacks are received: an address in use is a mistake in the command.
         let mut exporter = match self.metrics {
             Some(address) => Some(Exporter::bind(address).await?),
@@ -324,9 +328,6 @@ fn forwards(
     let mut forwards: Vec<(Option<AccountId>, reqwest::Url)> = Vec::new();
     let vault = settings.global.vault()?;
     let accounts = deck::accounts(&settings.profile, &vault);
-    if let Some(name) = settings.account() {
-        known_account("--account", name, &accounts)?;
-    }
     for text in written {
         // A `=` in the URL's query comes after the scheme.
         let named = text

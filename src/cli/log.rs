@@ -149,7 +149,7 @@ impl Entries {
         let count = ledger.count(query).await?;
         self.report_omitted(count, L::NOUN, cx.out);
         if count == 0 {
-            self.selection.warn_of_account(cx);
+            warn_of_account(cx);
         }
         Ok((pages, count))
     }
@@ -193,6 +193,18 @@ impl Entries {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+}
+
+/// Warns where the account is not configured. Call it where no entry matches: a removed account still has some.
+fn warn_of_account(cx: &CommandContext<'_>) {
+    let Some(name) = cx.settings.account() else {
+        return;
+    };
+    if !cx.deck.accounts().any(|known| known.id.as_str() == name) {
+        let (profile, name) = (&cx.settings.profile.name, inert::quoted(name, 64));
+        let words = format!("profile {profile} has no account {name}");
+        cx.out.warn(&words);
     }
 }
 

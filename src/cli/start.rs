@@ -179,12 +179,10 @@ async fn with_deck(
     if settings.profile.built_in {
         // The profile may be forgotten, not chosen.
         let own = match settings.global.profile {
-            None if settings.config.profiles.len() > 1 => "; --profile chooses your accounts",
+            None if settings.config.profiles.len() > 1 => "; --profile chooses your own",
             _ => "",
         };
-        out.note(&format!(
-            "this is the built-in simulator, nothing real{own}"
-        ));
+        out.note(&format!("these accounts are the built-in simulator's{own}"));
     }
     let interrupts = Interrupts::default();
     let cx = CommandContext {

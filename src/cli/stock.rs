@@ -220,7 +220,8 @@ fn keys(place: &str) -> Result<Vec<(usize, Secret)>, Problem> {
     // Line ends of another kind, or another encoding, would make one key of several.
     let broken = |(_, key): &&(usize, Secret)| key.expose().contains(inert::is_hostile);
     if let Some((line, _)) = keys.iter().find(broken) {
-        let what = format!("line {line} of the keys has a character that cannot be seen");
+        let what =
+            format!("line {line} of the keys has a tab or another character that cannot be seen");
         return Err(usage(what, FILE));
     }
     Ok(keys)

@@ -156,7 +156,7 @@ async fn a_payment_made_on_the_checkout_page_is_received_checked_and_told_on_its
     let first = bench.delivery(is_its).await;
     assert_eq!((first.verdict, first.status), (Verdict::Accepted, 200));
     bench
-        .delivery(|delivery| is_its(delivery) && is_told(delivery, "FINALIZED"))
+        .delivery(|delivery| is_its(delivery) && is_told(delivery, "paid, FINALIZED"))
         .await;
 
     let told = bench.deck.timeline(&kanga, &id).await.unwrap();

@@ -667,11 +667,12 @@ fn without_any_config_everything_works_on_the_sandbox() {
     ] {
         let ran = place.run(arguments);
         assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
-        assert!(!ran.all().is_empty());
+        let may_be_silent = ["log", "config"].contains(&arguments[0]);
+        assert!(!ran.out.is_empty() || may_be_silent, "{ran:?}");
         let uses_accounts = ["check", "estimate", "link", "account", "request", "log"];
         assert_eq!(
             ran.err
-                .matches("note: this is the built-in simulator")
+                .matches("note: these accounts are the built-in simulator's")
                 .count(),
             usize::from(uses_accounts.contains(&arguments[0])),
             "{ran:?}"
@@ -701,8 +702,7 @@ fn a_forgotten_profile_is_reported_by_each_command_and_format() {
     let config = std::fs::read_to_string(place.config_path()).unwrap();
     let config = config.replace("default_profile = \"live\"\n", "");
     std::fs::write(place.config_path(), config).unwrap();
-    let words =
-        "note: this is the built-in simulator, nothing real; --profile chooses your accounts";
+    let words = "note: these accounts are the built-in simulator's; --profile chooses your own";
     let link = ["link", "--id=A", "--amount=1", "--currency=EMT", "--json"];
     for arguments in [
         &["payments", "list", "--csv"][..],

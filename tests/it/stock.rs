@@ -141,12 +141,20 @@ fn without_a_terminal_readable_keys_are_added_only_with_yes() {
     for (text, arguments, words) in [
         (KEYS, &["stock", "add", OFFER, "-"][..], "pass --yes"),
         (" \n", &yes, "has no keys"),
-        ("K1\rK2\r", &yes, "line 1 of the keys has a character"),
-        ("K1\nK2\0\n", &yes, "line 2 of the keys has a character"),
+        (
+            "K1\rK2\r",
+            &yes,
+            "line 1 of the keys has a tab or another character",
+        ),
+        (
+            "K1\nK2\0\n",
+            &yes,
+            "line 2 of the keys has a tab or another character",
+        ),
         (
             "K1\n\u{200b}K2\n",
             &yes,
-            "line 2 of the keys has a character",
+            "line 2 of the keys has a tab or another character",
         ),
         (
             KEYS,

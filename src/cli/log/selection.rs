@@ -84,21 +84,6 @@ impl Selection {
         search.with_words(self.grep.as_deref().unwrap_or_default())
     }
 
-    /// Warns where the account is not configured. Call it where no entry matches: one that was removed still has some.
-    pub(super) fn warn_of_account(&self, cx: &CommandContext<'_>) {
-        let name = cx.settings.account();
-        let is_known = |name: &&str| {
-            cx.deck
-                .accounts()
-                .any(|account| account.id.as_str() == *name)
-        };
-        if let Some(name) = name.filter(|name| !is_known(name)) {
-            let (profile, name) = (&cx.settings.profile.name, inert::quoted(name, 64));
-            cx.out
-                .warn(&format!("profile {profile} has no account {name}"));
-        }
-    }
-
     /// The profile whose entries are shown; `None` for those of all.
     pub(super) fn profile(&self, cx: &CommandContext<'_>) -> Option<String> {
         (!self.all_profiles).then(|| cx.settings.profile.name.clone())
