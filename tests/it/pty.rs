@@ -556,7 +556,7 @@ fn hostile_ids_pasted_into_the_form_are_refused_in_words_and_nothing_is_lost() {
     terminal.sees("the payment id has 10000 characters; at most 256 are accepted");
     terminal.send("\u{15}ORDER-77\r");
     terminal.sees_no("Watch a payment");
-    terminal.sees("ORDER-77 ");
+    terminal.sees("ORDER-77                   awaiting payment");
     terminal.send("e");
     terminal.sees("7.50");
     terminal.send("\u{3}");
