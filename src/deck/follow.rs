@@ -10,7 +10,7 @@ use crate::net::Event;
 /// How often that is looked for.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// After so many looks it is read without a change, too: that a hook was interrupted shows by its age.
+/// The most reads that are left out because nothing changed: that a hook was interrupted shows by its age alone.
 const UNCHANGED_MAX: u32 = 20;
 
 /// The most rows of each kind in one batch.
