@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 
-use crate::peer::{Act, Peer, closed_port, expired_tls, reply};
+use crate::peer::{Act, Peer, closed_port, expired_tls, free_port, reply};
 use crate::program::{API_SECRET, Listener, Place, Ran, Served};
 
 fn lines(ran: &Ran) -> Vec<Value> {
@@ -217,7 +217,7 @@ fn no_secret_is_in_the_output_whatever_a_server_sends() {
 #[test]
 fn a_callback_address_is_good_if_it_leads_to_this_receiver_and_leaves_no_row() {
     let peer = Peer::start(vec![reply("200 OK", "", "alive\n")]);
-    let port = closed_port();
+    let port = free_port();
     let place = Place::with_shop(&peer.url);
     let text = std::fs::read_to_string(place.config_path()).unwrap();
     let text = format!("{text}[callbacks]\nbind = \"127.0.0.1:{port}\"\n");

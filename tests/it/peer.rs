@@ -183,8 +183,17 @@ pub fn read_request(stream: &mut TcpStream) -> std::io::Result<Seen> {
     }
 }
 
-/// A port that nobody listens on.
+/// A port that nobody listens on while the tests run: it is taken, so that no other test gets it.
 pub fn closed_port() -> u16 {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    std::mem::forget(socket);
+    port
+}
+
+/// A port for a program that is yet to be started.
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

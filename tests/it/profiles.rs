@@ -42,7 +42,7 @@ fn the_profile_is_switched_there_and_back_and_each_looks_as_it_was_left() {
     terminal.send("Pk\r");
     terminal.sees("› sandbox");
     terminal.sees(" SIM ");
-    terminal.sees("ORDER-1005");
+    terminal.sees("ORDER-1006");
     terminal.sees("─ 1 Credentials ─");
     terminal.sees("simulator at http://127.0.0.1:");
     terminal.wait_for_window("the title", |window| window.title == "tilldeck sandbox");
@@ -52,7 +52,7 @@ fn the_profile_is_switched_there_and_back_and_each_looks_as_it_was_left() {
     terminal.sees("filter / a-1");
     terminal.sees("A-17");
     terminal.sees_no("─ 1 Credentials ─");
-    terminal.sees_no("ORDER-1005");
+    terminal.sees_no("ORDER-1006");
     let bytes = terminal.wait_for_bytes("the whole", |bytes| !bytes.is_empty());
     let entered = String::from_utf8_lossy(&bytes)
         .matches("\u{1b}[?1049h")

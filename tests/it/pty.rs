@@ -38,7 +38,7 @@ fn it_opens_on_the_sandbox_without_any_config_at_every_size() {
     terminal.sees("─ 7 Callbacks ─");
     terminal.sees("SIM");
     terminal.sees("simulator at http://127.0.0.1:");
-    terminal.sees("ORDER-1005");
+    terminal.sees("ORDER-1006");
     terminal.resize((80, 24));
     for pane in PANES {
         terminal.sees(&format!("─ {pane} ─"));
@@ -77,7 +77,7 @@ fn the_theme_follows_a_terminal_that_reports_its_background() {
 fn without_an_answer_the_console_keeps_the_terminals_colours_and_every_key() {
     let place = Place::new();
     let mut terminal = console(&place, (80, 24));
-    terminal.sees("ORDER-1005");
+    terminal.sees("ORDER-1006");
     terminal.send("?");
     terminal.sees("Esc close");
     let seen = terminal.all_seen();
@@ -845,12 +845,13 @@ fn of_a_burst_of_callbacks_none_is_lost() {
     let ledger = rusqlite::Connection::open(place.state().join("ledger.db")).unwrap();
     // More than are applied for one frame. Each must be answered in time.
     ledger
-        .execute_batch(
+        .execute(
             "INSERT INTO deliveries (class, size, account_key, account, provider, received_at, sender, method, verdict, why,
                  kind, payment, attempt, status, bytes, sealed)
              WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400)
-             SELECT 0, 1, 'live', 'keys', 'kinguin', 1000 * unixepoch(), '', 'POST', 'accepted', '', 'OUT_OF_STOCK',
+             SELECT 0, 1, 'live', 'keys', 'kinguin', ?1, '', 'POST', 'accepted', '', 'OUT_OF_STOCK',
                  'A-' || i, 1, 200, 1, x'' FROM n",
+            [tilldeck::clock::Clock::system().now().wall.0],
         )
         .unwrap();
     terminal.sees("! 400 alerts");

@@ -60,7 +60,7 @@ fn a_copy_inside_tmux_is_wrapped_and_says_what_tmux_needs() {
         .env("TERM", "tmux-256color")
         .env("TMUX", "/tmp/tmux-0/default,1,0");
     let mut terminal = Terminal::start(&command, (120, 40));
-    terminal.sees("ORDER-1005");
+    terminal.sees("ORDER-1006");
     terminal.sees_no("starting…");
     terminal.send("3y");
     terminal.sees("tmux needs `set -g set-clipboard on`");

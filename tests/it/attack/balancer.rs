@@ -4,7 +4,7 @@
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use crate::peer::closed_port;
+use crate::peer::free_port;
 use crate::program::{send, shell};
 
 /// Stopped and removed at the end.
@@ -18,7 +18,7 @@ impl Balancer {
     /// Before receivers on these ports; `None` where `HAProxy` is not installed.
     pub fn before(ports: [u16; 2]) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let port = closed_port();
+        let port = free_port();
         let [one, two] = ports;
         let settings = format!(
             "defaults\n mode http\n timeout client 40s\n timeout connect 2s\n timeout server 30s\n\

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::balancer::Balancer;
-use crate::peer::{Peer, Seen, closed_port, json as reply};
+use crate::peer::{Peer, Seen, free_port, json as reply};
 use crate::postgres::{Schema, Server};
 use crate::program::{API_SECRET, Listener, Place, send};
 
@@ -52,7 +52,7 @@ impl Receivers {
             place
         });
         Schema::init(&places[0]);
-        let ports = [closed_port(), closed_port()];
+        let ports = [free_port(), free_port()];
         let receivers = Self {
             shop,
             places,

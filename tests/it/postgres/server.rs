@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Output;
 
-use crate::peer::closed_port;
+use crate::peer::free_port;
 use crate::program::shell;
 
 /// Names the folder of PostgreSQL's programs, if it is not where Debian has it.
@@ -32,7 +32,7 @@ impl Server {
         let server = Self {
             programs,
             folder: tempfile::tempdir().unwrap(),
-            port: closed_port(),
+            port: free_port(),
         };
         let folder = server.folder.path();
         if rustix::process::geteuid().is_root() {
