@@ -70,14 +70,12 @@ impl Keyring for Hanging {
     }
 }
 
-const SHORT: Duration = Duration::from_millis(30);
-
 fn secret(text: &str) -> Secret {
     Secret::new(text)
 }
 
 fn with(folder: &Path, keyring: Arc<dyn Keyring>) -> Vault {
-    Vault::with(folder.join("vault"), keyring, SHORT)
+    Vault::with(folder.join("vault"), keyring, Duration::from_secs(20))
 }
 
 fn stored(vault: &Vault, name: &str) -> Option<(String, VaultPlace)> {
@@ -133,7 +131,9 @@ fn an_absent_or_locked_keyring_is_asked_once_and_the_file_keeps() {
 fn a_keyring_that_hangs_is_left_behind_after_its_limit() {
     let folder = tempfile::tempdir().unwrap();
     let (hold, hangs) = mpsc::channel();
-    let vault = with(folder.path(), Arc::new(Hanging(Mutex::new(hangs))));
+    let keyring = Arc::new(Hanging(Mutex::new(hangs)));
+    let limit = Duration::from_millis(30);
+    let vault = Vault::with(folder.path().join("vault"), keyring, limit);
     let place = vault.put("a", &secret("one")).unwrap();
     assert!(matches!(place, VaultPlace::File(_)));
     assert_eq!(

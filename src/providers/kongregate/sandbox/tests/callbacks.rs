@@ -157,7 +157,7 @@ async fn a_slow_receiver_is_cut_off() {
             .iter()
             .any(|setting| { (setting.name, setting.value.as_str()) == ("patience", "5000ms") })
     );
-    posted.bench.set("patience", "20ms").unwrap();
+    posted.bench.set("patience", "500ms").unwrap();
     posted.says(None);
     assert_eq!(posted.event("change-inventory", "1001").await.len(), 1);
     let simulator = posted.bench.simulator().await;
@@ -315,7 +315,7 @@ async fn an_order_is_charged_only_if_the_game_answers_completed() {
     ] {
         posted.says(answer);
         if answer.is_none() {
-            posted.bench.set("patience", "20ms").unwrap();
+            posted.bench.set("patience", "500ms").unwrap();
         }
         let received = posted.event("order", "1001 sword").await;
         assert_eq!(judged(&received[0]).unwrap().kind, ORDER_REQUEST);
