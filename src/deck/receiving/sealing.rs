@@ -288,10 +288,15 @@ impl Sealing {
             self.vault.try_keyring_again();
         }
         let mut found = self.read().await;
-        if !matches!(found, Ok(Some(_))) && self.agree(None, None).await? {
-            match self.create().await {
-                Ok(key) => found = Ok(Some(key)),
-                Err(why) => return Ok(Err(why)),
+        if !matches!(found, Ok(Some(_))) {
+            if self.agree(None, None).await? {
+                match self.create().await {
+                    Ok(key) => found = Ok(Some(key)),
+                    Err(why) => return Ok(Err(why)),
+                }
+            } else {
+                // Another process may have created it since.
+                found = self.read().await;
             }
         }
         let why = match found {
