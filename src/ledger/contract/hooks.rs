@@ -5,7 +5,11 @@ use std::time::Duration;
 use super::Bench;
 use super::fixtures::*;
 use crate::domain::job::DAY;
-use crate::domain::{HOOK_LIMIT, HookEvent, Mark, PaymentId, WallTime};
+use crate::domain::{
+    Amount, Currency, Expectation, Expected, ExpectedBy, HOOK_LIMIT, HookEvent, Mark, PaymentId,
+    Replaced, WallTime,
+};
+use crate::ledger::Ledger;
 use crate::ledger::sql::hooks::{FailedHook, HookRun};
 
 fn run(profile: &str, payment: &str, event: HookEvent) -> HookRun {
@@ -98,4 +102,81 @@ pub async fn a_failed_or_interrupted_hook_of_the_profile_is_listed_with_its_reas
     assert_eq!(listed(1).await, all[..1]);
     // What failed has run.
     assert_eq!(ledger.claim_hook(of("live", "A-5"), START).await, Ok(false));
+}
+
+pub async fn a_profile_has_a_hook_since_the_first_program_that_had_it(bench: Bench) {
+    let [one, two] = [(); 2].map(|()| bench.process(&at_start()));
+    let starts = async |ledger: &Ledger, profile: &str, events: &[HookEvent], at: i64| {
+        let starts = ledger.hook_starts(profile, events.to_vec(), WallTime(at));
+        let mut starts = starts.await.unwrap();
+        starts.sort_unstable();
+        starts
+    };
+    let (paid, failed) = (HookEvent::Paid, HookEvent::Failed);
+    let first = [(paid, WallTime(1))];
+    assert_eq!(starts(&one, "live", &[paid], 1).await, first);
+    assert_eq!(starts(&two, "live", &[paid], 2).await, first);
+    let both = [(paid, WallTime(1)), (failed, WallTime(3))];
+    assert_eq!(starts(&two, "live", &[paid, failed], 3).await, both);
+    assert_eq!(starts(&one, "live", &[paid], 4).await, both);
+    assert_eq!(
+        starts(&one, "other", &[paid], 5).await,
+        [(paid, WallTime(5))]
+    );
+    assert_eq!(one.failed_hooks("live", WallTime(9), 9).await, Ok(vec![]));
+}
+
+pub async fn payments_that_came_to_their_state_without_a_run_since_are_found(bench: Bench) {
+    let ledger = bench.process(&at_start());
+    let at = |second| START.plus(Duration::from_secs(second));
+    for (id, state, seen, expected, ran) in [
+        ("A-1", "FINALIZED", 5, Some(1), None),
+        ("A-2", "FINALIZED", 1, Some(5), None),
+        ("A-3", "FINALIZED", 1, Some(1), None),
+        ("A-4", "FINALIZED", 5, None, None),
+        ("A-5", "ACTIVE", 5, Some(5), None),
+        ("A-6", "FAILED", 5, None, None),
+        ("A-7", "FINALIZED", 5, Some(1), Some(5)),
+        ("A-8", "FINALIZED", 1, Some(6), Some(5)),
+    ] {
+        let mut observation = observation(state, "0.01", seen);
+        observation.payment.id = of("live", id).id;
+        let saved = ledger.observe(&shop(), "live", &observation).await;
+        saved.unwrap();
+        if let Some(expected) = expected {
+            let new = Expectation {
+                sum: Expected {
+                    amount: Amount::typed("0.01").unwrap(),
+                    currency: Currency::new("BTC").unwrap(),
+                },
+                by: ExpectedBy::Link,
+                at: at(expected),
+                operator: String::new(),
+            };
+            let set = ledger.expect(of("live", id), new, Replaced::Never).await;
+            set.unwrap().unwrap();
+        }
+        if let Some(ran) = ran {
+            let claimed = ledger.claim_hook(run("live", id, HookEvent::Paid), at(ran));
+            assert_eq!(claimed.await, Ok(true));
+        }
+    }
+    let (paid, less, failed) = (HookEvent::Paid, HookEvent::Underpaid, HookEvent::Failed);
+    for (profile, events, since, found) in [
+        (
+            "live",
+            &[paid, less, failed][..],
+            2,
+            &["A-8", "A-6", "A-2", "A-1"][..],
+        ),
+        ("live", &[less], 5, &["A-8", "A-2", "A-1"]),
+        ("live", &[failed], 5, &["A-6"]),
+        ("live", &[paid], 6, &["A-8"]),
+        ("live", &[paid], 7, &[]),
+        ("other", &[paid, failed], 0, &[]),
+    ] {
+        let left = ledger.payments_without_run(profile, events.to_vec(), at(since));
+        let found: Vec<_> = found.iter().map(|id| of("live", id)).collect();
+        assert_eq!(left.await, Ok(found), "{profile} {events:?} {since}");
+    }
 }

@@ -108,6 +108,8 @@ contract! {
         a_write_of_another_process_changes_the_data_version;
     hooks:
         one_process_runs_a_hook_of_a_payment_and_only_once,
+        a_profile_has_a_hook_since_the_first_program_that_had_it,
+        payments_that_came_to_their_state_without_a_run_since_are_found,
         a_failed_or_interrupted_hook_of_the_profile_is_listed_with_its_reason;
     credentials:
         the_last_verified_state_is_saved_and_untested_is_not;

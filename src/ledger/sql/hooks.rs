@@ -2,11 +2,16 @@
 
 use std::collections::HashMap;
 
-use super::value::params;
+use super::SqlResult;
+use super::payments::PaymentKey;
+use super::value::{Row, params};
 use crate::domain::job::DAY;
 use crate::domain::{AccountId, HOOK_LIMIT, HookEvent, PaymentId, WallTime};
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
+
+/// The most payments that one look finds.
+const LEFT_MAX: usize = 1000;
 
 /// Why a run failed that nothing else has been saved of.
 const INTERRUPTED: &str = "tilldeck ended while it ran";
@@ -36,6 +41,84 @@ pub struct FailedHook {
 }
 
 impl Ledger {
+    /// Since when a profile has hooks: each of `events` from `now` on, unless the ledger says otherwise.
+    pub async fn hook_starts(
+        &self,
+        profile: &str,
+        events: Vec<HookEvent>,
+        now: WallTime,
+    ) -> Result<Vec<(HookEvent, WallTime)>, LedgerError> {
+        let profile = profile.to_owned();
+        self.write_durably(move |sql| {
+            let starts = || {
+                sql.all(
+                    "SELECT event, at FROM hook_runs WHERE profile = $1 AND account = '' AND payment = ''",
+                    params![&profile],
+                    |row| Ok((event(row, 0)?, row.get(1)?)),
+                )
+            };
+            let known: Vec<(HookEvent, WallTime)> = starts()?;
+            // Most openings end here, without a write lock.
+            if events.iter().all(|new| known.iter().any(|(event, _)| event == new)) {
+                return Ok(known);
+            }
+            for event in &events {
+                sql.execute(
+                    "INSERT INTO hook_runs (profile, account, payment, event, at) VALUES ($1, '', '', $2, $3)
+                     ON CONFLICT DO NOTHING",
+                    params![&profile, event, now],
+                )?;
+            }
+            starts()
+        })
+        .await
+    }
+
+    /// The payments of a profile that may be one of these events and came to their state since then, by a check or an
+    /// expected amount, without a run since; the last one first, of very many only these.
+    pub async fn payments_without_run(
+        &self,
+        profile: &str,
+        events: Vec<HookEvent>,
+        since: WallTime,
+    ) -> Result<Vec<PaymentKey>, LedgerError> {
+        let profile = profile.to_owned();
+        self.read(move |sql| {
+            let is_of = |failed: bool| events.iter().any(|it| (*it == HookEvent::Failed) == failed);
+            sql.all(
+                "SELECT o.account, o.payment
+                 FROM (SELECT account, payment FROM observations WHERE profile = $1 AND at >= $2
+                     UNION SELECT account, payment FROM expectations WHERE profile = $1 AND at >= $2) AS recent
+                 JOIN observations o ON o.id = (
+                     SELECT max(id) FROM observations
+                     WHERE profile = $1 AND account = recent.account AND payment = recent.payment)
+                 LEFT JOIN expectations e ON e.id = (
+                     SELECT max(id) FROM expectations
+                     WHERE profile = $1 AND account = recent.account AND payment = recent.payment)
+                 WHERE (o.state = $3 OR o.state = $4 AND e.id IS NOT NULL) AND NOT EXISTS (
+                     SELECT 1 FROM hook_runs r
+                     WHERE r.profile = $1 AND r.account = o.account AND r.payment = o.payment
+                         AND r.at >= max(o.at, coalesce(e.at, o.at)))
+                 ORDER BY o.id DESC LIMIT $5",
+                params![
+                    &profile,
+                    since,
+                    is_of(true).then_some("FAILED"),
+                    is_of(false).then_some("FINALIZED"),
+                    LEFT_MAX
+                ],
+                |row| {
+                    Ok(PaymentKey {
+                        profile: profile.clone(),
+                        account: row.parsed(0, |name: String| AccountId::new(name))?,
+                        id: row.parsed(1, |id: String| PaymentId::new(id))?,
+                    })
+                },
+            )
+        })
+        .await
+    }
+
     /// Saves a run before it begins; returns whether it is the first one. Only then may it begin. It counts as interrupted
     /// until [`Self::end_hook`] saves how it ended, so that a crash is reported, too.
     pub async fn claim_hook(&self, run: HookRun, at: WallTime) -> Result<bool, LedgerError> {
@@ -98,13 +181,12 @@ impl Ledger {
                  ORDER BY at DESC, payment DESC LIMIT $5",
                 params![&profile, since, running_since, INTERRUPTED, read],
                 |row| {
-                    let event = |word: String| HookEvent::from_word(&word).ok_or(word);
                     Ok(FailedHook {
                         run: HookRun {
                             profile: profile.clone(),
                             account: row.parsed(0, |name: String| AccountId::new(name))?,
                             payment: row.parsed(1, |id: String| PaymentId::new(id))?,
-                            event: row.parsed(2, event)?,
+                            event: event(row, 2)?,
                         },
                         at: row.get(3)?,
                         why: row.get(4)?,
@@ -121,4 +203,10 @@ impl Ledger {
         });
         failed.await
     }
+}
+
+fn event(row: Row<'_>, column: usize) -> SqlResult<HookEvent> {
+    row.parsed(column, |word: String| {
+        HookEvent::from_word(&word).ok_or(word)
+    })
 }

@@ -12,7 +12,7 @@ use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 
 /// A payment in the ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PaymentKey {
     /// The profile of its account.
     pub profile: String,
