@@ -3,20 +3,23 @@
 
 mod watch;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::{self, Profile, child};
+use crate::domain::job::DAY;
 use crate::domain::{
-    AccountId, Expected, HOOK_LIMIT, HookEvent, Observation, PaymentId, PaymentReport, Problem,
+    AccountId, HOOK_LIMIT, HookEvent, Payment, PaymentId, PaymentReport, PaymentState, Problem,
     WallTime, inert,
 };
-use crate::ledger::{HookRun, Ledger};
+use crate::ledger::{HookRun, Ledger, LedgerError, PaymentKey};
 use crate::net::{Event, EventSender, Observer, redact};
 pub(super) use watch::Watch;
 
@@ -27,6 +30,11 @@ const AT_ONCE: usize = 4;
 const QUEUE_MAX: usize = 1000;
 /// How long the end waits for programs: one that has just begun may run for its whole time.
 const CLOSING: Duration = Duration::from_secs(11);
+/// How often a program that lives long looks for payments whose hook no program has run.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
+/// How long ago such a payment may have come to its state: a hook that is configured again after a long time must not
+/// deliver what was delivered by hand meanwhile.
+const LOOK_BACK: Duration = DAY.saturating_mul(7);
 
 /// The hooks of an open profile. Clones share them.
 #[derive(Clone)]
@@ -35,10 +43,19 @@ pub(super) struct Hooks(Option<Arc<Inner>>);
 struct Inner {
     parts: Parts,
     profile: String,
+    /// The events of payments that have a hook.
+    of_payments: Vec<HookEvent>,
+    opened: WallTime,
+    /// Since when the profile has these hooks, once it is read.
+    starts: OnceCell<Vec<(HookEvent, WallTime)>>,
+    /// The payments that wait for a permit, and whether each has changed just now.
+    waiting: Mutex<HashMap<PaymentKey, bool>>,
     places: Arc<Semaphore>,
     /// Closed at the end: then no more programs begin.
     permits: Semaphore,
     tasks: TaskTracker,
+    /// Cancelled at the end: then it looks for no more payments.
+    closing: CancellationToken,
 }
 
 /// What [`Hooks`] are made from.
@@ -76,13 +93,11 @@ impl Hooks {
         if parts.programs.is_empty() || profile.built_in {
             return Self(None);
         }
-        Self(Some(Arc::new(Inner {
-            parts,
-            profile: profile.name.clone(),
-            places: Arc::new(Semaphore::new(QUEUE_MAX)),
-            permits: Semaphore::new(AT_ONCE),
-            tasks: TaskTracker::new(),
-        })))
+        let inner = Arc::new(Inner::new(profile.name.clone(), parts));
+        if !inner.of_payments.is_empty() {
+            inner.tasks.spawn(inner.clone().sweeps());
+        }
+        Self(Some(inner))
     }
 
     /// Sees the events of the gate.
@@ -91,50 +106,33 @@ impl Hooks {
         Box::new(move |event| hooks.on_event(event))
     }
 
-    /// Reports a payment that was observed, or whose expected amount was set. The ledger decides whether its hook has run.
-    /// Returns once the hook has a place in the queue.
-    pub(super) async fn payment(
-        &self,
-        account: &AccountId,
-        seen: &Observation,
-        expected: Option<&Expected>,
-    ) {
-        let Some(inner) = &self.0 else { return };
-        let report = PaymentReport {
-            account,
-            id: seen.payment.id.as_str(),
-            payment: Some(&seen.payment),
-            expected,
-        };
-        let event = report.verdict().and_then(HookEvent::of);
-        let Some(event) = event.filter(|event| inner.parts.programs.contains_key(event)) else {
-            return;
-        };
-        let task = Task {
-            event,
-            input: inner.input(event, report.json(Some(seen.at))),
-            run: Some(HookRun {
+    /// Reports a payment that is final, or whose expected amount was set; `is_new` if that has changed just now. The ledger
+    /// decides whether its hook has run. Returns once the payment has a place in the queue.
+    pub(super) async fn payment(&self, account: &AccountId, id: &PaymentId, is_new: bool) {
+        if let Some(inner) = &self.0
+            && !inner.of_payments.is_empty()
+        {
+            let of = PaymentKey {
                 profile: inner.profile.clone(),
                 account: account.clone(),
-                payment: seen.payment.id.clone(),
-                event,
-            }),
-        };
-        // An error would mean that the places are closed, which they never are.
-        if let Ok(place) = inner.places.clone().acquire_owned().await {
-            inner.spawn(task, place);
+                id: id.clone(),
+            };
+            inner.queue(of, is_new).await;
         }
     }
 
-    /// Reports that the hook of a payment that may be paid does not run, if one is configured: the ledger cannot say which.
-    pub(super) fn payment_unread(&self, account: &AccountId, id: &PaymentId, why: &str) {
-        let is_configured =
-            |inner: &Inner, event: HookEvent| inner.parts.programs.contains_key(&event);
+    /// Reports that a payment cannot be saved as it is now, if a hook may have to run for it.
+    pub(super) fn payment_unsaved(
+        &self,
+        account: &AccountId,
+        payment: &Payment,
+        why: &LedgerError,
+    ) {
         if let Some(inner) = &self.0
-            && (is_configured(inner, HookEvent::Paid) || is_configured(inner, HookEvent::Underpaid))
+            && inner.may_run(&payment.state)
         {
-            let about = HookEvent::about_any(account, id);
-            inner.warn(about, &format!(" not run: {why}"));
+            let why = format!("its state cannot be saved: {why}");
+            inner.not_run(account, &payment.id, &why);
         }
     }
 
@@ -186,12 +184,13 @@ impl Hooks {
     /// Waits until all programs that wait or run have ended.
     pub(super) async fn finish(&self) {
         if let Some(inner) = &self.0 {
+            inner.closing.cancel();
             inner.tasks.close();
             inner.tasks.wait().await;
         }
     }
 
-    /// Waits for the programs that run. Those that still wait are not run, which is saved as a failure.
+    /// Waits for the programs that run. Payments that still wait are left to the next tilldeck.
     pub(super) async fn end(&self) {
         let Some(inner) = &self.0 else { return };
         inner.permits.close();
@@ -205,6 +204,161 @@ impl Hooks {
 }
 
 impl Inner {
+    fn new(profile: String, parts: Parts) -> Self {
+        let mut of_payments = vec![HookEvent::Paid, HookEvent::Underpaid, HookEvent::Failed];
+        of_payments.retain(|event| parts.programs.contains_key(event));
+        Self {
+            profile,
+            of_payments,
+            opened: parts.clock.now().wall,
+            parts,
+            starts: OnceCell::new(),
+            waiting: Mutex::default(),
+            places: Arc::new(Semaphore::new(QUEUE_MAX)),
+            permits: Semaphore::new(AT_ONCE),
+            tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
+        }
+    }
+
+    /// Saves since when the profile has these hooks; in a program that lives long, then looks for payments again and
+    /// again until it closes.
+    async fn sweeps(self: Arc<Self>) {
+        if self.parts.watch.is_none() {
+            // One that needs them reads them again.
+            let _ = self.starts().await;
+            return;
+        }
+        while !self.closing.is_cancelled() {
+            if let Err(error) = self.sweep().await {
+                tracing::warn!(%error, "the payments whose hook has not run cannot be read");
+            }
+            tokio::select! {
+                () = self.closing.cancelled() => {}
+                () = tokio::time::sleep(SWEEP_EVERY) => {}
+            }
+        }
+    }
+
+    /// Queues the payments whose hook no program has run: theirs ended, has no such hook, or does not know of the change.
+    async fn sweep(self: &Arc<Self>) -> Result<(), LedgerError> {
+        let mut since = self.now();
+        for event in &self.of_payments {
+            since = since.min(self.since(*event).await?);
+        }
+        let events = self.of_payments.clone();
+        let left = self
+            .parts
+            .ledger
+            .payments_without_run(&self.profile, events, since);
+        for of in left.await? {
+            self.queue(of, false).await;
+        }
+        Ok(())
+    }
+
+    async fn starts(&self) -> Result<&Vec<(HookEvent, WallTime)>, LedgerError> {
+        let (events, ledger) = (self.of_payments.clone(), &self.parts.ledger);
+        let read = || ledger.hook_starts(&self.profile, events, self.opened);
+        self.starts.get_or_try_init(read).await
+    }
+
+    /// Since when a payment must have come to its state to run this hook, unless it has changed just now.
+    async fn since(&self, event: HookEvent) -> Result<WallTime, LedgerError> {
+        let mut starts = self.starts().await?.iter();
+        let start = starts.find(|(of, _)| *of == event);
+        let start = start.map_or(self.opened, |(_, at)| *at);
+        Ok(start.max(self.now().minus(LOOK_BACK)))
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<PaymentKey, bool>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues a payment, unless it waits already. What it runs is decided when its turn comes.
+    async fn queue(self: &Arc<Self>, of: PaymentKey, is_new: bool) {
+        // An error would mean that the places are closed, which they never are.
+        let Ok(place) = self.places.clone().acquire_owned().await else {
+            return;
+        };
+        let mut waiting = self.waiting();
+        if let Some(was_new) = waiting.get_mut(&of) {
+            *was_new |= is_new;
+            return;
+        }
+        waiting.insert(of.clone(), is_new);
+        drop(waiting);
+        let inner = self.clone();
+        self.tasks.spawn(async move {
+            let permit = inner.permits.acquire().await;
+            let is_new = inner.waiting().remove(&of) == Some(true);
+            // What waits at the end of this program has not begun, so the next one runs it.
+            if permit.is_ok() {
+                match inner.claim(&of, is_new).await {
+                    Ok(Some(task)) => inner.run(&task).await,
+                    Ok(None) => {}
+                    Err(why) => inner.not_run(&of.account, &of.id, &why),
+                }
+            }
+            drop((permit, place));
+        });
+    }
+
+    /// The run of a payment as it is now, if one is due and the ledger says that it is the first.
+    async fn claim(&self, of: &PaymentKey, is_new: bool) -> Result<Option<Task>, String> {
+        let ledger = &self.parts.ledger;
+        let seen = ledger.last_observation(of.clone()).await;
+        let seen = seen.map_err(|error| format!("its last state cannot be read: {error}"))?;
+        let Some(seen) = seen.filter(|seen| self.may_run(&seen.payment.state)) else {
+            return Ok(None);
+        };
+        let expected = ledger.expectation(of.clone()).await;
+        let expected =
+            expected.map_err(|error| format!("the expected amount cannot be read: {error}"))?;
+        let report = PaymentReport {
+            account: &of.account,
+            id: of.id.as_str(),
+            payment: Some(&seen.payment),
+            expected: expected.as_ref().map(|expected| &expected.sum),
+        };
+        let event = report.verdict().and_then(HookEvent::of);
+        let Some(event) = event.filter(|event| self.of_payments.contains(event)) else {
+            return Ok(None);
+        };
+        let unsaved = |why: &str| format!("the ledger cannot save that it runs: {why}");
+        // A ledger in memory alone forgets it with this program.
+        if let Some(why) = ledger.status().await.failure() {
+            return Err(unsaved(why));
+        }
+        let failed = |error: LedgerError| unsaved(&error.to_string());
+        let came = expected.as_ref().map_or(seen.at, |it| it.at.max(seen.at));
+        if !is_new && came < self.since(event).await.map_err(failed)? {
+            return Ok(None);
+        }
+        let run = HookRun {
+            profile: of.profile.clone(),
+            account: of.account.clone(),
+            payment: of.id.clone(),
+            event,
+        };
+        let is_first = ledger.claim_hook(run.clone(), self.now()).await;
+        Ok(is_first.map_err(failed)?.then(|| Task {
+            event,
+            input: self.input(event, report.json(Some(seen.at))),
+            run: Some(run),
+        }))
+    }
+
+    /// Whether a payment in this state may run a hook, whatever its amount.
+    fn may_run(&self, state: &PaymentState) -> bool {
+        let of_state = |event: &HookEvent| match state {
+            PaymentState::Finalized => *event != HookEvent::Failed,
+            PaymentState::Failed => *event == HookEvent::Failed,
+            _ => false,
+        };
+        self.of_payments.iter().any(of_state)
+    }
+
     /// What a program reads: one line of JSON, redacted and inert.
     fn input(&self, event: HookEvent, about: Value) -> String {
         let mut object = serde_json::Map::new();
@@ -223,50 +377,43 @@ impl Inner {
     fn spawn(self: &Arc<Self>, task: Task, place: OwnedSemaphorePermit) {
         let inner = self.clone();
         self.tasks.spawn(async move {
-            if let Err(why) = inner.run(&task).await {
-                inner.failed(&task, &why);
+            match inner.permits.acquire().await {
+                Ok(_permit) => inner.run(&task).await,
+                Err(_) => inner.failed(&task, "not run, because tilldeck ended first"),
             }
             drop(place);
         });
     }
 
-    /// Runs a program; one of a payment only if the ledger says that it is the first.
-    async fn run(&self, task: &Task) -> Result<(), String> {
-        // Before the claim: what still waits at the end of this program has not begun.
-        let permit = self.permits.acquire().await;
-        if let Some(run) = &task.run {
-            let unsaved =
-                |why: &str| format!("not run, because the ledger cannot save that it runs: {why}");
-            // A ledger in memory alone forgets it with this program.
-            if let Some(why) = self.parts.ledger.status().await.failure() {
-                return Err(unsaved(why));
-            }
-            let claimed = self.parts.ledger.claim_hook(run.clone(), self.now()).await;
-            if !claimed.map_err(|error| unsaved(&error.to_string()))? {
-                return Ok(());
-            }
-        }
-        let done = match (permit, self.parts.programs.get(&task.event)) {
-            (Err(_), _) => Err("not run, because tilldeck ended first".into()),
-            (Ok(_), None) => Ok(()),
-            (Ok(_permit), Some(words)) => {
-                let done = child::feed(words, task.input.as_bytes(), HOOK_LIMIT).await;
-                done.map_err(|error| inert_words(&error.to_string()))
-            }
+    async fn run(&self, task: &Task) {
+        let Some(words) = self.parts.programs.get(&task.event) else {
+            return;
         };
-        if let Some(run) = &task.run {
-            let failure = done.as_ref().err().cloned();
-            if let Err(error) = self.parts.ledger.end_hook(run.clone(), failure).await {
-                tracing::error!(%error, "how a hook ended is not saved");
-            }
+        let done = child::feed(words, task.input.as_bytes(), HOOK_LIMIT).await;
+        let failure = done.err().map(|error| inert_words(&error.to_string()));
+        if let Some(run) = &task.run
+            && let Err(error) = self
+                .parts
+                .ledger
+                .end_hook(run.clone(), failure.clone())
+                .await
+        {
+            tracing::error!(%error, "how a hook ended is not saved");
         }
-        done?;
-        tracing::info!(hook = task.event.setting(), "a hook has run");
-        Ok(())
+        if let Some(why) = failure {
+            self.failed(task, &why);
+        } else {
+            tracing::info!(hook = task.event.setting(), "a hook has run");
+        }
     }
 
     fn now(&self) -> WallTime {
         self.parts.clock.now().wall
+    }
+
+    fn not_run(&self, account: &AccountId, id: &PaymentId, why: &str) {
+        let about = HookEvent::about_any(account, id);
+        self.warn(about, &format!(" not run: {why}"));
     }
 
     fn failed(&self, task: &Task, why: &str) {
@@ -292,61 +439,194 @@ fn inert_words(why: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
-    use crate::domain::{Payment, PaymentState, Reported};
+    use crate::clock::ManualClock;
+    use crate::domain::{
+        Amount, Currency, Expectation, Expected, ExpectedBy, Observation, Replaced, Reported,
+    };
     use crate::ledger::Retention;
 
-    #[tokio::test]
-    async fn at_the_end_programs_that_run_finish_and_those_that_wait_are_saved_as_not_run() {
-        let folder = tempfile::tempdir().unwrap();
-        let ledger = Ledger::start(
-            folder.path().join("state"),
-            Clock::system(),
-            Retention::default(),
-        );
-        let go = folder.path().join("go");
-        let wait = format!("until [ -e {} ]; do sleep 0.01; done", go.display());
-        let inner = Arc::new(Inner {
-            parts: Parts {
-                programs: [(HookEvent::Failed, vec!["/bin/sh".into(), "-c".into(), wait])].into(),
-                ledger: ledger.clone(),
-                clock: Clock::system(),
+    const HOUR: Duration = Duration::from_hours(1);
+
+    struct Bench {
+        folder: tempfile::TempDir,
+        ledger: Ledger,
+        clock: Clock,
+        hand: ManualClock,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let (clock, hand) = Clock::by_hand(WallTime(0));
+            let state = folder.path().join("state");
+            Self {
+                ledger: Ledger::start(state, clock.clone(), Retention::default()),
+                folder,
+                clock,
+                hand,
+            }
+        }
+
+        /// A program whose hooks save their input once they may go on.
+        fn open(&self) -> (Hooks, Arc<Inner>) {
+            let script = "until [ -e $0/go ]; do sleep 0.01; done; cat >> $0/input";
+            let folder = self.folder.path().display().to_string();
+            let words = ["/bin/sh", "-c", script, &folder].map(str::to_owned);
+            let events = [HookEvent::Paid, HookEvent::Underpaid];
+            let parts = Parts {
+                programs: events.map(|event| (event, words.to_vec())).into(),
+                ledger: self.ledger.clone(),
+                clock: self.clock.clone(),
                 events: None,
                 watch: None,
-            },
-            profile: "live".into(),
-            places: Arc::new(Semaphore::new(QUEUE_MAX)),
-            permits: Semaphore::new(AT_ONCE),
-            tasks: TaskTracker::new(),
-        });
-        let hooks = Hooks(Some(inner.clone()));
-        for id in ["A-1", "A-2", "A-3", "A-4", "A-5"] {
+            };
+            let inner = Arc::new(Inner::new("live".into(), parts));
+            (Hooks(Some(inner.clone())), inner)
+        }
+
+        fn go_on(&self) {
+            fs::write(self.folder.path().join("go"), "").unwrap();
+        }
+
+        /// What the hooks have read, in the order of the payments.
+        fn inputs(&self) -> Vec<Value> {
+            let inputs = fs::read(self.folder.path().join("input")).unwrap_or_default();
+            let lines = inputs.split(|byte| *byte == b'\n');
+            let lines = lines.filter(|line| !line.is_empty());
+            let mut inputs: Vec<Value> = lines
+                .map(|line| serde_json::from_slice(line).unwrap())
+                .collect();
+            inputs.sort_unstable_by_key(|input| input["id"].to_string());
+            inputs
+        }
+
+        async fn see(&self, id: &str, hour: u32) {
             let seen = Observation {
-                at: WallTime(0),
+                at: WallTime(0).plus(hour * HOUR),
                 payment: Payment {
                     id: PaymentId::new(id).unwrap(),
                     currency: Reported::currency("BTC"),
                     amount: Reported::amount("0.01"),
-                    state: PaymentState::Failed,
+                    state: PaymentState::Finalized,
                 },
             };
-            let shop = AccountId::new("shop").unwrap();
-            hooks.payment(&shop, &seen, None).await;
+            let saved = self.ledger.observe(&shop(), "live", &seen).await;
+            assert_eq!(saved, Ok(true));
+        }
+
+        async fn expect(&self, id: &str, amount: &str, hour: u32) {
+            let of = PaymentKey {
+                profile: "live".into(),
+                account: shop(),
+                id: PaymentId::new(id).unwrap(),
+            };
+            let new = Expectation {
+                sum: Expected {
+                    amount: Amount::typed(amount).unwrap(),
+                    currency: Currency::new("BTC").unwrap(),
+                },
+                by: ExpectedBy::Command,
+                at: WallTime(0).plus(hour * HOUR),
+                operator: String::new(),
+            };
+            let set = self.ledger.expect(of, new, Replaced::Confirmed).await;
+            set.unwrap().unwrap();
+        }
+    }
+
+    fn shop() -> AccountId {
+        AccountId::new("shop").unwrap()
+    }
+
+    /// Reports five paid payments, of which four run.
+    async fn report_five(bench: &Bench, hooks: &Hooks, inner: &Inner) {
+        for id in ["A-1", "A-2", "A-3", "A-4", "A-5"] {
+            bench.expect(id, "0.01", 0).await;
+            bench.see(id, 0).await;
+            hooks
+                .payment(&shop(), &PaymentId::new(id).unwrap(), true)
+                .await;
         }
         while inner.permits.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
+    }
+
+    #[tokio::test]
+    async fn at_the_end_programs_that_run_finish_and_the_next_tilldeck_runs_those_that_wait() {
+        let bench = Bench::new();
+        let (hooks, inner) = bench.open();
+        inner.starts().await.unwrap();
+        report_five(&bench, &hooks, &inner).await;
         let release = async {
             assert!(inner.permits.is_closed());
-            std::fs::write(&go, "").unwrap();
+            bench.go_on();
         };
         tokio::join!(hooks.end(), release);
-        let later = Clock::system().now().wall.plus(3 * HOOK_LIMIT);
-        let failed = ledger.failed_hooks("live", later, 9).await.unwrap();
-        let failed: Vec<_> = failed
+        assert_eq!(bench.inputs().len(), 4);
+        let (next, inner) = bench.open();
+        inner.sweep().await.unwrap();
+        next.finish().await;
+        let ran = bench.inputs();
+        let ran: Vec<&Value> = ran.iter().map(|input| &input["id"]).collect();
+        assert_eq!(ran, ["A-1", "A-2", "A-3", "A-4", "A-5"]);
+    }
+
+    #[tokio::test]
+    async fn a_payment_that_waits_runs_what_it_is_when_its_turn_comes() {
+        let bench = Bench::new();
+        let (hooks, inner) = bench.open();
+        report_five(&bench, &hooks, &inner).await;
+        bench.expect("A-5", "250", 0).await;
+        bench.go_on();
+        hooks.finish().await;
+        let ran = bench.inputs();
+        let ran: Vec<_> = ran
             .iter()
-            .map(|it| (it.run.payment.as_str(), it.why.as_str()))
+            .map(|input| (&input["event"], &input["expected_amount"]))
             .collect();
-        assert_eq!(failed, [("A-5", "not run, because tilldeck ended first")]);
+        let (paid, less) = (json!("paid"), json!("underpaid"));
+        assert_eq!(ran[..4], [(&paid, &json!("0.01")); 4]);
+        assert_eq!(ran[4..], [(&less, &json!("250"))]);
+    }
+
+    #[tokio::test]
+    async fn one_program_runs_a_payment_that_another_saw_if_it_became_paid_after_the_hook_was_set_up()
+     {
+        const WEEK: u32 = 7 * 24;
+        // The hook is there from hour 1 on.
+        for (seen, expected, now, runs) in [
+            (2, Some(0), 3, 1),
+            (0, Some(2), 3, 1),
+            (0, Some(0), 3, 0),
+            (2, None, 3, 0),
+            (2, Some(0), 2 + WEEK, 1),
+            (2, Some(0), 3 + WEEK, 0),
+        ] {
+            let bench = Bench::new();
+            bench.go_on();
+            bench.hand.advance(HOUR);
+            let (_, inner) = bench.open();
+            inner.starts().await.unwrap();
+            bench.see("A-1", seen).await;
+            if let Some(hour) = expected {
+                bench.expect("A-1", "0.01", hour).await;
+            }
+            bench.hand.advance((now - 1) * HOUR);
+            let programs = [bench.open(), bench.open(), bench.open()];
+            let [(_, one), (_, two), (checking, _)] = &programs;
+            let (shop, id) = (shop(), PaymentId::new("A-1").unwrap());
+            let check = checking.payment(&shop, &id, false);
+            let (one, two, ()) = tokio::join!(one.sweep(), two.sweep(), check);
+            assert_eq!((one, two), (Ok(()), Ok(())));
+            for (hooks, _) in &programs {
+                hooks.finish().await;
+            }
+            let ran = bench.inputs().len();
+            assert_eq!(ran, runs, "{seen} {expected:?} {now}");
+        }
     }
 }

@@ -456,8 +456,8 @@ impl Deck {
         self.queries.hooks.finish().await;
     }
 
-    /// Waits until all hooks that wait or run have ended. From `ending` on, those that wait do not run, and the wait is
-    /// limited.
+    /// Waits until all hooks that wait or run have ended. From `ending` on, those that wait are left to the next tilldeck,
+    /// and the wait is limited.
     pub async fn finish_hooks_until(&self, ending: &CancellationToken) {
         tokio::select! {
             () = self.finish_hooks() => {}

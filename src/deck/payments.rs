@@ -188,15 +188,7 @@ impl Deck {
         if let Ok(Ok(before)) = &set
             && before.as_ref().is_none_or(|before| before.sum != wanted)
         {
-            let key = self.queries.key(account, id);
-            match self.queries.payments.last_observation(key).await {
-                Ok(Some(seen)) => self.queries.report_change(account, &seen).await,
-                Ok(None) => {}
-                Err(error) => {
-                    let why = format!("its last state cannot be read: {error}");
-                    self.queries.hooks.payment_unread(account, id, &why);
-                }
-            }
+            self.queries.hooks.payment(account, id, true).await;
         }
         set
     }

@@ -7,8 +7,7 @@ use super::hooks::Hooks;
 use super::runtime::{AccountRegistry, AccountRuntime};
 use crate::clock::Clock;
 use crate::domain::{
-    AccountId, CredentialStatus, Environment, Expectation, Observation, Payment, PaymentId,
-    PaymentState, Problem,
+    AccountId, CredentialStatus, Environment, Expectation, Observation, Payment, PaymentId, Problem,
 };
 use crate::ledger::{Ledger, LedgerError, PaymentKey};
 use crate::net::RequestOptions;
@@ -61,41 +60,18 @@ impl QueryService {
         Ok((payment, saved))
     }
 
-    /// Saves an observation, and reports it if something changed.
+    /// Saves an observation, and reports a payment that is final: also one that was so before, since a program that has no
+    /// hooks may have seen it first.
     async fn observe(&self, account: &AccountId, seen: &Observation) -> Result<(), LedgerError> {
-        match self.payments.observe(account, &self.profile, seen).await {
-            Ok(true) => self.report_change(account, seen).await,
-            Ok(false) => {}
-            Err(error) => {
-                if seen.payment.state.is_final() {
-                    let why = format!("its state cannot be saved: {error}");
-                    self.hooks.payment_unread(account, &seen.payment.id, &why);
-                }
-                return Err(error);
-            }
+        let payment = &seen.payment;
+        let saved = self.payments.observe(account, &self.profile, seen).await;
+        let is_new = saved.inspect_err(|error| {
+            self.hooks.payment_unsaved(account, payment, error);
+        })?;
+        if payment.state.is_final() {
+            self.hooks.payment(account, &payment.id, is_new).await;
         }
         Ok(())
-    }
-
-    /// Reports to the hooks that a payment, or what is expected of it, has changed.
-    pub(super) async fn report_change(&self, account: &AccountId, seen: &Observation) {
-        let id = &seen.payment.id;
-        match self.expectation(account, id).await {
-            Ok(expected) => {
-                let expected = expected.map(|expectation| expectation.sum);
-                self.hooks.payment(account, seen, expected.as_ref()).await;
-            }
-            Err(error) => match seen.payment.state {
-                PaymentState::Finalized => {
-                    let why = format!("the expected amount cannot be read: {error}");
-                    self.hooks.payment_unread(account, id, &why);
-                }
-                // It has failed whatever is expected.
-                PaymentState::Failed => self.hooks.payment(account, seen, None).await,
-                // No hook runs for it as it is now.
-                _ => {}
-            },
-        }
     }
 
     /// Verifies the credentials and saves the result: a rejection, too, changes their state.

@@ -12,10 +12,17 @@ const ACTIVE: &str = r#"{"result":"ok","currency":"BTC","amount":"0.010","state"
 
 /// A place whose shop is at `url`, with these hooks: shell scripts, which find the place in `$0`.
 fn place(url: &str, hooks: &[(&str, &str)]) -> Place {
-    use std::fmt::Write as _;
     let place = Place::with_shop(url);
-    let mut config = std::fs::read_to_string(place.config_path()).unwrap();
-    config.push_str("[hooks]\n");
+    set_hooks(&place, hooks);
+    place
+}
+
+/// Configures these hooks in place of those before.
+fn set_hooks(place: &Place, hooks: &[(&str, &str)]) {
+    use std::fmt::Write as _;
+    let config = std::fs::read_to_string(place.config_path()).unwrap();
+    let (accounts, _) = config.split_once("[hooks]").unwrap_or((&config, ""));
+    let mut config = format!("{accounts}[hooks]\n");
     let folder = place.path().display();
     for (event, script) in hooks {
         writeln!(
@@ -25,7 +32,6 @@ fn place(url: &str, hooks: &[(&str, &str)]) -> Place {
         .unwrap();
     }
     std::fs::write(place.config_path(), config).unwrap();
-    place
 }
 
 /// Saves its input and its environment, and then a mark that it has done so.
@@ -120,6 +126,34 @@ fn an_expected_amount_that_is_set_later_makes_a_final_payment_paid() {
     assert_eq!(runs(&place), 0, "there is nothing to compare it with");
     expect(&place, "A-17");
     assert_eq!(runs(&place), 1);
+}
+
+#[test]
+fn a_payment_that_a_program_without_the_hook_saw_runs_it_where_the_hook_is() {
+    let peer = Peer::start(vec![json(PAID)]);
+    let place = place(&peer.url, &[]);
+    with_pipe(&place);
+    expect(&place, "A-17");
+    place.run(&["check", "A-17"]);
+    // From here on there is a hook, and another program that does not have it.
+    set_hooks(&place, &[("on_paid", SAVE)]);
+    expect(&place, "B-1");
+    expect(&place, "B-2");
+    set_hooks(&place, &[]);
+    for id in ["B-1", "B-2"] {
+        assert_eq!(place.run(&["check", id]).code, 0);
+    }
+    set_hooks(&place, &[("on_paid", SAVE)]);
+    for (id, ran) in [("A-17", 0), ("B-1", 1), ("B-1", 1)] {
+        assert_eq!(place.run(&["check", id]).code, 0);
+        assert_eq!(runs(&place), ran, "{id}");
+    }
+    set_hooks(&place, &[("on_paid", REPORT)]);
+    let listener = Listener::start(&place, &["--json"]);
+    assert_eq!(heard(&place)["id"], "B-2");
+    listener.signal("TERM");
+    assert_eq!(listener.end().0, 0);
+    assert_eq!(runs(&place), 2);
 }
 
 #[test]
