@@ -17,7 +17,8 @@ pub const MINUTE: Duration = Duration::from_mins(1);
 pub const FLIGHT: Duration = Duration::from_secs(30);
 
 /// Text as a provider or a sender may have made it up.
-pub const HOSTILE: &str = "\u{1b}[2J'; DROP TABLE exchanges;--\0\u{202e}\u{fffd}漢%_\\\n";
+pub const HOSTILE: &str =
+    "\u{1b}[2J'; DROP TABLE exchanges;--\0\u{202e}\u{fffd}\u{10ffff}\u{10fffe}漢%_\\\n\u{10fffe}\0";
 
 pub fn clock() -> (Clock, ManualClock) {
     Clock::by_hand(START)

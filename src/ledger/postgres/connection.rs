@@ -37,6 +37,9 @@ const STATEMENTS_MAX: usize = 200;
 /// PostgreSQL's texts cannot contain the character NUL; it is stored as this one, which Unicode reserves for programs.
 const FOR_NUL: char = '\u{10FFFF}';
 
+/// Precedes itself and [`FOR_NUL`] where a text has them.
+const ESCAPE: char = '\u{10FFFE}';
+
 /// The answer to a statement that was sent.
 type Answer<T = ()> = Pin<Box<dyn Future<Output = Result<T, tokio_postgres::Error>>>>;
 
@@ -288,7 +291,7 @@ impl Connection {
             Param::Null => Bound::Null,
             Param::Int(value) => Bound::Int(*value),
             Param::Time(at) => Bound::Int(at.saturating_add(self.ahead)),
-            Param::Text(text) => Bound::Text(text.replace('\0', &FOR_NUL.to_string())),
+            Param::Text(text) => Bound::Text(escaped(text)),
             Param::Bytes(bytes) => Bound::Bytes(bytes.to_vec()),
         };
         params.iter().map(bound).collect()
@@ -306,7 +309,7 @@ impl Connection {
         row: &tokio_postgres::Row,
         each: &mut dyn FnMut(Row<'_>) -> SqlResult<()>,
     ) -> SqlResult<()> {
-        let texts: Vec<Option<String>> = (0..row.len()).map(|at| with_nul(row, at)).collect();
+        let texts: Vec<Option<String>> = (0..row.len()).map(|at| unescaped(row, at)).collect();
         let column = |at: usize| match texts.get(at) {
             Some(Some(text)) => Column::Text(text),
             _ => column(row, at),
@@ -484,14 +487,38 @@ impl From<SqlError> for LedgerError {
     }
 }
 
-/// A text that contains NUL, if the column has one.
-fn with_nul(row: &tokio_postgres::Row, at: usize) -> Option<String> {
+/// A text as it is stored.
+fn escaped(text: &str) -> String {
+    let mut stored = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '\0' => stored.push(FOR_NUL),
+            FOR_NUL | ESCAPE => stored.extend([ESCAPE, char]),
+            char => stored.push(char),
+        }
+    }
+    stored
+}
+
+/// A text that is stored in another way, if the column has one.
+fn unescaped(row: &tokio_postgres::Row, at: usize) -> Option<String> {
     if row.columns()[at].type_() != &Type::TEXT {
         return None;
     }
-    let text: Option<&str> = row.try_get(at).ok()?;
-    text.filter(|text| text.contains(FOR_NUL))
-        .map(|text| text.replace(FOR_NUL, "\0"))
+    let stored: Option<&str> = row.try_get(at).ok()?;
+    let mut rest = stored
+        .filter(|text| text.contains([FOR_NUL, ESCAPE]))?
+        .chars();
+    let mut text = String::new();
+    while let Some(char) = rest.next() {
+        text.push(match char {
+            FOR_NUL => '\0',
+            // Alone, it is from a version that escaped neither.
+            ESCAPE if rest.as_str().starts_with([ESCAPE, FOR_NUL]) => rest.next()?,
+            char => char,
+        });
+    }
+    Some(text)
 }
 
 fn or_null<'a, T>(

@@ -116,7 +116,7 @@ pub async fn deliveries_are_paged_and_filtered(bench: Bench) {
             2 => given.account = "other".into(),
             3 => given.account_key = "sandbox 1".into(),
             4 => given.subject = Some(Subject::Player(PlayerId(u64::MAX))),
-            5 => given.subject = Some(payment("'; DROP TABLE deliveries; --")),
+            5 => given.subject = Some(payment("'; DROP TABLE deliveries; --\u{10ffff}\u{10fffe}")),
             6 => given.subject = None,
             _ => {}
         }
@@ -177,7 +177,10 @@ pub async fn deliveries_are_paged_and_filtered(bench: Bench) {
             &[3],
         ),
         (about(Subject::Player(PlayerId(u64::MAX))), &[5]),
-        (about(payment("'; DROP TABLE deliveries; --")), &[6]),
+        (
+            about(payment("'; DROP TABLE deliveries; --\u{10ffff}\u{10fffe}")),
+            &[6],
+        ),
         (about(payment("A-17")), &[8, 4, 3, 2, 1]),
     ] {
         assert_eq!(ids(query.clone()).await, expected, "{query:?}");
