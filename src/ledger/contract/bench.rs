@@ -66,6 +66,18 @@ impl Bench {
         }
     }
 
+    /// Changes rows as no program of this version does.
+    pub fn update(&self, statement: &str) {
+        match &self.storage {
+            Storage::Sqlite(folder) => {
+                let file = rusqlite::Connection::open(folder.path().join("ledger.db")).unwrap();
+                file.execute_batch(statement).unwrap();
+            }
+            #[cfg(feature = "postgres")]
+            Storage::Postgres(schema) => schema.batch(statement),
+        }
+    }
+
     /// Leaves out this many ids of the request log, as if that many requests had been recorded.
     pub fn skip_exchanges(&self, count: usize) {
         match &self.storage {

@@ -72,7 +72,8 @@ contract! {
         a_message_is_processed_once_whichever_process_receives_it_again,
         a_hint_is_a_repeat_while_its_check_waits_and_once_the_payment_is_settled,
         deliveries_are_paged_and_filtered,
-        deliveries_are_searched_by_words_subject_and_profile;
+        deliveries_are_searched_by_words_subject_and_profile,
+        a_row_that_cannot_be_read_hides_no_other_and_its_job_ends;
     jobs:
         open_jobs_are_counted_by_kind_and_owner,
         callbacks_with_failed_jobs_are_found_behind_any_number_of_others,

@@ -134,7 +134,8 @@ impl dyn Sql + '_ {
         self.all(sql, params, T::from_row)
     }
 
-    /// As `rows`, each read by `read`.
+    /// As `rows`, each read by `read`. A row that cannot be read, since another program has written it, is left out: it
+    /// must not hide the others.
     pub(super) fn all<T>(
         &self,
         sql: &str,
@@ -143,7 +144,7 @@ impl dyn Sql + '_ {
     ) -> SqlResult<Vec<T>> {
         let mut rows = Vec::new();
         self.query(sql, params, &mut |row| {
-            rows.push(read(row)?);
+            rows.extend(readable(read(row))?);
             Ok(())
         })?;
         Ok(rows)
@@ -317,6 +318,17 @@ pub(super) trait Store {
     /// Uses the time without work; returns whether that was all there was to do.
     fn rest(&mut self) -> bool {
         true
+    }
+}
+
+/// What was read, if it can be; else its row is reported.
+fn readable<T>(read: SqlResult<T>) -> SqlResult<Option<T>> {
+    match read {
+        Err(SqlError::Malformed { column, why }) => {
+            tracing::error!(column, why, "the ledger has a row that cannot be read");
+            Ok(None)
+        }
+        read => read.map(Some),
     }
 }
 

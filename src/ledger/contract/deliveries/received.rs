@@ -244,3 +244,51 @@ pub async fn deliveries_are_searched_by_words_subject_and_profile(bench: Bench) 
     };
     assert_eq!(ids(of_profile).await, [3, 2, 1], "with each run");
 }
+
+pub async fn a_row_that_cannot_be_read_hides_no_other_and_its_job_ends(bench: Bench) {
+    for (change, shown, is_run) in [
+        (
+            "deliveries SET payment = 'A\nB' WHERE id = 1",
+            Some((None, 1)),
+            true,
+        ),
+        (
+            "deliveries SET payment = NULL, player = '-' WHERE id = 1",
+            Some((None, 1)),
+            true,
+        ),
+        (
+            "deliveries SET verdict = 'later' WHERE id = 1",
+            Some((Some(payment("A-17")), 1)),
+            true,
+        ),
+        (
+            "jobs SET tries = -1 WHERE delivery = 1",
+            Some((Some(payment("A-17")), 0)),
+            false,
+        ),
+        ("deliveries SET attempt = -1 WHERE id = 1", None, false),
+    ] {
+        let bench = bench.another();
+        let ledger = bench.process(&at_start());
+        for number in [1, 2] {
+            ledger.deliver(hint(number, START)).await.unwrap();
+        }
+        bench.update(&format!("UPDATE {change}"));
+        let read = saved(&ledger).await;
+        assert_eq!(read[0].subject, Some(payment("A-17")), "{change}");
+        let changed = read.get(1).map(|it| (it.subject.clone(), it.jobs.len()));
+        assert_eq!(changed, shown, "{change}");
+        let run = if is_run {
+            &[JobId(1), JobId(2)][..]
+        } else {
+            &[JobId(2)]
+        };
+        assert_eq!(take_due(&ledger, START).await, run, "{change}");
+        assert_eq!(
+            take_due(&ledger, after(60)).await,
+            run,
+            "{change}: once more"
+        );
+    }
+}

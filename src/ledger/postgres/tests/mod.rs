@@ -72,7 +72,7 @@ impl TestSchema {
     }
 
     /// Runs statements that return nothing.
-    fn batch(&self, sql: &str) {
+    pub(in crate::ledger) fn batch(&self, sql: &str) {
         let sql = sql.to_owned();
         self.session(move |open| open.batch(&sql).unwrap());
     }

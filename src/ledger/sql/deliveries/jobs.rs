@@ -346,9 +346,14 @@ fn take(sql: &dyn Sql, queue: &JobFilter, lease: Lease) -> SqlResult<Vec<(Delive
             "UPDATE jobs SET leased_until = $1, lease = $2 WHERE id = $3",
             params![lease.until, rows::name_of(lease.until), job],
         )?;
-        // Pruned meanwhile by another process: its job goes with it.
-        if let Some(delivery) = rows::one(&*change, DeliveryId(delivery))? {
+        let found = rows::one(&*change, DeliveryId(delivery))?;
+        let found = found.filter(|delivery| delivery.jobs.iter().any(|found| found.id.0 == job));
+        if let Some(delivery) = found {
             taken.push((delivery, JobId(job)));
+        } else {
+            // It cannot be read, so that no attempt could end.
+            let end = "UPDATE jobs SET due_at = NULL WHERE id = $1";
+            change.execute(end, params![job])?;
         }
     }
     change.commit()?;

@@ -9,7 +9,7 @@ use crate::domain::{
 use super::super::logs::{Columns, LogKind, SEARCHED_MAX};
 use super::super::selection::{Selection, patterns};
 use super::super::value::{Row, params};
-use super::super::{Sql, SqlResult};
+use super::super::{Sql, SqlResult, readable};
 use super::{Callbacks, DeliveryQuery};
 use crate::ledger::deliveries::{NewDelivery, SealedParts};
 
@@ -229,9 +229,7 @@ pub(super) fn classify(sql: &dyn Sql, id: DeliveryId) -> SqlResult<()> {
          FROM deliveries WHERE id = $1",
         params![id.0, &JobKind::Ask],
     )?;
-    // An unknown word counts as a rejected callback.
-    let verdict = Verdict::from_word(&verdict).unwrap_or(Verdict::Unreadable);
-    let belongs = Class::of(verdict, due, unfounded) as i64;
+    let belongs = Class::of(known_verdict(&verdict), due, unfounded) as i64;
     if belongs != class {
         sql.execute(
             "UPDATE deliveries SET class = $1 WHERE id = $2",
@@ -239,6 +237,11 @@ pub(super) fn classify(sql: &dyn Sql, id: DeliveryId) -> SqlResult<()> {
         )?;
     }
     Ok(())
+}
+
+/// An unknown word counts as a rejected callback.
+fn known_verdict(word: &str) -> Verdict {
+    Verdict::from_word(word).unwrap_or(Verdict::Unreadable)
 }
 
 fn subject_columns(subject: Option<&Subject>) -> (Option<String>, Option<String>) {
@@ -261,12 +264,12 @@ pub(super) fn selected(sql: &dyn Sql, selection: &Selection<'_>) -> SqlResult<Ve
     sql.query(&statement, selection.values(), &mut |row| {
         let id = DeliveryId(row.get(0)?);
         if found.last().is_none_or(|last| last.id != id) {
-            found.push(from_row(row)?);
+            found.extend(readable(from_row(row))?);
         }
         if row.get::<Option<i64>>(JOB)?.is_some()
-            && let Some(last) = found.last_mut()
+            && let Some(last) = found.last_mut().filter(|last| last.id == id)
         {
-            last.jobs.push(job(row)?);
+            last.jobs.extend(readable(job(row))?);
         }
         Ok(())
     })?;
@@ -349,15 +352,16 @@ pub(super) fn sealed(sql: &dyn Sql, id: DeliveryId) -> SqlResult<Option<SealedPa
     Ok(Some(SealedParts { request, replies }))
 }
 
+/// A callback whose subject or verdict is none of ours, since another program has written it, is shown without.
 fn from_row(row: Row<'_>) -> SqlResult<Delivery> {
-    let subject = if row.get::<Option<String>>(9)?.is_some() {
-        let id = row.parsed(9, |id: String| PaymentId::new(id))?;
-        Some(Subject::Payment(id))
-    } else if row.get::<Option<String>>(10)?.is_some() {
-        let id = row.parsed(10, |id: String| id.parse())?;
-        Some(Subject::Player(PlayerId(id)))
-    } else {
-        None
+    let verdict: String = row.get(6)?;
+    let subject = match (
+        row.get::<Option<String>>(9)?,
+        row.get::<Option<String>>(10)?,
+    ) {
+        (Some(id), _) => PaymentId::new(id).ok().map(Subject::Payment),
+        (None, Some(id)) => id.parse().ok().map(|id| Subject::Player(PlayerId(id))),
+        (None, None) => None,
     };
     Ok(Delivery {
         id: DeliveryId(row.get(0)?),
@@ -366,7 +370,7 @@ fn from_row(row: Row<'_>) -> SqlResult<Delivery> {
         received_at: row.get(3)?,
         from: row.get(4)?,
         method: row.get(5)?,
-        verdict: word(row, 6, Verdict::from_word)?,
+        verdict: known_verdict(&verdict),
         why: row.get(7)?,
         kind: row.get(8)?,
         subject,
