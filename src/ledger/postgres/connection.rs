@@ -265,6 +265,11 @@ impl Connection {
         self.wait(ANSWER_MAX, self.client.batch_execute(sql))
     }
 
+    /// As [`Self::batch`], however long it takes. A server that is gone is still noticed, by the socket.
+    pub(super) fn long_batch(&self, sql: &str) -> Result<(), PostgresError> {
+        self.wait(Duration::MAX, self.client.batch_execute(sql))
+    }
+
     /// Runs a query and waits this long for its rows.
     pub(super) fn rows_within(
         &self,

@@ -74,18 +74,21 @@ fn require_owner(connection: &Connection, schema: &str) -> Result<(), PostgresEr
 pub(super) fn migrate(connection: &Connection, schema: &str) -> Result<usize, PostgresError> {
     require_owner(connection, schema)?;
     // The name is checked: only letters, digits and `_`.
-    connection.batch(&format!(
+    connection.long_batch(&format!(
         "BEGIN; SELECT pg_advisory_xact_lock(hashtext('tilldeck migrate {schema}'));
          CREATE SCHEMA IF NOT EXISTS {}",
         quoted(schema)
     ))?;
-    let migrated = steps(connection, schema);
-    connection.batch(if migrated.is_ok() {
-        "COMMIT"
-    } else {
-        "ROLLBACK"
-    })?;
-    migrated
+    let before = match steps(connection, schema) {
+        Ok(before) => before,
+        Err(error) => {
+            // Where it fails, too, the server discards the transaction with the session.
+            let _ = connection.batch("ROLLBACK");
+            return Err(error);
+        }
+    };
+    connection.long_batch("COMMIT")?;
+    Ok(before)
 }
 
 fn steps(connection: &Connection, schema: &str) -> Result<usize, PostgresError> {
@@ -96,7 +99,8 @@ fn steps(connection: &Connection, schema: &str) -> Result<usize, PostgresError> 
         });
     }
     for step in &STEPS[before..] {
-        connection.batch(step)?;
+        // A large table takes long.
+        connection.long_batch(step)?;
     }
     connection.batch(&format!("UPDATE ledger SET version = {NEWEST}"))?;
     Ok(before)

@@ -133,3 +133,17 @@ async fn a_program_whose_tables_a_newer_one_has_changed_says_so() {
     };
     assert!(why.contains("update tilldeck"), "{why}");
 }
+
+#[test]
+#[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
+fn a_migration_that_loses_its_connection_says_why() {
+    let schema = TestSchema::new();
+    schema.batch(
+        "CREATE FUNCTION stop() RETURNS TRIGGER LANGUAGE plpgsql AS
+             $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$;
+         CREATE TRIGGER stops BEFORE UPDATE ON ledger FOR EACH ROW EXECUTE FUNCTION stop()",
+    );
+    let settings = schema.0.clone();
+    let why = off_runtime(move || migrate(&settings, &Clock::system())).unwrap_err();
+    assert!(why.contains("due to administrator command"), "{why}");
+}
