@@ -26,7 +26,7 @@ use crate::ledger::sql::{Area, Column, Param, Row, Sql, SqlError, SqlResult, par
 /// The longest wait for one answer. A server that does not answer in this time counts as away.
 pub(super) const ANSWER_MAX: Duration = Duration::from_secs(20);
 
-/// A connection without an answer for longer is probed before it is used.
+/// A connection is probed before it is used, and the clocks are compared, if the last time of either is longer ago.
 const SILENT_MAX: Duration = Duration::from_secs(15);
 
 /// The longest wait for the answer to that.
@@ -79,7 +79,9 @@ pub(super) struct Connection {
     /// When the server last answered, on the monotonic clock.
     answered: Cell<Duration>,
     /// How far the database's clock is ahead of this machine's, in milliseconds.
-    ahead: i64,
+    ahead: Cell<i64>,
+    /// When the clocks were last compared, on the monotonic clock.
+    compared: Cell<Duration>,
 }
 
 impl Connection {
@@ -90,7 +92,7 @@ impl Connection {
             .build()
             .map_err(|error| PostgresError::Away(error.to_string()))?;
         let (client, driver) = runtime.block_on(target.connect())?;
-        let mut connection = Self {
+        let connection = Self {
             runtime,
             client: Arc::new(client),
             driver: RefCell::new(Some(driver)),
@@ -101,26 +103,24 @@ impl Connection {
             clock: clock.clone(),
             opened: clock.now(),
             answered: Cell::default(),
-            ahead: 0,
+            ahead: Cell::default(),
+            compared: Cell::default(),
         };
         connection.check(target)?;
         Ok(connection)
     }
 
     /// Refuses a server that would lose or mix up what it is given, and compares the clocks.
-    fn check(&mut self, target: &Target) -> Result<(), PostgresError> {
-        let before = self.clock.now().wall;
+    fn check(&self, target: &Target) -> Result<(), PostgresError> {
         let facts = self.wait(
             ANSWER_MAX,
             self.client.query_one(
                 "SELECT current_setting('server_version_num')::INT8, pg_is_in_recovery(),
                      current_setting('synchronous_commit'), current_setting('fsync'),
-                     coalesce(current_setting('tilldeck.process', true), ''), current_setting('server_encoding'),
-                     (extract(epoch FROM clock_timestamp()) * 1000)::INT8",
+                     coalesce(current_setting('tilldeck.process', true), ''), current_setting('server_encoding')",
                 &[],
             ),
         )?;
-        let after = self.clock.now().wall;
         let (version, standby): (i64, bool) = (facts.get(0), facts.get(1));
         let (commit, fsync, process, encoding): (&str, &str, &str, &str) =
             (facts.get(2), facts.get(3), facts.get(4), facts.get(5));
@@ -145,11 +145,20 @@ impl Connection {
                 },
             });
         }
+        self.compare_clocks(ANSWER_MAX)
+    }
+
+    /// Compares the clocks. The server's may be set while a connection is open.
+    fn compare_clocks(&self, limit: Duration) -> Result<(), PostgresError> {
+        let before = self.clock.now().wall;
+        let query = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::INT8";
+        let found = self.wait(limit, self.client.query_one(query, &[]))?;
+        let after = self.clock.now();
+        self.compared.set(after.mono);
         if !self.clock.is_manual() {
-            let middle = before.0.midpoint(after.0);
-            let ahead = facts.get::<_, i64>(6) - middle;
-            // Within a second, machines with the same source of time differ anyway.
-            self.ahead = if ahead.abs() < 1000 { 0 } else { ahead };
+            let between = (before.0, after.wall.0);
+            self.ahead
+                .set(difference(self.ahead.get(), found.get(0), between));
         }
         Ok(())
     }
@@ -161,7 +170,7 @@ impl Connection {
 
     /// How far the database's clock is ahead of this machine's, in milliseconds; 0 where they agree to a second.
     pub(super) fn ahead(&self) -> i64 {
-        self.ahead
+        self.ahead.get()
     }
 
     /// The time for `now_ms`: only tests give one.
@@ -181,12 +190,10 @@ impl Connection {
     /// Whether it can still be used. After a while without an answer, asks for one: while the machine slept, the server or
     /// the network may have dropped it unnoticed.
     pub(super) fn is_alive(&self) -> bool {
-        if !self.is_open() {
-            return false;
-        }
-        let silent = self.clock.now().mono.saturating_sub(self.answered.get());
-        let probed = || self.wait(PROBE_MAX, self.client.batch_execute("SELECT 1"));
-        silent <= SILENT_MAX || probed().is_ok()
+        let last = self.answered.get().min(self.compared.get());
+        self.is_open()
+            && (self.clock.now().mono.saturating_sub(last) <= SILENT_MAX
+                || self.compare_clocks(PROBE_MAX).is_ok())
     }
 
     /// Notices a server that has closed it meanwhile.
@@ -295,7 +302,7 @@ impl Connection {
         let bound = |param: &Param<'_>| match param {
             Param::Null => Bound::Null,
             Param::Int(value) => Bound::Int(*value),
-            Param::Time(at) => Bound::Int(at.saturating_add(self.ahead)),
+            Param::Time(at) => Bound::Int(at.saturating_add(self.ahead())),
             Param::Text(text) => Bound::Text(escaped(text)),
             Param::Bytes(bytes) => Bound::Bytes(bytes.to_vec()),
         };
@@ -321,13 +328,13 @@ impl Connection {
         };
         each(Row {
             column: &column,
-            ahead: self.ahead,
+            ahead: self.ahead(),
         })
     }
 
     /// The next id of a table. The transaction holds the lock of the table's area, so no other takes one meanwhile: ids
     /// become visible in their order.
-    fn next_id(&self, table: &'static str) -> SqlResult<i64> {
+    pub(super) fn next_id(&self, table: &'static str) -> SqlResult<i64> {
         if !self.ids.borrow().contains_key(table) {
             let last: i64 = self.sql().value(
                 &format!(
@@ -492,6 +499,19 @@ impl From<SqlError> for LedgerError {
     }
 }
 
+/// How far the server's clock is ahead, read between two instants of this machine's; `known` if that has not changed.
+fn difference(known: i64, server: i64, (before, after): (i64, i64)) -> i64 {
+    let ahead = server - before.midpoint(after);
+    // An answer that came late is as uncertain. Within a second, machines with the same source of time differ anyway.
+    if (ahead - known).abs() < (after - before).max(1000) {
+        known
+    } else if ahead.abs() < 1000 {
+        0
+    } else {
+        ahead
+    }
+}
+
 /// A text as it is stored.
 fn escaped(text: &str) -> String {
     let mut stored = String::with_capacity(text.len());
@@ -595,4 +615,29 @@ impl ToSql for Bound {
 /// As the client takes them.
 fn refs(bound: &[Bound]) -> Vec<&(dyn ToSql + Sync)> {
     bound.iter().map(|bound| bound as _).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clocks_difference_changes_once_they_are_apart_by_more_than_the_answer_took_and_a_second()
+    {
+        for (known, server, took, now) in [
+            (0, 999, 0, 0),
+            (0, 5_000, 20, 4_990),
+            (0, -5_000, 20, -5_010),
+            (0, 1_500, 2_000, 0),
+            (4_990, 5_500, 20, 4_990),
+            (4_990, 9_000, 20, 8_990),
+            (4_990, 500, 20, 0),
+        ] {
+            assert_eq!(
+                difference(known, server, (0, took)),
+                now,
+                "{known} {server}"
+            );
+        }
+    }
 }
