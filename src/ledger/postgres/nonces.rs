@@ -13,7 +13,7 @@ use crate::clock::{Clock, SharedInstant};
 use crate::domain::{Now, WallTime};
 
 use super::Postgres;
-use super::connection::{ANSWER_MAX, Connection};
+use super::connection::Connection;
 use super::error::PostgresError;
 use super::worker::{Store, start};
 use crate::ledger::error::LedgerError;
@@ -187,16 +187,13 @@ fn lock(store: &mut Store, key: &KeyHash, is_gone: impl Fn() -> bool) -> Result<
     let number = number(key);
     let mut waited = Duration::ZERO;
     while waited < KEY_LOCK_MAX && !is_gone() {
-        let locked = store.with(|open| {
-            open.batch(&format!("SET lock_timeout TO {}", LOCK_STEP.as_millis()))?;
-            open.rows_within(
-                LOCK_STEP + ANSWER_MAX,
-                "SELECT pg_advisory_lock($1)",
-                params![number],
-            )
-        });
-        match locked {
-            Ok(_) => return Ok(()),
+        // One transaction, after which the session has the lock, but no time limit.
+        let both = format!(
+            "SET LOCAL lock_timeout TO {}; SELECT pg_advisory_lock({number})",
+            LOCK_STEP.as_millis()
+        );
+        match store.with(|open| open.batch(&both)) {
+            Ok(()) => return Ok(()),
             Err(PostgresError::LockTimeout) => waited += LOCK_STEP,
             Err(error) => return Err(error.into()),
         }

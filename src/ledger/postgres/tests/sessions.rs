@@ -98,6 +98,21 @@ async fn a_nonce_does_not_run_ahead_by_the_time_that_the_database_stalls() {
 
 #[tokio::test]
 #[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
+async fn a_session_that_has_a_key_waits_for_rows_without_the_time_limit_of_the_key() {
+    let schema = TestSchema::new();
+    let ledger = Postgres::start(&schema.0, Clock::system(), Retention::default()).unwrap();
+    let key = KeyHash::of("kanga", &schema.0.schema);
+    drop(ledger.key_lock(&key).await.unwrap());
+    let worker = ledger.0.key_workers.lock().unwrap().pop().unwrap();
+    let limit = worker.run(|store| {
+        let setting = "SELECT current_setting('lock_timeout')";
+        Ok(store.within_session(|open| open.sql().value::<String>(setting, &[]))?)
+    });
+    assert_eq!(limit.await.unwrap(), "0");
+}
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
 async fn a_caller_that_no_longer_waits_for_a_key_leaves_no_session() {
     let schema = TestSchema::new();
     let (one, other) = (connect(&schema).await, connect(&schema).await);
