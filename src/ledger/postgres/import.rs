@@ -1,5 +1,6 @@
 //! Copies the ledger of one machine, a SQLite file, into the shared one.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rusqlite::types::Value;
@@ -44,6 +45,11 @@ const REAL_DELIVERIES: &str = "account_key NOT LIKE 'sandbox %'";
 /// A column whose values each database computes.
 const COMPUTED: &str = "words";
 
+/// Tables whose rows get the next ids by hand; in the others, the database gives them.
+const NUMBERED: [&str; 4] = [LOG, "dedup_keys", "deliveries", "jobs"];
+const LOG: &str = "exchanges";
+
+/// The most rows that one statement inserts.
 const ROWS: usize = 200;
 
 /// Copies all rows in one transaction. `operator` imports the file, and is the operator of rows that name none.
@@ -55,19 +61,25 @@ pub(super) fn import(
 ) -> Result<Imported, PostgresError> {
     let import = Import {
         old: file,
+        open,
         new: open,
+        log_id: Cell::default(),
         operator,
         reseal,
     };
     Ok(import.all()?)
 }
 
-/// Gets the columns, values and id of a row.
-type Each<'a> = dyn FnMut(&[String], Vec<Value>, i64) -> SqlResult<()> + 'a;
+/// Gets the columns of a row with its values, which it may change, and its old and new id if the table is numbered; returns
+/// whether the row is copied.
+type Edit<'a> = dyn FnMut(&[String], &mut [Value], (i64, i64)) -> SqlResult<bool> + 'a;
 
 struct Import<'a> {
     old: &'a rusqlite::Connection,
+    open: &'a Connection,
     new: &'a dyn Sql,
+    /// The last id of the log that a row got.
+    log_id: Cell<i64>,
     operator: &'a str,
     reseal: &'a Reseal<'a>,
 }
@@ -77,9 +89,14 @@ impl Import<'_> {
         let from: String = self
             .old
             .query_row("SELECT id FROM ledger", (), |row| row.get(0))?;
-        let change = self.new.change(Area::Deliveries)?;
-        // The log's ids, too, are taken by one program at a time.
-        self.new.execute(&lock(Area::Exchanges), &[])?;
+        let known = "SELECT EXISTS (SELECT 1 FROM imports WHERE source = $1)";
+        if self.new.value(known, params![&from])? {
+            return Ok(Imported::default());
+        }
+        // The team's programs wait for what has a lock, each up to the longest wait for an answer. So the log's ids are taken
+        // before, the callbacks are copied last, and the nonces, one of which each request changes, after them.
+        self.take_log_ids()?;
+        let change = self.new.change(Area::Nonces)?;
         let added = self.new.execute(
             "INSERT INTO imports (source, at) VALUES ($1, now_ms(NULL)) ON CONFLICT DO NOTHING",
             params![&from],
@@ -87,8 +104,8 @@ impl Import<'_> {
         if added == 0 {
             return Ok(Imported::default());
         }
-        self.nonces()?;
         self.slots()?;
+        let exchanges = self.copy(LOG, REAL_EXCHANGES)?;
         let mut rows = 0;
         for table in TABLES {
             rows += self.copy(table, "true")?;
@@ -101,7 +118,7 @@ impl Import<'_> {
         for payment in &known {
             kept += u64::from(self.expects_another_sum(payment)?);
         }
-        let exchanges = self.copy("exchanges", REAL_EXCHANGES)?;
+        self.new.execute(&lock(Area::Deliveries), &[])?;
         let (callbacks, sealed_by_another) = self.callbacks()?;
         self.new.execute("DELETE FROM delivery_tally", &[])?;
         self.new.execute(
@@ -109,6 +126,7 @@ impl Import<'_> {
                  GROUP BY class, account_key, account",
             &[],
         )?;
+        self.nonces()?;
         change.commit()?;
         Ok(Imported {
             is_new: true,
@@ -118,6 +136,29 @@ impl Import<'_> {
             expectations_kept: kept,
             sealed_by_another,
         })
+    }
+
+    /// Takes an id for each row of the log, before those of the requests that the team sends meanwhile.
+    fn take_log_ids(&self) -> SqlResult<()> {
+        let count: i64 = self.old.query_row(
+            &format!("SELECT count(*) FROM {LOG} WHERE {REAL_EXCHANGES}"),
+            (),
+            |row| row.get(0),
+        )?;
+        let change = self.new.change(Area::Exchanges)?;
+        self.log_id.set(change.value(
+            "SELECT setval('exchanges_id_seq', last_value + $1) - $1 FROM exchanges_id_seq",
+            params![count],
+        )?);
+        change.commit()
+    }
+
+    fn next_id(&self, table: &'static str) -> SqlResult<i64> {
+        if table != LOG {
+            return self.open.next_id(table);
+        }
+        self.log_id.set(self.log_id.get() + 1);
+        Ok(self.log_id.get())
     }
 
     /// The higher nonce counts: one that goes back is rejected (`docs/providers/kanga.md#nonce`).
@@ -155,31 +196,54 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// Copies the rows of a table for which `condition` holds, without their ids; returns how many.
-    fn copy(&self, table: &str, condition: &str) -> SqlResult<u64> {
-        let mut copied = 0;
-        let mut columns = Vec::new();
-        let mut waiting = Vec::new();
-        self.each(table, condition, &mut |names, values, _| {
-            columns = names.to_vec();
-            waiting.push(values);
+    /// Copies the rows of a table for which `condition` holds; returns how many.
+    fn copy(&self, table: &'static str, condition: &str) -> SqlResult<u64> {
+        self.copy_edited(table, condition, &mut |_, _, _| Ok(true))
+    }
+
+    fn copy_edited(
+        &self,
+        table: &'static str,
+        condition: &str,
+        edit: &mut Edit<'_>,
+    ) -> SqlResult<u64> {
+        let mut query = self.old.prepare(&format!(
+            "SELECT * FROM {table} WHERE {condition} ORDER BY 1"
+        ))?;
+        let is_numbered = NUMBERED.contains(&table);
+        let all: Vec<String> = query.column_names().map(str::to_owned).collect();
+        let is_copied = |name: &str| name != COMPUTED && (name != "id" || is_numbered);
+        let columns: Vec<usize> = (0..all.len()).filter(|at| is_copied(&all[*at])).collect();
+        let names: Vec<String> = columns.iter().map(|at| all[*at].clone()).collect();
+        let (mut copied, mut waiting) = (0, Vec::new());
+        let mut rows = query.query(())?;
+        while let Some(row) = rows.next()? {
+            let values: rusqlite::Result<Vec<Value>> =
+                columns.iter().map(|at| row.get(*at)).collect();
+            let mut values = values?;
+            let mut ids = (0, 0);
+            if is_numbered && let Some(id) = value_of(&names, &mut values, "id") {
+                ids = (row.get("id")?, self.next_id(table)?);
+                *id = Value::Integer(ids.1);
+            }
+            if edit(&names, &mut values, ids)? {
+                waiting.push(values);
+            }
             if waiting.len() == ROWS {
-                copied += self.insert(table, &columns, &waiting)?;
+                copied += self.insert(table, &names, &waiting)?;
                 waiting.clear();
             }
-            Ok(())
-        })?;
-        copied += self.insert(table, &columns, &waiting)?;
+        }
+        copied += self.insert(table, &names, &waiting)?;
         Ok(copied)
     }
 
     /// Copies the rows of payments that have none in the shared ledger; returns how many, and the payments that have.
-    fn copy_of_new_payments(&self, table: &str) -> SqlResult<(u64, BTreeSet<Payment>)> {
+    fn copy_of_new_payments(&self, table: &'static str) -> SqlResult<(u64, BTreeSet<Payment>)> {
         let mut payments: BTreeMap<Payment, bool> = BTreeMap::new();
-        let mut copied = 0;
-        self.each(table, "true", &mut |names, mut values, _| {
+        let copied = self.copy_edited(table, "true", &mut |names, values, _| {
             let payment = ["profile", "account", "payment"].map(|column| {
-                match value_of(names, &mut values, column) {
+                match value_of(names, values, column) {
                     Some(Value::Text(text)) => text.clone(),
                     _ => String::new(),
                 }
@@ -194,10 +258,7 @@ impl Import<'_> {
                 self.new.value(&statement, &params)?
             };
             payments.insert(payment, is_known);
-            if !is_known {
-                copied += self.insert(table, names, &[values])?;
-            }
-            Ok(())
+            Ok(!is_known)
         })?;
         payments.retain(|_, is_known| *is_known);
         Ok((copied, payments.into_keys().collect()))
@@ -253,90 +314,45 @@ impl Import<'_> {
     /// machines have; returns how many, and how many could not be opened.
     fn callbacks(&self) -> SqlResult<(u64, u64)> {
         let dedup_keys = self.dedup_keys()?;
-        let (mut callbacks, mut lost) = (0, 0);
+        let mut lost = 0;
         let mut deliveries = HashMap::new();
-        self.each(
-            "deliveries",
-            REAL_DELIVERIES,
-            &mut |names, mut values, id| {
-                renumber(names, &mut values, "dedup_key", &dedup_keys);
-                if !self.seal_again(names, &mut values, "sealed") {
-                    lost += 1;
-                }
-                deliveries.insert(id, self.insert_one("deliveries", names, &values)?);
-                callbacks += 1;
-                Ok(())
-            },
-        )?;
-        self.each("jobs", "true", &mut |names, mut values, _| {
-            renumber(names, &mut values, "dedup_key", &dedup_keys);
-            if !renumber(names, &mut values, "delivery", &deliveries) {
-                return Ok(());
-            }
-            self.seal_again(names, &mut values, "reply");
-            self.insert_one("jobs", names, &values).map(drop)
+        let callbacks =
+            self.copy_edited("deliveries", REAL_DELIVERIES, &mut |names, values, ids| {
+                renumber(names, values, "dedup_key", &dedup_keys);
+                lost += u64::from(!self.seal_again(names, values, "sealed"));
+                deliveries.insert(ids.0, ids.1);
+                Ok(true)
+            })?;
+        self.copy_edited("jobs", "true", &mut |names, values, _| {
+            renumber(names, values, "dedup_key", &dedup_keys);
+            self.seal_again(names, values, "reply");
+            Ok(renumber(names, values, "delivery", &deliveries))
         })?;
         Ok((callbacks, lost))
     }
 
+    /// The new id of each key, copied or known to the team.
     fn dedup_keys(&self) -> SqlResult<HashMap<i64, i64>> {
+        let mut query = self.old.prepare("SELECT hash, id FROM dedup_keys")?;
+        let own = query.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let own: HashMap<Vec<u8>, i64> = own.collect::<rusqlite::Result<_>>()?;
+        let hashes: Vec<Param<'_>> = own.keys().map(Param::from).collect();
         let mut known = HashMap::new();
-        self.each("dedup_keys", "true", &mut |names, values, id| {
-            let hash = names.iter().position(|name| name == "hash");
-            let hash = hash.and_then(|at| values.get(at));
-            let found = match hash {
-                Some(Value::Blob(hash)) => self.new.first(
-                    "UPDATE dedup_keys SET deliveries = deliveries + 1 WHERE hash = $1 RETURNING id",
-                    params![hash],
-                )?,
-                _ => None,
-            };
-            let new = match found {
-                Some(id) => id,
-                None => self.insert_one("dedup_keys", names, &values)?,
-            };
-            known.insert(id, new);
-            Ok(())
+        for group in hashes.chunks(ROWS) {
+            let counted = format!(
+                "UPDATE dedup_keys SET deliveries = deliveries + 1 WHERE hash IN ({}) RETURNING hash, id",
+                places(group.len())
+            );
+            for (hash, id) in self.new.rows::<(Vec<u8>, i64)>(&counted, group)? {
+                known.extend(own.get(&hash).map(|own| (*own, id)));
+            }
+        }
+        self.copy_edited("dedup_keys", "true", &mut |_, _, (own, new)| {
+            let is_new = !known.contains_key(&own);
+            known.entry(own).or_insert(new);
+            Ok(is_new)
         })?;
         Ok(known)
-    }
-
-    /// Calls `each` with the columns, values and id (0 without one) of every row for which `condition` holds, in their
-    /// order.
-    fn each(&self, table: &str, condition: &str, each: &mut Each<'_>) -> SqlResult<()> {
-        let mut query = self.old.prepare(&format!(
-            "SELECT * FROM {table} WHERE {condition} ORDER BY 1"
-        ))?;
-        let all: Vec<String> = query.column_names().map(str::to_owned).collect();
-        let columns: Vec<usize> = (0..all.len())
-            .filter(|at| !["id", COMPUTED].contains(&all[*at].as_str()))
-            .collect();
-        let names: Vec<String> = columns.iter().map(|at| all[*at].clone()).collect();
-        let has_id = all.iter().any(|name| name == "id");
-        let mut rows = query.query(())?;
-        while let Some(row) = rows.next()? {
-            let values: rusqlite::Result<Vec<Value>> =
-                columns.iter().map(|at| row.get(*at)).collect();
-            let id = if has_id { row.get("id")? } else { 0 };
-            each(&names, values?, id)?;
-        }
-        Ok(())
-    }
-
-    fn insert_one(&self, table: &str, names: &[String], values: &[Value]) -> SqlResult<i64> {
-        let params: Vec<Param<'_>> = names
-            .iter()
-            .zip(values)
-            .map(|(name, value)| self.param(name, value))
-            .collect();
-        self.new.value(
-            &format!(
-                "INSERT INTO {table} ({}) VALUES ({}) RETURNING id",
-                names.join(", "),
-                places(names.len())
-            ),
-            &params,
-        )
     }
 
     /// False where the bytes could not be opened; they stay as they are.

@@ -2,6 +2,7 @@
 //! `.ci/postgres cargo test --lib -- --ignored postgres`.
 
 mod failover;
+mod import;
 mod leases;
 mod migration;
 mod saving;
