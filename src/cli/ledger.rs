@@ -227,7 +227,7 @@ impl Command for ImportLedger {
                 }
                 if imported.sealed_by_another > 0 {
                     out.warn(&format!(
-                        "{} callbacks could not be opened with this machine's key; they are listed, but cannot be \
+                        "{} callbacks could not be opened with this machine's keys; they are listed, but cannot be \
                          forwarded again",
                         imported.sealed_by_another
                     ));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::callbacks::seal::Sealer;
 use crate::clock::Clock;
-use crate::config::{Config, Environ, Vault};
+use crate::config::{Config, Environ, SecretSource, Vault};
 use crate::domain::Problem;
 use crate::ledger::{ImportError, Imported, Ledger};
 
@@ -25,18 +25,29 @@ pub async fn import(
     let Some(settings) = database(&config.ledger, environ).await? else {
         return Ok(None);
     };
-    let team = match &config.callbacks.seal_key {
-        Some(source) => receiving::configured(source, environ, "seal_key").await,
-        None => Err("`seal_key` in [callbacks] is missing".to_owned()),
+    let configured = async |source: Option<&SecretSource>, name| match source {
+        Some(source) => {
+            let key = receiving::configured(source, environ, name).await;
+            key.map(Some).map_err(unusable)
+        }
+        None => Ok(None),
     };
-    let team = team.map_err(unusable)?;
+    let team = configured(config.callbacks.seal_key.as_ref(), "seal_key").await?;
+    let team = team.ok_or_else(|| unusable("`seal_key` in [callbacks] is missing".to_owned()))?;
+    let previous = config.callbacks.previous_seal_key.as_ref();
+    let previous = configured(previous, "previous_seal_key").await?;
     on_thread(move || {
         let own = match receiving::own_key(&vault) {
             Ok(own) => own?,
             Err(error) => return Err(error.to_string()),
         };
-        let (own, team) = (own.map(Sealer::new), Sealer::new(team));
-        let reseal = move |sealed: &[u8]| own.as_ref()?.reseal(&team, sealed);
+        let team = Sealer::new(team).with_previous(previous);
+        // With a `seal_key` in its config, the machine has not used its own.
+        let keys = [own.map(Sealer::new), Some(team.clone())];
+        let reseal = move |sealed: &[u8]| {
+            let mut keys = keys.iter().flatten();
+            keys.find_map(|key| key.reseal(&team, sealed))
+        };
         Ok(Ledger::import(&settings, &Clock::system(), &file, &reseal))
     })
     .await?

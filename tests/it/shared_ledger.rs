@@ -134,6 +134,41 @@ fn a_machines_own_ledger_is_brought_in_once_and_without_the_simulators_requests(
 
 #[test]
 #[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
+fn callbacks_that_a_key_in_the_config_has_sealed_are_brought_in_to_be_opened() {
+    let peer = Peer::start(vec![ok(PAID)]);
+    for previous in [
+        "",
+        "previous_seal_key = { env = \"OLD_SEAL_KEY\" }\n[ledger]",
+    ] {
+        let schema = Schema::new();
+        let mut place = machine(&peer, &schema.config("anna"));
+        Schema::join(&mut place, &schema.url);
+        let old = format!("{}CAg=", "CAgI".repeat(10));
+        place.variables.push(("OLD_SEAL_KEY".into(), old.into()));
+        let config = std::fs::read_to_string(place.config_path()).unwrap();
+        // The machine's own file, in the time before.
+        let mut alone = config.split("[ledger]").next().unwrap().to_owned();
+        let mut shared = config.clone();
+        if !previous.is_empty() {
+            alone = alone.replace("TEAM_SEAL_KEY", "OLD_SEAL_KEY");
+            shared = shared.replace("[ledger]", previous);
+        }
+        std::fs::write(place.config_path(), alone).unwrap();
+        let listener = Listener::start(&place, &[]);
+        let posted = listener.post("/callbacks/shop?transactionKey=A-17", "", "");
+        assert_eq!(posted.0, 200);
+        listener.signal("TERM");
+        listener.end();
+        std::fs::write(place.config_path(), shared).unwrap();
+        Schema::init(&place);
+        let imported = &run(&place, &["ledger", "import", "--json"])[0];
+        let counted = (&imported["callbacks"], &imported["sealed_by_another"]);
+        assert_eq!(counted, (&1.into(), &0.into()), "{imported}");
+    }
+}
+
+#[test]
+#[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
 fn a_ledger_is_the_same_wherever_its_file_is_and_another_one_is_not() {
     let peer = Peer::start(vec![ok(PAID)]);
     let schema = Schema::new();
