@@ -55,8 +55,9 @@ fn current_name(column: &str) -> &str {
 const MARKS: &str = "INSERT INTO marks (profile, alert, at, handled, operator)
      SELECT profile, alert, at, 1, operator FROM handled WHERE true ON CONFLICT DO NOTHING";
 
-/// The most rows of one entry in [`TABLES`]: the newest.
-const MOST: usize = 100_000;
+/// The most rows of one entry in [`TABLES`] whose rows are numbered: the newest, as many as orders are remembered. The key of
+/// any other says nothing of age, so there all rows are read.
+const MOST: usize = 1_000_000;
 
 /// Rows read from a ledger that is being replaced.
 #[derive(Default)]
@@ -149,12 +150,15 @@ impl Rows {
     }
 
     fn read(&mut self, old: &Connection, select: &str) -> rusqlite::Result<()> {
-        let mut query = old.prepare(&format!("{select} LIMIT {MOST}"))?;
+        let most = self.last.map_or(usize::MAX, |_| MOST);
+        let mut query = old.prepare(select)?;
         let columns: Vec<&str> = query.column_names().map(current_name).collect();
         self.columns = columns.join(", ");
         let columns = query.column_count();
         let mut rows = query.query(())?;
-        while let Some(row) = rows.next()? {
+        while self.values.len() < most
+            && let Some(row) = rows.next()?
+        {
             let values: rusqlite::Result<Vec<Value>> =
                 (0..columns).map(|column| row.get(column)).collect();
             match values {
@@ -163,7 +167,7 @@ impl Rows {
                 Err(_) => self.is_whole = false,
             }
         }
-        self.is_whole &= self.values.len() < MOST;
+        self.is_whole &= self.values.len() < most;
         Ok(())
     }
 

@@ -200,6 +200,30 @@ fn of_two_nonces_the_higher_one_wins_and_other_rows_stay_as_they_are() {
     }
 }
 
+#[test]
+fn every_hook_run_and_the_newest_keys_are_brought_over_however_many_there_are() {
+    const ALL: i64 = 150_000;
+    let [from, to] = [(); 2].map(|()| {
+        let conn = Connection::open_in_memory().unwrap();
+        schema::migrate(&conn).unwrap();
+        conn
+    });
+    for row in [
+        "hook_runs SELECT 'live', 'shop', 'A-' || i, 'paid', 1, NULL",
+        "dedup_keys SELECT i, CAST(i AS BLOB), 1, 1, 1, 1, i",
+    ] {
+        let numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ?1)";
+        let insert = format!("{numbers} INSERT INTO {row} FROM n");
+        assert_eq!(from.execute(&insert, [ALL]), Ok(150_000));
+    }
+    Recovered::of(&from).bring(&to).unwrap();
+    for table in ["hook_runs", "dedup_keys"] {
+        let count = format!("SELECT count(*) FROM {table}");
+        let brought: i64 = to.query_row(&count, (), |row| row.get(0)).unwrap();
+        assert_eq!(brought, ALL, "{table}");
+    }
+}
+
 /// A ledger on `clock` in place of one with slots of which this page, counted from the start of the file or by the words
 /// on it, cannot be read.
 async fn after_damage(folder: &Path, clock: &Clock, words: Option<&[u8]>) -> Sqlite {
