@@ -24,6 +24,11 @@ pub async fn each_kind_is_dropped_by_itself_and_due_jobs_never(mut bench: Bench)
         ledger.deliver(new(number)).await.unwrap();
     }
     assert_eq!(count(Verdict::Accepted).await, 1 + 80);
+    // The clock was ahead, or another machine's is.
+    let far = START.plus(Duration::from_secs(1_000)).0;
+    bench.update(&format!(
+        "UPDATE deliveries SET received_at = {far} WHERE id = 22"
+    ));
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..1_300 {
         let ledger = ledger.clone();
@@ -47,8 +52,8 @@ pub async fn each_kind_is_dropped_by_itself_and_due_jobs_never(mut bench: Bench)
 
     hand.advance(Duration::from_secs(101));
     bench.prune(&clock).await;
-    let left = saved(&ledger).await;
-    assert_eq!(left, std::slice::from_ref(&due), "its job is due");
+    let left: Vec<_> = saved(&ledger).await.into_iter().map(|it| it.id.0).collect();
+    assert_eq!(left, [22, due.id.0], "dated later; its job is due");
     let known = async |number| {
         let again = NewDelivery {
             received_at: clock.now().wall,

@@ -138,10 +138,11 @@ pub(super) fn prune(
     // One question for all classes: mostly there is nothing to drop.
     let full: Vec<(i64, u64, u64, Option<WallTime>)> = sql.rows(
         "SELECT class, CAST(sum(rows) AS BIGINT), CAST(sum(bytes) AS BIGINT),
-             (SELECT received_at FROM deliveries
-                 WHERE deliveries.class = delivery_tally.class ORDER BY id LIMIT 1)
+             (SELECT min(received_at) FROM
+                 (SELECT received_at FROM deliveries
+                     WHERE deliveries.class = delivery_tally.class ORDER BY id LIMIT $1) AS first)
          FROM delivery_tally GROUP BY class",
-        &[],
+        params![most],
     )?;
     for class in [
         Class::Accepted,
@@ -219,9 +220,12 @@ impl Pruning<'_> {
         let is_bounded = class != Class::Unverified;
         let too_much = |rows, bytes| is_bounded && (rows > bounds.rows || bytes > bounds.bytes);
         for dropped in 0..most {
+            // The first may be dated in the future, if the clock was ahead; it keeps no other from being too old.
             let found: Option<(i64, u64, WallTime)> = sql.first(
-                "SELECT id, size, received_at FROM deliveries WHERE class = $1 ORDER BY id LIMIT 1",
-                params![class as i64],
+                "SELECT id, size, received_at FROM
+                     (SELECT id, size, received_at FROM deliveries WHERE class = $1 ORDER BY id LIMIT $2) AS first
+                 ORDER BY received_at >= $3, id LIMIT 1",
+                params![class as i64, most, since],
             )?;
             let Some((mut id, mut size, at)) = found else {
                 return Ok(dropped);
