@@ -15,7 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use serde_json::{Value, json};
 
-pub use csv::{AsCsv, line as csv_line};
+pub use csv::{AsCsv, cell as csv_cell, line as csv_line};
 pub use listing::{Listing, Records};
 pub use table::{Cell, Table, plain, toned, whole};
 

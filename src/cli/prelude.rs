@@ -5,8 +5,8 @@ pub use serde_json::json;
 
 pub use super::exit::{CommandResult, Exit, Failure, local, usage};
 pub use super::output::{
-    AsCsv, Cell, Format, Listing, Out, OutputError, Records, Table, Tone, plain, problem_json,
-    toned, whole,
+    AsCsv, Cell, Format, Listing, Out, OutputError, Records, Table, Tone, csv_cell, plain,
+    problem_json, toned, whole,
 };
 pub use super::settings::Settings;
 pub(super) use super::start::commands;

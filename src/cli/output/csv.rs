@@ -53,16 +53,21 @@ pub fn line(fields: &[String]) -> Vec<u8> {
     writer.into_inner().unwrap_or_default()
 }
 
-/// A field of an object as text, by its name; `failure.at` is the field `at` of the object `failure`. Empty if it is
-/// null or missing. A list is its JSON. Inert, since a pager or `tee` passes it to a terminal. A text that a spreadsheet
-/// takes for a formula gets an apostrophe in front.
+/// A text as a cell: inert, since a pager or `tee` passes it to a terminal. One that a spreadsheet takes for a formula
+/// gets an apostrophe in front.
+pub fn cell(text: &str) -> String {
+    match inert::line(text) {
+        text if is_formula(&text) => format!("'{text}"),
+        text => text.into_owned(),
+    }
+}
+
+/// A field of an object as a [`cell`], by its name; `failure.at` is the field `at` of the object `failure`. Empty if it
+/// is null or missing. A list is its JSON.
 pub(super) fn field(object: &Value, name: &str) -> String {
     match object.pointer(&format!("/{}", name.replace('.', "/"))) {
         None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => match inert::line(text) {
-            text if is_formula(&text) => format!("'{text}"),
-            text => text.into_owned(),
-        },
+        Some(Value::String(text)) => cell(text),
         Some(value) => inert::json(&value.to_string()).into_owned(),
     }
 }

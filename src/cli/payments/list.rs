@@ -285,11 +285,8 @@ impl Known {
 
     fn record(&self, profile: &str) -> Vec<String> {
         let facts = self.facts().map(Option::unwrap_or_default);
-        self.report
-            .record(profile)
-            .into_iter()
-            .chain(facts)
-            .collect()
+        let fields = self.report.record(profile).into_iter().chain(facts);
+        fields.map(|text| csv_cell(&text)).collect()
     }
 
     fn cells(&self, now: WallTime) -> [Cell; 9] {
