@@ -31,7 +31,7 @@ pub use deliveries::{
 pub use error::LedgerError;
 pub use nonces::{
     HeldKey, KEY_LOCK_MAX, KeyHash, KeyLock, KeyedMutex, NONCE_LEAD_MAX, NONCE_SENT_WITHIN, Nonce,
-    NonceRules, Nonces,
+    NonceRules, Nonces, Pause,
 };
 pub use slots::{Counted, Granted, HOLD_MAX, RateSlots, SlotId, Slots, Terms};
 pub use sql::deliveries::{Callbacks, DeliveryQuery, UNKNOWN_MAX};

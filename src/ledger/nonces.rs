@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 use crate::domain::{Now, WallTime, hex};
 
@@ -50,26 +50,52 @@ impl fmt::Debug for KeyHash {
 
 /// One mutex for each key, within this process.
 #[derive(Debug)]
-pub struct KeyedMutex<K>(Mutex<HashMap<K, Weak<tokio::sync::Mutex<()>>>>);
+pub struct KeyedMutex<K> {
+    locks: Mutex<HashMap<K, Weak<tokio::sync::Mutex<()>>>>,
+    /// Each holder reads it; a pause writes it.
+    pauses: Arc<RwLock<()>>,
+}
+
+/// The lock of a key, until dropped.
+pub type KeyGuard = (OwnedMutexGuard<()>, OwnedRwLockReadGuard<()>);
+
+/// While it lasts, no key is locked.
+pub type Pause = OwnedRwLockWriteGuard<()>;
 
 impl<K> Default for KeyedMutex<K> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self {
+            locks: Mutex::default(),
+            pauses: Arc::default(),
+        }
     }
 }
 
 impl<K: Eq + Hash> KeyedMutex<K> {
     /// Waits for the lock of a key. Dropping the future stops waiting.
-    pub async fn lock(&self, key: K) -> OwnedMutexGuard<()> {
+    pub async fn lock(&self, key: K) -> KeyGuard {
         let lock = {
-            let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
             // Entries without a holder go here, or the map would grow with each key.
             locks.retain(|_, lock| lock.strong_count() > 0);
             let lock = locks.get(&key).and_then(Weak::upgrade).unwrap_or_default();
             locks.insert(key, Arc::downgrade(&lock));
             lock
         };
-        lock.lock_owned().await
+        loop {
+            let held = lock.clone().lock_owned().await;
+            if let Ok(reads) = self.pauses.clone().try_read_owned() {
+                return (held, reads);
+            }
+            // Those that wait do not delay the pause that begins.
+            drop(held);
+            drop(self.pauses.read().await);
+        }
+    }
+
+    /// Waits until no key is locked. From the call on, no lock is given out until the pause ends.
+    pub async fn pause(&self) -> Pause {
+        self.pauses.clone().write_owned().await
     }
 }
 
@@ -111,6 +137,9 @@ pub trait Nonces: Send + Sync {
     /// If another process holds it for over three minutes, or its file cannot be locked although the ledger can be
     /// written.
     async fn key_lock(&self, key: &KeyHash) -> Result<KeyLock, LedgerError>;
+
+    /// Waits until this process holds no key's lock. It gets none until the pause is dropped.
+    async fn pause(&self) -> Pause;
 
     /// Reports the `Date` of a provider's response, seen at `seen`. Nonces of `key` follow it at once if it agrees with
     /// this machine's clock or the trusted time, otherwise after several responses agree. Does not wait.
@@ -160,7 +189,7 @@ mod tests {
             second.await;
         }
         let _ = locks.lock(("shop", "C")).await;
-        let left = locks.0.lock().unwrap().len();
+        let left = locks.locks.lock().unwrap().len();
         assert_eq!(left, 3, "unused keys are removed");
     }
 }

@@ -55,6 +55,9 @@ const FRAME: Duration = Duration::from_millis(25);
 /// How long the screen may take to react to a signal before its pending output is discarded.
 const UNBLOCK_AFTER: Duration = Duration::from_millis(200);
 
+/// How long Ctrl-Z waits for the responses to requests that hold their API key's lock.
+const SUSPEND_WITHIN: Duration = Duration::from_secs(2);
+
 /// What the console needs.
 pub struct Start {
     /// The profile that it opens first, in the background.
@@ -190,7 +193,7 @@ impl Console {
         let mut next_frame = Duration::ZERO;
         let mut is_input = false;
         let ended = loop {
-            if self.perform_all(effects)? {
+            if self.perform_all(effects).await? {
                 break Ended::Left;
             }
             // After them: they belong to the deck that is open now.
@@ -321,7 +324,7 @@ impl Console {
     }
 
     /// Performs the effects, and those that follow from them. Returns whether the console ends.
-    fn perform_all(&mut self, effects: &mut Vec<Effect>) -> io::Result<bool> {
+    async fn perform_all(&mut self, effects: &mut Vec<Effect>) -> io::Result<bool> {
         while !effects.is_empty() {
             for effect in std::mem::take(effects) {
                 let Some(effect) = self.on_terminal(effect)? else {
@@ -329,6 +332,7 @@ impl Console {
                 };
                 match effect {
                     Effect::Quit => return Ok(true),
+                    Effect::Suspend => self.suspend().await?,
                     Effect::SwitchProfile(name) => {
                         if self.switch(&name, effects)? {
                             // What follows is of the profile before.
@@ -348,7 +352,6 @@ impl Console {
     /// Performs an effect on the terminal; returns any other one.
     fn on_terminal(&mut self, effect: Effect) -> io::Result<Option<Effect>> {
         match effect {
-            Effect::Suspend => Entered::suspend()?,
             Effect::Bell => self.entered.write(self.attention.bell())?,
             Effect::Notify(text) => self.entered.write(&self.attention.notification(&text))?,
             Effect::SetTitle(title) => {
@@ -367,6 +370,16 @@ impl Console {
             effect => return Ok(Some(effect)),
         }
         Ok(None)
+    }
+
+    /// Stops the process until its shell continues it; without a shell that could, does nothing. A stopped process that
+    /// waits for a response would lock its API key for all others.
+    async fn suspend(&self) -> io::Result<()> {
+        if !terminal::has_job_control() {
+            return Ok(());
+        }
+        let _pause = tokio::time::timeout(SUSPEND_WITHIN, self.running.pause()).await;
+        Entered::suspend()
     }
 
     fn repaint(&mut self, effects: &mut Vec<Effect>) -> io::Result<()> {

@@ -19,7 +19,7 @@ use crate::deck::{Deck, Follower, Handover, News, Options, Prepared};
 use crate::domain::{
     Account, AccountId, Environment, ExchangeId, PaymentId, Problem, Search, Watchlist,
 };
-use crate::ledger::Status;
+use crate::ledger::{Pause, Status};
 use crate::net::{self, Event, EventReceiver};
 use crate::tui::msg::{LEDGER, Level, Notice, Ready, Saved};
 use crate::tui::{Effect, Msg};
@@ -143,6 +143,12 @@ impl Running {
         for effect in std::mem::take(&mut self.early) {
             self.perform(effect);
         }
+    }
+
+    /// Waits until no request of the profile holds the lock of its API key; none gets one until the pause is dropped.
+    pub async fn pause(&self) -> Option<Pause> {
+        let deck = self.deck.as_ref()?;
+        Some(deck.ledger().pause().await)
     }
 
     /// Gets what the next deck of this profile needs and may fail, while this one goes on. Waits for this one to open: it

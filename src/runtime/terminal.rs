@@ -70,12 +70,8 @@ impl Entered {
         }
     }
 
-    /// Restores the terminal and stops the process, as Ctrl-Z does; call [`Entered::resume`] once it continues. Does
-    /// nothing without a shell that could continue it.
+    /// Restores the terminal and stops the process, as Ctrl-Z does; call [`Entered::resume`] once it continues.
     pub(super) fn suspend() -> io::Result<()> {
-        if !has_job_control() {
-            return Ok(());
-        }
         give_back();
         stop()
     }
@@ -191,7 +187,7 @@ pub fn stop() -> io::Result<()> {
 
 /// Whether a shell would notice that this process is stopped: the session's leader exists and is in another process
 /// group.
-fn has_job_control() -> bool {
+pub(super) fn has_job_control() -> bool {
     // Not rustix: in a container the kernel returns 0 for a session or parent outside of it, which its `Pid` cannot
     // hold.
     let (Ok(session), parent) = (getsid(None), getppid()) else {

@@ -63,6 +63,7 @@ contract! {
         eight_processes_get_distinct_rising_nonces,
         a_key_lock_has_one_holder_until_dropped,
         a_key_lock_held_for_too_long_is_an_error,
+        a_process_that_pauses_holds_no_key_lock,
         nonces_follow_the_providers_time_once_the_clock_is_known_to_be_wrong,
         a_nonce_that_ran_ahead_stops_the_next_until_the_provider_catches_up_or_the_operator_allows_it,
         a_single_wrong_date_neither_moves_a_nonce_nor_stops_one,

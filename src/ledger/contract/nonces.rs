@@ -134,6 +134,24 @@ pub async fn a_key_lock_held_for_too_long_is_an_error(bench: Bench) {
     assert_eq!(busy, LedgerError::KeyBusy(180));
 }
 
+pub async fn a_process_that_pauses_holds_no_key_lock(bench: Bench) {
+    let (clock, key) = (at_start(), key());
+    let [one, two] = [(); 2].map(|()| bench.process(&clock));
+    let soon = Duration::from_millis(40);
+    let held = one.key_lock(&key).await.unwrap();
+    let mut next = std::pin::pin!(one.key_lock(&key));
+    assert!(tokio::time::timeout(soon, &mut next).await.is_err());
+    let mut pause = std::pin::pin!(one.pause());
+    assert!(tokio::time::timeout(soon, &mut pause).await.is_err());
+    drop(held);
+    // The one that waits makes way.
+    let (paused, still) = tokio::join!(pause, tokio::time::timeout(soon, &mut next));
+    assert!(still.is_err());
+    drop(two.key_lock(&key).await.unwrap());
+    drop(paused);
+    next.await.unwrap();
+}
+
 pub async fn nonces_follow_the_providers_time_once_the_clock_is_known_to_be_wrong(bench: Bench) {
     for (off, wanted) in [
         (7_200_000, START.0 + 500),

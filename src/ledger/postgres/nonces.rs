@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::OwnedMutexGuard;
 
 use crate::clock::{Clock, SharedInstant};
 use crate::domain::{Now, WallTime};
@@ -18,7 +17,8 @@ use super::error::PostgresError;
 use super::worker::{Store, start};
 use crate::ledger::error::LedgerError;
 use crate::ledger::nonces::{
-    HeldKey, KEY_LOCK_MAX, KeyHash, KeyLock, NONCE_SENT_WITHIN, Nonce, NonceRules, Nonces,
+    HeldKey, KEY_LOCK_MAX, KeyGuard, KeyHash, KeyLock, NONCE_SENT_WITHIN, Nonce, NonceRules,
+    Nonces, Pause,
 };
 use crate::ledger::sql::nonces::{Bounds, Clocks, ProviderTime, note};
 use crate::ledger::sql::queue::Queue;
@@ -46,6 +46,10 @@ impl Nonces for Postgres {
         let busy = |_| LedgerError::KeyBusy(KEY_LOCK_MAX.as_secs());
         let lock = tokio::time::timeout(KEY_LOCK_MAX, self.lock_key(key)).await;
         Ok(Box::new(lock.map_err(busy)??))
+    }
+
+    async fn pause(&self) -> Pause {
+        self.0.key_locks.pause().await
     }
 
     fn note_provider_time(&self, key: &KeyHash, date: WallTime, seen: Now) {
@@ -93,7 +97,7 @@ struct SessionLock {
     key: KeyHash,
     known: Known,
     worker: Option<Queue<Store>>,
-    _here: OwnedMutexGuard<()>,
+    here: Option<KeyGuard>,
 }
 
 impl fmt::Debug for SessionLock {
@@ -139,7 +143,7 @@ impl Postgres {
             key: key.clone(),
             known,
             worker: Some(worker),
-            _here: here,
+            here: Some(here),
         })
     }
 
@@ -280,7 +284,7 @@ impl Drop for SessionLock {
             return;
         };
         let (number, key, last) = (number(&self.key), self.key.0.clone(), self.known.last);
-        let general = self.ledger.clone();
+        let (general, here) = (self.ledger.clone(), self.here.take());
         worker.send(move |store| {
             let settle = {
                 let key = key.clone();
@@ -303,6 +307,8 @@ impl Drop for SessionLock {
             if unlocked.is_err() {
                 store.close();
             }
+            // Only now: a pause must not begin while the database has the lock.
+            drop(here);
             if settled.is_err() {
                 // The request was answered, so that the next process need not wait.
                 general.queue().send(move |store| {

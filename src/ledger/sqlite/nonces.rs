@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _};
-use tokio::sync::OwnedMutexGuard;
 
 use crate::domain::{Now, WallTime};
 use crate::private;
@@ -15,7 +14,9 @@ use crate::private;
 use super::Sqlite;
 use super::writer::{Store, change};
 use crate::ledger::error::LedgerError;
-use crate::ledger::nonces::{HeldKey, KEY_LOCK_MAX, KeyHash, KeyLock, Nonce, NonceRules, Nonces};
+use crate::ledger::nonces::{
+    HeldKey, KEY_LOCK_MAX, KeyGuard, KeyHash, KeyLock, Nonce, NonceRules, Nonces, Pause,
+};
 use crate::ledger::sql;
 use crate::ledger::sql::nonces::{Bounds, Clocks, note};
 use crate::ledger::status::{Persistence, Status};
@@ -29,7 +30,7 @@ struct FileLock {
     ledger: Sqlite,
     key: KeyHash,
     _across: Option<File>,
-    _here: OwnedMutexGuard<()>,
+    _here: KeyGuard,
 }
 
 #[async_trait]
@@ -40,6 +41,10 @@ impl Nonces for Sqlite {
         let busy = |_| LedgerError::KeyBusy(KEY_LOCK_MAX.as_secs());
         let lock = tokio::time::timeout(KEY_LOCK_MAX, self.lock_key(key)).await;
         Ok(Box::new(lock.map_err(busy)??))
+    }
+
+    async fn pause(&self) -> Pause {
+        self.0.key_locks.pause().await
     }
 
     fn note_provider_time(&self, key: &KeyHash, date: WallTime, seen: Now) {
