@@ -174,6 +174,7 @@ impl Console {
             listening: Listening::Off,
             verify: vec![self.account.clone()],
             simulator: Some("http://127.0.0.1:9".into()),
+            seed: 0,
         }
     }
 

@@ -313,6 +313,7 @@ async fn ready(
         log,
         verify,
         simulator: deck.simulator_url(),
+        seed: fastrand::u64(..),
         zone: time_zone(),
     };
     (ready, list)

@@ -82,6 +82,7 @@ impl Store {
         self.is_unread = ready.is_unread;
         self.zone = ready.zone.clone();
         self.simulator.clone_from(&ready.simulator);
+        self.seed = ready.seed;
         let watches = ready.watches.iter();
         let mine = watches.filter(|(watch, _)| self.known(&watch.account).is_some());
         let mut payments: Vec<Watched> = mine

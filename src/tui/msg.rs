@@ -144,6 +144,8 @@ pub struct Ready {
     pub verify: Vec<AccountId>,
     /// The simulator's address (`http://127.0.0.1:PORT`), if one is running.
     pub simulator: Option<String>,
+    /// Any number; consoles with different ones check the same payments in different orders.
+    pub seed: u64,
 }
 
 /// What the ledger has of earlier runs and other programs, besides requests and the watch list.

@@ -116,6 +116,8 @@ pub struct Store {
     /// When the console last read the rate limits.
     looked: Duration,
     pace: Pace,
+    /// See [`super::msg::Ready::seed`].
+    pub seed: u64,
 }
 
 impl Store {
@@ -158,6 +160,7 @@ impl Store {
             last_request: 0,
             looked: Duration::ZERO,
             pace: Pace::default(),
+            seed: 0,
         }
     }
 

@@ -176,9 +176,9 @@ impl Watched {
         known.filter(|_| open)
     }
 
-    /// Whether the payer did not open the page within a day. The console no longer checks it.
-    pub fn is_expired(&self) -> bool {
-        self.last_error == LastError::NotKnown && self.due.is_none() && self.asking.is_none()
+    /// Whether the payer did not open the page within a day.
+    pub fn is_unopened(&self) -> bool {
+        self.last_error == LastError::NotKnown && self.interval == POLL_UNOPENED
     }
 
     /// When the next check is due; `None` while one is in progress and for final or expired payments.
@@ -286,18 +286,25 @@ impl Watched {
         self.checked_here = Some((exchange.id, exchange.at));
     }
 
-    /// Puts the next check off after one by another program, so that a team checks each payment once. Of two checks at the
-    /// same time, only the later one counts.
-    pub fn checked_elsewhere(&mut self, exchange: &Exchange, now: Now) {
+    /// Puts the next check off after one by another program, so that a team checks each payment once; returns whether it
+    /// did. Of two checks at the same time, only the later one counts.
+    pub fn checked_elsewhere(&mut self, exchange: &Exchange, now: Now) -> bool {
         let is_own = self.checked_here.is_some_and(|(id, at)| {
             id == exchange.id || (id < exchange.id && exchange.at.since(at) < TOGETHER)
         });
-        if let Some(due) = self.due.filter(|_| !is_own) {
+        // Only the answer to one of its own says that an id is not known.
+        let is_spared = !is_own && !self.is_unchecked();
+        let Some(due) = self.due.filter(|_| is_spared) else {
+            return false;
+        };
+        if self.interval < POLL_SLOWEST {
             self.interval = slower(self.interval).min(POLL_SLOWEST);
             self.due = Some(due.max(now.mono + self.interval + TOGETHER));
         }
     }
 
+        self.due = Some(due.max(now.mono + self.interval + TOGETHER));
+        true
     /// Whether it waits for its first response.
     pub fn is_unchecked(&self) -> bool {
         self.latest().is_none() && self.last_error == LastError::None

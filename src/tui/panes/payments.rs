@@ -416,7 +416,7 @@ impl Component for State {
             Msg::Notice(notice) if notice.is_ledger_back() => Self::save_again(ctx),
             Msg::Ready(_) => Self::save_again(ctx),
             Msg::Exchange(exchange) => {
-                if let Some(watched) = checks::watched_of(exchange, ctx) {
+                if let Some(watched) = ctx.store.watched_of(exchange) {
                     watched.checked_here(exchange);
                 }
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Store;
-use crate::domain::{AccountId, Now, Op};
+use crate::domain::{AccountId, Exchange, Now, Op, Outcome, PaymentId, RequestId};
 use crate::tui::Effect;
 use crate::tui::watched::Watched;
 
@@ -29,10 +29,29 @@ pub(super) struct Pace {
 impl Store {
     /// Whether no check of a payment is in progress, but for one in the background that waits and makes way.
     pub fn can_check(&self, watched: &Watched) -> bool {
-        watched.asking.is_none_or(|request| {
-            let asked = self.in_flight_for(request);
-            self.waiting.contains_key(&request) && asked.is_some_and(|asked| asked.background)
-        })
+        watched.asking.is_none_or(|request| self.makes_way(request))
+    }
+
+    /// Whether this is a background request that is not sent yet.
+    fn makes_way(&self, request: RequestId) -> bool {
+        let asked = self.in_flight_for(request);
+        self.waiting.contains_key(&request) && asked.is_some_and(|asked| asked.background)
+    }
+
+    /// Puts a payment's check off that another program has just made, also one that is not sent yet.
+    pub fn checked_elsewhere(&mut self, exchange: &Exchange, now: Now, out: &mut Vec<Effect>) {
+        let Some(watched) = self.watched_of(exchange) else {
+            return;
+        };
+        if watched.checked_elsewhere(exchange, now)
+            && let Some(request) = watched.asking
+            && self.makes_way(request)
+        {
+            self.cancel(request, out);
+            if let Some(watched) = self.watched_of(exchange) {
+                watched.asking = None;
+            }
+        }
     }
 
     /// Checks a payment, if [`Self::can_check`] says so.
@@ -48,6 +67,13 @@ impl Store {
         self.payments[at].asking = Some(self.ask(watch.account, op, background, out));
     }
 
+    /// The watched payment that a successful request was about.
+    pub fn watched_of(&mut self, exchange: &Exchange) -> Option<&mut Watched> {
+        let id = PaymentId::new(exchange.about.as_str()).ok()?;
+        matches!(exchange.outcome, Outcome::Status(200..300))
+            .then(|| self.payment_mut(&exchange.account, &id))?
+    }
+
     /// Checks every payment that is due, a few at a time: a long list must not delay the operator's requests.
     pub fn poll(&mut self, now: Now, out: &mut Vec<Effect>) {
         if !self.is_ready() {
@@ -58,10 +84,12 @@ impl Store {
         let due = places.filter_map(|at| Some((self.payments[at].due()?, at)));
         let mut due: Vec<(Duration, usize)> = due.filter(|(due, _)| *due <= now.mono).collect();
         // The longest overdue goes first, so that the end of a long list gets its turn; but first checks and payments
-        // with a known state take turns, so that neither a long import nor what is open waits for all of the other.
+        // with a known state take turns, so that neither a long import nor what is open waits for all of the other. Those
+        // due at the same time are scattered by the seed: consoles of a team ask for different ones first.
         due.sort_unstable_by_key(|(due, at)| {
             let is_same = self.payments[*at].latest().is_some() == self.pace.was_known;
-            (*due > Duration::ZERO && is_same, *due, *at)
+            let order = (*at as u64 + 1).wrapping_mul(self.seed | 1);
+            (*due > Duration::ZERO && is_same, *due, order)
         });
         for (due, at) in due {
             // What the operator asks for is not slowed down.

@@ -533,6 +533,7 @@ pub fn readiness(watches: Vec<(Watch, Vec<Observation>)>, log: Vec<Arc<Exchange>
         listening: crate::domain::Listening::Off,
         verify: vec![shop()],
         simulator: Some("http://127.0.0.1:41207".into()),
+        seed: 0,
     }
 }
 

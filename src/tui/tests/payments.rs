@@ -1403,6 +1403,46 @@ fn of_a_team_one_console_checks_a_payment() {
     );
     assert_eq!(waits(&model, 17), before);
 }
+    // A check of its own that is not sent yet is not needed any more.
+    let open = (watch("A-1", None), seen("A-1", "250", &["ACTIVE"]));
+    let mut model = ready(vec![open]);
+    let request = model.store.payments[0].asking.unwrap();
+    let check = shared(vec![check(6, 9)], Vec::new());
+    let waiting = crate::domain::Waiting {
+        left: None,
+        account: shop(),
+        method: "POST".into(),
+        path: "/api/v2/tpg/transaction".into(),
+        about: String::new(),
+        why: "another request of this key".into(),
+        until: None,
+    };
+    assert_eq!(update(&mut model, second(9), check.clone()), []);
+    update(&mut model, second(9), Msg::Waiting(request, Some(waiting)));
+    let cancelled = update(&mut model, second(9), check);
+    assert_eq!(cancelled, [Effect::Cancel(request)]);
+    assert!(waits(&model, 9) > Duration::from_secs(1));
+}
+
+#[test]
+fn consoles_of_a_team_begin_with_different_payments() {
+    let firsts = [0, 0x9123_4567_1111_3333].map(|seed| {
+        let watches = (0..100).map(|at| (watch(&format!("P-{at}"), None), Vec::new()));
+        let ready = readiness(watches.collect(), Vec::new());
+        let mut model = sized(sandbox_setup(), 120, 40);
+        let effects = update(
+            &mut model,
+            second(0),
+            Msg::Ready(msg::Ready { seed, ..ready }),
+        );
+        let ids: Vec<String> = checks(&effects).into_iter().map(str::to_owned).collect();
+        ids
+    });
+    assert_eq!(firsts[0].len(), 8);
+    assert!(
+        !firsts[0].iter().any(|id| firsts[1].contains(id)),
+        "{firsts:?}"
+    );
 
 #[test]
 fn no_filter_opens_without_payments_and_a_typed_one_is_drawn_when_the_last_one_goes() {

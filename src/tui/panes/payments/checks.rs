@@ -5,9 +5,7 @@ use std::sync::Arc;
 use super::State;
 use super::watchlist::{again, notice};
 use crate::domain::payment::about;
-use crate::domain::{
-    AccountId, Exchange, Observation, Outcome, Payment, PaymentId, Problem, ProblemKind, Watch,
-};
+use crate::domain::{AccountId, Exchange, Observation, Payment, Problem, ProblemKind, Watch};
 use crate::tui::msg::{Notice, WatchKey};
 use crate::tui::prelude::*;
 use crate::tui::store::Purpose;
@@ -73,16 +71,6 @@ fn changed(key: &WatchKey, change: Change, ctx: &mut UpdateContext<'_>) {
     }
 }
 
-/// The watched payment that a successful request was about.
-pub(super) fn watched_of<'a>(
-    exchange: &Exchange,
-    ctx: &'a mut UpdateContext<'_>,
-) -> Option<&'a mut Watched> {
-    let id = PaymentId::new(exchange.about.as_str()).ok()?;
-    matches!(exchange.outcome, Outcome::Status(200..300))
-        .then(|| ctx.store.payment_mut(&exchange.account, &id))?
-}
-
 /// Takes over what other programs that share the ledger have found: states, and checks that need not be made again.
 pub(super) fn shared(
     exchanges: &[Arc<Exchange>],
@@ -98,10 +86,7 @@ pub(super) fn shared(
         }
     }
     for exchange in exchanges {
-        let now = ctx.now;
-        if let Some(watched) = watched_of(exchange, ctx) {
-            watched.checked_elsewhere(exchange, now);
-        }
+        ctx.store.checked_elsewhere(exchange, ctx.now, ctx.out);
     }
 }
 
