@@ -87,11 +87,17 @@ impl ViewContext<'_> {
         at.get(part).unwrap_or(&at).to_owned()
     }
 
-    /// Time until a monotonic instant: `4s`, or the clock time with reduced motion.
+    /// Time until a monotonic instant: `4s`, `59m`, or the clock time with reduced motion.
     pub fn until(&self, due: Duration) -> String {
         let left = due.saturating_sub(self.now.mono);
         if self.still {
             return self.now.wall.plus(left).clock(&self.store.zone);
+        }
+        let seconds = left.as_secs();
+        // A frame a minute is enough until the last two.
+        if seconds >= 120 {
+            self.changes_in(Duration::from_secs(seconds % 60 + 1));
+            return format!("{}m", seconds / 60);
         }
         if !left.is_zero() {
             self.ticks();

@@ -17,8 +17,10 @@ const POLL_FIRST: Duration = Duration::from_secs(5);
 const POLL_SLOWEST: Duration = Duration::from_mins(1);
 /// A provider knows an id only after the payer opened the payment page, so an unknown id is normal for this long.
 const UNKNOWN_IS_NORMAL: Duration = Duration::from_mins(10);
-/// The console stops checking an id that the provider did not know for this long: the payer never opened the page.
-const UNKNOWN_EXPIRES: Duration = Duration::from_hours(24);
+/// An id that the provider did not know for this long is checked rarely: the payer will hardly open the page any more.
+const UNOPENED_AFTER: Duration = Duration::from_hours(24);
+/// How often.
+const POLL_UNOPENED: Duration = Duration::from_hours(1);
 /// Checks of two programs within this time are made at the same time: neither has seen the other's.
 const TOGETHER: Duration = Duration::from_secs(2);
 /// The most state changes in memory for one payment.
@@ -181,7 +183,7 @@ impl Watched {
         self.last_error == LastError::NotKnown && self.interval == POLL_UNOPENED
     }
 
-    /// When the next check is due; `None` while one is in progress and for final or expired payments.
+    /// When the next check is due; `None` while one is in progress and for final payments.
     pub fn due(&self) -> Option<Duration> {
         self.due.filter(|_| self.asking.is_none())
     }
@@ -241,7 +243,11 @@ impl Watched {
                 self.last_error = LastError::NotKnown;
                 self.failing_since = None;
                 self.is_reported = true;
-                self.interval = slower(self.interval).min(POLL_SLOWEST);
+                self.interval = if now.wall.since(self.watch.since) > UNOPENED_AFTER {
+                    POLL_UNOPENED
+                } else {
+                    slower(self.interval).min(POLL_SLOWEST)
+                };
                 Change::Nothing
             }
             Err(problem) => {
@@ -251,10 +257,7 @@ impl Watched {
                 Change::Nothing
             }
         };
-        let unknown_for = now.wall.since(self.watch.since);
-        let expired = self.last_error == LastError::NotKnown && unknown_for > UNKNOWN_EXPIRES;
-        let over = self.is_final() || expired;
-        self.due = (!over).then(|| now.mono + self.interval);
+        self.due = (!self.is_final()).then(|| now.mono + self.interval);
         change
     }
 
@@ -299,12 +302,11 @@ impl Watched {
         };
         if self.interval < POLL_SLOWEST {
             self.interval = slower(self.interval).min(POLL_SLOWEST);
-            self.due = Some(due.max(now.mono + self.interval + TOGETHER));
         }
-    }
-
         self.due = Some(due.max(now.mono + self.interval + TOGETHER));
         true
+    }
+
     /// Whether it waits for its first response.
     pub fn is_unchecked(&self) -> bool {
         self.latest().is_none() && self.last_error == LastError::None
@@ -320,7 +322,7 @@ impl Watched {
         let Some(payment) = self.latest() else {
             return match &self.last_error {
                 LastError::None => ("◌", "checking".into(), Tone::Dim),
-                LastError::NotKnown if self.is_expired() => ("×", "EXPIRED".into(), Tone::Dim),
+                LastError::NotKnown if self.is_unopened() => ("?", "NOT FOUND".into(), Tone::Dim),
                 LastError::NotKnown if self.is_overdue(now) => {
                     ("?", "NOT FOUND".into(), Tone::Warn)
                 }
@@ -362,9 +364,9 @@ impl Watched {
     fn explain_unseen(&self, now: Now) -> (Tone, String) {
         match &self.last_error {
             LastError::None => (Tone::Dim, "waiting for the first response".into()),
-            LastError::NotKnown if self.is_expired() => (
+            LastError::NotKnown if self.is_unopened() => (
                 Tone::Dim,
-                "the payer did not open the payment page within a day; no longer checked".into(),
+                "the payer did not open the payment page within a day; checked hourly".into(),
             ),
             LastError::NotKnown if self.is_overdue(now) => (
                 Tone::Warn,

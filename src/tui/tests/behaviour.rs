@@ -188,8 +188,20 @@ fn an_id_that_is_not_found_yet_is_not_an_error() {
         .unwrap()
         .0;
     answer(&mut model, tomorrow, request, unknown());
-    assert_eq!(model.store.payments[0].due(), None, "it expires");
-    assert!(screen(&model, tomorrow, 120, 40).contains("EXPIRED"));
+    let next = tomorrow.plus(Duration::from_hours(1));
+    assert_eq!(model.store.payments[0].due(), Some(next.mono));
+    let shown = screen(&model, tomorrow, 120, 40);
+    assert!(shown.contains("checked hourly"), "{shown}");
+    assert!(shown.contains("next check in 60m"), "{shown}");
+    // The clock was ahead: by the right time, the payer has a day.
+    let next = Now {
+        wall: second(800).wall,
+        ..next
+    };
+    let request = check_of(&update(&mut model, next, Msg::Woke)).unwrap().0;
+    answer(&mut model, next, request, unknown());
+    let due = next.plus(Duration::from_mins(1));
+    assert_eq!(model.store.payments[0].due(), Some(due.mono));
 }
 
 #[test]

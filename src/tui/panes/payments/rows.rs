@@ -186,7 +186,7 @@ pub fn needs_attention(watched: &Watched, store: &Store) -> bool {
 /// problem was marked as handled.
 pub fn is_settled(watched: &Watched, store: &Store) -> bool {
     match watched.verdict() {
-        None => watched.is_expired(),
+        None => watched.is_unopened(),
         Some(PaymentVerdict::Paid | PaymentVerdict::Cancelled) => true,
         Some(PaymentVerdict::Open | PaymentVerdict::NotCompared) => false,
         Some(
