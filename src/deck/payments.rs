@@ -15,7 +15,7 @@ use super::follow::LOOK_EVERY;
 use crate::clock::Clock;
 use crate::domain::{
     AccountId, Expectation, Expected, ExpectedBy, LinkRequest, Mark, NewExpectation, Note,
-    Observation, PaymentId, PaymentLink, Problem, Replaced, Watch, Watchlist,
+    Observation, PaymentId, PaymentLink, Problem, Replaced, WallTime, Watch, Watchlist,
 };
 use crate::ledger::{FailedHook, Ledger, LedgerError, PaymentKey, Unwatched};
 use crate::net::RequestOptions;
@@ -254,11 +254,18 @@ impl Deck {
         Ok(made)
     }
 
-    /// Marks an alert as handled, or unmarks it, by its key.
-    pub async fn mark_handled(&self, alert: &str, handled: bool) -> Result<(), Problem> {
+    /// Marks an alert that began at `since` as handled, or unmarks it, by its key.
+    pub async fn mark_handled(
+        &self,
+        alert: &str,
+        handled: bool,
+        since: Option<WallTime>,
+    ) -> Result<(), Problem> {
+        let now = self.clock.now().wall;
         let mark = Mark {
             alert: alert.to_owned(),
-            at: self.clock.now().wall,
+            // Also where the alert began by a clock that was ahead: an earlier mark would be about another one.
+            at: since.map_or(now, |since| since.max(now)),
             handled,
             operator: String::new(),
         };

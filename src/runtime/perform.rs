@@ -82,8 +82,8 @@ impl Performer<'_> {
             Effect::Note(of, text) => {
                 self.change(Box::pin(async move { Msg::Done(note(&deck, of, text).await) }));
             }
-            Effect::MarkHandled { alert, handled } => self.tasks.start_sequential(Box::pin(async move {
-                let marked = deck.mark_handled(&alert, handled).await;
+            Effect::MarkHandled { alert, handled, since } => self.tasks.start_sequential(Box::pin(async move {
+                let marked = deck.mark_handled(&alert, handled, since).await;
                 report_failure(marked, &deck, &messages).await;
             })),
             Effect::SaveTheme(theme) => {

@@ -3,7 +3,7 @@
 use crate::domain::manage::Change;
 use crate::domain::{
     AccountId, DeliveryId, ExchangeId, Expected, Op, PaymentId, RequestId, Search, Secret,
-    ThemeChoice, simulate,
+    ThemeChoice, WallTime, simulate,
 };
 
 use super::msg::{NewWatch, WatchKey};
@@ -41,6 +41,8 @@ pub enum Effect {
         alert: String,
         /// Whether it is handled.
         handled: bool,
+        /// When it began.
+        since: Option<WallTime>,
     },
     /// Save a note on a payment, as [`crate::domain::Note::typed`] accepts it.
     Note(WatchKey, String),

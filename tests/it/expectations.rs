@@ -4,7 +4,7 @@
 use tilldeck::deck::Deck;
 use tilldeck::domain::{
     Amount, Currency, EstimateRequest, Expected, ExpectedBy, LinkRequest, NewExpectation, Payment,
-    PaymentId, PaymentVerdict, ProblemKind, Replaced, Watchlist, What,
+    PaymentId, PaymentVerdict, ProblemKind, Replaced, WallTime, Watchlist, What,
 };
 use tilldeck::net::Timeouts;
 
@@ -172,14 +172,17 @@ async fn another_process_sees_a_change_of_the_watch_list() {
     let console = open(&place, Timeouts::default()).await.deck;
     let command = open(&place, Timeouts::default()).await.deck;
     let known = Watchlist::default();
+    // Since when a clock that was ahead says that the alert is there.
+    let ahead = WallTime(i64::MAX);
     let (now, ()) = tokio::join!(console.watchlist_after(&known), async {
         command.watch(&shop(), &id("ORDER-łódź ✓/1")).await.unwrap();
     });
     assert_eq!(now.watches[0].id.as_str(), "ORDER-łódź ✓/1");
     let (now, ()) = tokio::join!(console.watchlist_after(&now), async {
-        command.mark_handled("a matter", true).await.unwrap();
+        let marked = command.mark_handled("a matter", true, Some(ahead));
+        marked.await.unwrap();
     });
-    assert_eq!(now.handled.len(), 1);
+    assert_eq!(now.handled[0].at, ahead, "it is about that one");
 }
 
 #[tokio::test]

@@ -336,9 +336,9 @@ async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_i
     let text = "shipped by hand".to_owned();
     bench.deck.note(&shop, &order(), text).await.unwrap();
     for alert in ["less", "x less"].map(|end| format!("payment shop {} {end}", order())) {
-        bench.deck.mark_handled(&alert, true).await.unwrap();
+        bench.deck.mark_handled(&alert, true, None).await.unwrap();
         bench.hand.advance(Duration::from_secs(1));
-        bench.deck.mark_handled(&alert, false).await.unwrap();
+        bench.deck.mark_handled(&alert, false, None).await.unwrap();
     }
     let told = bench
         .deck

@@ -83,8 +83,11 @@ impl Component for State {
                 ctx.store.dismiss_alert(&alert.key);
                 let handled = alert.handled.is_none();
                 // Shown once it is saved, with who marked it.
-                let alert = alert.key;
-                ctx.out.push(Effect::MarkHandled { alert, handled });
+                ctx.out.push(Effect::MarkHandled {
+                    alert: alert.key,
+                    handled,
+                    since: alert.since,
+                });
             }
         }
     }

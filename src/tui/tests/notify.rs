@@ -60,6 +60,7 @@ fn a_hook_that_failed_in_an_earlier_run_is_an_alert_until_it_is_marked_as_handle
     let mark = |handled| Effect::MarkHandled {
         alert: format!("notice {about}"),
         handled,
+        since: Some(WallTime(START.0 - 60_000)),
     };
     for (handled, is_shown) in [(None, true), (Some(-61), true), (Some(-59), false)] {
         let mut model = sized(sandbox_setup(), 120, 40);

@@ -838,7 +838,8 @@ fn an_alert_leads_to_its_payment_and_is_handled_once() {
         effects,
         [Effect::MarkHandled {
             alert,
-            handled: true
+            handled: true,
+            since: Some(second(0).wall),
         }]
     );
     save_mark(&mut model, second(2));
@@ -1402,7 +1403,6 @@ fn of_a_team_one_console_checks_a_payment() {
         shared(vec![failed.into()], Vec::new()),
     );
     assert_eq!(waits(&model, 17), before);
-}
     // A check of its own that is not sent yet is not needed any more.
     let open = (watch("A-1", None), seen("A-1", "250", &["ACTIVE"]));
     let mut model = ready(vec![open]);
@@ -1443,6 +1443,7 @@ fn consoles_of_a_team_begin_with_different_payments() {
         !firsts[0].iter().any(|id| firsts[1].contains(id)),
         "{firsts:?}"
     );
+}
 
 #[test]
 fn no_filter_opens_without_payments_and_a_typed_one_is_drawn_when_the_last_one_goes() {
