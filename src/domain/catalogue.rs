@@ -1,5 +1,7 @@
 //! A provider's documented calls, from which explorer, help and simulator are made.
 
+use super::raw_path::without_query;
+
 /// One documented call.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Documented {
@@ -217,8 +219,7 @@ impl Documented {
     /// Whether this is what a call to `path` (with or without a query) does.
     #[must_use]
     pub fn covers(&self, method: &str, path: &str) -> bool {
-        let path = path.split(['?', '#']).next().unwrap_or(path);
-        let (mut given, mut known) = (path.split('/'), self.path.split('/'));
+        let (mut given, mut known) = (without_query(path).split('/'), self.path.split('/'));
         self.method == method
             && loop {
                 match (given.next(), known.next()) {

@@ -12,6 +12,12 @@ impl HasFragment {
     pub const HINT: &str = "leave it out, or write %23 where a `#` is meant";
 }
 
+/// A path or URL without its query, which may name a payer or contain a shop's secret.
+#[must_use]
+pub fn without_query(path: &str) -> &str {
+    path.split(['?', '#']).next().unwrap_or(path)
+}
+
 /// The text with each `%` that does not begin a percent-encoded byte (RFC 3986, 2.1) replaced by `%25`.
 #[must_use]
 pub fn without_stray_percent(text: &str) -> String {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::{ClockWarning, Event};
+use crate::domain::raw_path::without_query;
 use crate::domain::{
     AccountId, CheckedPayment, Exchange, Listening, LoadedInventory, Outcome, TokenStatus, Waiting,
 };
@@ -115,10 +116,4 @@ fn clock(account: &AccountId, warning: ClockWarning) {
             );
         }
     }
-}
-
-/// A query may name a payer.
-#[must_use]
-pub fn without_query(path: &str) -> &str {
-    path.split(['?', '#']).next().unwrap_or_default()
 }

@@ -29,11 +29,11 @@ pub use call::{Call, Content, HeaderText, Repeat, Reply, SignedRequest, Verbatim
 pub use error::NetError;
 pub use events::{Event, EventReceiver, EventSender};
 pub use http::{Http, Network, Timeouts};
-pub use log_lines::without_query;
 pub use probe::Reached;
 use retry::Decision;
 
 use crate::clock::Clock;
+use crate::domain::raw_path::without_query;
 use crate::domain::{
     Account, AccountId, BudgetGauge, Counts, Environment, Now, RequestId, Secret, Waiting,
     WallTime, host, inert,

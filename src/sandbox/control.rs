@@ -6,6 +6,7 @@ use std::time::Duration;
 use hyper::http::{HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 
+use crate::domain::raw_path::without_query;
 use crate::domain::simulate::{Command, Fault, PayerAct};
 use crate::domain::{PaymentId, inert};
 use crate::http_server::{Request, Response, respond, text};
@@ -254,7 +255,7 @@ fn callbacks(simulator: &Simulator, providers: &[Mount]) -> Value {
         let mut provider = mount.lock();
         let waiting = provider.outbox().waiting().iter().map(|webhook| {
             json!({
-                "to": webhook.to.as_deref().map(address),
+                "to": webhook.to.as_deref().map(without_query),
                 "tries": webhook.tries,
                 "next": webhook.next.rfc3339(),
                 "status": webhook.status,
@@ -270,11 +271,6 @@ fn callbacks(simulator: &Simulator, providers: &[Mount]) -> Value {
     known.collect::<Map<_, _>>().into()
 }
 
-/// A URL without its query, which may contain a shop's secret.
-fn address(url: &str) -> &str {
-    url.split(['?', '#']).next().unwrap_or_default()
-}
-
 /// The number of waiting callbacks, and the next attempt.
 fn waiting(webhooks: &[Webhook]) -> String {
     let Some(next) = webhooks.iter().min_by_key(|webhook| webhook.next) else {
@@ -284,7 +280,7 @@ fn waiting(webhooks: &[Webhook]) -> String {
         1 => "1 waiting".to_owned(),
         many => format!("{many} waiting"),
     };
-    let to = next.to.as_deref().map(address);
+    let to = next.to.as_deref().map(without_query);
     let to = to.map_or_else(String::new, |to| format!(" for {to}"));
     let answer = match (next.tries, next.status) {
         (0, _) => String::new(),

@@ -15,6 +15,7 @@ use super::store::{Phase, Store};
 use super::theme::badge;
 use super::watched::Watched;
 use super::{Effect, Model, Msg, deliveries, update};
+use crate::domain::raw_path::without_query;
 use crate::domain::{
     AccountId, Delivery, DeliveryId, Environment, Exchange, Job, JobId, JobState, Now, Problem,
     Recent, inert, notice_alert,
@@ -243,8 +244,7 @@ impl Plain {
 
     /// A request that fails, in another way than before, or no longer; with [`Detail::All`] each.
     fn on_exchange(&mut self, exchange: &Exchange) {
-        let path = exchange.path();
-        let path = path.split(['?', '#']).next().unwrap_or(path);
+        let path = without_query(exchange.path());
         let what = words::request(&exchange.method, path, &exchange.about);
         let result = words::outcome(&exchange.outcome);
         let key = format!("{} {what}", exchange.account);

@@ -3,8 +3,8 @@
 use tracing::{info, warn};
 
 use crate::domain::job::AttemptEnd;
+use crate::domain::raw_path::without_query;
 use crate::domain::{Delivery, Job, JobId, JobKind, Verdict};
-use crate::net::without_query;
 
 pub(super) fn received(delivery: &Delivery) {
     let account = delivery.account.as_str();

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::auth::{
-    ESTIMATE, ESTIMATE_ALSO, INVALID_CREDENTIALS, Kanga, NOT_FOUND, TEST, is_estimate, plain,
+    ESTIMATE, ESTIMATE_ALSO, INVALID_CREDENTIALS, Kanga, NOT_FOUND, TEST, is_estimate,
 };
 use super::wire::{Field, Flat};
 use crate::domain::fill::encoded;
 use crate::domain::payment::Price;
+use crate::domain::raw_path::without_query;
 use crate::domain::{
     Amount, Currency, Estimate, EstimateRequest, LinkRequest, Payment, PaymentId, PaymentLink,
     PaymentState, RawCall, RawReply, Reported, Secret, WallTime, bad_json, hex, inert,
@@ -24,7 +25,7 @@ pub const CREATE: &str = "/api/v2/tpg/create/payment";
 pub const CHECK: &str = "/api/v2/tpg/transaction";
 /// Whether a call is the price estimate at the payment page's host.
 fn is_also(path: &str) -> bool {
-    plain(path) == ESTIMATE_ALSO
+    without_query(path) == ESTIMATE_ALSO
 }
 
 /// Makes the client of one account.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{settings, wire};
 use crate::auth::sign;
+use crate::domain::raw_path::without_query;
 use crate::domain::{Now, Problem, ProblemKind, Secret, WallTime};
 use crate::ledger::{KeyHash, KeyLock, LedgerError, NONCE_LEAD_MAX, Nonce};
 use crate::net::{
@@ -29,12 +30,7 @@ pub const ESTIMATE_ALSO: &str = "/tpg/price/estimate";
 
 /// Whether a call is the price estimate.
 pub fn is_estimate(path: &str) -> bool {
-    matches!(plain(path), ESTIMATE | ESTIMATE_ALSO)
-}
-
-/// A path without its query.
-pub fn plain(path: &str) -> &str {
-    path.split(['?', '#']).next().unwrap_or(path)
+    matches!(without_query(path), ESTIMATE | ESTIMATE_ALSO)
 }
 
 /// TEST.
@@ -91,7 +87,7 @@ impl Kanga {
                 unique_keys::object(bytes).map_err(|_| NetError::Unauthorised(not_an_object()))?
             }
         };
-        let path = plain(&call.path);
+        let path = without_query(&call.path);
         // The one unsigned call: it names the key as `shopToken` (`docs/providers/kanga.md#contradictions`).
         if is_estimate(path) {
             fields

@@ -6,6 +6,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::domain::Documented;
 use crate::domain::catalogue::{self, Param, next, write};
+use crate::domain::raw_path::without_query;
 
 /// "Who am I", the smallest call.
 pub const MERCHANT: &str = "/sales-manager-api/api/v1/merchants";
@@ -82,9 +83,8 @@ pub fn is_public(method: &str, path: &str) -> bool {
 /// The names of JSON fields that are secret in this call and its response. A game key is `body` on its way up and
 /// `content` on its way down, and a `requestId` may be made of it; the header that proves webhooks has a `value`.
 pub fn hidden_fields(path: &str) -> &'static [&'static str] {
-    let path = path.split(['?', '#']).next().unwrap_or(path);
     // Decoded first, because an escaped path leads to the same keys. Hiding too much costs less than showing a key.
-    let path = percent_decode_str(path).decode_utf8_lossy();
+    let path = percent_decode_str(without_query(path)).decode_utf8_lossy();
     // Whole segments: an offer whose name contains "stock" has nothing to hide.
     let has = |part: &str| path.split('/').any(|known| known == part);
     match (has("stock"), has("subscription")) {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::auth::{Pledg, SIGNATURE, Scheme, TOKEN, TokenCall, chosen, scheme};
 use super::{schedule, wire};
 use crate::auth::FetchToken;
+use crate::domain::raw_path::without_query;
 use crate::domain::{Digest, RawCall, RawReply, Secret, bad_json, inert};
 use crate::net::{BoxFuture, Call, Content, redact};
 use crate::providers::unique_keys::UniqueKeys;
@@ -28,7 +29,7 @@ impl Client for Pledg {
         let RawCall {
             path, body, auth, ..
         } = call;
-        let plain = path.split(['?', '#']).next().unwrap_or(path);
+        let plain = without_query(path);
         // Its response would show an access token on the screen.
         if plain.trim_end_matches('/') == TOKEN {
             return Err(ApiError::Unsupported(

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{settings, wire};
 use crate::auth::{FetchToken, Tokens, sign};
+use crate::domain::raw_path::without_query;
 use crate::domain::{AuthMethod, Problem, ProblemKind, Secret, exchange};
 use crate::net::{
     Authorise, BoxFuture, Call, Content, HeaderText, NetError, Repeat, Reply, RequestOptions,
@@ -52,8 +53,7 @@ pub fn chosen(auth: Option<AuthMethod>) -> Option<Scheme> {
 
 /// How a call to `path` is authorised. A path outside the API gets no secret.
 pub fn scheme(path: &str) -> Scheme {
-    let path = path.split(['?', '#']).next().unwrap_or(path);
-    let parts: Vec<&str> = path
+    let parts: Vec<&str> = without_query(path)
         .trim_start_matches('/')
         .trim_end_matches('/')
         .split('/')

@@ -4,13 +4,14 @@
 use serde_json::Value;
 
 use crate::domain::amount::Cents;
+use crate::domain::raw_path::without_query;
 use crate::domain::{Column, Digest};
 use crate::net::redact;
 
 /// Whether a call to `path` simulates a schedule.
 pub fn is_schedule_call(path: &str) -> bool {
-    let path = path.split(['?', '#']).next().unwrap_or(path);
-    path.trim_end_matches('/')
+    without_query(path)
+        .trim_end_matches('/')
         .ends_with("/simulate_payment_schedule")
 }
 
