@@ -409,8 +409,8 @@ impl Workers {
     }
 }
 
-/// Why the port stays closed after a receiver that forwards has ended.
-const FORWARDER_ENDED: &str = "`tilldeck listen`, which forwards them, has ended; start it again, or start this program again to receive them \
+/// Why the port stays closed after a receiver that forwards has ended, or has stopped to answer.
+const FORWARDER_ENDED: &str = "`tilldeck listen`, which forwards them, has ended or does not answer; start it again, or start this program again to receive them \
      without forwarding";
 
 /// Keeps the receiver bound to its port, and reports its health.
