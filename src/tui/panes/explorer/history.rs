@@ -69,8 +69,11 @@ impl PastCall {
                         .ok()
                         .and_then(|status| status.canonical_reason()),
                 };
+                // As in Requests: that an id is not known is an answer.
+                let is_answer = |it: &Arc<Exchange>| !it.outcome.is_failure();
+                let failed = !self.exchange.as_ref().is_some_and(is_answer);
                 let (outcome, word) = match (&explored.failure, reason) {
-                    (Some(why), _) if status < 400 => (
+                    (Some(why), _) if status < 400 && failed => (
                         Outcome::Refused(status, why.clone()),
                         format!("{status}, failed"),
                     ),
