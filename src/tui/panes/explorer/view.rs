@@ -7,6 +7,7 @@ use super::calls::Row;
 use super::request::{self, Split, split};
 use super::rows::mark_selected;
 use super::{Action, Part, State, response};
+use crate::tui::hits::Hit;
 use crate::tui::prelude::*;
 use crate::tui::widgets::boxes::{Framed, padded};
 use crate::tui::widgets::text::counted;
@@ -184,6 +185,8 @@ impl State {
             if at == pager.shown().start && at != self.list.selected {
                 // It stays in view while its calls scroll: rows of several accounts look alike.
                 rows.draw_heading(self.rows[at].account(), &mut pen);
+                let heading = self.rows[..at].iter().rposition(Row::is_heading);
+                ctx.note(line, Hit::Row(heading.unwrap_or(at)));
             } else {
                 rows.draw(&self.rows[at], &mut pen);
             }
