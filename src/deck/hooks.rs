@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -46,8 +46,6 @@ struct Inner {
     /// The events of payments that have a hook.
     of_payments: Vec<HookEvent>,
     opened: WallTime,
-    /// Since when the profile has these hooks, once it is read.
-    starts: OnceCell<Vec<(HookEvent, WallTime)>>,
     /// The payments that wait for a permit, and whether each has changed just now.
     waiting: Mutex<HashMap<PaymentKey, bool>>,
     places: Arc<Semaphore>,
@@ -212,7 +210,6 @@ impl Inner {
             of_payments,
             opened: parts.clock.now().wall,
             parts,
-            starts: OnceCell::new(),
             waiting: Mutex::default(),
             places: Arc::new(Semaphore::new(QUEUE_MAX)),
             permits: Semaphore::new(AT_ONCE),
@@ -242,10 +239,9 @@ impl Inner {
 
     /// Queues the payments whose hook no program has run: theirs ended, has no such hook, or does not know of the change.
     async fn sweep(self: &Arc<Self>) -> Result<(), LedgerError> {
-        let mut since = self.now();
-        for event in &self.of_payments {
-            since = since.min(self.since(*event).await?);
-        }
+        let starts = self.starts().await?;
+        let since = starts.iter().map(|(_, start)| self.since(*start)).min();
+        let Some(since) = since else { return Ok(()) };
         let events = self.of_payments.clone();
         let left = self
             .parts
@@ -257,18 +253,20 @@ impl Inner {
         Ok(())
     }
 
-    async fn starts(&self) -> Result<&Vec<(HookEvent, WallTime)>, LedgerError> {
-        let (events, ledger) = (self.of_payments.clone(), &self.parts.ledger);
-        let read = || ledger.hook_starts(&self.profile, events, self.opened);
-        self.starts.get_or_try_init(read).await
+    /// Since when the profile has each of its hooks. Read each time: an import into a shared ledger sets it anew.
+    async fn starts(&self) -> Result<Vec<(HookEvent, WallTime)>, LedgerError> {
+        let events = self.of_payments.clone();
+        let ledger = &self.parts.ledger;
+        let mut starts = ledger
+            .hook_starts(&self.profile, events, self.opened)
+            .await?;
+        starts.retain(|(event, _)| self.of_payments.contains(event));
+        Ok(starts)
     }
 
-    /// Since when a payment must have come to its state to run this hook, unless it has changed just now.
-    async fn since(&self, event: HookEvent) -> Result<WallTime, LedgerError> {
-        let mut starts = self.starts().await?.iter();
-        let start = starts.find(|(of, _)| *of == event);
-        let start = start.map_or(self.opened, |(_, at)| *at);
-        Ok(start.max(self.now().minus(LOOK_BACK)))
+    /// Since when a payment must have come to its state to run a hook that starts at `start`, unless it has changed just now.
+    fn since(&self, start: WallTime) -> WallTime {
+        start.max(self.now().minus(LOOK_BACK))
     }
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<PaymentKey, bool>> {
@@ -332,8 +330,12 @@ impl Inner {
         }
         let failed = |error: LedgerError| unsaved(&error.to_string());
         let came = expected.as_ref().map_or(seen.at, |it| it.at.max(seen.at));
-        if !is_new && came < self.since(event).await.map_err(failed)? {
-            return Ok(None);
+        if !is_new {
+            let starts = self.starts().await.map_err(failed)?;
+            let start = starts.iter().find(|(of, _)| *of == event);
+            if start.is_none_or(|(_, start)| came < self.since(*start)) {
+                return Ok(None);
+            }
         }
         let run = HookRun {
             profile: of.profile.clone(),

@@ -110,6 +110,11 @@ impl Import<'_> {
         for table in TABLES {
             rows += self.copy(table, "true")?;
         }
+        // What this machine saw become paid must not be delivered a second time by the team's hooks.
+        self.new.execute(
+            "UPDATE hook_runs SET at = now_ms(NULL) WHERE account = '' AND payment = ''",
+            &[],
+        )?;
         // The newest row of a payment is in force, so the team's rows stay the newest.
         rows += self.copy_of_new_payments("observations")?.0;
         let (expectations, known) = self.copy_of_new_payments("expectations")?;
