@@ -100,6 +100,7 @@ fn large_answer(c: &mut Criterion) {
             log: Vec::new(),
             verify: Vec::new(),
             simulator: None,
+            seed: 0,
         }),
     );
     for code in [KeyCode::Char('6'), KeyCode::Enter, KeyCode::Char('v')] {

@@ -295,7 +295,9 @@ impl Inner {
                 match inner.claim(&of, is_new).await {
                     Ok(Some(task)) => inner.run(&task).await,
                     Ok(None) => {}
-                    Err(why) => inner.not_run(&of.account, &of.id, &why),
+                    Err(why) if is_new => inner.not_run(&of.account, &of.id, &why),
+                    // It is tried again each minute.
+                    Err(why) => tracing::warn!(payment = of.id.as_str(), why, "a hook waits"),
                 }
             }
             drop((permit, place));
