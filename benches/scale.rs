@@ -108,6 +108,7 @@ fn console(watches: Vec<(Watch, Vec<Observation>)>) -> Model {
             log: Vec::new(),
             verify: Vec::new(),
             simulator: None,
+            seed: 0,
         }),
     );
     model

@@ -226,15 +226,15 @@ impl Inner {
             let _ = self.starts().await;
             return;
         }
-        while !self.closing.is_cancelled() {
-            if let Err(error) = self.sweep().await {
-                tracing::warn!(%error, "the payments whose hook has not run cannot be read");
+        let again_and_again = async {
+            loop {
+                if let Err(error) = self.sweep().await {
+                    tracing::warn!(%error, "the payments whose hook has not run cannot be read");
+                }
+                tokio::time::sleep(SWEEP_EVERY).await;
             }
-            tokio::select! {
-                () = self.closing.cancelled() => {}
-                () = tokio::time::sleep(SWEEP_EVERY) => {}
-            }
-        }
+        };
+        self.closing.run_until_cancelled(again_and_again).await;
     }
 
     /// Queues the payments whose hook no program has run: theirs ended, has no such hook, or does not know of the change.
@@ -290,8 +290,16 @@ impl Inner {
         self.tasks.spawn(async move {
             let permit = inner.permits.acquire().await;
             let is_new = inner.waiting().remove(&of) == Some(true);
-            // What waits at the end of this program has not begun, so the next one runs it.
-            if permit.is_ok() {
+            if permit.is_err() {
+                // It has not begun, so that another program may run it. A console or `listen` looks for it at its start.
+                if inner.parts.watch.is_none() {
+                    inner.not_run(
+                        &of.account,
+                        &of.id,
+                        "tilldeck ended first; check the payment again",
+                    );
+                }
+            } else {
                 match inner.claim(&of, is_new).await {
                     Ok(Some(task)) => inner.run(&task).await,
                     Ok(None) => {}
@@ -345,8 +353,15 @@ impl Inner {
             payment: of.id.clone(),
             event,
         };
-        let is_first = ledger.claim_hook(run.clone(), self.now()).await;
-        Ok(is_first.map_err(failed)?.then(|| Task {
+        let is_first = match ledger.claim_hook(run.clone(), self.now()).await {
+            Ok(is_first) => is_first,
+            // It may be saved all the same, and then no program runs it.
+            Err(error) => {
+                self.not_run(&of.account, &of.id, &failed(error));
+                return Ok(None);
+            }
+        };
+        Ok(is_first.then(|| Task {
             event,
             input: self.input(event, report.json(Some(seen.at))),
             run: Some(run),

@@ -378,7 +378,9 @@ impl Console {
         if !terminal::has_job_control() {
             return Ok(());
         }
-        let _pause = tokio::time::timeout(SUSPEND_WITHIN, self.running.pause()).await;
+        // Also where it is not over in time, no request gets a lock before the process stops.
+        let mut pause = std::pin::pin!(self.running.pause());
+        let _pause = tokio::time::timeout(SUSPEND_WITHIN, &mut pause).await;
         Entered::suspend()
     }
 

@@ -402,11 +402,14 @@ fn ids_to_watch_come_from_standard_input() {
 }
 
 #[test]
-fn csv_on_a_terminal_is_inert() {
+fn csv_is_inert_for_terminals_and_spreadsheets() {
     let (place, _peer) = shop();
-    place.run(&["payments", "add", "A\u{202e}B"]);
+    place.run(&["payments", "add", "A\u{202e}B", "=HYPERLINK(1)"]);
     for arguments in [&["payments", "export"][..], &["payments", "list", "--csv"]] {
-        assert!(place.run(arguments).out.contains("A\u{202e}B"));
+        let out = place.run(arguments).out;
+        for cell in ["A\\u{202e}B,", "'=HYPERLINK(1),"] {
+            assert!(out.contains(cell), "{out}");
+        }
         let mut terminal = Terminal::start(&place.command(arguments), (200, 10));
         terminal.sees("A\\u{202e}B,shop,");
         assert_eq!(terminal.ended(), 0);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::peer::{Peer, closed_port, json as ok, reply};
+use crate::peer::{Peer, closed_port, free_port, json as ok, reply};
 use crate::postgres::{Schema, Server};
 use crate::program::{Listener, Place, Ran, send};
 
@@ -525,7 +525,7 @@ fn a_receiver_that_starts_while_the_database_is_away_answers_503_and_goes_on_onc
         return;
     };
     server.kill();
-    let url = format!("http://127.0.0.1:{}", closed_port());
+    let url = format!("http://127.0.0.1:{}", free_port());
     let arguments = ["listen", "--bind", &url["http://".len()..], "--json"];
     let mut listener = Listener::of(&mut place.command(&arguments));
     let why = listener.error_with("down:");

@@ -409,7 +409,7 @@ impl Workers {
     }
 }
 
-/// Why the port stays closed after a receiver that forwards has ended, or has stopped to answer.
+/// Why the port stays closed after a receiver that forwards has ended, or does not answer.
 const FORWARDER_ENDED: &str = "`tilldeck listen`, which forwards them, has ended or does not answer; start it again, or start this program again to receive them \
      without forwarding";
 

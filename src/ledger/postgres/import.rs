@@ -49,6 +49,9 @@ const COMPUTED: &str = "words";
 const NUMBERED: [&str; 4] = [LOG, "dedup_keys", "deliveries", "jobs"];
 const LOG: &str = "exchanges";
 
+/// A statement ends after this many bytes, so that a slow connection answers in time.
+const BYTES: usize = 1 << 20;
+
 /// The most rows that one statement inserts.
 const ROWS: usize = 200;
 
@@ -110,19 +113,6 @@ impl Import<'_> {
         for table in TABLES {
             rows += self.copy(table, "true")?;
         }
-        // What this machine saw become paid must not be delivered a second time by the team's hooks.
-        self.new.execute(
-            "UPDATE hook_runs SET at = now_ms(NULL) WHERE account = '' AND payment = ''",
-            &[],
-        )?;
-        // The newest row of a payment is in force, so the team's rows stay the newest.
-        rows += self.copy_of_new_payments("observations")?.0;
-        let (expectations, known) = self.copy_of_new_payments("expectations")?;
-        rows += expectations;
-        let mut kept = 0;
-        for payment in &known {
-            kept += u64::from(self.expects_another_sum(payment)?);
-        }
         self.new.execute(&lock(Area::Deliveries), &[])?;
         let (callbacks, sealed_by_another) = self.callbacks()?;
         self.new.execute("DELETE FROM delivery_tally", &[])?;
@@ -131,6 +121,28 @@ impl Import<'_> {
                  GROUP BY class, account_key, account",
             &[],
         )?;
+        // The newest row of a payment is in force, so the team's rows stay the newest, and nobody may add one meanwhile.
+        self.new.execute(&lock(Area::Payments), &[])?;
+        let newest = "SELECT coalesce((SELECT max(id) FROM observations), 0), coalesce((SELECT max(id) FROM expectations), 0)";
+        let (seen, expected): (i64, i64) = self.new.rows(newest, &[])?.remove(0);
+        rows += self.copy_of_new_payments("observations")?.0;
+        let (expectations, known) = self.copy_of_new_payments("expectations")?;
+        rows += expectations;
+        // What this machine saw become paid or fail must not run the team's hooks: it may be delivered.
+        self.new.execute(
+            "INSERT INTO hook_runs (profile, account, payment, event, at)
+             SELECT DISTINCT o.profile, o.account, o.payment, event, now_ms(NULL)
+             FROM observations o CROSS JOIN unnest(ARRAY['paid', 'underpaid', 'failed']) AS event
+             WHERE o.id > $1 AND (o.state = 'FAILED' OR o.state = 'FINALIZED' AND EXISTS (
+                 SELECT 1 FROM expectations e WHERE e.id > $2
+                     AND e.profile = o.profile AND e.account = o.account AND e.payment = o.payment))
+             ON CONFLICT DO NOTHING",
+            params![seen, expected],
+        )?;
+        let mut kept = 0;
+        for payment in &known {
+            kept += u64::from(self.expects_another_sum(payment)?);
+        }
         self.nonces()?;
         change.commit()?;
         Ok(Imported {
@@ -220,7 +232,7 @@ impl Import<'_> {
         let is_copied = |name: &str| name != COMPUTED && (name != "id" || is_numbered);
         let columns: Vec<usize> = (0..all.len()).filter(|at| is_copied(&all[*at])).collect();
         let names: Vec<String> = columns.iter().map(|at| all[*at].clone()).collect();
-        let (mut copied, mut waiting) = (0, Vec::new());
+        let (mut copied, mut waiting, mut bytes) = (0, Vec::new(), 0);
         let mut rows = query.query(())?;
         while let Some(row) = rows.next()? {
             let values: rusqlite::Result<Vec<Value>> =
@@ -232,11 +244,13 @@ impl Import<'_> {
                 *id = Value::Integer(ids.1);
             }
             if edit(&names, &mut values, ids)? {
+                bytes += values.iter().map(size).sum::<usize>();
                 waiting.push(values);
             }
-            if waiting.len() == ROWS {
+            if waiting.len() == ROWS || bytes > BYTES {
                 copied += self.insert(table, &names, &waiting)?;
                 waiting.clear();
+                bytes = 0;
             }
         }
         copied += self.insert(table, &names, &waiting)?;
@@ -386,6 +400,15 @@ fn renumber(
     };
     *value = new.map_or(Value::Null, Value::Integer);
     new.is_some()
+}
+
+/// How many bytes a value has, about.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Text(text) => text.len(),
+        Value::Blob(bytes) => bytes.len(),
+        Value::Null | Value::Integer(_) | Value::Real(_) => 8,
+    }
 }
 
 fn value_of<'v>(names: &[String], values: &'v mut [Value], column: &str) -> Option<&'v mut Value> {

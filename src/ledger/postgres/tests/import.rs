@@ -28,8 +28,14 @@ async fn callbacks_are_copied_with_their_jobs_while_the_team_sends_requests() {
     }
     let file = copied.join("ledger.db");
     let edit = rusqlite::Connection::open(&file).unwrap();
-    edit.execute("INSERT INTO nonces VALUES ('k', 7)", ())
-        .unwrap();
+    edit.execute_batch(
+        "INSERT INTO nonces VALUES ('k', 7);
+         INSERT INTO observations (profile, account, payment, at, state, amount, currency)
+             VALUES ('live', 'shop', 'A-1', 1, 'FINALIZED', '5', 'EMT'), ('live', 'shop', 'A-2', 1, 'FINALIZED', '5', 'EMT');
+         INSERT INTO expectations (profile, account, payment, amount, currency, set_by, at)
+             VALUES ('live', 'shop', 'A-1', '5', 'EMT', 'link', 1)",
+    )
+    .unwrap();
     drop(edit);
 
     let schema = TestSchema::new();
@@ -52,6 +58,13 @@ async fn callbacks_are_copied_with_their_jobs_while_the_team_sends_requests() {
     let imported = std::thread::scope(|scope| scope.spawn(import).join().unwrap());
     assert_eq!((imported.callbacks, imported.sealed_by_another), (251, 0));
     assert_eq!(schema.number("SELECT last FROM nonces"), 9);
+    // What was paid before runs no hook of the team.
+    let runs = |payment| {
+        schema.number(&format!(
+            "SELECT count(*) FROM hook_runs WHERE payment = '{payment}'"
+        ))
+    };
+    assert_eq!([runs("A-1"), runs("A-2")], [3, 0]);
     let rows = saved(&team).await;
     assert_eq!(rows.len(), 252);
     let jobs: Vec<_> = rows.iter().flat_map(|row| &row.jobs).collect();
