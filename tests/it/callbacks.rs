@@ -167,6 +167,8 @@ async fn a_payment_made_on_the_checkout_page_is_received_checked_and_told_on_its
         () = time_passes => {},
         _ = bench.delivery(|delivery| is_its(delivery) && is_told(delivery, "paid, FINALIZED")) => {},
     }
+    // Nothing follows.
+    bench.deck.stop_receiving().await;
 
     let told = bench.deck.timeline(&kanga, &id).await.unwrap();
     let has = |wanted: fn(&What) -> bool| told.happenings.iter().any(|one| wanted(&one.what));
