@@ -48,7 +48,15 @@ fn insert(store: &mut dyn Store, news: &[Incoming]) -> Result<Vec<Option<Deliver
         // First: a new delivery must never be the one that is dropped.
         let now = change.reference(&clock)?;
         // More than are added, so that a file that is over its limits shrinks.
-        prune::prune(&*change, &limits, now, news.len() * 2 + 16)?;
+        prune::prune(
+            &*change,
+            &limits,
+            now,
+            prune::Step {
+                most: news.len() * 2 + 16,
+                looked: 1,
+            },
+        )?;
         let mut open = prune::Room::of(&*change, Class::Open, &limits);
         let mut unverified = prune::Room::of(&*change, Class::Unverified, &limits);
         let mut fitting = Vec::with_capacity(news.len());

@@ -119,13 +119,21 @@ impl<'a> Room<'a> {
     }
 }
 
-/// Drops rows that are too old or too many, at most `most` of each kind; returns whether there may be more. Ages count
-/// to `now`.
+/// How much one [`prune`] does.
+pub(super) struct Step {
+    /// The most rows of each kind to drop.
+    pub(super) most: usize,
+    /// How many rows of a class are looked at for one that is too old. The first alone tells it, unless it is dated in the
+    /// future, because the clock was ahead.
+    pub(super) looked: usize,
+}
+
+/// Drops rows that are too old or too many; returns whether there may be more. Ages count to `now`.
 pub(super) fn prune(
     sql: &dyn Sql,
     limits: &Retention,
     now: WallTime,
-    most: usize,
+    Step { most, looked }: Step,
 ) -> SqlResult<bool> {
     let since = now.minus(limits.age);
     let mut more = false;
@@ -142,7 +150,7 @@ pub(super) fn prune(
                  (SELECT received_at FROM deliveries
                      WHERE deliveries.class = delivery_tally.class ORDER BY id LIMIT $1) AS first)
          FROM delivery_tally GROUP BY class",
-        params![most],
+        params![looked],
     )?;
     for class in [
         Class::Accepted,
@@ -219,27 +227,7 @@ impl Pruning<'_> {
         // Of those that may yet turn out to be genuine, none is dropped for another.
         let is_bounded = class != Class::Unverified;
         let too_much = |rows, bytes| is_bounded && (rows > bounds.rows || bytes > bounds.bytes);
-        for dropped in 0..most {
-            // The first may be dated in the future, if the clock was ahead; it keeps no other from being too old.
-            let found: Option<(i64, u64, WallTime)> = sql.first(
-                "SELECT id, size, received_at FROM
-                     (SELECT id, size, received_at FROM deliveries WHERE class = $1 ORDER BY id LIMIT $2) AS first
-                 ORDER BY received_at >= $3, id LIMIT 1",
-                params![class as i64, most, since],
-            )?;
-            let Some((mut id, mut size, at)) = found else {
-                return Ok(dropped);
-            };
-            // Too old goes in any case; too many only while there are too many.
-            if at >= since {
-                if !too_much(rows, bytes) {
-                    return Ok(dropped);
-                }
-                // A flood to one account displaces nothing of another.
-                if matches!(class, Class::Accepted | Class::Unknown) {
-                    (id, size) = oldest_of_the_largest(sql, class, rows > bounds.rows)?;
-                }
-            }
+        let mut drop_one = |id: i64, size: u64| -> SqlResult<(u64, u64)> {
             let dedup_key: Option<i64> = sql.value(
                 "DELETE FROM deliveries WHERE id = $1 RETURNING dedup_key",
                 params![id],
@@ -249,6 +237,34 @@ impl Pruning<'_> {
             }
             rows = rows.saturating_sub(1);
             bytes = bytes.saturating_sub(size);
+            Ok((rows, bytes))
+        };
+        let old: Vec<(i64, u64)> = sql.rows(
+            "SELECT id, size FROM
+                 (SELECT id, size, received_at FROM deliveries WHERE class = $1 ORDER BY id LIMIT $2) AS first
+             WHERE received_at < $3 ORDER BY id",
+            params![class as i64, most, since],
+        )?;
+        let mut left = tally;
+        for (id, size) in &old {
+            left = drop_one(*id, *size)?;
+        }
+        for dropped in old.len()..most {
+            if !too_much(left.0, left.1) {
+                return Ok(dropped);
+            }
+            let first: Option<(i64, u64)> = sql.first(
+                "SELECT id, size FROM deliveries WHERE class = $1 ORDER BY id LIMIT 1",
+                params![class as i64],
+            )?;
+            let Some((mut id, mut size)) = first else {
+                return Ok(dropped);
+            };
+            // A flood to one account displaces nothing of another.
+            if matches!(class, Class::Accepted | Class::Unknown) {
+                (id, size) = oldest_of_the_largest(sql, class, left.0 > bounds.rows)?;
+            }
+            left = drop_one(id, size)?;
         }
         Ok(most)
     }
@@ -292,7 +308,15 @@ pub(in crate::ledger) fn at_rest(store: &mut dyn Store) -> bool {
     let more = store.write(|sql| {
         let change = sql.change(Area::Deliveries)?;
         let now = change.reference(&clock)?;
-        let more = prune(&*change, &limits, now, AT_REST)?;
+        let more = prune(
+            &*change,
+            &limits,
+            now,
+            Step {
+                most: AT_REST,
+                looked: AT_REST,
+            },
+        )?;
         change.commit()?;
         Ok(more)
     });
