@@ -121,7 +121,7 @@ impl Import<'_> {
                  GROUP BY class, account_key, account",
             &[],
         )?;
-        // The newest row of a payment is in force, so the team's rows stay the newest, and nobody may add one meanwhile.
+        // The newest row of a payment is in force, so the team's rows stay the newest, and no other program adds one meanwhile.
         self.new.execute(&lock(Area::Payments), &[])?;
         let newest = "SELECT coalesce((SELECT max(id) FROM observations), 0), coalesce((SELECT max(id) FROM expectations), 0)";
         let (seen, expected): (i64, i64) = self.new.rows(newest, &[])?.remove(0);
@@ -139,9 +139,9 @@ impl Import<'_> {
              ON CONFLICT DO NOTHING",
             params![seen, expected],
         )?;
-        let mut kept = 0;
+        let mut conflicts = 0;
         for payment in &known {
-            kept += u64::from(self.expects_another_sum(payment)?);
+            conflicts += u64::from(self.expects_another_sum(payment)?);
         }
         self.nonces()?;
         change.commit()?;
@@ -150,7 +150,7 @@ impl Import<'_> {
             exchanges,
             callbacks,
             others: rows,
-            expectations_kept: kept,
+            expectations_kept: conflicts,
             sealed_by_another,
         })
     }

@@ -352,8 +352,10 @@ fn take(sql: &dyn Sql, queue: &JobFilter, lease: Lease) -> SqlResult<Vec<(Delive
             taken.push((delivery, JobId(job)));
         } else {
             // It cannot be read, so that no attempt could end.
-            let end = "UPDATE jobs SET due_at = NULL WHERE id = $1";
-            change.execute(end, params![job])?;
+            let end = "UPDATE jobs SET due_at = NULL WHERE id = $1 RETURNING delivery";
+            for ended in change.rows::<i64>(end, params![job])? {
+                rows::classify(&*change, DeliveryId(ended))?;
+            }
         }
     }
     change.commit()?;
