@@ -17,14 +17,14 @@ use super::Inbound;
 const VERSION: u8 = 1;
 const HEAD: usize = 1 + NONCE_LEN;
 
-/// Authenticated with the ciphertext, so that a request cannot be opened as an answer or the other way round.
+/// The kind of the plaintext. It is the AEAD's associated data: a sealed request cannot be opened as a reply.
 #[derive(Clone, Copy)]
-enum What {
+enum Plaintext {
     Request,
     Reply,
 }
 
-impl What {
+impl Plaintext {
     fn aad(self) -> Aad<[u8; 2]> {
         Aad::from([
             VERSION,
@@ -43,7 +43,7 @@ pub struct Sealer {
     previous: Option<Keys>,
 }
 
-/// What is made from one key.
+/// The encryption key and the HMAC key that are derived from one secret.
 #[derive(Clone)]
 struct Keys {
     sealing: LessSafeKey,
@@ -51,7 +51,7 @@ struct Keys {
     proving: hmac::Key,
 }
 
-/// Of the key itself, which seals, so that it has no other use.
+/// The HMAC label that derives the proving key, so that the secret itself only encrypts.
 const PROVING: &[u8] = b"tilldeck: the key of a receiver's proofs";
 
 impl Keys {
@@ -110,7 +110,7 @@ impl Sealer {
         let fields = headers.iter();
         let fields = fields.map(|(name, value)| 8 + name.as_str().len() + value.len());
         let length = 16 + method.len() + target.len() + fields.sum::<usize>() + body.len();
-        self.close(What::Request, length, |plain| {
+        self.close(Plaintext::Request, length, |plain| {
             put(plain, method.as_bytes());
             put(plain, target.as_bytes());
             // Length before content: nothing in a header can look like the end of a field.
@@ -126,7 +126,7 @@ impl Sealer {
     /// Opens a request; `None` if it was sealed with another key or changed.
     #[must_use]
     pub fn open(&self, sealed: &[u8]) -> Option<Inbound> {
-        let plain = self.disclose(What::Request, sealed)?;
+        let plain = self.disclose(Plaintext::Request, sealed)?;
         let mut rest = &plain[..];
         let method = take(&mut rest)?;
         // Not parsed as a URI: of `http://host?x=1`, only `?x=1` is saved.
@@ -144,7 +144,7 @@ impl Sealer {
     /// Seals the body of an answer.
     #[must_use]
     pub fn seal_reply(&self, reply: &[u8]) -> Vec<u8> {
-        self.close(What::Reply, reply.len(), |plain| {
+        self.close(Plaintext::Reply, reply.len(), |plain| {
             plain.extend_from_slice(reply);
         })
     }
@@ -152,19 +152,21 @@ impl Sealer {
     /// Opens the body of an answer; `None` if it was sealed with another key or changed.
     #[must_use]
     pub fn open_reply(&self, sealed: &[u8]) -> Option<Vec<u8>> {
-        self.disclose(What::Reply, sealed)
+        self.disclose(Plaintext::Reply, sealed)
     }
 
     /// Opens a request or an answer and seals it with the key of `other`; `None` if it cannot be opened.
     #[must_use]
     pub fn reseal(&self, other: &Self, sealed: &[u8]) -> Option<Vec<u8>> {
-        [What::Request, What::Reply].into_iter().find_map(|what| {
-            let plain = self.disclose(what, sealed)?;
-            Some(other.close(what, plain.len(), |all| all.extend_from_slice(&plain)))
-        })
+        [Plaintext::Request, Plaintext::Reply]
+            .into_iter()
+            .find_map(|what| {
+                let plain = self.disclose(what, sealed)?;
+                Some(other.close(what, plain.len(), |all| all.extend_from_slice(&plain)))
+            })
     }
 
-    fn close(&self, what: What, length: usize, fill: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    fn close(&self, what: Plaintext, length: usize, fill: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
         let mut nonce = [0; NONCE_LEN];
         // Random and not counted: several processes seal with this key.
         getrandom::fill(&mut nonce).expect("the system has random numbers, or nothing is secret");
@@ -182,7 +184,7 @@ impl Sealer {
         sealed
     }
 
-    fn disclose(&self, what: What, sealed: &[u8]) -> Option<Vec<u8>> {
+    fn disclose(&self, what: Plaintext, sealed: &[u8]) -> Option<Vec<u8>> {
         let (head, hidden) = sealed.split_at_checked(HEAD)?;
         // Written by a newer version: unreadable here, not damaged.
         if head[0] != VERSION {
@@ -262,7 +264,7 @@ mod tests {
     #[test]
     fn a_row_has_the_layout_of_all_versions() {
         let with = Sealer::new([7; 32]);
-        let plain = with.disclose(What::Request, &with.seal(&inbound()));
+        let plain = with.disclose(Plaintext::Request, &with.seal(&inbound()));
         assert_eq!(plain.as_deref(), Some(LAYOUT));
     }
 
@@ -323,7 +325,9 @@ mod tests {
             b"\0\0\0\x03PUT\0\0\0\x01/\0\0\0\x01\0\0\0\x01:\0\0\0\0\0\0\0\0",
             &[LAYOUT, b"x"].concat(),
         ] {
-            let odd = with.close(What::Request, 0, |plain| plain.extend_from_slice(nonsense));
+            let odd = with.close(Plaintext::Request, 0, |plain| {
+                plain.extend_from_slice(nonsense);
+            });
             assert_eq!(opened(&with, &odd), None);
         }
     }

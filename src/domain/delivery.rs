@@ -41,7 +41,7 @@ pub struct Delivery {
     pub kind: String,
     /// What it is about.
     pub subject: Option<Subject>,
-    /// 1 for the first of its kind, 2 for what was delivered a second time, …
+    /// How often this message has arrived, this time included.
     pub attempt: u32,
     /// The HTTP status it was answered with.
     pub status: u16,

@@ -66,7 +66,7 @@ words! {
     }
 }
 
-/// What only the console can check, and its position in the file.
+/// The words of a setting that only the console can check, and their position in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Words {
     /// As written: `ctrl-r`.

@@ -112,7 +112,7 @@ pub enum Repeat {
 }
 
 impl Repeat {
-    /// Of a call that writes, or does not.
+    /// `Never` if the call writes, else `Safe`.
     #[must_use]
     pub fn of(writes: bool) -> Self {
         if writes { Self::Never } else { Self::Safe }
@@ -142,7 +142,7 @@ pub struct SignedRequest {
     pub query: Vec<(&'static str, HeaderText)>,
     /// Sent unchanged.
     pub body: Bytes,
-    /// Held until the response was seen: a place in a queue, a lock.
+    /// The API key's lock or its place in a queue, held until the response, so that nonces arrive in order.
     pub key_lock: Option<Box<dyn Any + Send>>,
     /// The access token that it carries, or the secret that it is authorised with: a rejection then replaces this one, not
     /// a newer one.

@@ -365,11 +365,11 @@ fn more_time(account: &AccountId) -> String {
 
 /// Completes "HOST did not …" for a timeout while connecting.
 pub(super) const CONNECTING: &str = "accept the connection";
-/// The same after connecting.
+/// Completes the same sentence for a timeout before the response begins.
 pub(super) const ANSWERING: &str = "answer";
-/// The same in the middle of the body.
+/// Completes it for a timeout within the response's body.
 pub(super) const CONTINUING: &str = "continue its response";
-/// The same where all of it took too long.
+/// Completes it where the whole exchange took too long.
 pub(super) const ENDING: &str = "finish its response";
 
 /// Text from a library or a peer, made inert and short enough for an error.

@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_is_behind_holds_up_nobody_and_is_told_of_gaps() {
+    fn a_reader_that_lags_holds_up_nobody_and_gets_its_gaps_reported() {
         let (to, mut events) = channel();
         to.send(warning("disk", "full"));
         for number in 0..10_000 {

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stands_between_is_told_by_the_environment() {
+    fn what_stands_between_is_read_from_the_environment() {
         for (variables, is) in [
             (
                 [("TERM", "xterm-256color"), ("TMUX", ""), ("STY", "")],

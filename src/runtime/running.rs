@@ -40,7 +40,7 @@ pub struct Running {
     /// Gets the deck once it is open.
     pub opened: mpsc::Receiver<Arc<Deck>>,
     deck: Option<Arc<Deck>>,
-    /// The same, before it can perform anything: from then on it must be closed.
+    /// The deck from its opening on, before it performs effects: from then on it must be closed.
     opening: watch::Receiver<Option<Arc<Deck>>>,
     /// The effects that are performed as soon as the deck is open.
     early: Vec<Effect>,
@@ -160,7 +160,7 @@ impl Running {
         let mut opening = self.opening.clone();
         async move {
             let open = opening.wait_for(Option::is_some).await;
-            // It cannot be opened otherwise, and has nothing.
+            // Without a deck, opening has failed: nothing is handed over.
             let deck = open.ok().and_then(|deck| deck.clone());
             let prepared = match deck {
                 Some(deck) => deck.prepare(&next.options).await,
@@ -374,7 +374,7 @@ async fn read_missed(missed: &Notify, deck: Weak<Deck>, messages: &mpsc::Sender<
 async fn read_later(deck: &Deck, known: Watchlist, messages: &mpsc::Sender<Msg>) -> Watchlist {
     let mut list = known;
     loop {
-        // First: of what follows, the marks on it say which is handled.
+        // The watch list first: its marks say which of the alerts that follow are handled.
         let Some(next) = next_watchlist(deck, &list, messages).await else {
             return list;
         };

@@ -23,15 +23,15 @@ pub struct ProfileStart {
     pub notify: BTreeSet<Notify>,
 }
 
-/// How the configuration differs from the one in force.
+/// The result of reading the configuration again.
 pub enum Reload {
-    /// In nothing.
+    /// Unchanged.
     Same,
-    /// In something, which waits.
+    /// Changed; applied later.
     Waits,
-    /// In what is on screen: the open deck goes on.
+    /// Only settings of the console changed: the deck stays open.
     Screen(Box<ProfileStart>),
-    /// In what the deck is opened with. It is in force from [`ProfileSource::take_over`] on.
+    /// Settings of the deck changed: it must be opened again. They apply from [`ProfileSource::take_over`] on.
     Deck(Box<ProfileStart>),
 }
 

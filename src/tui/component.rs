@@ -265,7 +265,7 @@ pub enum Command {
     Profile(String),
 }
 
-/// What happened, after the store applied it. Every component hears of it.
+/// Passed to every component after the store has applied it.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
     /// A message from outside, with the console's request that it answers. The response to a cancelled request is no event.
@@ -276,7 +276,7 @@ pub enum Event<'a> {
         asked: &'a InFlight,
         waited: bool,
     },
-    /// The profile was opened anew: nothing that was asked before gets an answer, and accounts may be gone.
+    /// The profile was opened again: earlier requests get no response, and accounts may be missing.
     Reopened,
 }
 

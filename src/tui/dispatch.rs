@@ -1,4 +1,4 @@
-//! Who hears of a message: the store, then every window and pane. A response that nobody waits for any more is dropped.
+//! Delivers each message to the store, then to all windows and panes. A response to a cancelled request is dropped.
 
 use super::component::Event;
 use super::msg::{Level, Msg};

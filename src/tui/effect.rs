@@ -8,7 +8,7 @@ use crate::domain::{
 
 use super::msg::{NewWatch, WatchKey};
 
-/// One thing to do. A number is chosen by the console, and never used twice.
+/// A task for the runtime. The console chooses each [`RequestId`] and never uses one twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Send a request for an account; [`super::Msg::Answered`] has the response under the same number.

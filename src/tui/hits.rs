@@ -1,4 +1,4 @@
-//! What stands where on the screen, for the mouse, and when it changes: noted while it is drawn.
+//! The click targets of a frame and the time of its next change, recorded while it is drawn.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;

@@ -392,7 +392,7 @@ fn waits_for_its_turn(child: &mut Child) {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_change_that_is_being_kept_is_kept_whatever_interrupts() {
+fn a_change_that_is_being_saved_is_saved_whatever_interrupts() {
     let place = Place::with_config(
         "[profiles.mine.accounts.shop]\nprovider = \"kanga\"\napi_key = \"k\"\napi_secret = { env = \"FIRST\" }\n",
     );
@@ -421,7 +421,7 @@ fn a_change_that_is_being_kept_is_kept_whatever_interrupts() {
 }
 
 #[test]
-fn what_is_missing_without_a_terminal_is_told() {
+fn what_is_missing_without_a_terminal_is_reported() {
     let place = Place::new();
     let ran = run(&place, &["account", "add", "--provider=kinguin", "--json"]);
     assert_eq!(ran.code, 2, "{ran:?}");
@@ -502,7 +502,7 @@ fn a_config_that_is_wrong_is_left_alone() {
 }
 
 #[test]
-fn refused_is_never_kept_and_unreachable_only_if_asked_for() {
+fn refused_is_never_saved_and_unreachable_only_if_asked_for() {
     let kinguin = Kinguin::start();
     let place = Place::new();
     let settings = kinguin.settings();
@@ -727,7 +727,7 @@ fn a_secret_that_nothing_proves_is_never_called_good() {
 }
 
 #[test]
-fn an_account_that_only_signs_is_kept_only_as_not_verified() {
+fn an_account_that_only_signs_is_saved_only_as_not_verified() {
     let place = Place::new();
     let mut add = vec![
         "account",
@@ -776,7 +776,7 @@ fn an_account_that_only_signs_is_kept_only_as_not_verified() {
 }
 
 #[test]
-fn what_is_wrong_with_a_new_account_is_told_of_what_was_given() {
+fn what_is_wrong_with_a_new_account_names_what_was_given() {
     let kinguin = Kinguin::start();
     let place = Place::with_config(BY_HAND);
     let mut settings = kinguin.settings();

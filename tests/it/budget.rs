@@ -329,7 +329,7 @@ async fn whatever_the_network_does_no_window_at_the_provider_holds_more_than_the
 }
 
 #[tokio::test]
-async fn a_waiting_request_that_is_called_off_uses_no_slot() {
+async fn a_waiting_request_that_is_cancelled_uses_no_slot() {
     let token = Peer::start(vec![json(GRANTED)]);
     let gateway = Peer::start(vec![json("[]")]);
     let place = placed(&token.url, &gateway.url, "requests = 1, period = \"60s\"");

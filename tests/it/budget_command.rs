@@ -36,7 +36,7 @@ fn gauge(place: &Place, account: &str, counts: &str) -> Value {
 }
 
 #[test]
-fn what_other_processes_used_is_told_to_people_and_scripts() {
+fn what_other_processes_used_is_reported_to_people_and_scripts() {
     let serving = Place::new();
     let served = Served::start(&serving, &[]);
     let peer = Peer::start(vec![reply("200 OK", "", "{}")]);
@@ -102,7 +102,7 @@ fn a_limit_whose_number_is_not_set_keeps_its_published_period() {
 }
 
 #[test]
-fn a_429_of_somebody_elses_making_is_told() {
+fn a_429_of_another_program_is_reported() {
     let peer = Peer::start(vec![reply(
         "429 Too Many Requests",
         "Retry-After: 42\r\n",

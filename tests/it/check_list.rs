@@ -702,7 +702,7 @@ fn a_killed_run_goes_on_with_the_row_in_flight() {
 }
 
 #[test]
-fn saved_answers_are_judged_anew_and_asked_again_where_they_do_not_hold() {
+fn saved_answers_are_judged_again_and_asked_again_where_they_do_not_hold() {
     let shop = Shop::new();
     let result = shop.check(ROWS, &["--csv"]);
     let state = shop.place.path().join("state.csv");

@@ -899,7 +899,7 @@ fn without_a_ledger_that_can_be_written_nothing_is_sent() {
 
 // docs/providers/kanga.md#nonce
 #[test]
-fn a_clock_ahead_of_the_providers_is_told() {
+fn a_clock_ahead_of_the_providers_is_reported() {
     let dated = reply(
         "200 OK",
         "Date: Wed, 01 Jan 2020 00:00:00 GMT\r\n",
@@ -971,7 +971,7 @@ fn an_interrupted_request_is_in_the_log() {
 }
 
 #[test]
-fn what_may_not_be_meant_is_told_by_the_check_of_the_config() {
+fn what_may_not_be_meant_is_reported_by_the_check_of_the_config() {
     let ran = Place::with_config("[profiles.live]\n").run(&["config", "check"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(

@@ -401,7 +401,7 @@ async fn who_waited_for_the_key_while_another_was_turned_away_sends_nothing() {
 }
 
 #[tokio::test]
-async fn a_clock_ahead_of_the_providers_is_told() {
+async fn a_clock_ahead_of_the_providers_is_reported() {
     let dated = |ahead: i64| {
         let seconds = u64::try_from(START.0 / 1000 - ahead).unwrap();
         let date = httpdate::fmt_http_date(std::time::UNIX_EPOCH + Duration::from_secs(seconds));
@@ -613,7 +613,7 @@ async fn verification_survives_the_process_and_an_unknown_id_proves_the_key() {
 }
 
 #[tokio::test]
-async fn what_is_called_off_is_recorded_all_the_same() {
+async fn what_is_cancelled_is_recorded_all_the_same() {
     let peer = Peer::start(vec![Act::Silence]);
     let place = Place::with_shop(&peer.url);
     let bench = open(&place, Timeouts::default()).await;

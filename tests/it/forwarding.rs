@@ -93,7 +93,7 @@ fn the_status_decides_whatever_becomes_of_the_page() {
 }
 
 #[test]
-fn what_the_shop_asks_for_is_respected_and_told() {
+fn what_the_shop_asks_for_is_respected_and_reported() {
     let tls = untrusted_tls();
     let closed = format!("http://127.0.0.1:{}/hook", closed_port());
     for (act, standing, wait, words) in [
@@ -166,7 +166,7 @@ fn what_the_shop_asks_for_is_respected_and_told() {
 }
 
 #[test]
-fn a_damaged_ledger_is_told_of_at_once_and_where_nothing_is_listed() {
+fn a_damaged_ledger_is_reported_at_once_and_where_nothing_is_listed() {
     let place = Place::with_shop("http://127.0.0.1:9");
     std::fs::create_dir(place.state()).unwrap();
     private(&place.state(), 0o700);

@@ -90,7 +90,7 @@ async fn the_text_of_a_key_is_neither_in_the_log_nor_on_the_screen() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_json_is_not_sent_and_the_place_is_told() {
+async fn a_body_that_is_not_json_is_not_sent_and_the_place_is_reported() {
     let place = Place::new();
     let mut bench = open(&place, Timeouts::default()).await;
     let path = format!("{API}/offers/{OFFER}");

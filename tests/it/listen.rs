@@ -32,7 +32,7 @@ pub fn kept_until(place: &Place, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value
 }
 
 #[test]
-fn each_delivery_is_a_line_with_its_verdict_and_what_is_done_about_it_is_kept() {
+fn each_delivery_is_a_line_with_its_verdict_and_what_is_done_about_it_is_saved() {
     let peer = Peer::start(vec![json(FINALIZED)]);
     let place = Place::with_shop(&peer.url);
     let listener = Listener::start(&place, &["--json"]);
@@ -108,7 +108,7 @@ fn each_delivery_is_a_line_with_its_verdict_and_what_is_done_about_it_is_kept() 
 }
 
 #[test]
-fn it_says_why_it_cannot_listen_and_ends_as_it_is_told() {
+fn it_says_why_it_cannot_listen_and_ends_on_request() {
     let place = Place::with_shop("http://127.0.0.1:9");
     let listener = Listener::start(&place, &[]);
     let address = listener.url.strip_prefix("http://").unwrap().to_owned();
@@ -159,7 +159,7 @@ fn it_says_why_it_cannot_listen_and_ends_as_it_is_told() {
 }
 
 #[test]
-fn callbacks_are_handed_on_as_they_came_and_once_more_by_hand() {
+fn callbacks_are_forwarded_as_they_came_and_once_more_by_hand() {
     let peer = Peer::start(vec![json(ACTIVE)]);
     let shop = Peer::start(vec![json(r#"{"got":"it"}"#)]);
     let place = Place::with_shop(&peer.url);
@@ -366,7 +366,7 @@ fn a_reader_that_does_not_read_keeps_nothing_from_being_received_and_no_signal_f
 }
 
 #[test]
-fn a_reader_that_has_gone_is_told_of_once_and_callbacks_are_received_all_the_same() {
+fn a_reader_that_has_gone_is_reported_once_and_callbacks_are_received_all_the_same() {
     let peer = Peer::start(vec![json(ACTIVE)]);
     let place = Place::with_shop(&peer.url);
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
@@ -389,7 +389,7 @@ fn a_reader_that_has_gone_is_told_of_once_and_callbacks_are_received_all_the_sam
 }
 
 #[test]
-fn what_was_answered_200_is_kept_whenever_the_receiver_is_killed() {
+fn what_was_answered_200_is_saved_whenever_the_receiver_is_killed() {
     let peer = Peer::start(vec![json(ACTIVE)]);
     let place = Arc::new(Place::with_shop(&peer.url));
     let answered: Arc<Mutex<BTreeSet<String>>> = Arc::default();

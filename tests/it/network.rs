@@ -41,7 +41,7 @@ fn asked(peer: &Peer, method: &str) -> usize {
 }
 
 #[test]
-fn a_write_whose_answer_never_came_is_told_as_one_that_may_have_been_carried_out() {
+fn a_write_whose_answer_never_came_is_reported_as_one_that_may_have_been_carried_out() {
     let gzip = "Content-Encoding: gzip\r\n";
     let acts = [
         (
@@ -101,7 +101,7 @@ fn a_write_whose_answer_never_came_is_told_as_one_that_may_have_been_carried_out
 }
 
 #[test]
-fn a_write_that_a_provider_fails_over_is_told_as_one_that_may_have_been_carried_out() {
+fn a_write_that_a_provider_fails_over_is_reported_as_one_that_may_have_been_carried_out() {
     for (status, may_have) in [
         ("408 Request Timeout", true),
         ("500 No", true),
@@ -141,7 +141,7 @@ fn a_refusal_is_obeyed_whatever_becomes_of_its_page() {
 }
 
 #[test]
-fn a_write_that_did_not_leave_is_not_told_as_one_that_may_have_been_carried_out() {
+fn a_write_that_did_not_leave_is_not_reported_as_one_that_may_have_been_carried_out() {
     let peer = granting(json("{}"));
     let place = keys(&peer.url, "", "");
     assert_eq!(ask(&place, "GET", &[]).code, 0);
@@ -320,7 +320,7 @@ fn a_write_without_a_body_says_that_it_has_none() {
 }
 
 #[test]
-fn a_wish_to_be_left_alone_for_hours_is_obeyed_and_told() {
+fn a_wish_to_be_left_alone_for_hours_is_obeyed_and_reported() {
     let peer = granting(reply("429 Too Many", "Retry-After: 7200\r\n", ""));
     let place = keys(&peer.url, "", "");
     ask(&place, "GET", &[]);

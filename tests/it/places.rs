@@ -80,7 +80,7 @@ fn a_tilde_is_the_home_folder_in_every_option_and_variable() {
 }
 
 #[test]
-fn a_user_without_a_home_folder_is_told_how_to_name_one() {
+fn a_user_without_a_home_folder_learns_how_to_name_one() {
     let mut command = Place::new().command(&["ledger", "status"]);
     command.env_clear().env("HOME", "");
     let ran = Ran::of(command);
@@ -295,7 +295,7 @@ fn as_user(place: &Place, arguments: &[&str]) -> Option<Command> {
 }
 
 #[test]
-fn a_config_that_cannot_be_written_is_told_before_anything_is_sent() {
+fn a_config_that_cannot_be_written_is_reported_before_anything_is_sent() {
     let peer = Peer::start(vec![json(r#"{"result":"ok"}"#)]);
     let place = Place::with_shop(&peer.url);
     let folder = place.path().join("fixed");

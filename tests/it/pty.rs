@@ -262,7 +262,7 @@ fn the_terminal_comes_back_after_a_panic_and_its_report_holds_no_secret() {
 }
 
 #[test]
-fn a_panic_behind_the_screen_leaves_it_standing_and_is_told_without_its_secret_in_the_end() {
+fn a_panic_behind_the_screen_leaves_it_standing_and_is_reported_without_its_secret_in_the_end() {
     let mut terminal = child("panics behind the screen");
     terminal.sees("still here");
     terminal.wait_for("the screen to stand", vt100::Screen::alternate_screen);

@@ -636,7 +636,7 @@ async fn whom_a_proxy_does_not_name_is_unknown_and_shares_one_limit() {
 }
 
 #[tokio::test]
-async fn pipelined_deliveries_are_answered_in_order_and_half_closed_ones_kept() {
+async fn pipelined_deliveries_are_answered_in_order_and_half_closed_ones_too() {
     let house = House::open(Limits::default()).await;
     let open = |body: &str| posted("shop", body).replace("Connection: close\r\n", "");
     let wire = [
@@ -667,7 +667,7 @@ async fn pipelined_deliveries_are_answered_in_order_and_half_closed_ones_kept() 
 }
 
 #[tokio::test]
-async fn a_secret_in_the_place_of_a_name_is_not_kept_as_one() {
+async fn a_secret_in_the_place_of_a_name_is_not_saved_as_one() {
     let house = House::open(Limits::default()).await;
     let secret = Secret::new("SANDBOX-SECRET-IN-A-PATH");
     redact::learn(&secret, "api_key");
@@ -677,7 +677,7 @@ async fn a_secret_in_the_place_of_a_name_is_not_kept_as_one() {
 }
 
 #[tokio::test]
-async fn what_was_received_is_kept_sealed_and_comes_back_whole() {
+async fn what_was_received_is_saved_sealed_and_comes_back_whole() {
     let house = House::open(Limits::default()).await;
     let said = house
         .post("shop?key=SANDBOX-PLANTED-QUERY", "ask SANDBOX-PLANTED-BODY")
@@ -829,7 +829,7 @@ async fn orders_are_answered_though_the_receiver_stops_meanwhile() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_kept_is_to_come_again() {
+async fn what_cannot_be_saved_is_to_be_sent_again() {
     let file = |folder: &std::path::Path| {
         let path = folder.join("taken");
         std::fs::write(&path, "a file").unwrap();
@@ -975,7 +975,7 @@ async fn stopping_finishes_what_has_come() {
 }
 
 #[tokio::test]
-async fn a_burst_is_answered_and_kept_to_the_last_one() {
+async fn a_burst_is_answered_and_saved_to_the_last_one() {
     const LANES: usize = 50;
     const EACH: usize = 60;
     let house = House::open(Limits::default()).await;

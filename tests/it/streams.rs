@@ -206,7 +206,7 @@ fn a_signal_ends_a_command_whose_reader_takes_nothing() {
 }
 
 #[test]
-fn a_write_that_a_signal_interrupts_is_told_and_in_the_log() {
+fn a_write_that_a_signal_interrupts_is_reported_and_in_the_log() {
     for kind in signals() {
         let peer = Peer::start(vec![Act::Silence]);
         let place = Place::with_shop(&peer.url);
@@ -237,7 +237,7 @@ fn a_write_that_a_signal_interrupts_is_told_and_in_the_log() {
 }
 
 #[test]
-fn a_read_that_a_signal_interrupts_is_in_the_log_and_no_write_is_told() {
+fn a_read_that_a_signal_interrupts_is_in_the_log_and_no_write_is_reported() {
     let peer = Peer::start(vec![Act::Silence]);
     let place = Place::with_shop(&peer.url);
     let child = piped(&mut place.command(&["check", "A"]));

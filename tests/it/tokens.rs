@@ -150,7 +150,7 @@ fn bearers(gateway: &Peer) -> Vec<String> {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of answers")]
-fn a_token_call_that_brings_none_is_told_with_account_words_and_exit_code() {
+fn a_token_call_that_brings_none_is_reported_with_account_words_and_exit_code() {
     let body = |status: &str, body: &str| reply(status, "Content-Type: application/json\r\n", body);
     let ok = |text: &str| body("200 OK", text);
     let cases: Vec<(&str, Act, i32, &str, &str)> = vec![
@@ -302,7 +302,7 @@ fn a_token_call_that_brings_none_is_told_with_account_words_and_exit_code() {
 }
 
 #[tokio::test]
-async fn a_silent_or_absent_token_endpoint_is_told_within_its_limit() {
+async fn a_silent_or_absent_token_endpoint_is_reported_within_its_limit() {
     let silent = Peer::start(vec![Act::Silence]);
     let gateway = Peer::start(vec![json("[]")]);
     let with = With {
@@ -335,7 +335,7 @@ async fn a_silent_or_absent_token_endpoint_is_told_within_its_limit() {
 }
 
 #[tokio::test]
-async fn a_token_endpoint_where_nobody_listens_is_told() {
+async fn a_token_endpoint_where_nobody_listens_is_reported() {
     let gateway = Peer::start(vec![json("[]")]);
     let nobody = format!("http://127.0.0.1:{}", closed_port());
     let place = placed(&nobody, &gateway.url);
@@ -610,7 +610,7 @@ async fn a_401_in_mid_flight_fetches_once_and_repeats_once() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_refused_is_kept_no_longer() {
+async fn a_token_that_was_refused_is_dropped() {
     let token = Peer::start(vec![granted("token-a", 3600), refused()]);
     let gateway = Peer::start(vec![json("[]"), unauthorised()]);
     let place = placed(&token.url, &gateway.url);
@@ -801,7 +801,7 @@ async fn a_verification_is_not_fooled_by_a_token_that_is_still_good() {
 }
 
 #[tokio::test]
-async fn what_is_kept_is_trusted_only_where_it_makes_sense() {
+async fn what_is_saved_is_trusted_only_where_it_makes_sense() {
     let ms = |by: i64| START.0 + by;
     let kept = |asked_at: i64, life: i64| {
         format!(r#"{{"schema":1,"access_token":"token-kept","asked_at":{asked_at},"life":{life}}}"#)
@@ -941,7 +941,7 @@ async fn where_the_keyring_is_absent_locked_or_slow_a_private_file_keeps_the_tok
 }
 
 #[tokio::test]
-async fn while_the_console_listens_a_token_is_renewed_ahead_and_its_state_is_told() {
+async fn while_the_console_listens_a_token_is_renewed_ahead_and_its_state_is_reported() {
     let token = Peer::start(vec![granted("token-a", 20), granted("token-b", 20)]);
     let gateway = Peer::start(vec![json("[]")]);
     let with = With {

@@ -74,7 +74,7 @@ fn a_good_answer_is_taken_with_its_life() {
 }
 
 #[test]
-fn an_odd_life_is_understood_or_told() {
+fn an_odd_life_is_understood_or_reported() {
     let life = |text: &str| {
         good(&format!(
             r#"{{"access_token":"t","token_type":"bearer","expires_in":{text}}}"#
@@ -295,7 +295,7 @@ fn an_error_bodys_words_are_inert_redacted_and_cut() {
 }
 
 #[test]
-fn a_wait_that_is_asked_for_is_kept_within_an_hour() {
+fn a_requested_wait_is_respected_up_to_an_hour() {
     let wait = |value: &str| {
         read(&reply(429, &[("Retry-After", value)], ""), &account())
             .unwrap_err()
@@ -312,7 +312,7 @@ fn a_wait_that_is_asked_for_is_kept_within_an_hour() {
 }
 
 #[test]
-fn a_token_call_without_an_answer_is_told_as_such() {
+fn a_token_call_without_an_answer_is_reported() {
     let silent = NetError::TimedOut {
         host: "id.kinguin.net".into(),
         what: "answer",

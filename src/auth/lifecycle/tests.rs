@@ -149,7 +149,7 @@ fn callers_without_a_token_share_one_fetch() {
 }
 
 #[test]
-fn a_token_that_expires_before_a_waiting_callers_turn_is_fetched_anew() {
+fn a_token_that_expires_before_a_waiting_callers_turn_is_fetched_again() {
     let mut cycle = Lifecycle::default();
     assert_eq!(need(&mut cycle, 0, false), None);
     let waits = cycle.waiter(Why::Needed, false);
@@ -203,7 +203,7 @@ fn whoever_asked_for_a_new_token_learns_that_it_failed_though_the_old_one_is_val
 }
 
 #[test]
-fn a_wait_the_provider_asks_for_is_kept_by_all_but_the_operator() {
+fn a_wait_the_provider_asks_for_is_respected_by_all_but_the_operator() {
     let mut cycle = Lifecycle::default();
     assert_eq!(need(&mut cycle, 0, false), None);
     cycle.failed(at(0), failure(ProblemKind::Failing, Some(secs(30))), NONE);

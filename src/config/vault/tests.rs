@@ -145,7 +145,7 @@ fn a_keyring_that_hangs_is_left_behind_after_its_limit() {
 }
 
 #[test]
-fn the_newest_secret_counts_wherever_the_keyring_was_when_it_was_kept() {
+fn the_newest_secret_counts_wherever_the_keyring_was_when_it_was_saved() {
     let folder = tempfile::tempdir().unwrap();
     let fake = Arc::new(Fake::default());
     with(folder.path(), fake.clone())
@@ -277,7 +277,7 @@ mod files {
     }
 
     #[test]
-    fn a_file_that_is_none_of_ours_is_told() {
+    fn a_file_that_is_none_of_ours_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path().join("vault");
         let vault = Vault::files(at.clone());

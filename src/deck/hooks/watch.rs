@@ -1,4 +1,4 @@
-//! What needs attention besides payments: each change for the worse once, until it is well again. Pure.
+//! Reports each failure of credentials, tokens, rate limits, callbacks or the receiver once, until it recovers. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -395,9 +395,8 @@ impl Shared {
         })
     }
 
-    /// What becomes of a job that cannot run in this process. With a shared ledger, only a machine that can run it takes it,
-    /// and a command only tries; on one machine, another process may have a newer config. Not if none has for a day, unless
-    /// the callback may yet turn out to be genuine.
+    /// The disposition of a job that cannot run in this process. For a day it is left to other processes: to machines of the
+    /// team that can run it, or to a process with a newer config. A callback that may yet turn out to be genuine waits on.
     fn left_to_others(&self, delivery: &Delivery, job: &Job) -> Disposition {
         let now = self.queries.clock.now().wall;
         let is_shared = self.queries.ledger.is_shared();

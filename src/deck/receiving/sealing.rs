@@ -445,7 +445,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn two_that_start_at_once_have_one_key_and_it_is_kept() {
+    async fn two_that_start_at_once_have_one_key_and_it_is_saved() {
         let folder = tempfile::tempdir().unwrap();
         let (one, other) = (sealing(folder.path()), sealing(folder.path()));
         let (one, other) = tokio::join!(one.key(), other.key());
@@ -457,7 +457,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_key_that_cannot_be_kept_serves_this_run_and_one_that_is_none_is_not_replaced() {
+    async fn a_key_that_cannot_be_saved_serves_this_run_and_one_that_is_none_is_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("vault"), "no folder").unwrap();
         let key = sealing(folder.path()).key().await;

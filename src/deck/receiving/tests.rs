@@ -376,7 +376,7 @@ async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_i
 }
 
 #[tokio::test]
-async fn a_callback_is_handed_on_byte_for_byte_until_it_is_taken() {
+async fn a_callback_is_forwarded_byte_for_byte_until_it_is_taken() {
     let folder = tempfile::tempdir().unwrap();
     let shop = Peer::start(&[(500, "no"), (503, "no"), (200, r#"{"got":"it"}"#)]).await;
     let mut bench = open(folder.path(), &shop.url, Some(WORKING)).await;
@@ -608,7 +608,7 @@ async fn what_cannot_be_done_is_given_up_at_once_and_a_check_of_an_unknown_accou
 }
 
 #[tokio::test]
-async fn a_kept_callback_is_handed_on_by_hand_where_nothing_runs_and_once_only() {
+async fn a_saved_callback_is_forwarded_by_hand_where_nothing_runs_and_once_only() {
     let folder = tempfile::tempdir().unwrap();
     let shop = Peer::start(&[(500, "no"), (200, "yes")]).await;
     let bench = open(folder.path(), &shop.url, None).await;

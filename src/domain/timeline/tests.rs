@@ -269,7 +269,7 @@ fn happening() -> impl Strategy<Value = Happening> {
 
 proptest! {
     #[test]
-    fn every_happening_is_told_once_and_remarks_name_what_there_is(
+    fn every_happening_is_reported_once_and_remarks_name_what_there_is(
         mut happenings in proptest::collection::vec(happening(), 0..40),
         sorted in any::<bool>(),
     ) {

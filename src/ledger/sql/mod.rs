@@ -97,7 +97,7 @@ pub(super) trait Sql {
     /// statement, and its errors appear then.
     fn insert(&self, table: &'static str, columns: &str, params: &[Param<'_>]) -> SqlResult<i64>;
 
-    /// The index that has all that a search of the request log reads, where the database has to be told.
+    /// The covering index for searches of the request log, where the database needs a hint.
     fn search_index(&self) -> Option<&'static str> {
         None
     }

@@ -280,9 +280,9 @@ fn work<S: Store>(store: S, mut round: Round<S>) {
     }
 }
 
-/// What is done together: slots, callbacks and requests are written, and then the jobs run in their order. So callbacks,
-/// requests and released slots may overtake jobs, but no slot that is taken does. Jobs overtake only what is gathered. (A
-/// release may overtake a hold: its slot is not free before a period has passed.)
+/// One round of the database's thread: the queued slots, callbacks and requests are written first, then the jobs run in
+/// their order. No slot is taken before an earlier job. (A release may overtake a hold: its slot is not free before a period
+/// has passed.)
 struct Round<S> {
     tasks: Receiver<Task<S>>,
     gathered: Arc<Mutex<Gathered>>,

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_whole_file_is_told_from_a_damaged_one_and_from_none() {
+    fn a_whole_file_is_distinguished_from_a_damaged_one_and_from_none() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(survey_file(folder.path()), Ok(None));
         let path = folder.path().join(FILE);

@@ -25,7 +25,7 @@ use window::{Step, Window};
 pub struct Limit {
     /// The key of the shared count: a hash of host, credentials and which calls are counted.
     pub scope: Arc<str>,
-    /// Of which endpoint it counts the calls; with [`Counts::All`] of the others, too.
+    /// The endpoint whose calls count. With [`Counts::All`], those of the others count, too.
     pub endpoint: &'static str,
     /// Which calls it counts.
     pub counts: Counts,
@@ -64,7 +64,7 @@ const LOCKED_TRIES: u32 = 120;
 /// Shorter waits are not reported.
 const REPORT_AFTER: Duration = Duration::from_millis(100);
 
-/// Nor are shorter waits for the signature of a request that changes nothing: of many, each waits for the one before.
+/// Shorter waits for the signature of a read are not reported: in a burst, each request waits for the one before.
 const SIGNING_REPORTED_AFTER: Duration = Duration::from_millis(1500);
 
 /// A change of a gauge is reported after this time, with others that follow within it.
@@ -175,7 +175,7 @@ pub(super) async fn take<'a>(
         if let Some(slot) = acquire_slot(limit, &limiter, &mut reporter, &turn).await? {
             break slot;
         }
-        // Behind those that have found no slot before it, and those that came while it asked and found none either.
+        // There was no free slot: queue behind all requests that wait already.
         drop(turn);
         turn = Turn::First(reporter.wait_in_queue(&limiter, queue.write()).await);
     };

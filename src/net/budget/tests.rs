@@ -316,7 +316,7 @@ async fn next(events: &mut crate::net::EventReceiver) -> NetEvent {
 
 /// Called off at each point at which it can be, whatever was in hand goes back: to the ledger and to this process.
 #[tokio::test]
-async fn a_request_that_is_called_off_at_any_point_leaves_no_slot_used() {
+async fn a_request_that_is_cancelled_at_any_point_leaves_no_slot_used() {
     let counter = counter(1);
     let call = call();
     for polls in 0..40 {
@@ -376,7 +376,7 @@ async fn waiting_requests_get_their_slots_in_the_order_of_asking() {
 }
 
 #[tokio::test]
-async fn a_waiting_request_that_is_called_off_is_told_to_wait_no_more() {
+async fn a_waiting_request_that_is_cancelled_is_reported_as_no_longer_waiting() {
     let mut counter = counter(1);
     let (session, call) = (counter.session.clone(), call());
     let held = super::take(&session, &call, HOW).await.unwrap();

@@ -134,7 +134,7 @@ pub(super) fn replaced(text: Cow<'_, str>, fields: Vec<Field>) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Those in a multipart form (RFC 7578).
+/// Finds the secret fields of a multipart form (RFC 7578).
 pub(super) fn form_parts(text: &str, names: Names<'_>) -> Vec<Field> {
     const NAMED: &str = "name=";
     let mut found = Vec::new();
@@ -178,7 +178,7 @@ fn head_end(text: &str, from: usize) -> usize {
     empty.unwrap_or(text.len())
 }
 
-/// Those in JSON.
+/// Finds the secret fields of JSON.
 pub(super) fn json(text: &str, names: Names<'_>) -> Vec<Field> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -205,7 +205,7 @@ pub(super) fn json(text: &str, names: Names<'_>) -> Vec<Field> {
     found
 }
 
-/// Those in JSON inside a JSON string: another server's answer, quoted in an error.
+/// Finds the secret fields of JSON inside a JSON string: another server's answer, quoted in an error.
 pub(super) fn inner_json(text: &str, names: Names<'_>) -> Vec<Field> {
     const QUOTE: &str = "\\\"";
     let mut found = Vec::new();
@@ -329,7 +329,7 @@ fn is_of_a_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ' ')
 }
 
-/// Those that are `name=value` pairs: a query, a form, a URL inside other text.
+/// Finds secret `name=value` pairs: of a query, a form, a URL inside other text.
 pub(super) fn pairs(text: &str, names: Names<'_>) -> Vec<Field> {
     let begins =
         |c: char| matches!(c, '&' | '?' | ';' | '#' | '"' | '\'' | '<' | '>') || c.is_whitespace();

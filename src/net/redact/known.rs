@@ -85,8 +85,8 @@ impl Form {
     }
 }
 
-/// The part of a text that a form was found to begin last, and what follows from it for later places in that part. A
-/// long form of few different bytes, compared at each place anew, would take the square of its length.
+/// Finds where a form begins in a text. It reuses the last match, as the Z algorithm does, so that a repetitive text costs
+/// linear time.
 struct Reach {
     at: Range<usize>,
     /// [`Form::repeats`].

@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payment_called_off_leaves_the_track_where_it_stood() {
+    fn a_payment_cancelled_leaves_the_track_where_it_stood() {
         assert_eq!(
             describe(&["NEW", "ACTIVE", "CANCELED"]),
             ["+NEW", "+ACTIVE", "-CANCELLING", "!CANCELED"]

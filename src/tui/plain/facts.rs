@@ -21,14 +21,14 @@ const SETTLES: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub struct Fact {
     key: String,
-    /// Another one is news: no part of it changes by itself, as a time does. `None` where it is as it was before.
+    /// It is compared with the last one: a difference prints a line, so it holds no time. `None`: unchanged.
     state: Option<String>,
     is_wrong: bool,
     /// The line of what was not known before.
     first: String,
     /// The line of another state.
     line: String,
-    /// The same, if it was wrong and no longer is; empty where that is `line`.
+    /// The line of a recovery; empty: `line`.
     better: String,
     /// The line of its end.
     end: String,

@@ -20,7 +20,7 @@ const POLLS_MAX: usize = 8;
 /// The automatic checks so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Pace {
-    /// They fill their pace until then.
+    /// The checks that were sent use up the polling rate until this time (monotonic).
     until: Duration,
     /// Whether the state of the payment that was last checked was known before.
     was_known: bool,

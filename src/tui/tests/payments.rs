@@ -671,7 +671,7 @@ fn expected_of(model: &Model) -> Expected {
 }
 
 #[test]
-fn a_mark_that_is_out_of_date_is_set_anew_by_one_key() {
+fn a_mark_that_is_out_of_date_is_set_again_by_one_key() {
     let mut model = underpaid();
     let mark = handled("payment kanga LIVE-1 less", WallTime(0));
     model.store.set_handled(vec![mark]);

@@ -641,7 +641,7 @@ fn credentials_a_pause_after_429_and_the_receiver_give_lines() {
 }
 
 #[test]
-fn a_profile_that_is_opened_anew_is_listed_again_and_one_that_cannot_open_gives_a_line() {
+fn a_profile_that_is_reopened_is_listed_again_and_one_that_cannot_open_gives_a_line() {
     let watches = || vec![(watch("ORDER-1042", None), Vec::new())];
     let (mut plain, _) = started(Detail::Changes, watches());
     let failing = Problem::new(ProblemKind::Failing, "HTTP 500", "");

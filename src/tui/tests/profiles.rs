@@ -81,7 +81,7 @@ fn a_check_that_is_due_when_the_profile_is_switched_is_not_sent() {
 }
 
 #[test]
-fn a_response_of_the_explorer_stays_while_its_profile_is_opened_anew_or_left() {
+fn a_response_of_the_explorer_stays_while_its_profile_is_reopened_or_left() {
     type Change = fn(&mut Model);
     let coming_back: Change = |model| {
         for setup in [sandbox_setup(), live_setup()] {
@@ -227,7 +227,7 @@ fn reopened(model: &mut Model) {
 }
 
 #[test]
-fn a_payment_that_could_not_be_saved_is_saved_once_its_profile_is_opened_anew() {
+fn a_payment_that_could_not_be_saved_is_saved_once_its_profile_is_reopened() {
     let mut model = live();
     for (account, payment) in [("shop", "A-1"), ("shop", "A-2"), ("trial", "A-3")] {
         let new = NewWatch {
@@ -289,7 +289,7 @@ fn a_payment_that_could_not_be_saved_is_asked_about_before_the_console_ends() {
 }
 
 #[test]
-fn marks_stay_while_the_profile_is_opened_anew_and_its_ledger_cannot_be_read() {
+fn marks_stay_while_the_profile_is_reopened_and_its_ledger_cannot_be_read() {
     let mut model = live();
     let watches = || {
         let all = ["A-1", "A-2", "A-3"].into_iter();
@@ -323,7 +323,7 @@ fn marks_stay_while_the_profile_is_opened_anew_and_its_ledger_cannot_be_read() {
 }
 
 #[test]
-fn a_receiver_that_works_after_its_profile_was_opened_anew_is_not_said_to_fail() {
+fn a_receiver_that_works_after_its_profile_was_reopened_is_not_said_to_fail() {
     let mut model = live();
     let down = Listening::Down {
         address: "127.0.0.1:8787".into(),
@@ -342,7 +342,7 @@ fn a_receiver_that_works_after_its_profile_was_opened_anew_is_not_said_to_fail()
 }
 
 #[test]
-fn the_amount_that_is_estimated_stays_while_the_simulator_is_opened_anew() {
+fn the_amount_that_is_estimated_stays_while_the_simulator_is_reopened() {
     let mut model = ready(sandbox_setup());
     let question = Question {
         account: testing::shop(),
@@ -496,7 +496,7 @@ fn an_account_is_added_from_the_sandbox_where_its_profile_is_clear() {
 }
 
 #[test]
-fn a_profile_that_cannot_be_opened_is_left_for_another_one_or_opened_anew() {
+fn a_profile_that_cannot_be_opened_is_left_for_another_one_or_reopened() {
     let mut model = sized(live_setup(), 120, 40);
     press(&mut model, "?", second(0));
     let problem = Problem::new(ProblemKind::Local, "the ledger is newer", "update tilldeck");

@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn the_column_is_kept_over_short_lines() {
+    fn the_column_stays_across_short_lines() {
         let mut editor = Editor::new("漢字漢字\n\nabcdefgh");
         press(&mut editor, &[KeyCode::End, KeyCode::Down, KeyCode::Down]);
         assert_eq!((editor.list.selected, editor.at), (2, 8));

@@ -27,7 +27,7 @@ fn locked(place: &Place) -> Connection {
 }
 
 #[test]
-fn who_does_not_wait_is_told_of_a_locked_ledger_at_once_and_sends_nothing() {
+fn who_does_not_wait_learns_of_a_locked_ledger_at_once_and_sends_nothing() {
     let peer = Peer::start(vec![answer("FINALIZED", "1", "EMT")]);
     let place = Place::with_shop(&peer.url);
     assert_eq!(place.run(&["check", "A"]).code, 0);
@@ -41,7 +41,7 @@ fn who_does_not_wait_is_told_of_a_locked_ledger_at_once_and_sends_nothing() {
 }
 
 #[test]
-fn who_waits_for_a_locked_ledger_is_told_so_and_goes_on_when_it_is_free() {
+fn a_wait_for_a_locked_ledger_is_reported_and_ends_when_it_is_free() {
     use std::io::{BufRead as _, BufReader};
     let peer = Peer::start(vec![answer("FINALIZED", "1", "EMT")]);
     let place = Place::with_shop(&peer.url);

@@ -24,7 +24,7 @@ fn limited(place: &Place, files: u32, arguments: &[&str]) -> Command {
 }
 
 #[test]
-fn too_few_open_files_are_told_in_plain_words_before_anything_is_begun() {
+fn too_few_open_files_are_reported_in_plain_words_before_anything_is_begun() {
     let place = Place::new();
     for files in [4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 24, 47] {
         for arguments in [

@@ -12,7 +12,7 @@ use crate::domain::{AccountId, WallTime, inert};
 use crate::ledger::{JobFilter, Ledger, SlotId, Slots, Terms, UNKNOWN_MAX};
 use crate::net::Event;
 
-/// They use one part in this many of an account's rate limit.
+/// Checks of unknown payments may use one in this many slots of an account's rate limit.
 const PART: u32 = 10;
 /// More than these are reported: a shop does not create that many payments elsewhere at once.
 const MANY: u64 = 100;

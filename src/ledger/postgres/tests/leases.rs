@@ -7,7 +7,7 @@ use crate::ledger::contract::fixtures::{START, at_start};
 
 #[tokio::test]
 #[ignore = "needs a PostgreSQL: set TILLDECK_TEST_DATABASE_URL"]
-async fn a_lease_is_known_by_its_holder_although_the_clocks_difference_is_measured_anew() {
+async fn a_lease_is_known_by_its_holder_although_the_clocks_difference_is_measured_again() {
     let schema = TestSchema::new();
     let ledger = Ledger::connect(&schema.0, at_start(), Retention::default()).unwrap();
     let delivery = NewDelivery {

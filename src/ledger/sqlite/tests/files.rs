@@ -258,7 +258,7 @@ async fn without_a_folder_all_works_for_this_run() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_told_and_got_over() {
+async fn a_full_disk_is_reported_and_survived() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = start(folder.path());
     let mut key_lock = ledger.key_lock(&key()).await.unwrap();
@@ -382,7 +382,7 @@ async fn a_file_that_is_cut_short_in_use_is_noticed_before_anything_more_is_writ
 
 /// SQLite does not wait for this kind of lock: what was read is out of date, and waiting would not help.
 #[tokio::test]
-async fn a_transaction_that_another_process_has_overtaken_is_done_anew() {
+async fn a_transaction_that_another_process_has_overtaken_is_done_again() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = start(folder.path());
     ledger.flush().await;

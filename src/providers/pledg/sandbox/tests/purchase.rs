@@ -158,7 +158,7 @@ async fn a_later_run_gives_no_purchase_the_uid_of_an_earlier_one() {
 
 // docs/providers/pledg.md#simulator
 #[tokio::test]
-async fn the_page_of_a_purchase_acts_on_that_purchase_and_offers_a_refused_one_anew() {
+async fn the_page_of_a_purchase_acts_on_that_purchase_and_offers_a_refused_one_again() {
     let bench = bench().await;
     let target = format!(
         "/purchase?signature={}",
