@@ -24,10 +24,10 @@ use tokio::task::JoinSet;
 
 const LASTS: Duration = Duration::from_secs(5);
 
-/// Takes everything; `asks` gives each a job, as Kanga's hints are.
+/// Takes everything; `needs_check` gives each a job, as Kanga's hints are.
 #[derive(Clone, Copy)]
 struct All {
-    asks: bool,
+    needs_check: bool,
 }
 
 impl CallbackHandlers for All {
@@ -61,7 +61,7 @@ impl CallbackHandler for All {
             proof: "a signature",
             proved: true,
             dedup: Dedup::Message(body.to_vec()),
-            asks: self.asks,
+            needs_check: self.needs_check,
             answer: Answer::Plain,
         };
         Box::pin(async move { Ok(told) })
@@ -162,8 +162,8 @@ fn main() {
             let took = flood(server.address(), connections).await;
             report(&format!("nothing kept, {connections} connections"), &took)
         });
-        for asks in [false, true] {
-            let with = if asks { ", a job each" } else { "" };
+        for needs_check in [false, true] {
+            let with = if needs_check { ", a job each" } else { "" };
             let database = std::env::var(DATABASE).ok().map(Some);
             for shared in std::iter::once(None).chain(database) {
                 let folder = tempfile::tempdir().expect("a folder");
@@ -182,7 +182,7 @@ fn main() {
                         sealer: Arc::new(Sealer::new([7; 32])),
                         account_key: "bench".into(),
                         trusted_proxies: Vec::new(),
-                        handlers: Arc::new(All { asks }),
+                        handlers: Arc::new(All { needs_check }),
                     };
                     let receiver = Receiver::start(listener, setup).expect("a receiver");
                     let took = flood(receiver.address(), connections).await;

@@ -10,8 +10,8 @@ use tilldeck::domain::{Account, AccountId, Counts, Environment, ProviderId, Requ
 use tilldeck::http_server::{Limits, Outcome, Server, respond};
 use tilldeck::ledger::{Ledger, Retention};
 use tilldeck::net::{
-    Authorise, BoxFuture, Call, Content, Gate, HeaderText, Limit, NetError, Repeat, RequestOptions,
-    Session, SignedRequest, Timeouts,
+    Authorise, BoxFuture, Call, Gate, Limit, MaybeSecret, NetError, Repeat, RequestBody,
+    RequestOptions, Session, SignedRequest, Timeouts,
 };
 use tokio::task::JoinSet;
 
@@ -26,11 +26,11 @@ struct Bearer;
 
 impl Authorise for Bearer {
     fn authorise<'a>(&'a self, _: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
-        let token = HeaderText::Secret(Secret::new(
+        let token = MaybeSecret::Secret(Secret::new(
             "Bearer bench-token-of-a-usual-length-0123456789",
         ));
-        let sealed = SignedRequest::new(vec![("authorization", token)], bytes::Bytes::new());
-        Box::pin(async move { Ok(sealed) })
+        let signed = SignedRequest::new(vec![("authorization", token)], bytes::Bytes::new());
+        Box::pin(async move { Ok(signed) })
     }
 }
 
@@ -180,7 +180,7 @@ async fn by_gate(session: Session) {
         method: "GET".into(),
         endpoint: "api",
         path: "/offers/1".into(),
-        body: Content::Empty,
+        body: RequestBody::Empty,
         about: String::new(),
         repeat: Repeat::Safe,
         auth: None,

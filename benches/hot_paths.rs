@@ -12,7 +12,9 @@ use tilldeck::clock::Clock;
 use tilldeck::config::Vault;
 use tilldeck::deck;
 use tilldeck::domain::{Answer, Explored, Now, Op, Secret, Ui, WallTime};
-use tilldeck::ledger::{KeyHash, Ledger, NonceRules, Persistence, Retention, Slots, Terms};
+use tilldeck::ledger::{
+    KeyHash, Ledger, NonceRules, Persistence, Retention, SlotOutcome, SlotRequest,
+};
 use tilldeck::net::budget::window::{Step, Window};
 use tilldeck::net::redact;
 use tilldeck::tui::{self, Effect, Model, Msg, Setup};
@@ -91,7 +93,7 @@ fn large_answer(c: &mut Criterion) {
         &mut model,
         AT,
         Msg::Ready(tui::msg::Ready {
-            listening: tilldeck::domain::Listening::Off,
+            listening: tilldeck::domain::ListenerStatus::Off,
             zone: jiff::tz::TimeZone::UTC,
             saved: tui::msg::Saved::default(),
             watches: Vec::new(),
@@ -115,7 +117,7 @@ fn large_answer(c: &mut Criterion) {
                 let effects = tui::update(&mut model.borrow_mut(), AT, key(again));
                 again = KeyCode::Char('r');
                 let request = effects.iter().find_map(|effect| match effect {
-                    Effect::Ask {
+                    Effect::Query {
                         request,
                         op: Op::Explore { .. },
                         ..
@@ -193,7 +195,7 @@ fn ledger(c: &mut Criterion) {
         });
     });
     c.bench_function("a slot taken and released through the ledger", |b| {
-        let terms = Terms {
+        let terms = SlotRequest {
             scope: "bench".into(),
             limit: 1_000_000,
             period: Duration::from_millis(1),
@@ -204,7 +206,7 @@ fn ledger(c: &mut Criterion) {
         b.iter(|| {
             runtime.block_on(async {
                 let taken = ledger.take_slot(terms.clone()).await;
-                if let Ok(Slots::Granted(granted)) = taken {
+                if let Ok(SlotOutcome::Granted(granted)) = taken {
                     ledger.release_slot(granted.take(), clock.now());
                 }
             });

@@ -99,7 +99,7 @@ fn console(watches: Vec<(Watch, Vec<Observation>)>) -> Model {
         &mut model,
         now,
         Msg::Ready(Ready {
-            listening: tilldeck::domain::Listening::Off,
+            listening: tilldeck::domain::ListenerStatus::Off,
             zone: jiff::tz::TimeZone::UTC,
             saved: tilldeck::tui::msg::Saved::default(),
             watches,

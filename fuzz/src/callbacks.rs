@@ -57,7 +57,7 @@ pub fn run(data: &[u8]) {
                 manifest.id.0
             );
             // What proves nothing must be checked with the provider, where that is possible.
-            assert!(provable || told.asks, "{told:?}");
+            assert!(provable || told.needs_check, "{told:?}");
             if let Some(subject) = &told.subject {
                 assert_inert(&subject.to_string());
             }

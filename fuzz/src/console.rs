@@ -10,7 +10,7 @@ use ratatui::crossterm::event::{
     KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
 use tilldeck::domain::delivery::Received;
-use tilldeck::domain::delivery::{DeliveryId, Verdict};
+use tilldeck::domain::delivery::{CallbackVerdict, DeliveryId};
 use tilldeck::domain::explore::Column;
 use tilldeck::domain::job::{Job, JobId, JobKind, JobState};
 use tilldeck::domain::payment::Price;
@@ -18,10 +18,10 @@ use tilldeck::domain::search::Found;
 use tilldeck::domain::{
     Account, AccountId, Amount, Answer, Body, BudgetGauge, CheckedPayment, Counts, Currency,
     Delivery, Digest, Environment, Estimate, Exchange, ExchangeId, Expectation, Expected,
-    ExpectedBy, Explored, Happening, Inventory, Item, Listening, LoadedInventory, Note, Now,
-    Observation, Op, Outcome, Payment, PaymentId, PaymentLink, PaymentState, PaymentVerdict,
-    Player, PlayerId, Problem, ProblemKind, Reported, RequestId, RowIds, Secret, Subject, Timeline,
-    TokenLife, TokenStatus, Ui, Watch, What, inert,
+    ExpectedBy, Explored, Inventory, Item, ListenerStatus, LoadedInventory, Note, Now, Observation,
+    Op, Outcome, Payment, PaymentId, PaymentLink, PaymentState, PaymentVerdict, Player, PlayerId,
+    Problem, ProblemKind, Reported, RequestId, RowIds, Secret, Subject, Timeline, TimelineEntry,
+    TimelineEvent, TokenLifetime, TokenStatus, Ui, Watch, inert,
 };
 use tilldeck::providers::REGISTRY;
 use tilldeck::tui::msg::{Level, Notice, Ready, Saved};
@@ -171,7 +171,7 @@ impl Console {
             handled: Vec::new(),
             is_unread: false,
             log: vec![exchange(1, "hostile \u{1b}[2J\u{202e}")],
-            listening: Listening::Off,
+            listening: ListenerStatus::Off,
             verify: vec![self.account.clone()],
             simulator: Some("http://127.0.0.1:9".into()),
             seed: 0,
@@ -181,7 +181,7 @@ impl Console {
     fn tell(&mut self, msg: Msg) {
         for effect in update(&mut self.model, self.now, msg) {
             match effect {
-                Effect::Ask { request, op, .. } => {
+                Effect::Query { request, op, .. } => {
                     assert!(self.asked.iter().all(|(other, _)| *other != request));
                     self.asked.push((request, op));
                 }
@@ -270,7 +270,7 @@ impl Console {
             }),
             24 | 25 => Msg::Delivery(self.delivery(input).into()),
             26 => Msg::Deliveries(Ok(found(self.delivery(input).into()))),
-            27 => Msg::Listening(listening(input)),
+            27 => Msg::ListenerStatus(listening(input)),
             28 => self.asked_by_callback(input),
             29 => Msg::Budget(self.account.clone(), gauge(input)),
             30 => self.token(input),
@@ -322,10 +322,10 @@ impl Console {
     }
 
     fn timeline(&self, payment: PaymentId, input: &mut Input<'_>) -> Timeline {
-        let mut happenings = Vec::new();
+        let mut entries = Vec::new();
         for at in 0..input.byte() % 12 {
             let what = match input.byte() % 7 {
-                0 => What::Call {
+                0 => TimelineEvent::Call {
                     operator: String::new(),
                     exchange: ExchangeId(1),
                     method: "POST".into(),
@@ -333,37 +333,37 @@ impl Console {
                     outcome: Outcome::Status(503),
                     took: Duration::from_millis(3),
                 },
-                1 => What::State(Observation {
+                1 => TimelineEvent::State(Observation {
                     at: NOW,
                     payment: self::payment("ORDER-1", &input.text(), &input.text()),
                 }),
-                2 => What::Expected {
+                2 => TimelineEvent::Expected {
                     old: None,
                     new: expectation(),
                 },
-                3 => What::Noted(Note {
+                3 => TimelineEvent::Noted(Note {
                     text: input.text(),
                     at: NOW,
                     operator: input.text(),
                 }),
-                4 => What::Watched {
+                4 => TimelineEvent::Watched {
                     operator: input.text(),
                 },
-                5 => What::Marked {
+                5 => TimelineEvent::Marked {
                     verdict: input.choose(&PaymentVerdict::ALL),
                     handled: input.choose(&[false, true]),
                     operator: input.text(),
                 },
-                _ => What::Callback(self.delivery(input).into()),
+                _ => TimelineEvent::Callback(self.delivery(input).into()),
             };
             let at = NOW.plus(Duration::from_secs(u64::from(at) * 7));
-            happenings.push(Happening { at, what });
+            entries.push(TimelineEntry { at, what });
         }
         Timeline {
             account: self.account.clone(),
             payment,
             expected: Some(expectation().sum),
-            happenings,
+            entries,
             cut: input.choose(&[false, true]),
         }
     }
@@ -377,7 +377,7 @@ impl Console {
             kind: input.choose(&JobKind::ALL),
             target: "http://127.0.0.1:9/hook".into(),
             is_replay: false,
-            tries: input.byte().into(),
+            attempts: input.byte().into(),
             not_found: input.byte().into(),
             state,
             tried_at: Some(NOW),
@@ -398,7 +398,7 @@ impl Console {
             happened_at: None,
             from: "127.0.0.1".into(),
             method: "POST".into(),
-            verdict: input.choose(&Verdict::ALL),
+            verdict: input.choose(&CallbackVerdict::ALL),
             why: inert::cut(&input.text(), 300),
             kind: inert::cut(&input.text(), 100),
             subject: match input.byte() % 3 {
@@ -441,7 +441,7 @@ impl Console {
         Msg::Token(
             AccountId::new("kinguin").expect("a name"),
             TokenStatus {
-                life: Some(TokenLife {
+                life: Some(TokenLifetime {
                     since: self.now,
                     aged: Duration::from_secs(input.byte().into()),
                     life,
@@ -612,14 +612,14 @@ fn answer(op: &Op, input: &mut Input<'_>) -> Answer {
     }
 }
 
-fn listening(input: &mut Input<'_>) -> Listening {
+fn listening(input: &mut Input<'_>) -> ListenerStatus {
     match input.byte() % 3 {
-        0 => Listening::Off,
-        1 => Listening::Up {
+        0 => ListenerStatus::Off,
+        1 => ListenerStatus::Up {
             url: "http://127.0.0.1:8787".into(),
             heartbeat: NOW.plus(Duration::from_secs(input.byte().into())),
         },
-        _ => Listening::Down {
+        _ => ListenerStatus::Down {
             address: "127.0.0.1:8787".into(),
             why: inert::cut(&input.text(), 300),
             since: NOW,

@@ -175,7 +175,7 @@ fn granted(body: &Value) -> Result<Grant, String> {
         Some(_) => return Err("its access_token is not a string".into()),
     };
     // Learned before any part of the response can reach a message: it may repeat the token elsewhere.
-    redact::learn_passing(&Secret::new(token), "access_token");
+    redact::learn_temporary(&Secret::new(token), "access_token");
     check_token(token)?;
     let mut notes = Vec::new();
     match body.get("token_type") {

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::domain::{Now, Secret, TokenFailure, TokenLife, TokenStatus};
+use crate::domain::{Now, Secret, TokenFailure, TokenLifetime, TokenStatus};
 use crate::net::NetError;
 
 use super::grant::Failure;
@@ -66,7 +66,7 @@ pub fn backoff(failures: u32, jitter: Jitter) -> Duration {
 
 /// The reason of a fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum FetchReason {
     /// A call needs a token and none is valid.
     Needed,
     /// The current token is due for renewal, or the fetch before failed.
@@ -79,7 +79,7 @@ pub enum Why {
 #[derive(Debug, Clone, Copy)]
 pub struct Waiter {
     /// Its reason.
-    pub why: Why,
+    pub why: FetchReason,
     /// Whether no operator waits for it.
     pub background: bool,
     /// The counts when it began to wait: a change is an outcome that it shares.
@@ -99,7 +99,7 @@ pub struct Lifecycle {
     /// A digest of the token request that was rejected.
     pub rejected_request: Option<[u8; 32]>,
     /// The reason of the running fetch.
-    pub fetching: Option<Why>,
+    pub fetching: Option<FetchReason>,
     /// The error of the latest fetch, where it failed.
     error: Option<NetError>,
     /// How many have failed in a row.
@@ -118,14 +118,14 @@ impl Lifecycle {
     /// The current token, if it is valid.
     #[must_use]
     pub fn valid(&self, now: Now) -> Option<&Secret> {
-        // An expired token is never sent; both clocks count, see `TokenLife`.
+        // An expired token is never sent; both clocks count, see `TokenLifetime`.
         self.shown.left(now)?;
         self.token.as_ref()
     }
 
     /// The lifetime of `token`, if it is the current one.
     #[must_use]
-    pub fn life_of(&self, token: &Secret) -> Option<TokenLife> {
+    pub fn life_of(&self, token: &Secret) -> Option<TokenLifetime> {
         self.shown
             .life
             .filter(|_| self.token.as_ref() == Some(token))
@@ -143,7 +143,7 @@ impl Lifecycle {
 
     /// A caller begins to wait for its turn to fetch.
     #[must_use]
-    pub fn waiter(&self, why: Why, background: bool) -> Waiter {
+    pub fn waiter(&self, why: FetchReason, background: bool) -> Waiter {
         Waiter {
             why,
             background,
@@ -155,20 +155,21 @@ impl Lifecycle {
     /// The turn of a caller to fetch: the fetch begins, unless there is an outcome already.
     pub fn turn(&mut self, caller: Waiter, now: Now) -> Option<Result<(), NetError>> {
         let has_outcome = match caller.why {
-            Why::Needed | Why::Due => self.failures != caller.failures,
+            FetchReason::Needed | FetchReason::Due => self.failures != caller.failures,
             // Any other fetch may have begun with the secret before.
-            Why::Requested => self.requested != caller.requested,
+            FetchReason::Requested => self.requested != caller.requested,
         };
         let done = match caller.why {
-            Why::Needed => self.valid(now).is_some(),
-            Why::Due => self.renews_in(now) != Some(Duration::ZERO),
-            Why::Requested => has_outcome && self.error.is_none(),
+            FetchReason::Needed => self.valid(now).is_some(),
+            FetchReason::Due => self.renews_in(now) != Some(Duration::ZERO),
+            FetchReason::Requested => has_outcome && self.error.is_none(),
         };
         if done {
             return Some(Ok(()));
         }
         // The operator's own call tries again at once; polling waits.
-        let early = caller.background && caller.why == Why::Needed && now.mono < self.not_before;
+        let early =
+            caller.background && caller.why == FetchReason::Needed && now.mono < self.not_before;
         if let Some(error) = &self.error
             && (early || has_outcome)
         {
@@ -185,7 +186,7 @@ impl Lifecycle {
     pub fn needs_replaced(&self, caller: Waiter) -> bool {
         let failure = self.shown.failure.as_ref();
         caller.background
-            && caller.why != Why::Requested
+            && caller.why != FetchReason::Requested
             && failure.is_some_and(|failure| failure.refused)
     }
 
@@ -205,7 +206,7 @@ impl Lifecycle {
     /// The fetch granted a token. `false` if it has expired already: the fetch then still runs, and the caller must
     /// report its failure.
     #[must_use]
-    pub fn granted(&mut self, now: Now, token: &Secret, life: TokenLife) -> bool {
+    pub fn granted(&mut self, now: Now, token: &Secret, life: TokenLifetime) -> bool {
         // A response may take longer than the token lives.
         let in_time = life.left(now).is_some();
         if in_time {
@@ -216,7 +217,7 @@ impl Lifecycle {
     }
 
     /// A saved token was read, at the start or during a fetch, which then ends. Returns whether it is used.
-    pub fn found(&mut self, now: Now, token: &Secret, life: TokenLife) -> bool {
+    pub fn found(&mut self, now: Now, token: &Secret, life: TokenLifetime) -> bool {
         // The age of the current token is measured on the monotonic clock; the saved copy has wall-clock times, by which a
         // clock that was set back would make it young again.
         if self.life_of(token).is_some() || self.rejected.as_ref() == Some(token) {
@@ -226,11 +227,11 @@ impl Lifecycle {
         let is_longer = life.left(now) > self.shown.left(now);
         let is_used = is_longer
             && match self.fetching {
-                None | Some(Why::Needed) => true,
+                None | Some(FetchReason::Needed) => true,
                 // A renewal must not end with a token that is itself due.
-                Some(Why::Due) => !life.renews_in(now).is_zero(),
+                Some(FetchReason::Due) => !life.renews_in(now).is_zero(),
                 // A saved token proves nothing about the credentials.
-                Some(Why::Requested) => false,
+                Some(FetchReason::Requested) => false,
             };
         if is_used {
             self.take(token, life);
@@ -239,12 +240,12 @@ impl Lifecycle {
     }
 
     fn end(&mut self) {
-        if self.fetching.take() == Some(Why::Requested) {
+        if self.fetching.take() == Some(FetchReason::Requested) {
             self.requested += 1;
         }
     }
 
-    fn take(&mut self, token: &Secret, life: TokenLife) {
+    fn take(&mut self, token: &Secret, life: TokenLifetime) {
         self.end();
         self.error = None;
         self.failures = 0;

@@ -18,13 +18,13 @@ use tokio_util::task::TaskTracker;
 pub use store::TokenStore;
 
 use crate::clock::Clock;
-use crate::domain::{Now, Secret, StoredIn, TokenLife, TokenStatus};
+use crate::domain::{Now, Secret, StoredIn, TokenLifetime, TokenStatus};
 use crate::net::{
-    Authorise, BoxFuture, Call, Event, HeaderText, NetError, Reply, RequestOptions, Session,
+    Authorise, BoxFuture, Call, Event, MaybeSecret, NetError, Reply, RequestOptions, Session,
     SignedRequest, redact,
 };
 use grant::Failure;
-use lifecycle::{Jitter, Lifecycle, Waiter, Why, renew_at};
+use lifecycle::{FetchReason, Jitter, Lifecycle, Waiter, renew_at};
 
 /// How a provider grants tokens (OAuth 2.0, RFC 6749, 4.4, grant `client_credentials`).
 pub trait FetchToken: Send + Sync {
@@ -129,15 +129,15 @@ impl Tokens {
     ///
     /// # Errors
     /// [`NetError::Unprepared`] if none is valid; [`Tokens::ready`] gets one.
-    pub fn bearer(&self) -> Result<((&'static str, HeaderText), Secret), NetError> {
+    pub fn bearer(&self) -> Result<((&'static str, MaybeSecret), Secret), NetError> {
         let token = self
             .current()
             .ok_or(NetError::Unprepared("the access token"))?;
         // With each request: tokens of other accounts must not push out one that is in use.
-        redact::learn_passing(&token, "access_token");
+        redact::learn_temporary(&token, "access_token");
         // The token goes along: a 401 must drop this one, not a newer one (`SignedRequest::credential`).
         let value = Secret::new(format!("Bearer {}", token.expose()));
-        Ok((("authorization", HeaderText::Secret(value)), token))
+        Ok((("authorization", MaybeSecret::Secret(value)), token))
     }
 
     /// Teaches the redactor the token that an earlier run or another process has saved in a file, valid or not.
@@ -171,7 +171,7 @@ impl Tokens {
         self.load().await;
         // Again, where the token that a fetch brought has expired since.
         while !self.is_usable() {
-            self.fetch(Why::Needed, options).await?;
+            self.fetch(FetchReason::Needed, options).await?;
         }
         Ok(())
     }
@@ -188,7 +188,7 @@ impl Tokens {
             self.emit();
         }
         if usable && due {
-            drop(self.start(Why::Due, RequestOptions::background()));
+            drop(self.start(FetchReason::Due, RequestOptions::background()));
         }
         usable
     }
@@ -200,7 +200,7 @@ impl Tokens {
     pub async fn fetch_new(&self, options: RequestOptions) -> Result<TokenStatus, NetError> {
         self.load().await;
         self.held().wanted = true;
-        self.fetch(Why::Requested, options).await?;
+        self.fetch(FetchReason::Requested, options).await?;
         // Until it is known where the token is saved.
         drop(self.0.saving.lock().await);
         Ok(self.status())
@@ -254,7 +254,10 @@ impl Tokens {
             let changed = self.0.changed.notified();
             match renews_in {
                 Some(Duration::ZERO) => {
-                    drop(self.fetch(Why::Due, RequestOptions::background()).await);
+                    drop(
+                        self.fetch(FetchReason::Due, RequestOptions::background())
+                            .await,
+                    );
                 }
                 Some(wait) => drop(tokio::time::timeout(wait.min(MAX_SLEEP), changed).await),
                 None => changed.await,
@@ -267,10 +270,10 @@ impl Tokens {
         let fetching = self.held().fetching;
         let patience = match fetching {
             None => SAVE_TIMEOUT,
-            Some(Why::Due) => RENEWAL_TIMEOUT,
+            Some(FetchReason::Due) => RENEWAL_TIMEOUT,
             // No caller is left for these. Cancelled, not dropped, so that the request log records that they were
             // sent.
-            Some(Why::Needed | Why::Requested) => {
+            Some(FetchReason::Needed | FetchReason::Requested) => {
                 self.0.ending.cancel();
                 SAVE_TIMEOUT
             }
@@ -280,14 +283,18 @@ impl Tokens {
         let _ = tokio::time::timeout(patience, self.0.tasks.wait()).await;
     }
 
-    async fn fetch(&self, why: Why, options: RequestOptions) -> Result<(), NetError> {
+    async fn fetch(&self, why: FetchReason, options: RequestOptions) -> Result<(), NetError> {
         // No outcome: it panicked, or the program exits.
         let outcome = self.start(why, options).await;
         outcome.unwrap_or(Err(NetError::Cancelled))
     }
 
     /// Starts a fetch as a task of its own: a caller may stop waiting, and the fetch continues for the others.
-    fn start(&self, why: Why, options: RequestOptions) -> oneshot::Receiver<Result<(), NetError>> {
+    fn start(
+        &self,
+        why: FetchReason,
+        options: RequestOptions,
+    ) -> oneshot::Receiver<Result<(), NetError>> {
         let (outcome, receiver) = oneshot::channel();
         let tokens = self.clone();
         let caller = self.held().waiter(why, options.background);
@@ -307,7 +314,7 @@ impl Tokens {
     ) {
         let turn = self.0.fetching.lock().await;
         // Its caller gave up before its turn.
-        if outcome.is_closed() && caller.why != Why::Due {
+        if outcome.is_closed() && caller.why != FetchReason::Due {
             return;
         }
         let known = self.held().turn(caller, self.0.clock.now());
@@ -343,7 +350,7 @@ impl Tokens {
     ) -> Result<Option<Secret>, NetError> {
         let shared = &self.0;
         if let Some(store) = &shared.store
-            && caller.why != Why::Requested
+            && caller.why != FetchReason::Requested
             && self.load_token(store).await
         {
             return Ok(None);
@@ -376,8 +383,8 @@ impl Tokens {
         let (sent, digest) = stamped.latest().unwrap_or((now, [0; 32]));
         let granted = granted.and_then(|grant| {
             // Before the token can be used, shown or saved.
-            redact::learn_passing(&grant.token, "access_token");
-            let life = TokenLife {
+            redact::learn_temporary(&grant.token, "access_token");
+            let life = TokenLifetime {
                 since: sent,
                 aged: Duration::ZERO,
                 life: grant.life,
@@ -426,7 +433,7 @@ impl Tokens {
                 return false;
             }
         };
-        redact::learn_passing(&found.token, "access_token");
+        redact::learn_temporary(&found.token, "access_token");
         let now = self.0.clock.now();
         let taken = held.found(now, &found.token, found.life);
         if taken {
@@ -527,8 +534,8 @@ fn digest(signed: &SignedRequest) -> [u8; 32] {
     for (name, value) in signed.headers.iter().chain(&signed.query) {
         part(name.as_bytes());
         part(match value {
-            HeaderText::Open(text) => text.as_bytes(),
-            HeaderText::Secret(secret) => secret.expose().as_bytes(),
+            MaybeSecret::Open(text) => text.as_bytes(),
+            MaybeSecret::Secret(secret) => secret.expose().as_bytes(),
         });
     }
     part(&signed.body);

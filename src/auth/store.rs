@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::grant;
 use super::lifecycle::{Jitter, renew_at};
 use crate::config::{Vault, VaultError, VaultPlace};
-use crate::domain::{Now, Secret, StoredIn, TokenLife, WallTime, inert};
+use crate::domain::{Now, Secret, StoredIn, TokenLifetime, WallTime, inert};
 use crate::ledger::{KeyHash, KeyLock, Ledger};
 use crate::net::redact;
 
@@ -36,7 +36,7 @@ pub struct TokenStore {
 /// A saved token as it was read.
 pub(super) struct StoredTokenFound {
     pub token: Secret,
-    pub life: TokenLife,
+    pub life: TokenLifetime,
     pub stored_in: StoredIn,
 }
 
@@ -86,7 +86,7 @@ impl TokenStore {
         if let Ok(Some((secret, _))) = stored
             && let Ok(wire) = serde_json::from_slice::<StoredToken>(secret.expose().as_bytes())
         {
-            redact::learn_passing(&Secret::new(wire.access_token), "access_token");
+            redact::learn_temporary(&Secret::new(wire.access_token), "access_token");
         }
     }
 
@@ -121,7 +121,11 @@ impl TokenStore {
     ///
     /// # Errors
     /// In words, why it cannot be saved.
-    pub(super) async fn write(&self, token: &Secret, life: TokenLife) -> Result<StoredIn, String> {
+    pub(super) async fn write(
+        &self,
+        token: &Secret,
+        life: TokenLifetime,
+    ) -> Result<StoredIn, String> {
         let wire = StoredToken {
             schema: 1,
             access_token: token.expose().to_owned(),
@@ -183,7 +187,7 @@ fn parse(entry: &Secret, place: &VaultPlace, now: Now, jitter: Jitter) -> Option
         && asked_at.since(now.wall) <= FUTURE_MAX;
     trusted.then(|| StoredTokenFound {
         token: Secret::new(wire.access_token),
-        life: TokenLife {
+        life: TokenLifetime {
             // The monotonic clock starts anew in each process, so the age is taken over as a length.
             since: now,
             aged: now.wall.since(asked_at),

@@ -100,7 +100,7 @@ async fn a_token_that_is_granted_while_its_account_is_removed_is_not_saved() {
         let fetch = Arc::new(Failing::default());
         let tokens = Tokens::stored_in(Some(store.clone()), session, fetch, clock.clone());
         let token = Secret::new("token-of-the-removed-account");
-        let life = TokenLife {
+        let life = TokenLifetime {
             since: clock.now(),
             aged: Duration::ZERO,
             life: Duration::from_hours(1),
@@ -179,7 +179,7 @@ async fn a_caller_that_gives_up_before_its_turn_fetches_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let fetch = Arc::new(Failing::default());
     let tokens = tokens(fetch.clone(), folder.path());
-    drop(tokens.start(Why::Needed, OPERATOR));
+    drop(tokens.start(FetchReason::Needed, OPERATOR));
     tokens.finish().await;
     assert_eq!(fetch.began.load(Ordering::Relaxed), 0);
 }

@@ -12,7 +12,7 @@ use super::limits::Limits;
 use super::probe::{CHALLENGE, Challenge, ReceiverState};
 use super::seal::Sealer;
 use crate::clock::Clock;
-use crate::domain::{Listening, WallTime};
+use crate::domain::{ListenerStatus, WallTime};
 use crate::http_server::{self, Outgoing, Request, Response, text};
 use crate::ledger::{Ledger, Status};
 
@@ -24,7 +24,7 @@ pub(super) struct HealthCheck {
     clock: Clock,
     ledger: Ledger,
     sealer: Arc<Sealer>,
-    listening: watch::Sender<Listening>,
+    listening: watch::Sender<ListenerStatus>,
     forwards: bool,
     run: Mutex<Probe>,
 }
@@ -44,8 +44,8 @@ impl HealthCheck {
         ledger: Ledger,
         sealer: Arc<Sealer>,
         forwards: bool,
-    ) -> (Self, watch::Receiver<Listening>) {
-        let (status, listening) = watch::channel(Listening::Off);
+    ) -> (Self, watch::Receiver<ListenerStatus>) {
+        let (status, listening) = watch::channel(ListenerStatus::Off);
         let health = Self {
             clock,
             ledger,
@@ -58,7 +58,7 @@ impl HealthCheck {
     }
 
     pub(super) fn stop(&self) {
-        self.listening.send_replace(Listening::Off);
+        self.listening.send_replace(ListenerStatus::Off);
     }
 
     /// Answers health checks, and recognises its own probe. `has_account`: whether the address, if it is an account's,
@@ -86,10 +86,10 @@ impl HealthCheck {
         };
         let state = match &*self.listening.borrow() {
             _ if !has_account => ReceiverState::NoAccount,
-            Listening::Up { .. } | Listening::Off if can_save && self.forwards => {
+            ListenerStatus::Up { .. } | ListenerStatus::Off if can_save && self.forwards => {
                 ReceiverState::Forwards
             }
-            Listening::Up { .. } | Listening::Off if can_save => ReceiverState::Alive,
+            ListenerStatus::Up { .. } | ListenerStatus::Off if can_save => ReceiverState::Alive,
             _ => ReceiverState::Down,
         };
         state.answer(request, &self.sealer)
@@ -107,7 +107,7 @@ impl HealthCheck {
             let now = self.clock.now().wall;
             match probed {
                 Ok(()) => {
-                    self.listening.send_replace(Listening::Up {
+                    self.listening.send_replace(ListenerStatus::Up {
                         url: url.clone(),
                         heartbeat: now,
                     });
@@ -168,15 +168,15 @@ impl HealthCheck {
     fn report_down(&self, bound: SocketAddr, why: String, now: WallTime) {
         self.listening.send_if_modified(|listening| {
             // The same cause is no change, or the console would redraw at each probe.
-            if matches!(listening, Listening::Down { why: known, .. } if *known == why) {
+            if matches!(listening, ListenerStatus::Down { why: known, .. } if *known == why) {
                 return false;
             }
             let since = match listening {
                 // Another cause of the same outage: it lasts since the first.
-                Listening::Down { since, .. } => *since,
+                ListenerStatus::Down { since, .. } => *since,
                 _ => now,
             };
-            *listening = Listening::Down {
+            *listening = ListenerStatus::Down {
                 address: bound.to_string(),
                 why,
                 since,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::rate::Rate;
+use super::rate::SenderRateLimit;
 use crate::http_server::{self, Hosts};
 
 /// The receiver's limits.
@@ -11,7 +11,7 @@ pub struct Limits {
     /// For connections.
     pub server: http_server::Limits,
     /// For each address. Senders on this machine are not limited.
-    pub rate: Rate,
+    pub rate: SenderRateLimit,
     /// How long a provider waits for the shop's server; less than [`crate::domain::job::LEASE`].
     pub relay: Duration,
     /// How often it probes itself.
@@ -43,7 +43,7 @@ impl Default for Limits {
                 hosts: Hosts::Any,
                 half_close: true,
             },
-            rate: Rate {
+            rate: SenderRateLimit {
                 per_second: 200,
                 burst: 2_000,
             },

@@ -26,7 +26,7 @@ use crate::net::BoxFuture;
 pub use address::Address;
 pub use health::{HEARTBEAT, reachable};
 pub use limits::Limits;
-pub use rate::Rate;
+pub use rate::SenderRateLimit;
 pub use receiver::{Arrival, Receiver, Setup, turn_away};
 
 /// A complete request to an account's callback address.
@@ -110,7 +110,7 @@ pub struct ParsedCallback {
     /// What makes two deliveries the same message, or about the same subject.
     pub dedup: Dedup,
     /// Whether to check with the provider: the payment's state, the player's inventory.
-    pub asks: bool,
+    pub needs_check: bool,
     /// The answer once it is saved, with status 200.
     pub answer: Answer,
 }
@@ -162,7 +162,7 @@ pub enum Refusal {
         /// The reason.
         why: String,
     },
-    /// Its `Content-Encoding` is not supported, with the reason. Answered 415.
+    /// Its `RequestBody-Encoding` is not supported, with the reason. Answered 415.
     Encoding(String),
 }
 

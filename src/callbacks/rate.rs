@@ -16,7 +16,7 @@ const ADDRESSES: usize = 4_096;
 
 /// The limit of one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate {
+pub struct SenderRateLimit {
     /// The average rate.
     pub per_second: u32,
     /// The burst size.
@@ -24,8 +24,8 @@ pub struct Rate {
 }
 
 /// The tokens of each address.
-pub(super) struct Rates {
-    rate: Rate,
+pub(super) struct TokenBuckets {
+    rate: SenderRateLimit,
     /// In nanoseconds: one request costs the time that it takes to earn it. Senders without a known address share one
     /// entry.
     left: HashMap<Option<IpAddr>, Remaining>,
@@ -37,8 +37,8 @@ struct Remaining {
     at: Duration,
 }
 
-impl Rates {
-    pub(super) fn new(rate: Rate) -> Self {
+impl TokenBuckets {
+    pub(super) fn new(rate: SenderRateLimit) -> Self {
         Self {
             rate,
             left: HashMap::new(),
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn each_address_has_its_burst_and_then_its_rate() {
-        let mut rates = Rates::new(Rate {
+        let mut rates = TokenBuckets::new(SenderRateLimit {
             per_second: 10,
             burst: 3,
         });
@@ -237,11 +237,11 @@ mod tests {
 
     #[test]
     fn many_addresses_do_not_make_one_forgotten_that_has_nothing_left() {
-        let rate = Rate {
+        let rate = SenderRateLimit {
             per_second: 1,
             burst: 2,
         };
-        let mut rates = Rates::new(rate);
+        let mut rates = TokenBuckets::new(rate);
         let flood = ip("203.0.113.7");
         while rates.take(Some(flood), Duration::ZERO).is_ok() {}
         for number in 0..20_000_u32 {
@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn all_whose_address_is_unknown_share_one_limit() {
-        let mut rates = Rates::new(Rate {
+        let mut rates = TokenBuckets::new(SenderRateLimit {
             per_second: 1,
             burst: 2,
         });

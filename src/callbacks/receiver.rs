@@ -24,13 +24,13 @@ use relay::TimedOut;
 use super::health::{HEARTBEAT, HealthCheck};
 use super::limits::Limits;
 use super::probe::CHALLENGE;
-use super::rate::{Rates, Sender, sender};
+use super::rate::{Sender, TokenBuckets, sender};
 use super::seal::Sealer;
 use super::{Address, Answer, CallbackHandler, CallbackHandlers, Inbound, ParsedCallback, Refusal};
 use crate::clock::Clock;
-use crate::domain::{Delivery, Listening, Problem, ProblemKind, Verdict};
+use crate::domain::{CallbackVerdict, Delivery, ListenerStatus, Problem, ProblemKind};
 use crate::http_server::{
-    Admission, Foreign, Outcome, Peer, Request, Response, Server, Unread, respond, text,
+    Admission, Outcome, Peer, Request, Response, Server, Unread, UnsupportedProtocol, respond, text,
 };
 use crate::ledger::{Ledger, NewDelivery};
 use crate::net::coding;
@@ -81,14 +81,14 @@ pub fn turn_away(listener: TcpListener, limits: Limits) -> io::Result<Server> {
 pub struct Receiver {
     server: Server,
     shared: Arc<Shared>,
-    listening: watch::Receiver<Listening>,
+    listening: watch::Receiver<ListenerStatus>,
     health: AbortOnDropHandle<()>,
     _foreign: AbortOnDropHandle<()>,
 }
 
 struct Shared {
     setup: Setup,
-    rates: Mutex<Rates>,
+    rates: Mutex<TokenBuckets>,
     room: Arc<Semaphore>,
     /// When each account's last problem was reported.
     unable_reported: Mutex<HashMap<String, Duration>>,
@@ -108,7 +108,7 @@ impl Receiver {
         let (health, listening) = HealthCheck::new(clock, ledger, setup.sealer.clone(), forwards);
         let limits = setup.limits;
         let shared = Arc::new(Shared {
-            rates: Mutex::new(Rates::new(limits.rate)),
+            rates: Mutex::new(TokenBuckets::new(limits.rate)),
             room: Arc::new(Semaphore::new(IN_PROGRESS_KIB)),
             unable_reported: Mutex::default(),
             setup,
@@ -141,9 +141,9 @@ impl Receiver {
         self.server.address()
     }
 
-    /// The result of its own probes; [`Listening::Off`] before the first.
+    /// The result of its own probes; [`ListenerStatus::Off`] before the first.
     #[must_use]
-    pub fn listening(&self) -> watch::Receiver<Listening> {
+    pub fn listening(&self) -> watch::Receiver<ListenerStatus> {
         self.listening.clone()
     }
 
@@ -332,10 +332,12 @@ impl Shared {
                 let body = match delivery.verdict {
                     // Only the first delivery calls the shop; a repeat gets the same answer, or an order would be
                     // delivered twice.
-                    Verdict::Accepted => match self.relay(handler, inbound, &delivery).await {
-                        Ok(answer) => answer,
-                        Err(TimedOut) => self.saved_answer(dedup_key).await,
-                    },
+                    CallbackVerdict::Accepted => {
+                        match self.relay(handler, inbound, &delivery).await {
+                            Ok(answer) => answer,
+                            Err(TimedOut) => self.saved_answer(dedup_key).await,
+                        }
+                    }
                     _ => self.first_answer(dedup_key).await,
                 };
                 json(body.unwrap_or_else(|| Bytes::from_static(otherwise.as_bytes())))
@@ -367,7 +369,7 @@ impl Shared {
     /// Reports each protocol once that a proxy speaks in place of HTTP/1.1. Strangers try such protocols, too.
     async fn report_foreign(
         self: Arc<Self>,
-        mut clients: watch::Receiver<Option<(Foreign, Peer)>>,
+        mut clients: watch::Receiver<Option<(UnsupportedProtocol, Peer)>>,
     ) {
         let mut reported = Vec::new();
         while clients.changed().await.is_ok() {
@@ -382,11 +384,11 @@ impl Shared {
             }
             reported.push(foreign);
             let (protocol, change) = match foreign {
-                Foreign::Proxy => (
+                UnsupportedProtocol::Proxy => (
                     "the PROXY protocol",
                     "turn it off there (haproxy: `send-proxy`; nginx: `proxy_protocol on`)",
                 ),
-                Foreign::Http2 => (
+                UnsupportedProtocol::Http2 => (
                     "HTTP/2",
                     "let it use HTTP/1.1 (haproxy: without `proto h2`; Caddy: without `h2c`)",
                 ),

@@ -323,7 +323,7 @@ impl Names {
 
     /// The documented paths of the account's provider, for the method on the line.
     fn paths(&self) -> Vec<Name> {
-        let calls: &[catalogue::Documented] =
+        let calls: &[catalogue::DocumentedCall] =
             self.manifest.map_or(&[], |manifest| manifest.catalogue);
         let method = self.line.iter().find(|word| {
             let mut methods = calls.iter().map(|call| call.method);

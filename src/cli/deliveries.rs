@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::output::{Listing, Out, OutputError, Tone, plain, toned, whole};
 use crate::domain::time::millis;
-use crate::domain::{Delivery, Job, JobKind, JobState, Subject, Verdict, WallTime, inert};
+use crate::domain::{CallbackVerdict, Delivery, Job, JobKind, JobState, Subject, WallTime, inert};
 use crate::net::redact;
 
 const HEADS: [&str; 10] = [
@@ -61,19 +61,21 @@ fn safe(text: &str) -> String {
 
 pub(super) fn verdict(delivery: &Delivery) -> String {
     match delivery.verdict {
-        Verdict::Repeat => format!("repeat {}", delivery.attempt),
-        Verdict::UnknownAccount => "unknown account".into(),
-        Verdict::Refused => "rejected".into(),
+        CallbackVerdict::Repeat => format!("repeat {}", delivery.attempt),
+        CallbackVerdict::UnknownAccount => "unknown account".into(),
+        CallbackVerdict::Refused => "rejected".into(),
         other => other.as_str().into(),
     }
 }
 
-fn glyph(verdict: Verdict) -> (&'static str, Tone) {
+fn glyph(verdict: CallbackVerdict) -> (&'static str, Tone) {
     match verdict {
-        Verdict::Accepted => ("✔", Tone::Good),
-        Verdict::Repeat => ("↻", Tone::Dim),
-        Verdict::Refused => ("✘", Tone::Bad),
-        Verdict::UnknownAccount | Verdict::Unreadable | Verdict::Unverified => ("?", Tone::Warn),
+        CallbackVerdict::Accepted => ("✔", Tone::Good),
+        CallbackVerdict::Repeat => ("↻", Tone::Dim),
+        CallbackVerdict::Refused => ("✘", Tone::Bad),
+        CallbackVerdict::UnknownAccount
+        | CallbackVerdict::Unreadable
+        | CallbackVerdict::Unverified => ("?", Tone::Warn),
     }
 }
 
@@ -86,14 +88,14 @@ fn all_in_words(jobs: &[Job]) -> String {
 
 pub(super) fn in_words(job: &Job) -> String {
     let what = match job.kind {
-        JobKind::Ask => "check".to_owned(),
+        JobKind::Check => "check".to_owned(),
         JobKind::Forward | JobKind::Relay => format!("to {}", safe(&job.target)),
     };
     let report = safe(&job.summary);
     match job.state {
         JobState::Done => format!("{what}: {report}"),
         JobState::GivenUp if job.is_dropped() => format!("{what}: dropped: {report}"),
-        JobState::GivenUp => format!("{what}: failed after {}: {report}", tries(job)),
+        JobState::GivenUp => format!("{what}: failed after {}: {report}", attempts(job)),
         JobState::Due { .. } if job.has_failed() => {
             format!("{what}: failed {}, will retry: {report}", times(job))
         }
@@ -104,17 +106,17 @@ pub(super) fn in_words(job: &Job) -> String {
 }
 
 fn times(job: &Job) -> String {
-    match job.tries {
+    match job.attempts {
         1 => "once".into(),
         2 => "twice".into(),
-        tries => format!("{tries} times"),
+        attempts => format!("{attempts} times"),
     }
 }
 
-fn tries(job: &Job) -> String {
-    match job.tries {
+fn attempts(job: &Job) -> String {
+    match job.attempts {
         1 => "1 try".into(),
-        tries => format!("{tries} tries"),
+        attempts => format!("{attempts} tries"),
     }
 }
 
@@ -151,10 +153,10 @@ fn job(job: &Job) -> Value {
     };
     json!({
         "kind": job.kind.word(),
-        "target": (job.kind != JobKind::Ask).then(|| safe(&job.target)),
+        "target": (job.kind != JobKind::Check).then(|| safe(&job.target)),
         "state": state,
         "due_at": due_at,
-        "tries": job.tries,
+        "tries": job.attempts,
         "tried_at": job.tried_at.map(WallTime::rfc3339),
         "result": safe(&inert::unescaped(&job.summary)),
         "status": job.status,
@@ -170,12 +172,12 @@ mod tests {
 
     #[test]
     fn the_job_that_failed_comes_before_those_that_need_nothing() {
-        let job = |tries, state, summary: &str| Job {
+        let job = |attempts, state, summary: &str| Job {
             id: JobId(1),
-            kind: JobKind::Ask,
+            kind: JobKind::Check,
             target: String::new(),
             is_replay: false,
-            tries,
+            attempts,
             not_found: 0,
             state,
             tried_at: None,

@@ -23,7 +23,7 @@ use super::values::bind;
 use crate::config;
 use crate::deck::metrics::Exporter;
 use crate::deck::{self, Options, Prepared, Receive};
-use crate::domain::Listening;
+use crate::domain::ListenerStatus;
 use crate::ledger::Status;
 use crate::net::{self, EventSender};
 
@@ -380,14 +380,14 @@ impl Receiving {
             // A database that other machines use as well comes back by itself; until then callbacks are answered 503.
             let is_away = matches!(status, Status::Away { passes: true, .. });
             match listening.borrow_and_update().clone() {
-                Listening::Up { url, .. } => {
+                ListenerStatus::Up { url, .. } => {
                     health.receiver = None;
                     if greeted.as_ref() != Some(&url) {
                         *greeted = Some(url.clone());
                         printing.note(Note::greeting(url, deck));
                     }
                 }
-                Listening::Elsewhere { url } => {
+                ListenerStatus::Elsewhere { url } => {
                     let what =
                         format!("another tilldeck on this machine receives callbacks at {url}");
                     let hint = "end it, or choose another address with --bind";
@@ -397,14 +397,14 @@ impl Receiving {
                     health.receiver = Some((what, hint.to_owned()));
                 }
                 // Down before the first success is a wrong address, which no retry corrects.
-                Listening::Down { address, why, .. } if greeted.is_none() => {
+                ListenerStatus::Down { address, why, .. } if greeted.is_none() => {
                     return Err(local(format!("cannot receive callbacks at {address}"), why));
                 }
-                Listening::Down { address, why, .. } => {
+                ListenerStatus::Down { address, why, .. } => {
                     let what = format!("cannot receive callbacks at {address}");
                     health.receiver = Some((what, why));
                 }
-                Listening::Off => {}
+                ListenerStatus::Off => {}
             }
             health.warn(&status, printing);
             let failure = status.failure().map(str::to_owned);

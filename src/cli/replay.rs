@@ -3,7 +3,7 @@
 use super::deliveries;
 use super::prelude::*;
 use super::values::callback_id;
-use crate::domain::{Delivery, DeliveryId, Job, JobKind, JobState, Verdict};
+use crate::domain::{CallbackVerdict, Delivery, DeliveryId, Job, JobKind, JobState};
 use crate::ledger::Retried;
 
 /// Forward saved callbacks again, unchanged, or retry their failed jobs.
@@ -72,7 +72,7 @@ fn report_retried(retried: &Retried, out: &Out) -> CommandResult {
 }
 
 fn report(delivery: &Delivery, out: &Out) -> CommandResult {
-    if !delivery.is_genuine() && delivery.verdict != Verdict::UnknownAccount {
+    if !delivery.is_genuine() && delivery.verdict != CallbackVerdict::UnknownAccount {
         out.warn(&format!(
             "callback {} is {}: {}",
             delivery.id.0,

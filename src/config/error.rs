@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use crate::domain::ui::Place;
+use crate::domain::ui::ConfigPosition;
 use crate::domain::{Problem, ProblemKind, inert};
 
-impl Place {
+impl ConfigPosition {
     /// An error at this position, in the same form as all others.
     #[must_use]
     pub fn error(&self, message: impl Into<String>, hint: impl Into<String>) -> ConfigError {
@@ -25,7 +25,7 @@ pub struct ConfigError(Box<Inner>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Inner {
     path: Option<PathBuf>,
-    place: Option<Place>,
+    place: Option<ConfigPosition>,
     message: String,
     hint: String,
 }
@@ -64,7 +64,7 @@ impl ConfigError {
 
     /// The position, if the error is in a line of the file.
     #[must_use]
-    pub fn place(&self) -> Option<&Place> {
+    pub fn place(&self) -> Option<&ConfigPosition> {
         self.0.place.as_ref()
     }
 

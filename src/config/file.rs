@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::domain::inert;
-use crate::domain::ui::Place;
+use crate::domain::ui::ConfigPosition;
 use crate::private::{self, Danger};
 
 use super::ConfigError;
@@ -165,7 +165,7 @@ impl Source<'_> {
     }
 
     /// The position of a span of the parsed text.
-    pub(super) fn place(&self, span: Range<usize>) -> Place {
+    pub(super) fn place(&self, span: Range<usize>) -> ConfigPosition {
         let line = self.line_at(span.start);
         let snippet = self.masked(&line, &span);
         self.place_of(span.start, snippet)
@@ -180,7 +180,7 @@ impl Source<'_> {
         start..end
     }
 
-    fn place_of(&self, at: usize, snippet: Snippet) -> Place {
+    fn place_of(&self, at: usize, snippet: Snippet) -> ConfigPosition {
         let line = self.line_at(at);
         let Snippet {
             mut shown,
@@ -192,7 +192,7 @@ impl Source<'_> {
         }
         mark.start = mark.start.min(shown.len());
         mark.end = mark.end.clamp(mark.start, shown.len());
-        Place {
+        ConfigPosition {
             path: self.path.to_owned(),
             line: self.text[..line.start].matches('\n').count() + 1,
             column: self.text[line.start..at.max(line.start)].chars().count() + 1,

@@ -31,7 +31,7 @@ pub struct Follower {
 /// What was read, each oldest first.
 #[derive(Debug, Default)]
 pub struct News {
-    /// Requests; where they are more than fit, the newest, and [`Event::Missed`] is sent if others were read before.
+    /// Requests; where they are more than fit, the newest, and [`Event::Lagged`] is sent if others were read before.
     pub requests: Vec<Exchange>,
     /// States of payments, each with its account.
     pub observations: Vec<(AccountId, Observation)>,
@@ -105,7 +105,7 @@ impl Follower {
         news.requests = requests;
         // Before the first read there is no gap.
         if is_gap && self.request != ExchangeId(0) {
-            deck.gate.emit(Event::Missed);
+            deck.gate.emit(Event::Lagged);
         }
         // Nothing fails from here on: what is read counts as seen.
         self.observation = Some(last);

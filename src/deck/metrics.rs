@@ -16,7 +16,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Deck;
 use crate::domain::job::AttemptEnd;
-use crate::domain::{Delivery, Exchange, Job, JobKind, Listening, Now, Problem, Verdict};
+use crate::domain::{
+    CallbackVerdict, Delivery, Exchange, Job, JobKind, ListenerStatus, Now, Problem,
+};
 use crate::http_server::{self, Hosts, Limits, Request, Response, Server, StatusCode};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -100,10 +102,10 @@ impl Metrics {
         self.callbacks(&delivery.account, delivery.verdict).inc();
     }
 
-    fn callbacks(&self, account: &str, verdict: Verdict) -> Counter {
+    fn callbacks(&self, account: &str, verdict: CallbackVerdict) -> Counter {
         // Its sender chose this name: each would be a series of its own.
         let account = match verdict {
-            Verdict::UnknownAccount => String::new(),
+            CallbackVerdict::UnknownAccount => String::new(),
             _ => account.to_owned(),
         };
         let labels = [
@@ -136,7 +138,7 @@ impl Metrics {
     /// Creates an account's counters. A counter that first appears with its first event has not increased, so
     /// no alert would notice that event.
     fn create_counters(&self, account: &str) {
-        for verdict in Verdict::ALL {
+        for verdict in CallbackVerdict::ALL {
             self.callbacks(account, verdict);
         }
         for kind in JobKind::ALL {
@@ -193,7 +195,7 @@ impl Metrics {
             let left = left.unwrap_or_default().as_secs();
             self.token_left.get_or_create(&account).set(whole(left));
         }
-        let is_up = matches!(*deck.listening().borrow(), Listening::Up { .. });
+        let is_up = matches!(*deck.listening().borrow(), ListenerStatus::Up { .. });
         self.up.set(is_up.into());
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("a string takes all that is written");

@@ -40,7 +40,7 @@ pub use receiving::{Pace, Prepared, Receive, is_forward, target};
 pub use runtime::accounts;
 use runtime::{AccountFactory, AccountRegistry, AccountRuntime};
 pub use secrets::{learn_all, learn_fast};
-pub use simulator::{Posted, Posting, Proof, post, serve, trigger};
+pub use simulator::{Posted, Proof, TestCallback, post, serve, trigger};
 
 use hooks::Hooks;
 use ledger::Source;

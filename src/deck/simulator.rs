@@ -120,7 +120,7 @@ pub enum Proof {
 
 /// A simulated callback to send.
 #[derive(Debug, Clone)]
-pub struct Posting {
+pub struct TestCallback {
     /// The provider's short name.
     pub provider: String,
     /// The target: plain http on this machine.
@@ -141,7 +141,7 @@ pub struct Posting {
 ///
 /// # Errors
 /// If the provider has no such callback, or the address is on another machine.
-pub async fn post(posting: &Posting, at: WallTime) -> Result<Vec<Posted>, Problem> {
+pub async fn post(posting: &TestCallback, at: WallTime) -> Result<Vec<Posted>, Problem> {
     let usage = |message: String, hint: &str| Problem::usage(message, hint);
     let manifest = providers::by_name(&posting.provider).ok_or_else(|| {
         let known: Vec<_> = REGISTRY.iter().map(|manifest| manifest.id.0).collect();

@@ -4,7 +4,7 @@ use super::raw_path::without_query;
 
 /// One documented call.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Documented {
+pub struct DocumentedCall {
     /// HTTP method.
     pub method: &'static str,
     /// Path below the account's first API endpoint. `{name}` is filled in: `/api/v1/offers/{offerId}`.
@@ -63,7 +63,7 @@ pub struct Param {
     /// As in the path's braces or the query.
     pub name: &'static str,
     /// Where it goes.
-    pub place: Place,
+    pub place: ParamLocation,
     /// Whether the call makes no sense without it.
     pub required: bool,
     /// What it is, as a noun phrase.
@@ -85,7 +85,7 @@ pub struct Paging {
 
 /// Where a parameter goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum ParamLocation {
     /// In the path's braces, percent-encoded.
     Path,
     /// In the query.
@@ -97,7 +97,7 @@ impl Param {
     #[must_use]
     pub const fn in_path(name: &'static str, about: &'static str, example: &'static str) -> Self {
         Self {
-            place: Place::Path,
+            place: ParamLocation::Path,
             ..Self::needed(name, about, example)
         }
     }
@@ -107,7 +107,7 @@ impl Param {
     pub const fn needed(name: &'static str, about: &'static str, example: &'static str) -> Self {
         Self {
             name,
-            place: Place::Query,
+            place: ParamLocation::Query,
             required: true,
             about,
             example,
@@ -149,7 +149,7 @@ impl Param {
     }
 }
 
-impl Documented {
+impl DocumentedCall {
     /// A GET, which changes nothing.
     #[must_use]
     pub const fn get(path: &'static str, params: &'static [Param], about: &'static str) -> Self {
@@ -235,7 +235,11 @@ impl Documented {
 
 /// What `method` at `path` is documented as. A path without braces wins over one with.
 #[must_use]
-pub fn find<'a>(catalogue: &'a [Documented], method: &str, path: &str) -> Option<&'a Documented> {
+pub fn find<'a>(
+    catalogue: &'a [DocumentedCall],
+    method: &str,
+    path: &str,
+) -> Option<&'a DocumentedCall> {
     let covering = || catalogue.iter().filter(|call| call.covers(method, path));
     covering()
         .find(|call| !call.path.contains('{'))
@@ -244,7 +248,7 @@ pub fn find<'a>(catalogue: &'a [Documented], method: &str, path: &str) -> Option
 
 /// Whether a call writes: as documented; one that is not is taken to write unless it is a GET, HEAD or OPTIONS.
 #[must_use]
-pub fn writes(catalogue: &[Documented], method: &str, path: &str) -> bool {
+pub fn writes(catalogue: &[DocumentedCall], method: &str, path: &str) -> bool {
     find(catalogue, method, path).map_or(!matches!(method, "GET" | "HEAD" | "OPTIONS"), |call| {
         call.writes
     })
@@ -254,8 +258,8 @@ pub fn writes(catalogue: &[Documented], method: &str, path: &str) -> bool {
 mod tests {
     use super::*;
 
-    const fn get(path: &'static str) -> Documented {
-        Documented {
+    const fn get(path: &'static str) -> DocumentedCall {
+        DocumentedCall {
             method: "GET",
             path,
             params: &[],

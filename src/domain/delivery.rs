@@ -34,7 +34,7 @@ pub struct Delivery {
     /// `GET`, `POST`, …
     pub method: String,
     /// The result of the checks.
-    pub verdict: Verdict,
+    pub verdict: CallbackVerdict,
     /// Why it was rejected, or what proves it, in a few words: "the key", "a signature".
     pub why: String,
     /// Its event, in the provider's word: "payment changed", "BOUGHT". May be empty.
@@ -92,7 +92,7 @@ impl Delivery {
         let is_order = self.jobs.iter().any(|job| job.kind == JobKind::Relay);
         self.jobs.iter().filter(move |job| match job.kind {
             _ if job.state == JobState::Done => false,
-            JobKind::Ask => true,
+            JobKind::Check => true,
             JobKind::Relay => false,
             JobKind::Forward => !is_order && !job.is_replay && !self.is_forwarded_besides(job),
         })
@@ -117,7 +117,7 @@ impl Delivery {
         let why = &self.why;
         match (self.verdict, why.strip_prefix("nothing: ")) {
             (_, Some(missing)) => format!("not verified: {missing}"),
-            (Verdict::Accepted | Verdict::Repeat, None) if !why.is_empty() => {
+            (CallbackVerdict::Accepted | CallbackVerdict::Repeat, None) if !why.is_empty() => {
                 format!("verified by {why}")
             }
             _ => why.clone(),
@@ -128,7 +128,7 @@ impl Delivery {
 words! {
     /// The result of a callback's checks. The words are those of the ledger and JSON.
     #[derive(Hash)]
-    pub enum Verdict {
+    pub enum CallbackVerdict {
         /// Genuine as far as that can be checked, and new.
         Accepted = "accepted",
         /// Genuine, and delivered before: shown, but not processed again. One that only names what changed is still
@@ -140,7 +140,7 @@ words! {
         UnknownAccount = "unknown_account",
         /// It cannot be parsed: saved, not processed.
         Unreadable = "unreadable",
-        /// A secret that proves it could not be read: saved, not processed. Its [`JobKind::Ask`] verifies it later and saves
+        /// A secret that proves it could not be read: saved, not processed. Its [`JobKind::Check`] verifies it later and saves
         /// the result as another delivery.
         Unverified = "unverified",
     }
@@ -197,7 +197,7 @@ pub struct Received {
 
 /// Whether callbacks can be received.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Listening {
+pub enum ListenerStatus {
     /// Not configured.
     #[default]
     Off,
@@ -232,7 +232,7 @@ mod tests {
     fn only_what_cannot_deliver_goods_twice_is_retryable() {
         let due = JobState::Due { at: WallTime(1) };
         let (done, dead) = (JobState::Done, JobState::GivenUp);
-        let (ask, relay) = (JobKind::Ask, JobKind::Relay);
+        let (ask, relay) = (JobKind::Check, JobKind::Relay);
         let configured = |target, state| (JobKind::Forward, target, false, state);
         let added = |target, state| (JobKind::Forward, target, true, state);
         for (why, jobs, wanted) in [
@@ -301,7 +301,7 @@ mod tests {
                 kind,
                 target: target.into(),
                 is_replay,
-                tries: 1,
+                attempts: 1,
                 not_found: 0,
                 state,
                 tried_at: None,
@@ -317,7 +317,7 @@ mod tests {
                 happened_at: None,
                 from: String::new(),
                 method: String::new(),
-                verdict: Verdict::Accepted,
+                verdict: CallbackVerdict::Accepted,
                 why: String::new(),
                 kind: String::new(),
                 subject: None,

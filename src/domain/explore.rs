@@ -34,7 +34,7 @@ words! {
 pub struct RawReply {
     /// HTTP status.
     pub status: u16,
-    /// `Content-Type`, where there is one. Hostile until made inert.
+    /// `RequestBody-Type`, where there is one. Hostile until made inert.
     pub content_type: Option<String>,
     /// The body as received. Hostile until made inert.
     pub body: Vec<u8>,
@@ -54,7 +54,7 @@ impl std::fmt::Debug for RawReply {
 pub struct Explored {
     /// HTTP status.
     pub status: u16,
-    /// `Content-Type`, where there is one.
+    /// `RequestBody-Type`, where there is one.
     pub content_type: Option<String>,
     /// From sending to the end of the response.
     pub took: Duration,
@@ -95,7 +95,7 @@ impl Digest {
             .iter()
             .zip(self.rows.get(row).into_iter().flatten())
         {
-            if let Holds::Id(name) = column.holds
+            if let ColumnKind::Id(name) = column.holds
                 && cell != NOTHING
             {
                 ids.add(name, cell);
@@ -114,12 +114,12 @@ pub struct Column {
     /// Its heading.
     pub name: &'static str,
     /// Its kind of content, which decides the layout.
-    pub holds: Holds,
+    pub holds: ColumnKind,
 }
 
 /// The kind of content of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holds {
+pub enum ColumnKind {
     /// Words, which may be cut.
     Text,
     /// A state, a date or a name, which says nothing once it is cut.
@@ -134,28 +134,28 @@ impl Column {
     /// A column of words.
     #[must_use]
     pub const fn text(name: &'static str) -> Self {
-        let holds = Holds::Text;
+        let holds = ColumnKind::Text;
         Self { name, holds }
     }
 
     /// A column of ids, which follow-ups take under the name `fills`.
     #[must_use]
     pub const fn id(name: &'static str, fills: &'static str) -> Self {
-        let holds = Holds::Id(fills);
+        let holds = ColumnKind::Id(fills);
         Self { name, holds }
     }
 
     /// A column of states, dates or names.
     #[must_use]
     pub const fn word(name: &'static str) -> Self {
-        let holds = Holds::Word;
+        let holds = ColumnKind::Word;
         Self { name, holds }
     }
 
     /// A column of counts or sums.
     #[must_use]
     pub const fn number(name: &'static str) -> Self {
-        let holds = Holds::Number;
+        let holds = ColumnKind::Number;
         Self { name, holds }
     }
 }

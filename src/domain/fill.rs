@@ -3,7 +3,7 @@
 
 use percent_encoding::{percent_decode_str, utf8_percent_encode};
 
-use super::catalogue::{Documented, Param, Place};
+use super::catalogue::{DocumentedCall, Param, ParamLocation};
 use super::exchange::ENCODED;
 
 /// A piece of a filled path, for display.
@@ -30,8 +30,8 @@ impl Piece {
 /// The path of `call` with `values`, one for each of its parameters and in their order. An empty value is
 /// none: an optional query parameter is then left out.
 #[must_use]
-pub fn pieces(call: &Documented, values: &[&str]) -> Vec<Piece> {
-    let value = |name: &str, place: Place| {
+pub fn pieces(call: &DocumentedCall, values: &[&str]) -> Vec<Piece> {
+    let value = |name: &str, place: ParamLocation| {
         call.params
             .iter()
             .zip(values)
@@ -43,7 +43,7 @@ pub fn pieces(call: &Documented, values: &[&str]) -> Vec<Piece> {
     while let Some((before, after)) = rest.split_once('{') {
         let (name, after) = after.split_once('}').unwrap_or((after, ""));
         out.push(Piece::Fixed(before.to_owned()));
-        out.push(match value(name, Place::Path) {
+        out.push(match value(name, ParamLocation::Path) {
             "" => Piece::Missing(format!("{{{name}}}")),
             value => Piece::Value(encoded(value)),
         });
@@ -52,7 +52,7 @@ pub fn pieces(call: &Documented, values: &[&str]) -> Vec<Piece> {
     out.push(Piece::Fixed(rest.to_owned()));
     let mut joint = if call.path.contains('?') { '&' } else { '?' };
     let query = call.params.iter().zip(values);
-    for (param, value) in query.filter(|(param, _)| param.place == Place::Query) {
+    for (param, value) in query.filter(|(param, _)| param.place == ParamLocation::Query) {
         // An empty parameter would filter by the empty text.
         if value.is_empty() && !param.required {
             continue;
@@ -71,7 +71,7 @@ pub fn pieces(call: &Documented, values: &[&str]) -> Vec<Piece> {
 
 /// The values of the parameters of `call` in a path that it covers, percent-decoded: the inverse of [`pieces`].
 #[must_use]
-pub fn values(call: &Documented, path: &str) -> Vec<String> {
+pub fn values(call: &DocumentedCall, path: &str) -> Vec<String> {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let in_path = |name: &str| {
         let mut parts = call.path.split('/').zip(path.split('/'));
@@ -86,8 +86,8 @@ pub fn values(call: &Documented, path: &str) -> Vec<String> {
             .map(|(_, value)| value)
     };
     let value = |param: &Param| match param.place {
-        Place::Path => in_path(param.name),
-        Place::Query => in_query(param.name),
+        ParamLocation::Path => in_path(param.name),
+        ParamLocation::Query => in_query(param.name),
     };
     let values = call.params.iter().map(value);
     values
@@ -120,10 +120,10 @@ fn decoded(text: &str) -> String {
 /// # Errors
 /// If it is missing but required, or is a dot segment, which URL parsers resolve even if percent-encoded (WHATWG
 /// URL).
-pub fn check(place: Place, required: bool, value: &str) -> Result<(), &'static str> {
+pub fn check(place: ParamLocation, required: bool, value: &str) -> Result<(), &'static str> {
     match (place, value) {
-        (_, "") if required || place == Place::Path => Err("the call requires a value"),
-        (Place::Path, "." | "..") => Err("a path cannot carry `.` or `..` as a value"),
+        (_, "") if required || place == ParamLocation::Path => Err("the call requires a value"),
+        (ParamLocation::Path, "." | "..") => Err("a path cannot carry `.` or `..` as a value"),
         _ => Ok(()),
     }
 }
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
     use crate::domain::catalogue::Param;
 
-    const fn param(name: &'static str, place: Place, required: bool) -> Param {
+    const fn param(name: &'static str, place: ParamLocation, required: bool) -> Param {
         Param {
             name,
             place,
@@ -150,14 +150,14 @@ mod tests {
         }
     }
 
-    const CALL: Documented = Documented {
+    const CALL: DocumentedCall = DocumentedCall {
         method: "GET",
         path: "/v1/offers/{offerId}/stock",
         params: &[
-            param("offerId", Place::Path, true),
-            param("page", Place::Query, false),
-            param("sort by", Place::Query, false),
-            param("kind", Place::Query, true),
+            param("offerId", ParamLocation::Path, true),
+            param("page", ParamLocation::Query, false),
+            param("sort by", ParamLocation::Query, false),
+            param("kind", ParamLocation::Query, true),
         ],
         body: None,
         writes: false,
@@ -214,11 +214,14 @@ mod tests {
     #[test]
     fn dot_segments_cannot_be_encoded_away() {
         for value in [".", ".."] {
-            assert!(check(Place::Path, true, value).is_err());
-            assert!(check(Place::Query, true, value).is_ok());
+            assert!(check(ParamLocation::Path, true, value).is_err());
+            assert!(check(ParamLocation::Query, true, value).is_ok());
         }
-        assert!(check(Place::Path, true, "..a").is_ok());
-        assert!(check(Place::Path, false, "").is_err(), "a hole in a path");
-        assert!(check(Place::Query, false, "").is_ok());
+        assert!(check(ParamLocation::Path, true, "..a").is_ok());
+        assert!(
+            check(ParamLocation::Path, false, "").is_err(),
+            "a hole in a path"
+        );
+        assert!(check(ParamLocation::Query, false, "").is_ok());
     }
 }

@@ -1,6 +1,6 @@
 //! The next call after a row: which documented calls take the row's ids, and how these fill in the call.
 
-use super::catalogue::{Documented, FollowUp};
+use super::catalogue::{DocumentedCall, FollowUp};
 
 /// The ids of a row, by the names that follow-ups take them under.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,8 +29,8 @@ impl RowIds {
     #[must_use]
     pub fn follow_ups<'a>(
         &self,
-        catalogue: &'a [Documented],
-    ) -> Vec<(&'a Documented, &'a FollowUp)> {
+        catalogue: &'a [DocumentedCall],
+    ) -> Vec<(&'a DocumentedCall, &'a FollowUp)> {
         let own = self.ids.first().map(|(name, _)| *name);
         let calls = catalogue.iter();
         let all = calls.flat_map(|call| call.follow_ups.iter().map(move |next| (call, next)));
@@ -134,11 +134,11 @@ mod tests {
                 body: None,
             }
         }
-        const CALLS: [Documented; 3] = [
-            Documented::get("/keys", &[], "").after(&[next("list keys", &["offer"])]),
-            Documented::write("PATCH", "/offers", &[], None, "")
+        const CALLS: [DocumentedCall; 3] = [
+            DocumentedCall::get("/keys", &[], "").after(&[next("list keys", &["offer"])]),
+            DocumentedCall::write("PATCH", "/offers", &[], None, "")
                 .after(&[next("change", &["offer"])]),
-            Documented::write("POST", "/keys", &[], None, "")
+            DocumentedCall::write("POST", "/keys", &[], None, "")
                 .after(&[next("give", &["offer", "sale"]), next("add", &["offer"])]),
         ];
         let names = |row: &RowIds| -> Vec<&str> {

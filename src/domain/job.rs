@@ -13,7 +13,7 @@
 //!              `--------- the operator --------- GivenUp (dead letter)
 //! ```
 //!
-//! - A check ([`JobKind::Ask`]) and a forward ([`JobKind::Forward`]) go through all of it.
+//! - A check ([`JobKind::Check`]) and a forward ([`JobKind::Forward`]) go through all of it.
 //! - A replay is a forward that the operator added ([`Job::is_replay`]). A command attempts it once; a process that
 //!   receives callbacks retries it by the schedule. After a failure the operator replays the callback again.
 //! - A relay ([`JobKind::Relay`]) is created with a lease and attempted once, while the provider waits. It is never due
@@ -48,7 +48,7 @@ pub struct Job {
     pub is_replay: bool,
     /// How often it was tried, since it was created or the operator retried it. What was [given
     /// back](Disposition::GivenBack) is not counted.
-    pub tries: u32,
+    pub attempts: u32,
     /// To how many of these attempts the provider has answered "not found": [`JobResult::not_found`].
     pub not_found: u32,
     /// Its state.
@@ -68,7 +68,7 @@ words! {
     #[derive(Hash)]
     pub enum JobKind {
         /// Query the provider: check the payment, fetch the inventory. Of a callback that is not verified yet: verify it.
-        Ask = "ask",
+        Check = "ask",
         /// Forward the same bytes to the shop's own server.
         Forward = "forward",
         /// Forward while the provider waits for the shop's answer. Never retried: the shop must not deliver goods twice.
@@ -81,7 +81,7 @@ impl JobKind {
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
-            Self::Ask => "check",
+            Self::Check => "check",
             Self::Forward | Self::Relay => self.as_str(),
         }
     }
@@ -136,7 +136,7 @@ pub const ATTEMPT_MAX: Duration = Duration::from_secs(45);
 
 /// Which due jobs a process takes, and for how long.
 #[derive(Debug, Clone, Copy)]
-pub struct Lease {
+pub struct ClaimRequest {
     /// Takes jobs that are due at this time.
     pub now: WallTime,
     /// When another process may take them, if they are not finished.
@@ -169,18 +169,18 @@ pub enum Disposition {
     /// It succeeded.
     Done,
     /// Retry by the schedule.
-    Again {
+    Retry {
         /// The wait that the shop asks for (`Retry-After`).
         after: Option<Duration>,
     },
     /// Retry, unless the provider answered "not found" often enough.
-    Unknown,
+    NotFound,
     /// Not an attempt, because it was interrupted or cannot begin here: any process may try at once.
-    GivenBack,
+    Released,
     /// The fault is this machine's: retry until it is mended.
     Blocked,
     /// No retry can succeed.
-    Hopeless,
+    PermanentFailure,
 }
 
 impl AttemptOutcome {
@@ -200,7 +200,7 @@ impl AttemptOutcome {
     /// An attempt that shows that no other can succeed.
     #[must_use]
     pub fn hopeless(summary: impl Into<String>) -> Self {
-        Self::without_answer(summary, Disposition::Hopeless)
+        Self::without_answer(summary, Disposition::PermanentFailure)
     }
 }
 
@@ -220,7 +220,7 @@ impl JobResult {
     /// provider does not know the payment of an unproved callback has none, so that [`Job::is_dropped`] is the fact.
     #[must_use]
     pub fn not_found(&self, before: u32, known: bool) -> u32 {
-        let is_unknown = self.outcome.next == Disposition::Unknown;
+        let is_unknown = self.outcome.next == Disposition::NotFound;
         if self.state == JobState::GivenUp && (known || !is_unknown) {
             0
         } else {
@@ -231,7 +231,7 @@ impl JobResult {
 
 /// What the retry schedule depends on, beside the job.
 #[derive(Debug, Clone, Copy)]
-pub struct Circumstances {
+pub struct RetryContext {
     /// When the attempt ended.
     pub now: WallTime,
     /// When the callback was received.
@@ -239,7 +239,7 @@ pub struct Circumstances {
     /// Whether the callback is proved, or its payment known to the ledger.
     pub known: bool,
     /// The retries end after this many attempts, if the schedule does not end them before.
-    pub tries_max: u32,
+    pub attempts_max: u32,
 }
 
 impl Job {
@@ -250,7 +250,7 @@ impl Job {
             JobState::Done => false,
             JobState::GivenUp => true,
             // One that ended with its process has no report.
-            JobState::Due { .. } => self.tries > 0 && !self.summary.is_empty(),
+            JobState::Due { .. } => self.attempts > 0 && !self.summary.is_empty(),
         }
     }
 
@@ -258,7 +258,7 @@ impl Job {
     /// can send such a callback, so this needs no attention.
     #[must_use]
     pub fn is_dropped(&self) -> bool {
-        self.kind == JobKind::Ask
+        self.kind == JobKind::Check
             && self.state == JobState::GivenUp
             && self.not_found == UNKNOWN_NOT_FOUND_MAX
     }
@@ -295,22 +295,22 @@ impl Job {
 
     /// The state after one more attempt.
     #[must_use]
-    pub fn state_after(&self, next: Disposition, of: Circumstances) -> JobState {
-        let (tries, not_found) = (self.tries + 1, self.not_found + 1);
+    pub fn state_after(&self, next: Disposition, of: RetryContext) -> JobState {
+        let (attempts, not_found) = (self.attempts + 1, self.not_found + 1);
         let again = match next {
             Disposition::Done => return JobState::Done,
-            Disposition::Hopeless => None,
-            _ if self.kind == JobKind::Relay || tries >= of.tries_max => None,
-            Disposition::GivenBack => Some(Duration::ZERO),
+            Disposition::PermanentFailure => None,
+            _ if self.kind == JobKind::Relay || attempts >= of.attempts_max => None,
+            Disposition::Released => Some(Duration::ZERO),
             Disposition::Blocked => Some(BLOCKED_AGAIN),
-            Disposition::Unknown if of.known && not_found >= NOT_FOUND_MAX => None,
-            Disposition::Unknown if !of.known => {
+            Disposition::NotFound if of.known && not_found >= NOT_FOUND_MAX => None,
+            Disposition::NotFound if !of.known => {
                 (not_found < UNKNOWN_NOT_FOUND_MAX).then_some(UNKNOWN_AGAIN)
             }
-            Disposition::Again { after } if self.kind == JobKind::Forward => {
-                wait_within_day(tries, of.now.since(of.received_at), after)
+            Disposition::Retry { after } if self.kind == JobKind::Forward => {
+                wait_within_day(attempts, of.now.since(of.received_at), after)
             }
-            Disposition::Unknown | Disposition::Again { .. } => wait_after(tries),
+            Disposition::NotFound | Disposition::Retry { .. } => wait_after(attempts),
         };
         again.map_or(JobState::GivenUp, |wait| JobState::Due {
             at: of.now.plus(wait),
@@ -337,11 +337,11 @@ pub const UNKNOWN_NOT_FOUND_MAX: u32 = 2;
 const UNKNOWN_AGAIN: Duration = Duration::from_secs(30);
 
 /// The wait after this many failed attempts; `None` ends the retries.
-fn wait_after(tries: u32) -> Option<Duration> {
-    let short = usize::try_from(tries.saturating_sub(1)).ok();
+fn wait_after(attempts: u32) -> Option<Duration> {
+    let short = usize::try_from(attempts.saturating_sub(1)).ok();
     match short.and_then(|at| WAITS.get(at)) {
         Some(seconds) => Some(Duration::from_secs(*seconds)),
-        None => (tries <= u32::try_from(WAITS.len()).unwrap_or(u32::MAX) + HOURLY)
+        None => (attempts <= u32::try_from(WAITS.len()).unwrap_or(u32::MAX) + HOURLY)
             .then_some(Duration::from_hours(1)),
     }
 }
@@ -349,8 +349,8 @@ fn wait_after(tries: u32) -> Option<Duration> {
 /// As [`wait_after`], for a callback of this age, with the wait that the shop asked for (`Retry-After`). That wait is
 /// cut to what is left of the callback's day. A callback that could not be tried on its day still gets the first, short
 /// waits.
-fn wait_within_day(tries: u32, age: Duration, requested: Option<Duration>) -> Option<Duration> {
-    let wait = wait_after(tries)?;
+fn wait_within_day(attempts: u32, age: Duration, requested: Option<Duration>) -> Option<Duration> {
+    let wait = wait_after(attempts)?;
     let (left, requested) = (DAY.saturating_sub(age), requested.unwrap_or_default());
     if left.is_zero() && (wait > LONGEST_SHORT || requested > LONGEST_SHORT) {
         return None;
@@ -405,9 +405,9 @@ mod tests {
         // When it is tried, where the shop asks for the same wait each time.
         let tried = |first: Duration, asked: Duration| {
             let mut ages = vec![first];
-            for tries in 1.. {
+            for attempts in 1.. {
                 let age = ages[ages.len() - 1];
-                let Some(wait) = wait_within_day(tries, age, Some(asked)) else {
+                let Some(wait) = wait_within_day(attempts, age, Some(asked)) else {
                     break;
                 };
                 ages.push(age + wait);
@@ -436,23 +436,29 @@ mod tests {
     #[test]
     fn what_an_attempt_did_decides_the_next_state_and_a_relay_is_never_due_again() {
         let now = WallTime(1_000_000);
-        let of = |known, tries_max| Circumstances {
+        let of = |known, attempts_max| RetryContext {
             now,
             received_at: now,
             known,
-            tries_max,
+            attempts_max,
         };
         let due = |seconds| JobState::Due {
             at: now.plus(Duration::from_secs(seconds)),
         };
-        let again = |after: Option<u64>| Disposition::Again {
+        let again = |after: Option<u64>| Disposition::Retry {
             after: after.map(Duration::from_secs),
         };
-        let (ask, forward, relay) = (JobKind::Ask, JobKind::Forward, JobKind::Relay);
+        let (ask, forward, relay) = (JobKind::Check, JobKind::Forward, JobKind::Relay);
         let dead = JobState::GivenUp;
-        for (kind, (tries, not_found), next, of, state) in [
+        for (kind, (attempts, not_found), next, of, state) in [
             (ask, (0, 0), Disposition::Done, of(true, 99), JobState::Done),
-            (ask, (0, 0), Disposition::Hopeless, of(true, 99), dead),
+            (
+                ask,
+                (0, 0),
+                Disposition::PermanentFailure,
+                of(true, 99),
+                dead,
+            ),
             (ask, (1, 0), again(Some(60)), of(true, 99), due(5)),
             (forward, (1, 0), again(Some(60)), of(true, 99), due(60)),
             (forward, (0, 0), again(None), of(true, 1), dead),
@@ -460,17 +466,17 @@ mod tests {
             (
                 forward,
                 (29, 0),
-                Disposition::GivenBack,
+                Disposition::Released,
                 of(true, 99),
                 due(0),
             ),
-            (ask, (3, 3), Disposition::Unknown, of(true, 99), due(120)),
-            (ask, (4, 4), Disposition::Unknown, of(true, 99), dead),
-            (ask, (0, 0), Disposition::Unknown, of(false, 99), due(30)),
-            (ask, (1, 1), Disposition::Unknown, of(false, 99), dead),
+            (ask, (3, 3), Disposition::NotFound, of(true, 99), due(120)),
+            (ask, (4, 4), Disposition::NotFound, of(true, 99), dead),
+            (ask, (0, 0), Disposition::NotFound, of(false, 99), due(30)),
+            (ask, (1, 1), Disposition::NotFound, of(false, 99), dead),
             // What else has failed is no answer.
-            (ask, (4, 3), Disposition::Unknown, of(true, 99), due(600)),
-            (ask, (1, 0), Disposition::Unknown, of(false, 99), due(30)),
+            (ask, (4, 3), Disposition::NotFound, of(true, 99), due(600)),
+            (ask, (1, 0), Disposition::NotFound, of(false, 99), due(30)),
             (
                 relay,
                 (0, 0),
@@ -479,7 +485,7 @@ mod tests {
                 JobState::Done,
             ),
             (relay, (0, 0), again(Some(1)), of(true, 99), dead),
-            (relay, (0, 0), Disposition::GivenBack, of(true, 99), dead),
+            (relay, (0, 0), Disposition::Released, of(true, 99), dead),
             (
                 ask,
                 (999, 0),
@@ -489,18 +495,18 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                job(kind, tries, not_found).state_after(next, of),
+                job(kind, attempts, not_found).state_after(next, of),
                 state,
-                "{kind:?} {tries} {not_found} {next:?}"
+                "{kind:?} {attempts} {not_found} {next:?}"
             );
         }
     }
 
     #[test]
     fn a_check_is_dropped_only_where_it_ended_because_an_unknown_payment_is_not_found() {
-        let again = Disposition::Again { after: None };
-        let (hopeless, unknown) = (Disposition::Hopeless, Disposition::Unknown);
-        for ((tries, not_found), next, known, is_dropped) in [
+        let again = Disposition::Retry { after: None };
+        let (hopeless, unknown) = (Disposition::PermanentFailure, Disposition::NotFound);
+        for ((attempts, not_found), next, known, is_dropped) in [
             ((1, 1), unknown, false, true),
             ((3, 1), unknown, false, true),
             ((1, 2), hopeless, true, false),
@@ -511,13 +517,13 @@ mod tests {
             // The retries ended before the second answer.
             ((28, 0), unknown, false, false),
         ] {
-            let of = Circumstances {
+            let of = RetryContext {
                 now: WallTime(0),
                 received_at: WallTime(0),
                 known,
-                tries_max: if tries == 28 { 29 } else { 99 },
+                attempts_max: if attempts == 28 { 29 } else { 99 },
             };
-            let mut job = job(JobKind::Ask, tries, not_found);
+            let mut job = job(JobKind::Check, attempts, not_found);
             let result = JobResult {
                 state: job.state_after(next, of),
                 at: WallTime(0),
@@ -530,17 +536,17 @@ mod tests {
             } else {
                 AttemptEnd::Failed
             };
-            assert_eq!(job.result(), end, "{tries} {not_found} {next:?} {known}");
+            assert_eq!(job.result(), end, "{attempts} {not_found} {next:?} {known}");
         }
     }
 
-    fn job(kind: JobKind, tries: u32, not_found: u32) -> Job {
+    fn job(kind: JobKind, attempts: u32, not_found: u32) -> Job {
         Job {
             id: JobId(1),
             kind,
             target: String::new(),
             is_replay: false,
-            tries,
+            attempts,
             not_found,
             state: JobState::Due { at: WallTime(0) },
             tried_at: None,

@@ -53,13 +53,14 @@ pub use account::{Ability, Account, CredentialState, CredentialStatus, Environme
 pub use amount::{Amount, Currency, Total};
 pub use bad_json::{bad_json, bad_json_reason};
 pub use budget::{BudgetGauge, Counts, Waiting};
-pub use catalogue::{Documented, FollowUp};
+pub use catalogue::{DocumentedCall, FollowUp};
 pub use delivery::{
-    Deadline, Delivery, DeliveryId, Listening, REFUSED_IN_A_ROW, Received, Subject, Verdict,
+    CallbackVerdict, Deadline, Delivery, DeliveryId, ListenerStatus, REFUSED_IN_A_ROW, Received,
+    Subject,
 };
 pub use exchange::{Body, Exchange, ExchangeId, Outcome};
 pub use expectation::{Expectation, Expected, ExpectedBy, NewExpectation, Replaced};
-pub use explore::{AuthMethod, Column, Digest, Explored, Holds, RawCall, RawReply};
+pub use explore::{AuthMethod, Column, ColumnKind, Digest, Explored, RawCall, RawReply};
 pub use filled::filled;
 pub use finding::{Finding, Health, Tally};
 pub use follow_up::RowIds;
@@ -79,8 +80,8 @@ pub use search::{Search, StatusFilter};
 pub use secret::Secret;
 pub use theme::{Color, Colors, ThemeChoice, Tone};
 pub use time::{Now, WallTime};
-pub use timeline::{Happening, Timeline, What};
-pub use token::{StoredIn, TokenFailure, TokenLife, TokenState, TokenStatus};
+pub use timeline::{Timeline, TimelineEntry, TimelineEvent};
+pub use token::{StoredIn, TokenFailure, TokenLifetime, TokenState, TokenStatus};
 pub use ui::{Notify, Ui, Words};
 pub use verdict::{PaymentVerdict, Severity};
 

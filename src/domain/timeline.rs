@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::time::fine;
 use super::{
-    AccountId, Delivery, DeliveryId, ExchangeId, Expectation, Expected, Job, JobKind, JobState,
-    Note, Observation, Outcome, PaymentId, PaymentState, PaymentVerdict, Verdict, WallTime,
+    AccountId, CallbackVerdict, Delivery, DeliveryId, ExchangeId, Expectation, Expected, Job,
+    JobKind, JobState, Note, Observation, Outcome, PaymentId, PaymentState, PaymentVerdict,
+    WallTime,
 };
 
 /// The known history of a payment.
@@ -20,23 +21,23 @@ pub struct Timeline {
     /// The expected amount.
     pub expected: Option<Expected>,
     /// Oldest first.
-    pub happenings: Vec<Happening>,
+    pub entries: Vec<TimelineEntry>,
     /// Whether older entries are omitted.
     pub cut: bool,
 }
 
 /// One entry of the timeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Happening {
+pub struct TimelineEntry {
     /// When it happened.
     pub at: WallTime,
     /// What happened.
-    pub what: What,
+    pub what: TimelineEvent,
 }
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
+pub enum TimelineEvent {
     /// A request of this program about the payment.
     Call {
         /// Its number in the log.
@@ -93,7 +94,7 @@ const RUN_MIN: usize = 3;
 /// One row of a displayed timeline: one entry, or several unchanged checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// Its first entry, as an index into [`Timeline::happenings`].
+    /// Its first entry, as an index into [`Timeline::entries`].
     pub first: usize,
     /// Its last entry; differs from the first only in a row of unchanged checks.
     pub last: usize,
@@ -158,7 +159,10 @@ impl Delivery {
     /// Whether its checks passed, new or repeated.
     #[must_use]
     pub fn is_genuine(&self) -> bool {
-        matches!(self.verdict, Verdict::Accepted | Verdict::Repeat)
+        matches!(
+            self.verdict,
+            CallbackVerdict::Accepted | CallbackVerdict::Repeat
+        )
     }
 
     /// Whether a check with the provider is still pending.
@@ -168,7 +172,7 @@ impl Delivery {
     }
 
     fn checks(&self) -> impl Iterator<Item = &Job> {
-        self.jobs.iter().filter(|job| job.kind == JobKind::Ask)
+        self.jobs.iter().filter(|job| job.kind == JobKind::Check)
     }
 
     /// Whether a change that was observed then may be the one it reported.
@@ -191,14 +195,14 @@ struct Latest<'a> {
 
 /// The rows of a timeline, oldest first; every entry is in one row.
 #[must_use]
-pub fn rows(happenings: &[Happening]) -> Vec<Row> {
-    walk(happenings).0
+pub fn rows(entries: &[TimelineEntry]) -> Vec<Row> {
+    walk(entries).0
 }
 
 /// The missing callback, if the latest change should have been reported by now.
 #[must_use]
-pub fn missing(happenings: &[Happening], now: WallTime) -> Option<Remark> {
-    let latest = walk(happenings).1?;
+pub fn missing(entries: &[TimelineEntry], now: WallTime) -> Option<Remark> {
+    let latest = walk(entries).1?;
     let waited = now.since(latest.seen.at);
     (!latest.reported && !latest.first && waited >= CALLBACK_AFTER).then(|| Remark::NotReported {
         state: latest.seen.payment.state.clone(),
@@ -206,29 +210,29 @@ pub fn missing(happenings: &[Happening], now: WallTime) -> Option<Remark> {
     })
 }
 
-fn walk(happenings: &[Happening]) -> (Vec<Row>, Option<Latest<'_>>) {
+fn walk(entries: &[TimelineEntry]) -> (Vec<Row>, Option<Latest<'_>>) {
     // Without any, callbacks may go elsewhere, so none is reported as missing.
-    let any_callback = happenings.iter().any(|it| genuine(it).is_some());
+    let any_callback = entries.iter().any(|it| genuine(it).is_some());
     let mut rows: Vec<Row> = Vec::new();
     let mut latest: Option<Latest<'_>> = None;
     // A callback whose change has not been observed yet.
     let mut announced: Option<&Delivery> = None;
     let mut at = 0;
-    while let Some(happening) = happenings.get(at) {
+    while let Some(happening) = entries.get(at) {
         let mut row = Row {
             first: at,
             last: at,
             remarks: Vec::new(),
         };
         match &happening.what {
-            What::Call { .. } => {
-                let alike = run(&happenings[at..], latest.as_ref().map(|latest| latest.seen));
+            TimelineEvent::Call { .. } => {
+                let alike = run(&entries[at..], latest.as_ref().map(|latest| latest.seen));
                 if alike >= RUN_MIN {
                     row.last = at + alike - 1;
                     row.remarks.push(Remark::Unchanged(alike));
                 }
             }
-            What::State(seen) => {
+            TimelineEvent::State(seen) => {
                 if changes(latest.as_ref().map(|latest| latest.seen), seen) {
                     let reported = announced.take();
                     let first = latest.is_none();
@@ -252,9 +256,9 @@ fn walk(happenings: &[Happening]) -> (Vec<Row>, Option<Latest<'_>>) {
                     });
                 }
             }
-            What::Callback(delivery) if delivery.is_genuine() => {
+            TimelineEvent::Callback(delivery) if delivery.is_genuine() => {
                 let before = latest.as_ref().map(|latest| latest.seen);
-                if reported_by(delivery, before, &happenings[at + 1..]) {
+                if reported_by(delivery, before, &entries[at + 1..]) {
                     announced = Some(delivery);
                 } else if let Some(latest) = latest.as_mut().filter(|latest| !latest.reported) {
                     latest.reported = true;
@@ -262,17 +266,17 @@ fn walk(happenings: &[Happening]) -> (Vec<Row>, Option<Latest<'_>>) {
                         state: latest.seen.payment.state.clone(),
                         by: delivery.received_at.since(latest.seen.at),
                     });
-                } else if delivery.verdict == Verdict::Repeat
+                } else if delivery.verdict == CallbackVerdict::Repeat
                     || (latest.is_some() && !delivery.is_being_checked())
                 {
                     row.remarks.push(Remark::NothingNew(delivery.id));
                 }
             }
-            What::Callback(_)
-            | What::Expected { .. }
-            | What::Watched { .. }
-            | What::Noted(_)
-            | What::Marked { .. } => {}
+            TimelineEvent::Callback(_)
+            | TimelineEvent::Expected { .. }
+            | TimelineEvent::Watched { .. }
+            | TimelineEvent::Noted(_)
+            | TimelineEvent::Marked { .. } => {}
         }
         at = row.last + 1;
         rows.push(row);
@@ -280,9 +284,9 @@ fn walk(happenings: &[Happening]) -> (Vec<Row>, Option<Latest<'_>>) {
     (rows, latest)
 }
 
-fn genuine(happening: &Happening) -> Option<&Delivery> {
+fn genuine(happening: &TimelineEntry) -> Option<&Delivery> {
     match &happening.what {
-        What::Callback(delivery) if delivery.is_genuine() => Some(delivery),
+        TimelineEvent::Callback(delivery) if delivery.is_genuine() => Some(delivery),
         _ => None,
     }
 }
@@ -292,10 +296,10 @@ fn changes(before: Option<&Observation>, seen: &Observation) -> bool {
 }
 
 /// Whether the next change after a callback is the one it reported.
-fn reported_by(delivery: &Delivery, before: Option<&Observation>, after: &[Happening]) -> bool {
+fn reported_by(delivery: &Delivery, before: Option<&Observation>, after: &[TimelineEntry]) -> bool {
     for happening in after {
         match &happening.what {
-            What::State(seen) if changes(before, seen) => {
+            TimelineEvent::State(seen) if changes(before, seen) => {
                 return delivery.may_have_reported(seen.at);
             }
             // The later callback is closer to the change.
@@ -307,9 +311,9 @@ fn reported_by(delivery: &Delivery, before: Option<&Observation>, after: &[Happe
 }
 
 /// How many calls from the first on are alike and changed nothing.
-fn run(happenings: &[Happening], before: Option<&Observation>) -> usize {
-    let key = |happening: &'_ Happening| match &happening.what {
-        What::Call {
+fn run(entries: &[TimelineEntry], before: Option<&Observation>) -> usize {
+    let key = |happening: &'_ TimelineEntry| match &happening.what {
+        TimelineEvent::Call {
             method,
             path,
             outcome,
@@ -321,14 +325,14 @@ fn run(happenings: &[Happening], before: Option<&Observation>) -> usize {
         }
         _ => None,
     };
-    let first = happenings.first().and_then(key);
-    let alike = happenings
+    let first = entries.first().and_then(key);
+    let alike = entries
         .iter()
         .take_while(|it| key(it) == first && first.is_some())
         .count();
     // The last of them observed the change.
-    let changed = match happenings.get(alike).map(|it| &it.what) {
-        Some(What::State(seen)) => changes(before, seen),
+    let changed = match entries.get(alike).map(|it| &it.what) {
+        Some(TimelineEvent::State(seen)) => changes(before, seen),
         _ => false,
     };
     alike - usize::from(changed && alike > 0)

@@ -8,7 +8,7 @@ use super::{Now, WallTime};
 /// The lifetime of one access token on both clocks: the monotonic clock cannot be set but may stand still while the
 /// machine sleeps; the wall clock goes on. The older age counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TokenLife {
+pub struct TokenLifetime {
     /// An instant of this process at which the age was known.
     pub since: Now,
     /// Its age then; zero when its request was sent.
@@ -19,7 +19,7 @@ pub struct TokenLife {
     pub renew_at: Duration,
 }
 
-impl TokenLife {
+impl TokenLifetime {
     /// Time since its request was sent. A wall clock that was set back makes it no younger.
     #[must_use]
     pub fn age(&self, now: Now) -> Duration {
@@ -100,7 +100,7 @@ pub struct TokenFailure {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TokenStatus {
     /// The lifetime of the current token, expired or not.
-    pub life: Option<TokenLife>,
+    pub life: Option<TokenLifetime>,
     /// Whether a fetch is running.
     pub fetching: bool,
     /// The latest attempt, where it failed.
@@ -161,8 +161,8 @@ mod tests {
         }
     }
 
-    fn life() -> TokenLife {
-        TokenLife {
+    fn life() -> TokenLifetime {
+        TokenLifetime {
             since: at(100, 5_000),
             aged: Duration::ZERO,
             life: Duration::from_mins(10),

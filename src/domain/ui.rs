@@ -72,12 +72,12 @@ pub struct Words {
     /// As written: `ctrl-r`.
     pub words: Vec<String>,
     /// For an error message.
-    pub place: Place,
+    pub place: ConfigPosition,
 }
 
 /// A position in the config file, with its line as it may be shown: keys, and `…` for each value.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Place {
+pub struct ConfigPosition {
     /// The file.
     pub path: PathBuf,
     /// Counted from 1.

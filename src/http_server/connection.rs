@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::{Foreign, Limits};
+use super::{Limits, UnsupportedProtocol};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -31,7 +31,7 @@ pub(super) struct Connection {
     /// Increases whenever the phase's time limit starts again.
     turn: AtomicU64,
     cut: AtomicBool,
-    foreign: OnceLock<Foreign>,
+    foreign: OnceLock<UnsupportedProtocol>,
 }
 
 impl Connection {
@@ -50,7 +50,7 @@ impl Connection {
     }
 
     /// What the client speaks in place of HTTP/1.1, as far as that is known.
-    pub(super) fn foreign(&self) -> Option<Foreign> {
+    pub(super) fn foreign(&self) -> Option<UnsupportedProtocol> {
         self.foreign.get().copied()
     }
 
@@ -139,7 +139,7 @@ impl AsyncRead for TimedStream {
         let read = Pin::new(&mut self.tcp).poll_read(cx, buf);
         if buf.filled().len() > had && self.connection.phase() == Phase::Waiting {
             if self.connection.is_fresh()
-                && let Some(foreign) = Foreign::of(&buf.filled()[had..])
+                && let Some(foreign) = UnsupportedProtocol::of(&buf.filled()[had..])
             {
                 let _ = self.connection.foreign.set(foreign);
             }

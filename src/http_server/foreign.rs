@@ -2,7 +2,7 @@
 
 /// What a connection begins with that is not HTTP/1.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Foreign {
+pub enum UnsupportedProtocol {
     /// The PROXY protocol before the request
     /// (<https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>).
     Proxy,
@@ -10,7 +10,7 @@ pub enum Foreign {
     Http2,
 }
 
-impl Foreign {
+impl UnsupportedProtocol {
     /// By the first bytes of a connection.
     pub(super) fn of(bytes: &[u8]) -> Option<Self> {
         let begins = |with: &[u8]| bytes.starts_with(with);

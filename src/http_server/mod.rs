@@ -32,7 +32,7 @@ use body::Bodies;
 use connection::{Phase, TimedStream};
 use slots::{ConnectionSlot, ConnectionSlots};
 
-pub use foreign::Foreign;
+pub use foreign::UnsupportedProtocol;
 pub use hyper::http::StatusCode;
 pub use outgoing::{DeliveryResult, Outgoing, SendError, is_local_url, send, send_to};
 
@@ -135,7 +135,7 @@ pub struct Unread(pub StatusCode);
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
-    foreign: watch::Receiver<Option<(Foreign, Peer)>>,
+    foreign: watch::Receiver<Option<(UnsupportedProtocol, Peer)>>,
     stop: CancellationToken,
     abandon: CancellationToken,
     tasks: TaskTracker,
@@ -202,7 +202,7 @@ impl Server {
 
     /// The latest client that did not speak HTTP/1.1, as far as its protocol is known.
     #[must_use]
-    pub fn foreign(&self) -> watch::Receiver<Option<(Foreign, Peer)>> {
+    pub fn foreign(&self) -> watch::Receiver<Option<(UnsupportedProtocol, Peer)>> {
         self.foreign.clone()
     }
 
@@ -229,7 +229,7 @@ impl Drop for Server {
 
 #[derive(Clone)]
 struct Service<A, H> {
-    report_foreign: watch::Sender<Option<(Foreign, Peer)>>,
+    report_foreign: watch::Sender<Option<(UnsupportedProtocol, Peer)>>,
     admit: A,
     handler: H,
     bodies: Bodies,
@@ -449,7 +449,7 @@ pub fn text(status: StatusCode, words: &str) -> Response {
     )
 }
 
-/// A response with its status, `Content-Type` and body.
+/// A response with its status, `RequestBody-Type` and body.
 #[must_use]
 pub fn respond(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response {
     let mut response = Response::new(body.into());

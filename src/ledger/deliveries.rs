@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::domain::job::NewJob;
-use crate::domain::{Delivery, DeliveryId, JobId, JobKind, Subject, Verdict, WallTime};
+use crate::domain::{CallbackVerdict, Delivery, DeliveryId, JobId, JobKind, Subject, WallTime};
 
 /// A callback before it is saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct NewDelivery {
     /// As in [`Delivery`].
     pub method: String,
     /// The verdict before repeats are detected: an accepted callback may become a repeat when it is saved.
-    pub verdict: Verdict,
+    pub verdict: CallbackVerdict,
     /// As in [`Delivery`].
     pub why: String,
     /// As in [`Delivery`].
@@ -64,8 +64,8 @@ pub enum DedupKey {
     /// Names this message: any earlier accepted one makes it a repeat.
     Message([u8; 32]),
     /// Names only the subject, and the next change looks the same. It is a repeat while an earlier one's
-    /// [`JobKind::Ask`] waits (one that is running may return the older state), and once that check has found it paid.
-    /// A repeat has no [`JobKind::Ask`] of its own; the waiting one becomes due at once. It is forwarded all the
+    /// [`JobKind::Check`] waits (one that is running may return the older state), and once that check has found it paid.
+    /// A repeat has no [`JobKind::Check`] of its own; the waiting one becomes due at once. It is forwarded all the
     /// same, since our own check says nothing about what the shop knows: a [`JobKind::Forward`] is left out only while
     /// an earlier one to the same target waits for its first attempt.
     Subject([u8; 32]),

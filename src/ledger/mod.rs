@@ -33,7 +33,7 @@ pub use nonces::{
     HeldKey, KEY_LOCK_MAX, KeyHash, KeyLock, KeyedMutex, NONCE_LEAD_MAX, NONCE_SENT_WITHIN, Nonce,
     NonceRules, Nonces, Pause,
 };
-pub use slots::{Counted, Granted, HOLD_MAX, RateSlots, SlotId, Slots, Terms};
+pub use slots::{Counted, Granted, HOLD_MAX, RateSlots, SlotId, SlotOutcome, SlotRequest};
 pub use sql::deliveries::{Callbacks, DeliveryQuery, UNKNOWN_MAX};
 pub use sql::exchanges::{LogQuery, Recorded, Requests};
 pub use sql::hooks::{FailedHook, HookRun};

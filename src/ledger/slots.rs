@@ -27,7 +27,7 @@ pub struct SlotId {
 
 /// A request for a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Terms {
+pub struct SlotRequest {
     /// The limit's name.
     pub scope: Arc<str>,
     /// The number of slots.
@@ -45,7 +45,7 @@ pub struct Terms {
 
 /// The answer to a request for a slot.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Slots<G = Granted> {
+pub enum SlotOutcome<G = Granted> {
     /// One. Send, then call [`RateSlots::release_slot`].
     Granted(G),
     /// None is free.
@@ -100,12 +100,12 @@ pub struct Counted {
     pub held: Option<Duration>,
 }
 
-impl<A> Slots<A> {
-    pub(super) fn map<B>(self, granted: impl FnOnce(A) -> B) -> Slots<B> {
+impl<A> SlotOutcome<A> {
+    pub(super) fn map<B>(self, granted: impl FnOnce(A) -> B) -> SlotOutcome<B> {
         match self {
-            Self::Granted(some) => Slots::Granted(granted(some)),
-            Self::Full { next_free } => Slots::Full { next_free },
-            Self::Held(wait) => Slots::Held(wait),
+            Self::Granted(some) => SlotOutcome::Granted(granted(some)),
+            Self::Full { next_free } => SlotOutcome::Full { next_free },
+            Self::Held(wait) => SlotOutcome::Held(wait),
         }
     }
 }
@@ -115,7 +115,7 @@ impl<A> Slots<A> {
 #[async_trait]
 pub trait RateSlots: Debug + Send + Sync {
     /// Takes a slot, in one transaction.
-    async fn take_slot(&self, terms: Terms) -> Result<Slots, LedgerError>;
+    async fn take_slot(&self, terms: SlotRequest) -> Result<SlotOutcome, LedgerError>;
 
     /// Returns a slot that no request used.
     fn return_slot(&self, id: SlotId);

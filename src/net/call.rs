@@ -15,7 +15,9 @@ use serde_json::{Map, Value};
 
 use super::connecting::Connecting;
 use super::{coding, redact};
-use crate::domain::{AuthMethod, Documented, Now, RawCall, RawReply, Secret, WallTime, catalogue};
+use crate::domain::{
+    AuthMethod, DocumentedCall, Now, RawCall, RawReply, Secret, WallTime, catalogue,
+};
 use crate::ledger::NONCE_SENT_WITHIN;
 
 /// One request in the provider's terms, not yet authorised.
@@ -28,7 +30,7 @@ pub struct Call {
     /// Joined to the endpoint; begins with `/`, may have a query. `/` alone is the endpoint's own URL.
     pub path: String,
     /// The body.
-    pub body: Content,
+    pub body: RequestBody,
     /// Its purpose in a few words, for the log.
     pub about: String,
     /// Whether it may be sent again when its outcome is unknown.
@@ -45,7 +47,7 @@ impl Call {
             method: method.into(),
             endpoint,
             path: path.into(),
-            body: Content::Empty,
+            body: RequestBody::Empty,
             about: String::new(),
             repeat: Repeat::of(method != "GET"),
             auth: None,
@@ -56,9 +58,9 @@ impl Call {
     #[must_use]
     pub fn raw(
         call: &RawCall,
-        documented: &[Documented],
+        documented: &[DocumentedCall],
         endpoint: &'static str,
-        body: Content,
+        body: RequestBody,
     ) -> Self {
         let writes = catalogue::writes(documented, &call.method, &call.path);
         Self {
@@ -80,7 +82,7 @@ impl fmt::Debug for Call {
 
 /// A body before authorising.
 #[derive(Clone, PartialEq)]
-pub enum Content {
+pub enum RequestBody {
     /// None.
     Empty,
     /// A JSON object, to which authorising may add fields. Serialised once, then.
@@ -121,7 +123,7 @@ impl Repeat {
 
 /// The parts of a forwarded callback besides method and body.
 #[derive(Debug, Clone)]
-pub struct Verbatim {
+pub struct ForwardedRequest {
     /// The sender's headers that are forwarded. Few of their values are recorded.
     pub headers: HeaderMap,
     /// Path and query, byte for byte. Over https they go as a URL has them: `'` becomes `%27` there.
@@ -134,12 +136,12 @@ pub struct Verbatim {
 #[derive(Default)]
 pub struct SignedRequest {
     /// Added to the request, in order.
-    pub headers: Vec<(&'static str, HeaderText)>,
+    pub headers: Vec<(&'static str, MaybeSecret)>,
     /// For a forwarded callback: how to send it. The recipient is not the provider, so its `Date` header says nothing
     /// about the provider's clock.
-    pub verbatim: Option<Verbatim>,
+    pub forwarded: Option<ForwardedRequest>,
     /// Added to the query, in order, percent-encoded.
-    pub query: Vec<(&'static str, HeaderText)>,
+    pub query: Vec<(&'static str, MaybeSecret)>,
     /// Sent unchanged.
     pub body: Bytes,
     /// The API key's lock or its place in a queue, held until the response, so that nonces arrive in order.
@@ -162,7 +164,7 @@ pub struct SignedRequest {
 impl SignedRequest {
     /// A body and headers, and nothing else.
     #[must_use]
-    pub fn new(headers: Vec<(&'static str, HeaderText)>, body: Bytes) -> Self {
+    pub fn new(headers: Vec<(&'static str, MaybeSecret)>, body: Bytes) -> Self {
         Self {
             headers,
             body,
@@ -185,9 +187,9 @@ impl SignedRequest {
                 pairs.append_pair(
                     name,
                     match value {
-                        HeaderText::Open(text) => text,
-                        HeaderText::Secret(secret) => {
-                            redact::learn_passing(secret, name);
+                        MaybeSecret::Open(text) => text,
+                        MaybeSecret::Secret(secret) => {
+                            redact::learn_temporary(secret, name);
                             secret.expose()
                         }
                     },
@@ -202,9 +204,9 @@ impl SignedRequest {
         let mut map = HeaderMap::new();
         for (name, value) in &self.headers {
             let (text, secret) = match value {
-                HeaderText::Open(text) => (text.as_str(), false),
-                HeaderText::Secret(secret) => {
-                    redact::learn_passing(secret, name);
+                MaybeSecret::Open(text) => (text.as_str(), false),
+                MaybeSecret::Secret(secret) => {
+                    redact::learn_temporary(secret, name);
                     (secret.expose(), true)
                 }
             };
@@ -218,8 +220,8 @@ impl SignedRequest {
                 map.append(name, value);
             }
         }
-        if let Some(verbatim) = &self.verbatim {
-            map.extend(verbatim.headers.clone());
+        if let Some(forwarded) = &self.forwarded {
+            map.extend(forwarded.headers.clone());
         } else {
             let agent = concat!("tilldeck/", env!("CARGO_PKG_VERSION"));
             // Headers that a call sets itself stay.
@@ -241,7 +243,7 @@ impl SignedRequest {
 
 /// The value of a header or of a parameter: open, or secret.
 #[derive(Debug, Clone)]
-pub enum HeaderText {
+pub enum MaybeSecret {
     /// May be shown.
     Open(String),
     /// Never shown; the redactor learns it.

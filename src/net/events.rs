@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use super::ClockWarning;
 use crate::domain::{
-    AccountId, BudgetGauge, CheckedPayment, Counts, Delivery, DeliveryId, Exchange, Listening,
+    AccountId, BudgetGauge, CheckedPayment, Counts, Delivery, DeliveryId, Exchange, ListenerStatus,
     LoadedInventory, PlayerClaim, RequestId, TokenStatus, Waiting,
 };
 
@@ -32,7 +32,7 @@ pub enum Event {
     /// A callback was received, or one of its jobs made progress; replaces the earlier event of the same number.
     Delivery(Arc<Delivery>),
     /// Whether callbacks can be received.
-    Listening(Listening),
+    ListenerStatus(ListenerStatus),
     /// An accepted callback names a player of this account.
     Player(AccountId, PlayerClaim),
     /// A callback made this program check a payment.
@@ -40,7 +40,7 @@ pub enum Event {
     /// A callback made this program look up a player.
     PlayerItems(LoadedInventory),
     /// Events were dropped because the reader was slow. The ledger has all of them.
-    Missed,
+    Lagged,
     /// Something works less well than it should. Inert.
     Warning {
         /// A stable name: a warning replaces the one before it of the same name.
@@ -59,8 +59,8 @@ enum Subject<'a> {
     Budget(&'a AccountId, Counts),
     Token(&'a AccountId),
     Delivery(DeliveryId),
-    Listening,
-    Missed,
+    ListenerStatus,
+    Lagged,
     Warning(&'a str),
     Clock(&'a AccountId),
 }
@@ -75,8 +75,8 @@ impl Event {
             Self::Budget(account, gauge) => Subject::Budget(account, gauge.counts),
             Self::Token(account, _) => Subject::Token(account),
             Self::Delivery(delivery) => Subject::Delivery(delivery.id),
-            Self::Listening(_) => Subject::Listening,
-            Self::Missed => Subject::Missed,
+            Self::ListenerStatus(_) => Subject::ListenerStatus,
+            Self::Lagged => Subject::Lagged,
             Self::Warning { about, .. } => Subject::Warning(about),
             Self::ClockWarning(account, _) => Subject::Clock(account),
         })
@@ -130,7 +130,7 @@ pub fn channel() -> (EventSender, EventReceiver) {
 
 impl EventSender {
     /// Sends an event without waiting. It replaces an unread older event of the same subject. When the queue is full,
-    /// the oldest event that is also in the ledger is dropped and [`Event::Missed`] is sent.
+    /// the oldest event that is also in the ledger is dropped and [`Event::Lagged`] is sent.
     pub fn send(&self, event: Event) {
         let mut queue = self.0.queue();
         if queue.closed {
@@ -151,8 +151,8 @@ impl EventSender {
             && let Some(oldest) = Event::least_missed(events)
         {
             events.remove(oldest);
-            if !events.contains(&Event::Missed) {
-                events.push_front(Event::Missed);
+            if !events.contains(&Event::Lagged) {
+                events.push_front(Event::Lagged);
             }
         }
         // Before the notification, so that the woken reader does not wait for this lock.
@@ -297,7 +297,7 @@ mod tests {
         }
         let all: Vec<Event> = std::iter::from_fn(|| events.try_recv()).collect();
         assert!(all.len() <= WAITING_MAX + 1, "{}", all.len());
-        assert_eq!(all[0], Event::Missed);
+        assert_eq!(all[0], Event::Lagged);
         assert_eq!(all.last(), Some(&asked(9_999)), "the newest are there");
         assert!(
             all.contains(&warning("disk", "full")),

@@ -7,7 +7,8 @@ use tracing::{info, warn};
 use super::{ClockWarning, Event};
 use crate::domain::raw_path::without_query;
 use crate::domain::{
-    AccountId, CheckedPayment, Exchange, Listening, LoadedInventory, Outcome, TokenStatus, Waiting,
+    AccountId, CheckedPayment, Exchange, ListenerStatus, LoadedInventory, Outcome, TokenStatus,
+    Waiting,
 };
 
 /// Shorter waits are not logged.
@@ -19,7 +20,7 @@ pub(super) fn log(event: &Event) {
         Event::Exchange(exchange) => request(exchange),
         Event::Waiting(_, Some(waiting)) => wait(waiting),
         Event::Token(account, status) => token(account, status),
-        Event::Listening(Listening::Down { address, why, .. }) => {
+        Event::ListenerStatus(ListenerStatus::Down { address, why, .. }) => {
             warn!(address, why, "callbacks cannot be received");
         }
         Event::Checked(CheckedPayment {
@@ -40,14 +41,14 @@ pub(super) fn log(event: &Event) {
                 "the check after a callback failed"
             );
         }
-        Event::Missed => warn!("events were dropped: the reader is slow"),
+        Event::Lagged => warn!("events were dropped: the reader is slow"),
         Event::Warning { about, text } => warn!(about, text, "warning"),
         Event::ClockWarning(account, warning) => clock(account, *warning),
         Event::Waiting(_, None)
         | Event::Budget(..)
         // Sent again at every change; the workers log callbacks themselves.
         | Event::Delivery(_)
-        | Event::Listening(Listening::Off | Listening::Up { .. } | Listening::Elsewhere { .. })
+        | Event::ListenerStatus(ListenerStatus::Off | ListenerStatus::Up { .. } | ListenerStatus::Elsewhere { .. })
         | Event::Player(..)
         | Event::Checked(_)
         | Event::PlayerItems(_) => {}

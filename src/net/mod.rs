@@ -6,6 +6,7 @@ pub mod coding;
 pub mod connecting;
 pub mod error;
 pub mod events;
+mod forwarding;
 pub mod http;
 mod log_lines;
 mod probe;
@@ -14,7 +15,6 @@ pub mod record;
 pub mod redact;
 pub mod retry;
 pub mod trust;
-mod verbatim;
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +25,9 @@ use reqwest::Url;
 
 pub use budget::Limit;
 use budget::WaitReporter;
-pub use call::{Call, Content, HeaderText, Repeat, Reply, SignedRequest, Verbatim, form_boundary};
+pub use call::{
+    Call, ForwardedRequest, MaybeSecret, Repeat, Reply, RequestBody, SignedRequest, form_boundary,
+};
 pub use error::NetError;
 pub use events::{Event, EventReceiver, EventSender};
 pub use http::{Http, Network, Timeouts};
@@ -444,7 +446,7 @@ impl Session {
         let gate = &self.gate;
         let mut unprepared = 0;
         loop {
-            self.must_be_shared(call, options).await?;
+            self.require_writable_ledger(call, options).await?;
             // Before the slot: fetching a token may take seconds, and takes a slot of its own.
             authorise.prepare(call, options).await?;
             let slot = budget::take(self, call, options).await?;
@@ -452,7 +454,7 @@ impl Session {
                 .while_signing(authorise.authorise(call))
                 .await;
             // A slot or nonce that the ledger could not save is unknown to other processes and must not be used.
-            self.must_be_shared(call, options).await?;
+            self.require_writable_ledger(call, options).await?;
             match authorised {
                 // Both arms begin again: the slot went back to the limiter, and the signature's nonce is not used.
                 Ok(_) if slot.has_lapsed(gate.clock.now()) => {}
@@ -496,7 +498,7 @@ impl Session {
             call,
             url,
             headers: &headers,
-            foreign: signed.verbatim.is_some(),
+            foreign: signed.forwarded.is_some(),
             body: &signed.body,
             hidden: signed.hidden,
             at: began.wall,
@@ -515,21 +517,21 @@ impl Session {
             body: signed.body.clone(),
             idle: self.idle,
             decodes: signed
-                .verbatim
+                .forwarded
                 .as_ref()
-                .is_none_or(|verbatim| !verbatim.status_decides),
+                .is_none_or(|forwarded| !forwarded.status_decides),
             longest: None,
             measured: signed.measured.as_ref(),
         };
-        let tried = if let Some(verbatim) = &signed.verbatim {
-            verbatim::send(gate, outgoing, verbatim).await
+        let tried = if let Some(forwarded) = &signed.forwarded {
+            forwarding::send(gate, outgoing, forwarded).await
         } else {
             gate.http.send(outgoing).await
         };
         let seen = gate.clock.now();
         // The `Date` of a shop's own server says nothing about the provider's clock; of a probe, its caller judges it.
         if let Ok(reply) = &tried.result
-            && signed.verbatim.is_none()
+            && signed.forwarded.is_none()
             && signed.measured.is_none()
             && let Some(date) = reply.date()
         {
@@ -576,7 +578,11 @@ impl Session {
 
     /// Fails where the ledger cannot be written, since other processes would not see slots and nonces; the simulator
     /// and `--uncoordinated` are exempt. Waits while another program has locked it.
-    async fn must_be_shared(&self, call: &Call, options: RequestOptions) -> Result<(), NetError> {
+    async fn require_writable_ledger(
+        &self,
+        call: &Call,
+        options: RequestOptions,
+    ) -> Result<(), NetError> {
         let Self { gate, account, .. } = self;
         if gate.persistence(account) == Persistence::BestEffort {
             return Ok(());

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::connecting::Connecting;
 use super::{
-    Authorise, BoxFuture, Call, HeaderText, NetError, Outbound, Reply, RequestOptions, Session,
+    Authorise, BoxFuture, Call, MaybeSecret, NetError, Outbound, Reply, RequestOptions, Session,
     SignedRequest, lead,
 };
 use crate::domain::WallTime;
@@ -44,7 +44,7 @@ impl Session {
     pub async fn probe(
         &self,
         call: &Call,
-        headers: Vec<(&'static str, HeaderText)>,
+        headers: Vec<(&'static str, MaybeSecret)>,
     ) -> Result<Reached, NetError> {
         let url = self.resolve(call)?;
         let probe = Probe {
@@ -73,7 +73,7 @@ impl Session {
 }
 
 struct Probe {
-    headers: Vec<(&'static str, HeaderText)>,
+    headers: Vec<(&'static str, MaybeSecret)>,
     measured: Arc<Connecting>,
 }
 

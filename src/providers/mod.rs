@@ -24,7 +24,7 @@ use crate::callbacks;
 use crate::config::ProviderSpec;
 use crate::domain::manage::Guide;
 use crate::domain::{
-    Ability, Counts, Deadline, Digest, Documented, Environment, Estimate, EstimateRequest,
+    Ability, Counts, Deadline, Digest, DocumentedCall, Environment, Estimate, EstimateRequest,
     Inventory, LinkRequest, Payment, PaymentId, PaymentLink, Player, PlayerClaim, PlayerId,
     PlayerToken, ProviderId, RawCall, RawReply, RowIds, Secret, catalogue,
     stock::{NewKey, Uploaded},
@@ -70,7 +70,7 @@ pub struct Manifest {
     /// How to get an account and its credentials, step by step.
     pub guide: &'static [Guide],
     /// Each documented call.
-    pub catalogue: &'static [Documented],
+    pub catalogue: &'static [DocumentedCall],
     /// How its callbacks are verified and parsed.
     pub callbacks: callbacks::Spec,
     /// Reads the player that an accepted callback's body names, where its callbacks name players.

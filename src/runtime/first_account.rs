@@ -42,7 +42,10 @@ impl Adding {
                 Ok(None) => {}
                 Err(problem) => {
                     let result = Err(problem);
-                    let _ = self.messages.send(Msg::Managed(request, result)).await;
+                    let _ = self
+                        .messages
+                        .send(Msg::AccountChanged(request, result))
+                        .await;
                 }
             }
         });

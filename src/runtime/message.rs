@@ -13,11 +13,11 @@ pub fn message_of(event: Event) -> Msg {
         Event::Token(account, status) => Msg::Token(account, status),
         Event::Budget(account, gauge) => Msg::Budget(account, gauge),
         Event::Delivery(delivery) => Msg::Delivery(delivery),
-        Event::Listening(listening) => Msg::Listening(listening),
+        Event::ListenerStatus(listening) => Msg::ListenerStatus(listening),
         Event::Player(account, claim) => Msg::Player(account, claim),
         Event::Checked(checked) => Msg::Checked(checked),
         Event::PlayerItems(loaded) => Msg::PlayerItems(loaded),
-        Event::Missed => Msg::Notice(Notice {
+        Event::Lagged => Msg::Notice(Notice {
             level: Level::Info,
             about: "events missed".into(),
             text: "there are too many events to show; all are saved: `tilldeck log` lists the requests, and \

@@ -45,7 +45,7 @@ pub use plain::{PlainStart, run_plain};
 use reload::Preparing;
 use running::Running;
 pub use source::{NoProfiles, ProfileSource, ProfileStart, Reload};
-use terminal::Entered;
+use terminal::TerminalGuard;
 
 /// The most messages before a frame is drawn: a flood must not block the screen.
 const MESSAGES_A_FRAME: usize = 256;
@@ -95,7 +95,7 @@ pub fn run(start: Start) -> io::Result<Ended> {
     }
     // Until it is waited for: a hang-up shows in the terminal itself, and the configuration is read just now.
     signal_hook::flag::register(SIGHUP, Arc::new(AtomicBool::new(false)))?;
-    let mut entered = Entered::new(first.model.mouse_wanted())?;
+    let mut entered = TerminalGuard::new(first.model.mouse_wanted())?;
     let size = entered.area();
     let clock = first.options.clock.clone();
     let now = clock.now();
@@ -160,7 +160,7 @@ pub fn run(start: Start) -> io::Result<Ended> {
 }
 
 struct Console {
-    entered: Entered,
+    entered: TerminalGuard,
     model: Model,
     clock: Clock,
     /// When what was drawn last changes by itself, on the monotonic clock.
@@ -294,7 +294,7 @@ impl Console {
     }
 
     fn update(&mut self, message: Msg, effects: &mut Vec<Effect>) {
-        if let Msg::Managed(_, Ok(changed)) = &message {
+        if let Msg::AccountChanged(_, Ok(changed)) = &message {
             self.source.changed_here(changed.account());
         }
         effects.extend(tui::update(&mut self.model, self.clock.now(), message));
@@ -381,7 +381,7 @@ impl Console {
         // Also where it is not over in time, no request gets a lock before the process stops.
         let mut pause = std::pin::pin!(self.running.pause());
         let _pause = tokio::time::timeout(SUSPEND_WITHIN, &mut pause).await;
-        Entered::suspend()
+        TerminalGuard::suspend()
     }
 
     fn repaint(&mut self, effects: &mut Vec<Effect>) -> io::Result<()> {

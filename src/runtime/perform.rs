@@ -31,7 +31,7 @@ impl Performer<'_> {
     pub fn perform(self, effect: Effect) {
         let deck = self.deck.clone();
         match effect {
-            Effect::Ask {
+            Effect::Query {
                 request,
                 account,
                 op,
@@ -138,7 +138,7 @@ impl Performer<'_> {
                 }
             })),
             // Performed above.
-            Effect::Ask { .. }
+            Effect::Query { .. }
             | Effect::Manage(..)
             | Effect::Diagnose(_)
             | Effect::Cancel(_)
@@ -181,12 +181,14 @@ impl Performer<'_> {
         let change = Box::pin(async move {
             let proved = match deck.prove(change, foreground(request)).await {
                 Ok(proved) => proved,
-                Err(problem) => return send(messages, Msg::Managed(request, Err(problem))).await,
+                Err(problem) => {
+                    return send(messages, Msg::AccountChanged(request, Err(problem))).await;
+                }
             };
             // Saving is not cancelled half-way, and its result is always reported.
             let saving = async move {
                 let saved = deck.save(proved).await;
-                send(messages, Msg::Managed(request, saved)).await;
+                send(messages, Msg::AccountChanged(request, saved)).await;
             };
             to_the_end(&endings, saving).await;
         });
@@ -216,7 +218,7 @@ pub fn crashed_change(request: RequestId) -> Msg {
         "an internal error in tilldeck ended this change",
         "check the config file before you try again",
     );
-    Msg::Managed(request, Err(problem))
+    Msg::AccountChanged(request, Err(problem))
 }
 
 /// The problem of a task that panicked.

@@ -87,7 +87,7 @@ impl Console {
             (request, Err(problem))
         };
         // Not by the deck that is open now: it has the account from its start.
-        let message = Msg::Managed(request, result);
+        let message = Msg::AccountChanged(request, result);
         effects.extend(tui::update(&mut self.model, self.clock.now(), message));
         Ok(())
     }

@@ -336,7 +336,7 @@ async fn relay(mut events: EventReceiver, deck: Weak<Deck>, messages: mpsc::Send
     let missed = Notify::new();
     let relayed = async {
         while let Some(event) = events.recv().await {
-            if event == Event::Missed {
+            if event == Event::Lagged {
                 missed.notify_one();
             }
             if messages.send(message::message_of(event)).await.is_err() {
@@ -493,7 +493,7 @@ mod tests {
     use crate::config::{self, AccountConfig, Environ, Vault};
     use crate::deck::Receive;
     use crate::domain::manage::Change;
-    use crate::domain::{HookEvent, Listening, RequestId, Verdict, Watch};
+    use crate::domain::{CallbackVerdict, HookEvent, ListenerStatus, RequestId, Watch};
     use crate::ledger::{HookRun, Ledger, NewDelivery, Retention};
     use crate::net::{Overrides, Timeouts};
     use crate::tui::Model;
@@ -549,7 +549,7 @@ mod tests {
     }
 
     /// A callback that must be answered in time if it is valid.
-    fn out_of_stock(verdict: Verdict) -> NewDelivery {
+    fn out_of_stock(verdict: CallbackVerdict) -> NewDelivery {
         NewDelivery {
             account_key: "live".into(),
             account: "shop".into(),
@@ -587,7 +587,7 @@ mod tests {
         ledger.watch("live", &watch).await.unwrap();
         fail_hook(&ledger, "A-17").await;
         ledger
-            .deliver(out_of_stock(Verdict::Accepted))
+            .deliver(out_of_stock(CallbackVerdict::Accepted))
             .await
             .unwrap();
         let database = rusqlite::Connection::open(state.join("ledger.db")).unwrap();
@@ -639,7 +639,7 @@ mod tests {
         let state = folder.path().join("state");
         let ledger = Ledger::start(state.clone(), Clock::system(), Retention::default());
         ledger
-            .deliver(out_of_stock(Verdict::Refused))
+            .deliver(out_of_stock(CallbackVerdict::Refused))
             .await
             .unwrap();
         let mut start = start(folder.path());
@@ -728,8 +728,8 @@ mod tests {
         async fn opened(running: &mut Running) -> String {
             let deck = running.opened.recv().await.unwrap();
             let mut listening = deck.listening();
-            let up = listening.wait_for(|it| matches!(it, Listening::Up { .. }));
-            let Listening::Up { url, .. } = up.await.unwrap().clone() else {
+            let up = listening.wait_for(|it| matches!(it, ListenerStatus::Up { .. }));
+            let ListenerStatus::Up { url, .. } = up.await.unwrap().clone() else {
                 unreachable!();
             };
             url

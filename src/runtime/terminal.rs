@@ -43,14 +43,14 @@ static ENTERED: AtomicBool = AtomicBool::new(false);
 static TITLED: AtomicBool = AtomicBool::new(false);
 
 /// The terminal in console mode; restored when this is dropped. What writes to it fails if it has disconnected.
-pub struct Entered {
+pub struct TerminalGuard {
     /// The drawing target. Never dropped: its drop writes to a terminal that may have disconnected, and panics then.
     pub screen: ManuallyDrop<Screen>,
     mouse: bool,
     title: Option<String>,
 }
 
-impl Entered {
+impl TerminalGuard {
     /// Enters console mode.
     ///
     /// # Errors
@@ -70,13 +70,13 @@ impl Entered {
         }
     }
 
-    /// Restores the terminal and stops the process, as Ctrl-Z does; call [`Entered::resume`] once it continues.
+    /// Restores the terminal and stops the process, as Ctrl-Z does; call [`TerminalGuard::resume`] once it continues.
     pub(super) fn suspend() -> io::Result<()> {
         give_back();
         stop()
     }
 
-    /// Enters console mode again after a stop, whatever happened to the terminal; call [`Entered::repaint`] afterwards.
+    /// Enters console mode again after a stop, whatever happened to the terminal; call [`TerminalGuard::repaint`] afterwards.
     pub(super) fn resume(&mut self) -> io::Result<()> {
         // After SIGSTOP, the terminal was not restored and now has the shell's modes.
         give_back();
@@ -147,7 +147,7 @@ impl Entered {
     }
 }
 
-impl Drop for Entered {
+impl Drop for TerminalGuard {
     fn drop(&mut self) {
         give_back();
     }

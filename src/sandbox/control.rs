@@ -256,7 +256,7 @@ fn callbacks(simulator: &Simulator, providers: &[Mount]) -> Value {
         let waiting = provider.outbox().waiting().iter().map(|webhook| {
             json!({
                 "to": webhook.to.as_deref().map(without_query),
-                "tries": webhook.tries,
+                "tries": webhook.attempts,
                 "next": webhook.next.rfc3339(),
                 "status": webhook.status,
             })
@@ -282,10 +282,10 @@ fn waiting(webhooks: &[Webhook]) -> String {
     };
     let to = next.to.as_deref().map(without_query);
     let to = to.map_or_else(String::new, |to| format!(" for {to}"));
-    let answer = match (next.tries, next.status) {
+    let answer = match (next.attempts, next.status) {
         (0, _) => String::new(),
-        (tries, Some(status)) => format!(" (attempts: {tries}, last status: {status})"),
-        (tries, None) => format!(" (attempts: {tries}, no response)"),
+        (attempts, Some(status)) => format!(" (attempts: {attempts}, last status: {status})"),
+        (attempts, None) => format!(" (attempts: {attempts}, no response)"),
     };
     let at = next.next.rfc3339();
     format!("{many}, next attempt {at}{to}{answer}")

@@ -23,7 +23,7 @@ pub struct Webhook {
     pub body: Option<String>,
     /// The time to wait for an answer; `None` is the default.
     pub answer_timeout: Option<Duration>,
-    pub tries: usize,
+    pub attempts: usize,
     pub next: WallTime,
     /// The status of the last attempt; `None` before the first, or without an answer.
     pub status: Option<u16>,
@@ -142,7 +142,7 @@ impl Outbox {
         let all = self.webhooks.iter().map(|webhook| {
             json!({
                 "query": webhook.query,
-                "tries": webhook.tries,
+                "tries": webhook.attempts,
                 "next": webhook.next.rfc3339(),
                 "status": webhook.status,
             })
@@ -157,9 +157,9 @@ impl Outbox {
         let at = all.position(|webhook| webhook.number == attempt.webhook)?;
         let webhook = &mut self.webhooks[at];
         let sent = webhook.clone();
-        match waits.get(webhook.tries) {
+        match waits.get(webhook.attempts) {
             Some(wait) if attempt.status != Some(200) => {
-                webhook.tries += 1;
+                webhook.attempts += 1;
                 webhook.status = attempt.status;
                 webhook.next = attempt.at.plus(*wait);
             }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{
-    AccountId, CredentialState, CredentialStatus, Delivery, DeliveryId, Handled, Listening,
-    REFUSED_IN_A_ROW, Verdict, WallTime, is_about_hook, notice_alert,
+    AccountId, CallbackVerdict, CredentialState, CredentialStatus, Delivery, DeliveryId, Handled,
+    ListenerStatus, REFUSED_IN_A_ROW, WallTime, is_about_hook, notice_alert,
 };
 
 use crate::domain::payment::is_about_payment;
@@ -156,7 +156,7 @@ fn refused(store: &Store) -> impl Iterator<Item = Alert> {
         let of = all.filter(|delivery| delivery.account == id.as_str());
         let latest = of.take_while(|delivery| !delivery.is_genuine());
         let refused: Vec<_> = latest
-            .filter(|delivery| delivery.verdict == Verdict::Refused)
+            .filter(|delivery| delivery.verdict == CallbackVerdict::Refused)
             .collect();
         if refused.len() < REFUSED_IN_A_ROW {
             return None;
@@ -247,7 +247,7 @@ fn unchecked<'a>(
 }
 
 fn listener(store: &Store) -> Option<Alert> {
-    let Listening::Down {
+    let ListenerStatus::Down {
         address,
         why,
         since,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::theme::Theme;
-use super::{Effect, Io, Model};
+use super::{Effect, EffectSink, Model};
 use crate::domain::{Now, ThemeChoice, Ui};
 
 /// How long the terminal may take to report its background. Nothing waits for it, so slow lines get some time; a later
@@ -12,7 +12,7 @@ const BACKGROUND_WITHIN: Duration = Duration::from_secs(2);
 
 impl Model {
     /// Asks once for the background, where the theme depends on it.
-    pub(super) fn ask_background(&mut self, io: &mut Io<'_>) {
+    pub(super) fn ask_background(&mut self, io: &mut EffectSink<'_>) {
         let depends = match self.options.theme {
             ThemeChoice::Auto | ThemeChoice::Dark | ThemeChoice::Light => self.color,
             ThemeChoice::HighContrast | ThemeChoice::Mono => false,
@@ -32,7 +32,7 @@ impl Model {
         }
     }
 
-    pub(super) fn set_theme(&mut self, choice: ThemeChoice, io: &mut Io<'_>) {
+    pub(super) fn set_theme(&mut self, choice: ThemeChoice, io: &mut EffectSink<'_>) {
         self.options.theme = choice;
         self.ask_background(io);
         self.renew_theme();

@@ -35,7 +35,7 @@ pub struct ViewContext<'a> {
     pub now: Now,
     pub focused: bool,
     /// Reduced motion: clock times instead of countdowns.
-    pub still: bool,
+    pub reduced_motion: bool,
     /// Where it is noted what a click does and when it changes; `None` where nothing is drawn.
     pub hits: Option<&'a Hits>,
 }
@@ -56,7 +56,7 @@ impl ViewContext<'_> {
 
     /// Notes that what is drawn counts seconds. With reduced motion, it has a clock time in their place.
     pub fn ticks(&self) {
-        if !self.still {
+        if !self.reduced_motion {
             self.changes_in(ages::tick(self.now));
         }
     }
@@ -90,7 +90,7 @@ impl ViewContext<'_> {
     /// Time until a monotonic instant: `4s`, `59m`, or the clock time with reduced motion.
     pub fn until(&self, due: Duration) -> String {
         let left = due.saturating_sub(self.now.mono);
-        if self.still {
+        if self.reduced_motion {
             return self.now.wall.plus(left).clock(&self.store.zone);
         }
         let seconds = left.as_secs();
@@ -107,7 +107,7 @@ impl ViewContext<'_> {
 
     /// Time that is left: `4:07`, or the clock time of its end with reduced motion.
     pub fn countdown(&self, left: Duration) -> String {
-        if self.still {
+        if self.reduced_motion {
             return self.now.wall.plus(left).clock(&self.store.zone);
         }
         self.ticks();
@@ -125,7 +125,7 @@ impl ViewContext<'_> {
 
     /// `in 4s`, or `at 02:54:26` with reduced motion.
     pub fn in_or_at(&self, due: Duration) -> String {
-        let preposition = if self.still { "at" } else { "in" };
+        let preposition = if self.reduced_motion { "at" } else { "in" };
         format!("{preposition} {}", self.until(due))
     }
 
@@ -170,7 +170,7 @@ pub struct UpdateContext<'a> {
     /// The place of the window that acts, in the stack of windows.
     pub place: usize,
     /// Reduced motion.
-    pub still: bool,
+    pub reduced_motion: bool,
 }
 
 impl UpdateContext<'_> {
@@ -189,7 +189,7 @@ impl UpdateContext<'_> {
             keymap: self.keymap,
             now: self.now,
             focused: false,
-            still: self.still,
+            reduced_motion: self.reduced_motion,
             hits: None,
         }
     }

@@ -8,14 +8,14 @@ use super::keys::{
     Action, ColumnAction, ConsoleAction, FILTER, FilterAction, Keys as _, NavAction, WindowAction,
 };
 use super::msg::{Level, WatchKey};
-use super::overlays::ask::Ask;
+use super::overlays::ask::Confirmation;
 use super::overlays::{
     alerts, doctor, guide, help, link_form, palette, profiles, questions, sandbox, themes, timeline,
 };
 use super::pane::{GoTo, Pane};
 use super::setup::OpenTarget;
 use super::watched::Watched;
-use super::{Effect, Io, Model, Place};
+use super::{ComponentId, Effect, EffectSink, Model};
 use crate::domain::{Ability, AccountId, Environment, Now, PaymentId, Secret, ThemeChoice};
 
 /// The timeline that a window is.
@@ -25,12 +25,12 @@ fn timeline_in(window: &DynComponent) -> Option<&timeline::State> {
 
 impl Model {
     /// The question that has the keys.
-    pub(super) fn question(&self) -> Option<&Ask> {
+    pub(super) fn question(&self) -> Option<&Confirmation> {
         let top: &dyn Any = &**self.overlays.last()?;
         top.downcast_ref()
     }
 
-    pub(super) fn act_console(&mut self, action: ConsoleAction, io: &mut Io<'_>) {
+    pub(super) fn act_console(&mut self, action: ConsoleAction, io: &mut EffectSink<'_>) {
         match action {
             ConsoleAction::Suspend => io.out.push(Effect::Suspend),
             ConsoleAction::Quit if self.store.may_lose() => {
@@ -76,7 +76,7 @@ impl Model {
         }
     }
 
-    fn copy_command_line(&mut self, io: &mut Io<'_>) {
+    fn copy_command_line(&mut self, io: &mut EffectSink<'_>) {
         let top = self.component(self.top());
         let command = top.command(self.ctx(io.now, false));
         let Some(command) = self.store.recording_command().or(command) else {
@@ -103,7 +103,7 @@ impl Model {
         self.target = Some(target);
     }
 
-    pub(super) fn go_to(&mut self, target: OpenTarget, io: &mut Io<'_>) {
+    pub(super) fn go_to(&mut self, target: OpenTarget, io: &mut EffectSink<'_>) {
         let intent = match target {
             OpenTarget::Account(account) => Intent::ShowAccount(account),
             OpenTarget::Request(id) => Intent::OpenRequest(id),
@@ -123,7 +123,12 @@ impl Model {
     }
 
     /// Opens the timeline of a payment that is not on the watch list.
-    fn open_unwatched(&mut self, account: Option<AccountId>, id: PaymentId, io: &mut Io<'_>) {
+    fn open_unwatched(
+        &mut self,
+        account: Option<AccountId>,
+        id: PaymentId,
+        io: &mut EffectSink<'_>,
+    ) {
         let (accounts, _) = self.store.accounts_with(Ability::Payments);
         self.focus = Pane::Payments;
         match (account, &accounts[..]) {
@@ -174,8 +179,8 @@ impl Model {
     }
 
     /// Cancels, dismisses or goes back, whichever comes first.
-    fn escape(&mut self, io: &mut Io<'_>) {
-        let pane = Place::Pane(self.focus);
+    fn escape(&mut self, io: &mut EffectSink<'_>) {
+        let pane = ComponentId::Pane(self.focus);
         // Clears a filter before the notice: hidden rows matter more than a notice that was read.
         if self.call(pane, io, Component::cancel) {
             return;
@@ -192,7 +197,7 @@ impl Model {
 
     /// Opens another profile, or the current one where that has failed. Asks first while a write request is in flight or a
     /// payment is not saved.
-    pub(super) fn switch_profile(&mut self, name: String, io: &mut Io<'_>) {
+    pub(super) fn switch_profile(&mut self, name: String, io: &mut EffectSink<'_>) {
         if name == self.store.profile && !self.has_failed() {
             return;
         }
@@ -297,7 +302,7 @@ impl Model {
             return true;
         }
         let ctx = self.ctx(now, false);
-        let panes = Pane::ALL.into_iter().map(Place::Pane);
+        let panes = Pane::ALL.into_iter().map(ComponentId::Pane);
         let mut places = std::iter::once(self.top()).chain(panes);
         let can = places.find_map(|place| self.component(place).can_any(action, ctx));
         can.unwrap_or(false)

@@ -2,21 +2,21 @@
 
 use super::component::ViewContext;
 use super::widgets::text::without_account;
-use crate::domain::{Delivery, Job, JobKind, JobState, Subject, Verdict};
+use crate::domain::{CallbackVerdict, Delivery, Job, JobKind, JobState, Subject};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::text::size;
 
 /// Glyph, word and tone of a verdict.
 pub fn verdict(delivery: &Delivery) -> (&'static str, String, Tone) {
     match delivery.verdict {
-        Verdict::Accepted => ("✔", "accepted".into(), Tone::Good),
+        CallbackVerdict::Accepted => ("✔", "accepted".into(), Tone::Good),
         // A number that is cut off would read as another number.
-        Verdict::Repeat if delivery.attempt > 999 => ("↻", "repeat >1k".into(), Tone::Dim),
-        Verdict::Repeat => ("↻", format!("repeat {}", delivery.attempt), Tone::Dim),
-        Verdict::Refused => ("✘", "rejected".into(), Tone::Bad),
-        Verdict::UnknownAccount => ("?", "no account".into(), Tone::Warn),
-        Verdict::Unreadable => ("!", "unreadable".into(), Tone::Warn),
-        Verdict::Unverified => ("?", "unverified".into(), Tone::Warn),
+        CallbackVerdict::Repeat if delivery.attempt > 999 => ("↻", "repeat >1k".into(), Tone::Dim),
+        CallbackVerdict::Repeat => ("↻", format!("repeat {}", delivery.attempt), Tone::Dim),
+        CallbackVerdict::Refused => ("✘", "rejected".into(), Tone::Bad),
+        CallbackVerdict::UnknownAccount => ("?", "no account".into(), Tone::Warn),
+        CallbackVerdict::Unreadable => ("!", "unreadable".into(), Tone::Warn),
+        CallbackVerdict::Unverified => ("?", "unverified".into(), Tone::Warn),
     }
 }
 
@@ -27,16 +27,16 @@ pub fn meaning(delivery: &Delivery) -> String {
         why => format!("{word}: {why}"),
     };
     match delivery.verdict {
-        Verdict::Accepted if delivery.why.is_empty() => "accepted".into(),
-        Verdict::Accepted => format!("accepted, {}", delivery.reason()),
-        Verdict::Repeat => format!(
+        CallbackVerdict::Accepted if delivery.why.is_empty() => "accepted".into(),
+        CallbackVerdict::Accepted => format!("accepted, {}", delivery.reason()),
+        CallbackVerdict::Repeat => format!(
             "delivered for the {} time: shown only, not processed again",
             ordinal(delivery.attempt)
         ),
-        Verdict::Refused => why("rejected, not processed"),
-        Verdict::UnknownAccount => format!("no account is named `{}`", delivery.account),
-        Verdict::Unreadable => why("unreadable, not processed"),
-        Verdict::Unverified => why("not verified yet, not processed"),
+        CallbackVerdict::Refused => why("rejected, not processed"),
+        CallbackVerdict::UnknownAccount => format!("no account is named `{}`", delivery.account),
+        CallbackVerdict::Unreadable => why("unreadable, not processed"),
+        CallbackVerdict::Unverified => why("not verified yet, not processed"),
     }
 }
 
@@ -64,7 +64,7 @@ pub fn due(delivery: &Delivery, ctx: ViewContext<'_>) -> Option<String> {
     let mut all = ctx.store.due.iter();
     let due = all.find(|due| due.delivery.id == delivery.id)?;
     let action = due.deadline.action;
-    Some(if ctx.still {
+    Some(if ctx.reduced_motion {
         format!("by {}: {action}", due.until.clock(&ctx.store.zone))
     } else {
         let left = ctx.countdown(due.until.since(ctx.now.wall));
@@ -86,13 +86,13 @@ fn jobs_of(delivery: &Delivery, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
         return jobs.into_iter().map(row).collect();
     }
     let words = match delivery.verdict {
-        Verdict::Accepted => return Vec::new(),
-        Verdict::Repeat => "duplicate".to_owned(),
+        CallbackVerdict::Accepted => return Vec::new(),
+        CallbackVerdict::Repeat => "duplicate".to_owned(),
         _ => without_account(&delivery.why, &delivery.account).to_owned(),
     };
     let tone = match delivery.verdict {
-        Verdict::Refused => Tone::Bad,
-        Verdict::Repeat => Tone::Dim,
+        CallbackVerdict::Refused => Tone::Bad,
+        CallbackVerdict::Repeat => Tone::Dim,
         _ => Tone::Warn,
     };
     vec![(words, tone)]
@@ -102,7 +102,7 @@ fn jobs_of(delivery: &Delivery, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
 pub fn state(job: &Job, account: &str, ctx: ViewContext<'_>) -> (String, Tone) {
     let why = without_account(&job.summary, account);
     let (noun, done, doing) = match job.kind {
-        JobKind::Ask => ("check", "check", "checking"),
+        JobKind::Check => ("check", "check", "checking"),
         JobKind::Forward => ("forward", "forwarded", "forwarding"),
         JobKind::Relay => ("relay", "relayed", "relaying"),
     };
@@ -113,20 +113,20 @@ pub fn state(job: &Job, account: &str, ctx: ViewContext<'_>) -> (String, Tone) {
     match job.state {
         JobState::Done => (format!("{done}: {why}{took}"), Tone::Plain),
         JobState::GivenUp => {
-            let tries = match job.tries {
+            let attempts = match job.attempts {
                 0 | 1 => String::new(),
-                tries => format!(" after {tries} attempts"),
+                attempts => format!(" after {attempts} attempts"),
             };
             let tone = if job.is_dropped() {
                 Tone::Dim
             } else {
                 Tone::Bad
             };
-            (format!("{why} · gave up {doing}{tries}"), tone)
+            (format!("{why} · gave up {doing}{attempts}"), tone)
         }
         JobState::Due { at } => {
             let left = at.since(ctx.now.wall);
-            let next = match (left.is_zero(), ctx.still) {
+            let next = match (left.is_zero(), ctx.reduced_motion) {
                 (true, _) => format!("{doing} now"),
                 (false, true) => format!("{noun} at {}", at.clock(&ctx.store.zone)),
                 (false, false) => {
@@ -174,12 +174,12 @@ pub fn arrival(delivery: &Delivery, ctx: ViewContext<'_>) -> String {
 /// The target of a job and its number of attempts, which [`state`] has for one that failed.
 pub fn history(job: &Job) -> String {
     let target = match job.kind {
-        JobKind::Ask => String::new(),
+        JobKind::Check => String::new(),
         JobKind::Forward | JobKind::Relay => format!(" · to {}", job.target),
     };
-    let tries = match job.tries {
-        tries @ 2.. if job.state != JobState::GivenUp => format!(" · {tries} attempts"),
+    let attempts = match job.attempts {
+        attempts @ 2.. if job.state != JobState::GivenUp => format!(" · {attempts} attempts"),
         _ => String::new(),
     };
-    target + &tries
+    target + &attempts
 }

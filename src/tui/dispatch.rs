@@ -4,25 +4,29 @@ use super::component::Event;
 use super::msg::{Level, Msg};
 use super::pane::Pane;
 use super::store::{InFlight, Purpose};
-use super::{Io, Model, Place};
+use super::{ComponentId, EffectSink, Model};
 use crate::domain::manage::Changed;
 use crate::domain::{Problem, RequestId};
 
 impl Model {
     /// Passes a message to every component, the windows from the top down.
-    pub(super) fn publish(&mut self, event: Event<'_>, io: &mut Io<'_>) {
+    pub(super) fn publish(&mut self, event: Event<'_>, io: &mut EffectSink<'_>) {
         for at in (0..self.overlays.len()).rev() {
             // A window above may have closed this one.
             if at < self.overlays.len() {
-                self.call(Place::Window(at), io, |it, ctx| it.on_event(event, ctx));
+                self.call(ComponentId::Window(at), io, |it, ctx| {
+                    it.on_event(event, ctx);
+                });
             }
         }
         for pane in Pane::ALL {
-            self.call(Place::Pane(pane), io, |it, ctx| it.on_event(event, ctx));
+            self.call(ComponentId::Pane(pane), io, |it, ctx| {
+                it.on_event(event, ctx);
+            });
         }
     }
 
-    pub(super) fn on_message(&mut self, msg: &Msg, io: &mut Io<'_>) {
+    pub(super) fn on_message(&mut self, msg: &Msg, io: &mut EffectSink<'_>) {
         self.store.apply(msg, io.now);
         if matches!(msg, Msg::NotReady(_)) {
             // What they wait for never comes.
@@ -30,7 +34,7 @@ impl Model {
         }
         let (request, failure) = match msg {
             Msg::Answered(request, result) => (*request, result.problem()),
-            Msg::Managed(request, result) => (*request, result.as_ref().err()),
+            Msg::AccountChanged(request, result) => (*request, result.as_ref().err()),
             Msg::Replayed(request, result) | Msg::Retried(request, result) => {
                 self.report_unless_shown(*request, result.as_ref().err());
                 self.publish(Event::Message(msg, None), io);
@@ -44,7 +48,7 @@ impl Model {
         let asked = self.store.answered(request);
         // The response to a cancelled request may still arrive. A change of the accounts that was cancelled too late is
         // done, and must be shown.
-        let is_done = matches!(msg, Msg::Managed(_, Ok(_)));
+        let is_done = matches!(msg, Msg::AccountChanged(_, Ok(_)));
         if asked.is_none() && !is_done {
             return;
         }
@@ -52,7 +56,7 @@ impl Model {
         if matches!(purpose, Some(Purpose::Manage | Purpose::Authenticate(_))) {
             self.report_unless_shown(request, failure);
         }
-        if let Msg::Managed(_, Ok(Changed::Removed { account, .. })) = msg {
+        if let Msg::AccountChanged(_, Ok(Changed::Removed { account, .. })) = msg {
             // First: no pane may show an account that is not in the config any more.
             self.store.forget(account, io.out);
         }
@@ -68,7 +72,7 @@ impl Model {
         }
     }
 
-    pub(super) fn cancel(&mut self, request: RequestId, io: &mut Io<'_>) {
+    pub(super) fn cancel(&mut self, request: RequestId, io: &mut EffectSink<'_>) {
         let Some(asked) = self.store.in_flight_for(request).cloned() else {
             return;
         };

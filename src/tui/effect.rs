@@ -12,7 +12,7 @@ use super::msg::{NewWatch, WatchKey};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Send a request for an account; [`super::Msg::Answered`] has the response under the same number.
-    Ask {
+    Query {
         /// The number of the response.
         request: RequestId,
         /// The account whose credentials sign the request.
@@ -96,7 +96,7 @@ pub enum Effect {
     Browse(Secret),
     /// Send a command to the embedded simulator.
     Simulate(simulate::Command),
-    /// Change the profile's accounts; [`super::Msg::Managed`] has the result under the same number.
+    /// Change the profile's accounts; [`super::Msg::AccountChanged`] has the result under the same number.
     Manage(RequestId, Change),
     /// Save the theme in the config file, so that the next start has it.
     SaveTheme(ThemeChoice),

@@ -5,7 +5,7 @@ use super::msg::{CONFIG, ConfigNews, FailedHook, Level, Msg, Notice, Ready, Save
 use super::store::{LISTENER, Phase, Store};
 use super::watched::Watched;
 use crate::domain::simulate::Command;
-use crate::domain::{Listening, Now, notice_alert};
+use crate::domain::{ListenerStatus, Now, notice_alert};
 
 impl Store {
     pub fn apply(&mut self, msg: &Msg, now: Now) {
@@ -41,7 +41,7 @@ impl Store {
                 self.saved(saved);
             }
             Msg::Shared { failed_hooks, .. } => self.failed_elsewhere(failed_hooks),
-            Msg::Listening(listening) => self.on_listening(listening.clone(), now),
+            Msg::ListenerStatus(listening) => self.on_listening(listening.clone(), now),
             Msg::Player(account, claim) => {
                 if let Some(token) = claim.token.clone()
                     && self.known(account).is_some()
@@ -72,7 +72,7 @@ impl Store {
             | Msg::Watchlist { .. }
             | Msg::Unwatched(_)
             | Msg::Watched(..)
-            | Msg::Managed(..)
+            | Msg::AccountChanged(..)
             | Msg::Background(_) => {}
         }
     }
@@ -99,7 +99,7 @@ impl Store {
         self.set_handled(ready.handled.clone());
         self.saved(&ready.saved);
         // A message about the listener may have come first, and is newer.
-        if ready.listening != Listening::Off {
+        if ready.listening != ListenerStatus::Off {
             self.on_listening(ready.listening.clone(), now);
         }
     }
@@ -176,7 +176,7 @@ impl Store {
     pub fn is_news(&self, msg: &Msg, now: Now) -> bool {
         match msg {
             // While the profile opens, the panes are empty; a frame now would delay the first one with data.
-            Msg::Budget(..) | Msg::Token(..) | Msg::Listening(_)
+            Msg::Budget(..) | Msg::Token(..) | Msg::ListenerStatus(_)
                 if self.phase == Phase::Opening =>
             {
                 false
@@ -186,10 +186,14 @@ impl Store {
                 known.is_some_and(|known| known.budgets(now).all(|shown| shown != *gauge))
             }
             // A heartbeat alone changes the screen only if its age does.
-            Msg::Listening(listening) => {
-                let beats = |listening: &Listening| match listening {
-                    Listening::Up { url, heartbeat } => Some((url.clone(), age(*heartbeat, now))),
-                    Listening::Off | Listening::Elsewhere { .. } | Listening::Down { .. } => None,
+            Msg::ListenerStatus(listening) => {
+                let beats = |listening: &ListenerStatus| match listening {
+                    ListenerStatus::Up { url, heartbeat } => {
+                        Some((url.clone(), age(*heartbeat, now)))
+                    }
+                    ListenerStatus::Off
+                    | ListenerStatus::Elsewhere { .. }
+                    | ListenerStatus::Down { .. } => None,
                 };
                 let before = beats(&self.listening);
                 before.is_none() || before != beats(listening)
@@ -198,17 +202,17 @@ impl Store {
         }
     }
 
-    fn on_listening(&mut self, listening: Listening, now: Now) {
+    fn on_listening(&mut self, listening: ListenerStatus, now: Now) {
         match (&self.listening, &listening) {
-            (Listening::Down { .. }, Listening::Up { url, .. }) => {
+            (ListenerStatus::Down { .. }, ListenerStatus::Up { url, .. }) => {
                 let text = format!("receiving callbacks again at {url}");
                 self.listener_notice(Level::Info, text, now);
             }
-            (before, Listening::Down { address, why, .. }) if before != &listening => {
+            (before, ListenerStatus::Down { address, why, .. }) if before != &listening => {
                 let text = format!("cannot receive callbacks at {address}: {why}");
                 self.listener_notice(Level::Error, text, now);
             }
-            (_, Listening::Off | Listening::Elsewhere { .. }) => self.dismiss(LISTENER),
+            (_, ListenerStatus::Off | ListenerStatus::Elsewhere { .. }) => self.dismiss(LISTENER),
             _ => {}
         }
         self.listening = listening;

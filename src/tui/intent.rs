@@ -3,8 +3,8 @@
 use super::msg::{NewWatch, WatchKey};
 use super::pasted::Pasted;
 use crate::domain::{
-    AccountId, Amount, Currency, DeliveryId, Documented, ExchangeId, FollowUp, PlayerId, RawCall,
-    RowIds,
+    AccountId, Amount, Currency, DeliveryId, DocumentedCall, ExchangeId, FollowUp, PlayerId,
+    RawCall, RowIds,
 };
 
 /// What a component wants another pane to do.
@@ -18,7 +18,7 @@ pub enum Intent {
     ShowCallbacks,
     OpenRequest(ExchangeId),
     OpenCallback(DeliveryId),
-    FillIn(AccountId, &'static Documented),
+    FillIn(AccountId, &'static DocumentedCall),
     ShowCallback(DeliveryId),
     /// Shows a call of the explorer's history.
     ShowCall(u64),
@@ -37,7 +37,7 @@ pub enum Intent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NextCall {
     pub account: AccountId,
-    pub call: &'static Documented,
+    pub call: &'static DocumentedCall,
     pub follow_up: &'static FollowUp,
     pub ids: RowIds,
 }

@@ -52,7 +52,7 @@ use std::time::Duration;
 use ratatui::crossterm::event::{KeyEvent, KeyEventKind};
 use ratatui::layout::{Margin, Rect};
 
-use crate::domain::{Color, Listening, Now, ThemeChoice, Ui, Words};
+use crate::domain::{Color, ListenerStatus, Now, ThemeChoice, Ui, Words};
 
 pub use draw::view;
 pub use effect::Effect;
@@ -126,7 +126,7 @@ pub struct Model {
 
 /// The component that gets a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum ComponentId {
     Pane(Pane),
     /// The window at this place of the stack.
     Window(usize),
@@ -212,8 +212,10 @@ impl Model {
         let looks = self.store.budgets_due(now);
         let looks = looks.filter(|_| self.shows(Pane::Requests));
         let heartbeat = match self.store.listening {
-            Listening::Up { heartbeat, .. } => Some(ages::age_changes_in(heartbeat, now)),
-            Listening::Off | Listening::Elsewhere { .. } | Listening::Down { .. } => None,
+            ListenerStatus::Up { heartbeat, .. } => Some(ages::age_changes_in(heartbeat, now)),
+            ListenerStatus::Off
+            | ListenerStatus::Elsewhere { .. }
+            | ListenerStatus::Down { .. } => None,
         };
         let changes = self.store.changes_in(now).into_iter().chain(heartbeat);
         let changes = changes.map(|left| ages::whole_second(now.mono + left));
@@ -272,23 +274,23 @@ impl Model {
     }
 
     /// The component that has the keys.
-    fn top(&self) -> Place {
+    fn top(&self) -> ComponentId {
         match self.overlays.len() {
-            0 => Place::Pane(self.focus),
-            n => Place::Window(n - 1),
+            0 => ComponentId::Pane(self.focus),
+            n => ComponentId::Window(n - 1),
         }
     }
 
-    fn component(&self, place: Place) -> &DynComponent {
+    fn component(&self, place: ComponentId) -> &DynComponent {
         match place {
-            Place::Pane(pane) => self.panes.get(pane),
-            Place::Window(at) => self.overlays[at].as_ref(),
+            ComponentId::Pane(pane) => self.panes.get(pane),
+            ComponentId::Window(at) => self.overlays[at].as_ref(),
         }
     }
 
     /// Where a component is drawn: inside a pane's frame, or above the footer.
-    fn area(&self, place: Place) -> Rect {
-        let Place::Pane(pane) = place else {
+    fn area(&self, place: ComponentId) -> Rect {
+        let ComponentId::Pane(pane) = place else {
             return Rect {
                 height: self.screen.height.saturating_sub(1),
                 ..self.screen
@@ -308,8 +310,8 @@ impl Model {
     /// Calls a component, and carries out what it asks of the console.
     fn call<R>(
         &mut self,
-        place: Place,
-        io: &mut Io<'_>,
+        place: ComponentId,
+        io: &mut EffectSink<'_>,
         call: impl FnOnce(&mut DynComponent, &mut UpdateContext<'_>) -> R,
     ) -> R {
         let (area, is_top) = (self.area(place), place == self.top());
@@ -324,14 +326,14 @@ impl Model {
             area,
             is_top,
             place: match place {
-                Place::Pane(_) => 0,
-                Place::Window(at) => at,
+                ComponentId::Pane(_) => 0,
+                ComponentId::Window(at) => at,
             },
-            still: self.options.reduced_motion,
+            reduced_motion: self.options.reduced_motion,
         };
         let result = match place {
-            Place::Pane(pane) => call(self.panes.get_mut(pane), &mut ctx),
-            Place::Window(at) => call(self.overlays[at].as_mut(), &mut ctx),
+            ComponentId::Pane(pane) => call(self.panes.get_mut(pane), &mut ctx),
+            ComponentId::Window(at) => call(self.overlays[at].as_mut(), &mut ctx),
         };
         for command in commands {
             self.carry_out(command, io);
@@ -339,7 +341,7 @@ impl Model {
         result
     }
 
-    fn carry_out(&mut self, command: Command, io: &mut Io<'_>) {
+    fn carry_out(&mut self, command: Command, io: &mut EffectSink<'_>) {
         match command {
             Command::Open(window) => self.open(window),
             Command::Timeline(account, payment) => {
@@ -349,7 +351,7 @@ impl Model {
             Command::Do(intent) => {
                 self.overlays.clear();
                 self.focus = intent.pane();
-                let pane = Place::Pane(self.focus);
+                let pane = ComponentId::Pane(self.focus);
                 self.call(pane, io, |pane, ctx| pane.on_intent(intent, ctx));
             }
             Command::Act(action) => {
@@ -388,13 +390,13 @@ impl Model {
             keymap: &self.keymap,
             now,
             focused,
-            still: self.options.reduced_motion,
+            reduced_motion: self.options.reduced_motion,
             hits: None,
         }
     }
 
     /// Does what a key does: in the top window, else in the focused pane, else in the console.
-    fn act(&mut self, action: Action, io: &mut Io<'_>) {
+    fn act(&mut self, action: Action, io: &mut EffectSink<'_>) {
         if let Some(why) = self.why_barred(action) {
             self.store.flash(Level::Info, why);
             return;
@@ -433,16 +435,16 @@ impl Model {
         }
     }
 
-    fn close(&mut self, place: Place, io: &mut Io<'_>) {
+    fn close(&mut self, place: ComponentId, io: &mut EffectSink<'_>) {
         let closes = self.call(place, io, Component::close);
-        if let Place::Window(at) = place
+        if let ComponentId::Window(at) = place
             && closes
         {
             self.overlays.truncate(at);
         }
     }
 
-    fn on_key(&mut self, key: &KeyEvent, io: &mut Io<'_>) {
+    fn on_key(&mut self, key: &KeyEvent, io: &mut EffectSink<'_>) {
         if key.kind == KeyEventKind::Release {
             return;
         }
@@ -456,7 +458,7 @@ impl Model {
     }
 
     /// Does what a key or a click on its hint asks for.
-    fn press(&mut self, action: Action, io: &mut Io<'_>) {
+    fn press(&mut self, action: Action, io: &mut EffectSink<'_>) {
         let leaves = [
             ConsoleAction::Quit,
             ConsoleAction::Leave,
@@ -473,7 +475,7 @@ impl Model {
         }
     }
 
-    fn on_paste(&mut self, text: &str, io: &mut Io<'_>) {
+    fn on_paste(&mut self, text: &str, io: &mut EffectSink<'_>) {
         let top = self.top();
         self.dirty = true;
         match self.call(top, io, |it, ctx| it.paste(text, ctx)) {
@@ -498,18 +500,18 @@ impl Model {
     }
 
     /// Fits everything to the screen, and sends what is due.
-    fn fit(&mut self, io: &mut Io<'_>) {
+    fn fit(&mut self, io: &mut EffectSink<'_>) {
         self.store.poll(io.now, io.out);
         for pane in Pane::ALL {
-            self.call(Place::Pane(pane), io, Component::fit);
+            self.call(ComponentId::Pane(pane), io, Component::fit);
         }
         for at in 0..self.overlays.len() {
-            self.call(Place::Window(at), io, Component::fit);
+            self.call(ComponentId::Window(at), io, Component::fit);
         }
     }
 }
 
-struct Io<'a> {
+struct EffectSink<'a> {
     now: Now,
     out: &'a mut Vec<Effect>,
 }
@@ -517,7 +519,7 @@ struct Io<'a> {
 /// Applies one message to the model and returns the effects to carry out.
 pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
     let mut out = Vec::new();
-    let io = &mut Io { now, out: &mut out };
+    let io = &mut EffectSink { now, out: &mut out };
     if msg.is_input() {
         // From now on, the operator chooses.
         model.awaited.clear();

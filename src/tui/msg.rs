@@ -9,9 +9,9 @@ use crate::domain::manage::Changed;
 use crate::domain::search::Found;
 use crate::domain::{
     AccountId, Answer, BudgetGauge, CheckedPayment, CredentialStatus, Delivery, Exchange,
-    Expectation, Expected, ExpectedBy, Finding, Handled, Listening, LoadedInventory, Observation,
-    PaymentId, PlayerClaim, Problem, Received, RequestId, ThemeChoice, Timeline, TokenStatus,
-    Waiting, WallTime, Watch, Watchlist, simulate,
+    Expectation, Expected, ExpectedBy, Finding, Handled, ListenerStatus, LoadedInventory,
+    Observation, PaymentId, PlayerClaim, Problem, Received, RequestId, ThemeChoice, Timeline,
+    TokenStatus, Waiting, WallTime, Watch, Watchlist, simulate,
 };
 
 /// One event. The number of a response or a result is that of its effect.
@@ -38,7 +38,7 @@ pub enum Msg {
     Ready(Ready),
     /// The runtime failed to start; the console shows why and can only quit.
     NotReady(Problem),
-    /// The response to [`super::Effect::Ask`]. A cancelled request sends none.
+    /// The response to [`super::Effect::Query`]. A cancelled request sends none.
     Answered(RequestId, Answer),
     /// A request of this process waits: for a slot of the rate limit, for another request with the same key, or for its
     /// retry. `None` once it continues. The number may be of a request that no effect began, as the renewal of a token.
@@ -67,7 +67,7 @@ pub enum Msg {
     /// The result of [`super::Effect::LoadDeliveries`].
     Deliveries(Result<Found<Delivery>, Problem>),
     /// The state of the callback listener.
-    Listening(Listening),
+    ListenerStatus(ListenerStatus),
     /// An accepted callback names a player.
     Player(AccountId, PlayerClaim),
     /// The result of a check that a callback caused.
@@ -112,7 +112,7 @@ pub enum Msg {
     /// The result of [`super::Effect::Watch`] or [`super::Effect::Expect`].
     Watched(NewWatch, Result<Option<Expectation>, Problem>),
     /// The result of [`super::Effect::Manage`]. A change that was cancelled too late still sends its result.
-    Managed(RequestId, Result<Changed, Problem>),
+    AccountChanged(RequestId, Result<Changed, Problem>),
 }
 
 impl Msg {
@@ -139,7 +139,7 @@ pub struct Ready {
     /// The latest exchanges, newest first.
     pub log: Vec<Arc<Exchange>>,
     /// The state of the callback listener.
-    pub listening: Listening,
+    pub listening: ListenerStatus,
     /// The accounts to verify at once (simulated ones).
     pub verify: Vec<AccountId>,
     /// The simulator's address (`http://127.0.0.1:PORT`), if one is running.

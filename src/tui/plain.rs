@@ -284,7 +284,7 @@ impl Plain {
         for job in &delivery.jobs {
             if self.is_news(job, now) {
                 let ctx = ViewContext {
-                    still: true,
+                    reduced_motion: true,
                     ..self.model.ctx(now, false)
                 };
                 let (state, _) = deliveries::state(job, &delivery.account, ctx);
@@ -300,13 +300,13 @@ impl Plain {
         let tried_at = job.tried_at;
         let is_of_this_run = tried_at.is_some_and(|at| is_since(at, self.started, now));
         let before = self.jobs.get(job.id).copied();
-        if !is_of_this_run || before == Some((job.state, job.tries)) {
+        if !is_of_this_run || before == Some((job.state, job.attempts)) {
             return false;
         }
         let failed_before = before.is_some_and(|(state, _)| state != JobState::Done);
         let is_failing = job.has_failed();
         let is_done = |(state, _): &(JobState, u32)| *state == JobState::Done;
-        self.jobs.insert(job.id, (job.state, job.tries), is_done);
+        self.jobs.insert(job.id, (job.state, job.attempts), is_done);
         match job.state {
             _ if self.detail == Detail::All => true,
             JobState::GivenUp => job.is_dead_letter(),

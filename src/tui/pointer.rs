@@ -13,7 +13,7 @@ use super::keys::{ColumnAction, WindowAction};
 use super::msg::Level;
 use super::pane::Pane;
 use super::widgets::list::Step;
-use super::{Io, Model, Place};
+use super::{ComponentId, EffectSink, Model};
 use crate::domain::Now;
 
 /// Rows the wheel moves at once.
@@ -25,7 +25,7 @@ const DOUBLE_CLICK: Duration = Duration::from_millis(400);
 
 impl Model {
     /// Handles the mouse; returns whether it did something.
-    pub(super) fn pointed(&mut self, mouse: MouseEvent, io: &mut Io<'_>) -> bool {
+    pub(super) fn pointed(&mut self, mouse: MouseEvent, io: &mut EffectSink<'_>) -> bool {
         let at = Position::new(mouse.column, mouse.row);
         let step = match mouse.kind {
             MouseEventKind::ScrollDown => Step::Down(WHEEL),
@@ -55,7 +55,7 @@ impl Model {
                 return true;
             };
             self.focus = pane;
-            self.call(Place::Pane(pane), io, |pane, ctx| {
+            self.call(ComponentId::Pane(pane), io, |pane, ctx| {
                 pane.point(at, false, ctx);
             });
         }
@@ -66,7 +66,7 @@ impl Model {
     }
 
     /// Moves what the pointer holds.
-    fn drag(&mut self, target: Target, at: Position, io: &mut Io<'_>) {
+    fn drag(&mut self, target: Target, at: Position, io: &mut EffectSink<'_>) {
         let (top, area) = (self.top(), target.area);
         match target.hit {
             Hit::Edge { column, left } => {
@@ -93,7 +93,7 @@ impl Model {
     }
 
     /// Does what a key does to the columns of the focused list.
-    pub(super) fn act_on_columns(&mut self, action: ColumnAction, io: &mut Io<'_>) {
+    pub(super) fn act_on_columns(&mut self, action: ColumnAction, io: &mut EffectSink<'_>) {
         let hits = self.drawn(io.now);
         let columns = hits.columns.borrow();
         let top = self.top();
@@ -111,7 +111,7 @@ impl Model {
         panes.find(|pane| areas.pane(*pane).contains(at))
     }
 
-    fn clicked(&mut self, at: Position, io: &mut Io<'_>) {
+    fn clicked(&mut self, at: Position, io: &mut EffectSink<'_>) {
         if io.now.mono < self.clicks_from {
             return;
         }
@@ -122,7 +122,7 @@ impl Model {
         }
     }
 
-    fn click(&mut self, at: Position, io: &mut Io<'_>) {
+    fn click(&mut self, at: Position, io: &mut EffectSink<'_>) {
         let target = self.drawn(io.now).at(at);
         let hit = target.map(|target| target.hit);
         self.dragged = target;
@@ -133,7 +133,9 @@ impl Model {
             self.dirty = true;
             self.focus = pane;
             if hit.is_none() {
-                self.call(Place::Pane(pane), io, |pane, ctx| pane.point(at, true, ctx));
+                self.call(ComponentId::Pane(pane), io, |pane, ctx| {
+                    pane.point(at, true, ctx);
+                });
             }
         }
         match hit {
@@ -184,7 +186,7 @@ impl Model {
 
     /// Whether a window is open that does not cover this place. It covers the cells that it draws.
     fn is_beside_window(&self, at: Position, now: Now) -> bool {
-        let (Place::Window(_), area) = (self.top(), self.area(self.top())) else {
+        let (ComponentId::Window(_), area) = (self.top(), self.area(self.top())) else {
             return false;
         };
         if self.can_only_be_left() || !area.contains(at) {

@@ -2,7 +2,7 @@
 
 use super::component::Event;
 use super::store::{Purpose, Store};
-use super::{Io, Model};
+use super::{EffectSink, Model};
 use crate::domain::{AccountId, Now, RequestId};
 
 impl Model {
@@ -49,7 +49,7 @@ impl Model {
         self.set_preferences(&fresh);
         self.store = fresh.store.continuing(&self.store, unchanged);
         let out = &mut Vec::new();
-        self.publish(Event::Reopened, &mut Io { now, out });
+        self.publish(Event::Reopened, &mut EffectSink { now, out });
         self.awaited = selected;
     }
 
@@ -58,7 +58,7 @@ impl Model {
         let out = &mut Vec::new();
         let requests: Vec<RequestId> = self.store.requests().collect();
         for request in requests {
-            self.cancel(request, &mut Io { now, out });
+            self.cancel(request, &mut EffectSink { now, out });
         }
         self.store.flash = None;
     }

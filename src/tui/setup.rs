@@ -1,9 +1,9 @@
 //! The input of the console before its first frame. Knows nothing about config files.
 
 use crate::domain::manage::ProviderSetup;
-use crate::domain::ui::Place;
+use crate::domain::ui::ConfigPosition;
 use crate::domain::{
-    Account, AccountId, Color, Deadline, DeliveryId, Documented, Environment, ExchangeId,
+    Account, AccountId, Color, Deadline, DeliveryId, DocumentedCall, Environment, ExchangeId,
     PaymentId, ProviderId, Ui,
 };
 
@@ -23,7 +23,7 @@ pub struct Setup {
     /// Whether accounts can be added to the profile and removed from it; the built-in one's are fixed.
     pub may_manage: bool,
     /// Each provider's documented calls, for the explorer.
-    pub catalogues: Vec<(ProviderId, &'static [Documented])>,
+    pub catalogues: Vec<(ProviderId, &'static [DocumentedCall])>,
     /// The recording that is shown in place of an account's requests.
     pub recording: Option<Recording>,
     /// The callbacks of each provider that must be answered in time.
@@ -80,7 +80,7 @@ pub enum OpenTarget {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetupError {
     /// Where it is in the config file.
-    pub place: Place,
+    pub place: ConfigPosition,
     /// What is wrong with it.
     pub message: String,
     /// What to do.

@@ -13,8 +13,8 @@ use jiff::tz::TimeZone;
 use crate::domain::manage::ProviderSetup;
 use crate::domain::simulate::{Fault, Part};
 use crate::domain::{
-    Ability, Account, AccountId, CredentialStatus, Delivery, DeliveryId, Documented, Exchange,
-    Handled, JobState, Listening, Now, PaymentId, PlayerId, Problem, ProviderId, RawCall,
+    Ability, Account, AccountId, CredentialStatus, Delivery, DeliveryId, DocumentedCall, Exchange,
+    Handled, JobState, ListenerStatus, Now, PaymentId, PlayerId, Problem, ProviderId, RawCall,
     RequestId, Secret, Subject, Waiting, WallTime, catalogue, filled, is_about_hook, notice_alert,
 };
 
@@ -45,7 +45,7 @@ const PLAYER_TOKENS_MAX: usize = 500;
 pub const LISTENER: &str = "listener";
 
 /// Each provider's documented calls.
-pub type Catalogues = Vec<(ProviderId, &'static [Documented])>;
+pub type Catalogues = Vec<(ProviderId, &'static [DocumentedCall])>;
 
 /// The progress of the start.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,7 +93,7 @@ pub struct Store {
     player_tokens: BTreeMap<(AccountId, PlayerId), Secret>,
     pub simulator: Option<String>,
     pub fault: Fault,
-    pub listening: Listening,
+    pub listening: ListenerStatus,
     /// The simulator's settings and events of each provider.
     pub parts: Vec<Part>,
     /// Requests of this process in the last minute.
@@ -145,7 +145,7 @@ impl Store {
             player_tokens: BTreeMap::new(),
             simulator: None,
             fault: Fault::None,
-            listening: Listening::Off,
+            listening: ListenerStatus::Off,
             parts: Vec::new(),
             traffic: Traffic::default(),
             notices: Vec::new(),
@@ -201,7 +201,7 @@ impl Store {
         self.phase == Phase::Ready
     }
 
-    pub fn catalogue(&self, provider: ProviderId) -> &'static [Documented] {
+    pub fn catalogue(&self, provider: ProviderId) -> &'static [DocumentedCall] {
         let mut all = self.catalogues.iter();
         all.find(|(id, _)| *id == provider)
             .map_or(&[], |(_, calls)| calls)

@@ -77,7 +77,7 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::domain::ui::Place;
+    use crate::domain::ui::ConfigPosition;
 
     #[test]
     fn the_table_has_no_clash_and_no_unreadable_key() {
@@ -132,9 +132,9 @@ mod tests {
         let with = |name: &str, keys: &[&str]| {
             let words = keys.iter().map(ToString::to_string).collect();
             let shown = name.to_owned();
-            let place = Place {
+            let place = ConfigPosition {
                 shown,
-                ..Place::default()
+                ..ConfigPosition::default()
             };
             keymap(&BTreeMap::from([(name.to_owned(), Words { words, place })]))
                 .map(drop)

@@ -94,7 +94,7 @@ fn a_provider_that_cannot_be_reached() {
     };
     for keys in ["c", "4r", "1v"] {
         for effect in press(&mut model, keys, second(4)) {
-            if let Effect::Ask { request, op, .. } = effect {
+            if let Effect::Query { request, op, .. } = effect {
                 answer(&mut model, second(4), request, op.failed(problem()));
             }
         }

@@ -9,8 +9,8 @@ use tilldeck::clock::{Clock, ManualClock};
 use tilldeck::config::{self, Environ, Vault};
 use tilldeck::deck::{Deck, Handover, Options, Pace, Receive};
 use tilldeck::domain::{
-    AccountId, Amount, Currency, Delivery, JobState, LinkRequest, Listening, PaymentId,
-    PaymentState, Search, Verdict, WallTime, What, simulate,
+    AccountId, Amount, CallbackVerdict, Currency, Delivery, JobState, LinkRequest, ListenerStatus,
+    PaymentId, PaymentState, Search, TimelineEvent, WallTime, simulate,
 };
 use tilldeck::net::{Event, Timeouts};
 use tilldeck::providers::SPECS;
@@ -98,20 +98,20 @@ impl Bench {
 
     async fn url(&self) -> String {
         match listening(&mut self.deck.listening(), |now| {
-            matches!(now, Listening::Up { .. })
+            matches!(now, ListenerStatus::Up { .. })
         })
         .await
         {
-            Listening::Up { url, .. } => url,
+            ListenerStatus::Up { url, .. } => url,
             other => panic!("{other:?}"),
         }
     }
 }
 
 async fn listening(
-    changes: &mut watch::Receiver<Listening>,
-    wanted: impl Fn(&Listening) -> bool,
-) -> Listening {
+    changes: &mut watch::Receiver<ListenerStatus>,
+    wanted: impl Fn(&ListenerStatus) -> bool,
+) -> ListenerStatus {
     let found = tokio::time::timeout(LIMIT, changes.wait_for(wanted)).await;
     found.expect("it does not come to that").unwrap().clone()
 }
@@ -154,7 +154,10 @@ async fn a_payment_made_on_the_checkout_page_is_received_checked_and_reported_on
         .simulate(&simulate::Command::Advance(Duration::from_hours(1)))
         .unwrap();
     let first = bench.delivery(is_its).await;
-    assert_eq!((first.verdict, first.status), (Verdict::Accepted, 200));
+    assert_eq!(
+        (first.verdict, first.status),
+        (CallbackVerdict::Accepted, 200)
+    );
     // A second check of a payment waits some seconds, and there is one if the first came before the hour had passed.
     let hand = bench.hand.clone();
     bench
@@ -170,15 +173,15 @@ async fn a_payment_made_on_the_checkout_page_is_received_checked_and_reported_on
     bench.deck.stop_receiving().await;
 
     let told = bench.deck.timeline(&kanga, &id).await.unwrap();
-    let has = |wanted: fn(&What) -> bool| told.happenings.iter().any(|one| wanted(&one.what));
+    let has = |wanted: fn(&TimelineEvent) -> bool| told.entries.iter().any(|one| wanted(&one.what));
     assert!(has(
-        |what| matches!(what, What::Call { method, .. } if method == "POST")
+        |what| matches!(what, TimelineEvent::Call { method, .. } if method == "POST")
     ));
     assert!(has(
-        |what| matches!(what, What::State(seen) if seen.payment.state == PaymentState::Finalized)
+        |what| matches!(what, TimelineEvent::State(seen) if seen.payment.state == PaymentState::Finalized)
     ));
-    assert!(has(|what| matches!(what, What::Callback(_))));
-    assert!(told.happenings.is_sorted_by_key(|one| one.at));
+    assert!(has(|what| matches!(what, TimelineEvent::Callback(_))));
+    assert!(told.entries.is_sorted_by_key(|one| one.at));
     let received = bench.deck.received(first.id).await.unwrap();
     assert!(
         received.target.starts_with("/callbacks/kanga"),
@@ -200,7 +203,7 @@ async fn a_payment_made_on_the_checkout_page_is_received_checked_and_reported_on
     assert!(unknown.is_err());
     other.deck.close().await;
     let again = bench.deck.timeline(&kanga, &id).await.unwrap();
-    assert_eq!(again.happenings.len(), told.happenings.len());
+    assert_eq!(again.entries.len(), told.entries.len());
     bench.deck.close().await;
 }
 
@@ -211,8 +214,8 @@ async fn a_port_that_is_taken_is_reported_and_had_as_soon_as_it_is_free() {
     let address = other.local_addr().unwrap();
     let bench = open(&place, Some(address)).await;
     let mut changes = bench.deck.listening();
-    let down = listening(&mut changes, |now| *now != Listening::Off).await;
-    let Listening::Down {
+    let down = listening(&mut changes, |now| *now != ListenerStatus::Off).await;
+    let ListenerStatus::Down {
         address: told, why, ..
     } = down
     else {
@@ -223,7 +226,7 @@ async fn a_port_that_is_taken_is_reported_and_had_as_soon_as_it_is_free() {
     drop(other);
     assert_eq!(bench.url().await, format!("http://{address}"));
     bench.deck.stop_receiving().await;
-    listening(&mut changes, |now| *now == Listening::Off).await;
+    listening(&mut changes, |now| *now == ListenerStatus::Off).await;
     assert!(std::net::TcpListener::bind(address).is_ok());
 }
 
@@ -239,7 +242,7 @@ async fn a_ledger_that_is_only_read_receives_nothing_and_says_why() {
     let real = open_with(&place, Some(ANY), only_read).await;
     let listening = real.deck.listening().borrow().clone();
     assert!(
-        matches!(&listening, Listening::Down { why, .. } if why.contains("--ledger sqlite")),
+        matches!(&listening, ListenerStatus::Down { why, .. } if why.contains("--ledger sqlite")),
         "{listening:?}"
     );
     let status = real.deck.ledger().status().await;
@@ -247,7 +250,7 @@ async fn a_ledger_that_is_only_read_receives_nothing_and_says_why() {
     real.deck.close().await;
     let built_in = open_with(&Place::new(), None, only_read).await;
     let mut listening = built_in.deck.listening();
-    let up = listening.wait_for(|it| matches!(it, Listening::Up { .. }));
+    let up = listening.wait_for(|it| matches!(it, ListenerStatus::Up { .. }));
     up.await.unwrap();
 }
 

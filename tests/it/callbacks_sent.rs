@@ -105,11 +105,12 @@ fn each_providers_callback_arrives_proved_and_is_retried_as_the_provider_does() 
     assert!(body["signature"].is_string() && body.as_object().unwrap().len() == 1);
 
     // What was seen here is noted there a little later; before that the clock must not move.
-    let tried = |id: &str, tries: u64| {
+    let tried = |id: &str, attempts: u64| {
         sent.until(|state| {
             let waiting = &state["providers"]["kanga"]["callbacks_waiting"];
             let mut waiting = waiting.as_array().unwrap().iter();
-            waiting.any(|one| one["query"].as_str().unwrap().ends_with(id) && one["tries"] == tries)
+            waiting
+                .any(|one| one["query"].as_str().unwrap().ends_with(id) && one["tries"] == attempts)
         })
     };
     tried("ORDER-A", 1);
@@ -128,12 +129,12 @@ fn each_providers_callback_arrives_proved_and_is_retried_as_the_provider_does() 
 
     sent.trigger(&["advance", "5m"]);
     sent.seen("/callbacks/kinguin", 3);
-    for (wait, tries) in [("10m", 2), ("1h", 3), ("6h", 4)] {
+    for (wait, attempts) in [("10m", 2), ("1h", 3), ("6h", 4)] {
         sent.trigger(&["advance", wait]);
         let path = "/callbacks/kanga?transactionKey=ORDER-A";
-        sent.seen(path, usize::try_from(tries).unwrap());
-        if tries < 4 {
-            tried("ORDER-A", tries);
+        sent.seen(path, usize::try_from(attempts).unwrap());
+        if attempts < 4 {
+            tried("ORDER-A", attempts);
         }
     }
     sent.trigger(&["advance", "300h"]);
@@ -148,7 +149,7 @@ fn each_providers_callback_arrives_proved_and_is_retried_as_the_provider_does() 
 // docs/providers/kanga.md#callbacks
 #[test]
 fn in_a_fast_world_kanga_tries_four_times_by_itself_for_200_alone() {
-    let tries = |status: &str, count: usize| {
+    let attempts = |status: &str, count: usize| {
         let peer = Peer::start(vec![answer(status)]);
         let place = Place::new();
         let to = format!("{}/hook?shop=7", peer.url);
@@ -174,7 +175,7 @@ fn in_a_fast_world_kanga_tries_four_times_by_itself_for_200_alone() {
             ("302 Found", 4),
             ("200 OK", 1),
         ] {
-            scope.spawn(move || tries(status, count));
+            scope.spawn(move || attempts(status, count));
         }
     });
 }

@@ -745,7 +745,7 @@ async fn new_requests_that_fit_one_batch_are_not_reported_as_missed() {
         let news = follower.next(&bench.deck).await;
         assert_eq!(news.requests.len(), BATCH);
         let mut events = std::iter::from_fn(|| bench.events.try_recv());
-        let is_reported = events.any(|event| event == Event::Missed);
+        let is_reported = events.any(|event| event == Event::Lagged);
         assert_eq!(is_reported, missed, "of {new}");
     }
 }

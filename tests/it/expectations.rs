@@ -4,7 +4,7 @@
 use tilldeck::deck::Deck;
 use tilldeck::domain::{
     Amount, Currency, EstimateRequest, Expected, ExpectedBy, LinkRequest, NewExpectation, Payment,
-    PaymentId, PaymentVerdict, ProblemKind, Replaced, WallTime, Watchlist, What,
+    PaymentId, PaymentVerdict, ProblemKind, Replaced, TimelineEvent, WallTime, Watchlist,
 };
 use tilldeck::net::Timeouts;
 
@@ -102,10 +102,10 @@ async fn a_link_for_an_id_that_expects_another_sum_is_refused_until_it_is_insist
     ask("1", true).await.unwrap();
     let timeline = deck.timeline(&shop(), &id("A-17")).await.unwrap();
     let changes: Vec<String> = timeline
-        .happenings
+        .entries
         .iter()
         .filter_map(|happening| match &happening.what {
-            What::Expected { old, new } => {
+            TimelineEvent::Expected { old, new } => {
                 let old = old
                     .as_ref()
                     .map_or("nothing".into(), |old| old.sum.to_string());

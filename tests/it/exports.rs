@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tilldeck::clock::Clock;
-use tilldeck::domain::{AccountId, Body, Exchange, ExchangeId, Outcome, Verdict};
+use tilldeck::domain::{AccountId, Body, CallbackVerdict, Exchange, ExchangeId, Outcome};
 use tilldeck::ledger::{Ledger, NewDelivery, Retention};
 
 use crate::peer::{Act, Peer, json as answer};
@@ -224,7 +224,7 @@ async fn each_of_many_callbacks_is_shown_once_the_oldest_first() {
             happened_at: None,
             from: "127.0.0.1".into(),
             method: "POST".into(),
-            verdict: Verdict::Accepted,
+            verdict: CallbackVerdict::Accepted,
             why: String::new(),
             kind: String::new(),
             subject: None,

@@ -192,14 +192,14 @@ fn a_child_in_a_terminal() {
     use tilldeck::cli::fault;
     use tilldeck::domain::Secret;
     use tilldeck::net::redact;
-    use tilldeck::runtime::terminal::Entered;
+    use tilldeck::runtime::terminal::TerminalGuard;
     let Ok(what) = std::env::var(CHILD) else {
         return;
     };
     fault::install_hooks().unwrap();
     redact::learn(&Secret::new(PLANTED), "planted");
     let enter = || {
-        let mut entered = Entered::new(true).unwrap();
+        let mut entered = TerminalGuard::new(true).unwrap();
         entered
             .screen
             .draw(|frame| frame.render_widget("entered", frame.area()))

@@ -11,13 +11,14 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tilldeck::callbacks::seal::Sealer;
 use tilldeck::callbacks::{
-    Answer, CallbackHandler, CallbackHandlers, Dedup, Inbound, Limits, ParsedCallback, Rate,
-    Receiver, Refusal, Setup,
+    Answer, CallbackHandler, CallbackHandlers, Dedup, Inbound, Limits, ParsedCallback, Receiver,
+    Refusal, SenderRateLimit, Setup,
 };
 use tilldeck::clock::{Clock, ManualClock};
-use tilldeck::domain::job::{AttemptOutcome, Disposition, JobResult, LEASE, Lease};
+use tilldeck::domain::job::{AttemptOutcome, ClaimRequest, Disposition, JobResult, LEASE};
 use tilldeck::domain::{
-    Delivery, JobKind, JobState, Listening, Problem, ProblemKind, Secret, Verdict, WallTime,
+    CallbackVerdict, Delivery, JobKind, JobState, ListenerStatus, Problem, ProblemKind, Secret,
+    WallTime,
 };
 use tilldeck::ledger::{DeliveryQuery, JobFilter, Ledger, Retention};
 use tilldeck::net::{BoxFuture, redact};
@@ -118,7 +119,7 @@ impl CallbackHandler for Seat {
                 proof: "the key",
                 proved: true,
                 dedup: Dedup::Message(body.clone().into_bytes()),
-                asks: body.starts_with("ask"),
+                needs_check: body.starts_with("ask"),
                 answer,
             })
         })
@@ -232,7 +233,7 @@ impl House {
         self.hall.ledger.log(all).await.unwrap()
     }
 
-    async fn listening(&self, so: impl FnMut(&Listening) -> bool) -> Listening {
+    async fn listening(&self, so: impl FnMut(&ListenerStatus) -> bool) -> ListenerStatus {
         let mut listening = self.receiver.listening();
         let found = tokio::time::timeout(LIMIT, listening.wait_for(so)).await;
         found.expect("in time").unwrap().clone()
@@ -288,150 +289,160 @@ async fn every_request_has_its_status_and_what_is_for_an_account_its_verdict() {
             "accepted",
             posted("shop", "paid 1"),
             200,
-            verdict(Verdict::Accepted),
+            verdict(CallbackVerdict::Accepted),
         ),
         (
             "again",
             posted("shop", "paid 1"),
             200,
-            verdict(Verdict::Repeat),
+            verdict(CallbackVerdict::Repeat),
         ),
         (
             "HTTP/1.0",
             posted("shop", "paid 2").replacen("1.1", "1.0", 1),
             200,
-            verdict(Verdict::Accepted),
+            verdict(CallbackVerdict::Accepted),
         ),
         (
             "no body at all",
             posted("shop", ""),
             200,
-            verdict(Verdict::Accepted),
+            verdict(CallbackVerdict::Accepted),
         ),
         (
             "chunked",
             posted("shop", "6\r\npaid 3\r\n0\r\n\r\n")
                 .replace("Content-Length: 16", "Transfer-Encoding: chunked"),
             200,
-            verdict(Verdict::Accepted),
+            verdict(CallbackVerdict::Accepted),
         ),
         (
             "a wrong key",
             posted("shop", "refuse"),
             403,
-            verdict(Verdict::Refused),
+            verdict(CallbackVerdict::Refused),
         ),
         (
             "nonsense",
             posted("shop", "garble"),
             400,
-            verdict(Verdict::Unreadable),
+            verdict(CallbackVerdict::Unreadable),
         ),
-        ("a GET", with("GET"), 405, verdict(Verdict::Unreadable)),
-        ("a HEAD", with("HEAD"), 405, verdict(Verdict::Unreadable)),
+        (
+            "a GET",
+            with("GET"),
+            405,
+            verdict(CallbackVerdict::Unreadable),
+        ),
+        (
+            "a HEAD",
+            with("HEAD"),
+            405,
+            verdict(CallbackVerdict::Unreadable),
+        ),
         ("a long method", with("\u{1b}[31mPOST"), 400, nothing),
         (
             "another method",
             with("AMETHODOFSOMELENGTH"),
             405,
-            verdict(Verdict::Unreadable),
+            verdict(CallbackVerdict::Unreadable),
         ),
         (
             "a secret that cannot be read",
             posted("shop", "unable"),
             503,
-            verdict(Verdict::Unverified),
+            verdict(CallbackVerdict::Unverified),
         ),
         ("a panic", posted("shop", "panic"), 503, nothing),
         (
             "nobody",
             posted("nobody", "x"),
             404,
-            verdict(Verdict::UnknownAccount),
+            verdict(CallbackVerdict::UnknownAccount),
         ),
         (
             "nobody's long name",
             posted(&long, "x"),
             404,
-            verdict(Verdict::UnknownAccount),
+            verdict(CallbackVerdict::UnknownAccount),
         ),
         (
             "a name that is turned around",
             posted("sh\u{202e}op", "x"),
             404,
-            verdict(Verdict::UnknownAccount),
+            verdict(CallbackVerdict::UnknownAccount),
         ),
         (
             "a name in another letter case",
             posted("Shop", "x"),
             404,
-            verdict(Verdict::UnknownAccount),
+            verdict(CallbackVerdict::UnknownAccount),
         ),
         (
             "no name",
             posted("", "x"),
             404,
-            verdict(Verdict::UnknownAccount),
+            verdict(CallbackVerdict::UnknownAccount),
         ),
         (
             "a slash behind",
             posted("shop/", "slash behind"),
             200,
-            verdict(Verdict::Accepted),
+            verdict(CallbackVerdict::Accepted),
         ),
         (
             "a path behind",
             posted("shop/order/1/?a=b", "path behind"),
             200,
-            verdict(Verdict::Accepted),
+            verdict(CallbackVerdict::Accepted),
         ),
         (
             "a path out of the account's",
             posted("shop/x/%2e%2e/../admin", "x"),
             400,
-            verdict(Verdict::Unreadable),
+            verdict(CallbackVerdict::Unreadable),
         ),
         (
             "a path above",
             posted("../callbacks/shop", "x"),
             404,
-            verdict(Verdict::UnknownAccount),
+            verdict(CallbackVerdict::UnknownAccount),
         ),
         (
             "dots",
             posted("..", "x"),
             404,
-            verdict(Verdict::UnknownAccount),
+            verdict(CallbackVerdict::UnknownAccount),
         ),
         (
             "an encoded letter",
             posted("sho%70", "encoded letter"),
             200,
-            verdict(Verdict::Accepted),
+            verdict(CallbackVerdict::Accepted),
         ),
         (
             "an encoded slash",
             posted("shop%2f..%2fshop", "x"),
             404,
-            verdict(Verdict::UnknownAccount),
+            verdict(CallbackVerdict::UnknownAccount),
         ),
         (
             "an encoded NUL",
             posted("shop%00", "x"),
             404,
-            verdict(Verdict::UnknownAccount),
+            verdict(CallbackVerdict::UnknownAccount),
         ),
         (
             "a backslash",
             posted("..\\shop", "x"),
             404,
-            verdict(Verdict::UnknownAccount),
+            verdict(CallbackVerdict::UnknownAccount),
         ),
         (
             "a query",
             posted("shop?x=%2e%2e", "paid 4"),
             200,
-            verdict(Verdict::Accepted),
+            verdict(CallbackVerdict::Accepted),
         ),
         ("the root", get("/"), 404, nothing),
         ("a name outside the folder", get("/shop"), 404, nothing),
@@ -439,19 +450,19 @@ async fn every_request_has_its_status_and_what_is_for_an_account_its_verdict() {
             "the folder",
             get("/callbacks"),
             404,
-            verdict(Verdict::UnknownAccount),
+            verdict(CallbackVerdict::UnknownAccount),
         ),
         (
             "doubled slashes",
             posted("shop", "doubled").replacen("/callbacks/", "//callbacks//", 1),
             200,
-            verdict(Verdict::Accepted),
+            verdict(CallbackVerdict::Accepted),
         ),
         (
             "a file",
             get("/callbacks/../../etc/passwd"),
             404,
-            verdict(Verdict::UnknownAccount),
+            verdict(CallbackVerdict::UnknownAccount),
         ),
         ("the heartbeat", get("/heartbeat"), 200, nothing),
         (
@@ -464,25 +475,25 @@ async fn every_request_has_its_status_and_what_is_for_an_account_its_verdict() {
             "a body of 3 MB",
             posted("shop", &body),
             413,
-            verdict(Verdict::Unreadable),
+            verdict(CallbackVerdict::Unreadable),
         ),
         (
             "longer than its provider's are",
             posted("shop", &too_long),
             413,
-            verdict(Verdict::Unreadable),
+            verdict(CallbackVerdict::Unreadable),
         ),
         (
             "a broken chunk",
             posted("shop", "zz\r\n").replace("Content-Length: 4", "Transfer-Encoding: chunked"),
             400,
-            verdict(Verdict::Unreadable),
+            verdict(CallbackVerdict::Unreadable),
         ),
         (
             "a compression that is not read",
             posted("shop", "x").replacen("\r\n", "\r\nContent-Encoding: br\r\n", 1),
             415,
-            verdict(Verdict::Unreadable),
+            verdict(CallbackVerdict::Unreadable),
         ),
         (
             "two lengths",
@@ -607,7 +618,7 @@ async fn a_compressed_callback_is_judged_by_its_content_and_saved_as_it_came() {
     let [bomb, broken, refused, accepted] = &all[..] else {
         panic!("{all:?}");
     };
-    assert_eq!(accepted.verdict, Verdict::Accepted);
+    assert_eq!(accepted.verdict, CallbackVerdict::Accepted);
     assert!(broken.why.contains("no valid gzip"), "{}", broken.why);
     assert!(bomb.why.contains("larger than"), "{}", bomb.why);
     let parts = house.hall.ledger.sealed(refused.id).await.unwrap().unwrap();
@@ -618,7 +629,7 @@ async fn a_compressed_callback_is_judged_by_its_content_and_saved_as_it_came() {
 #[tokio::test]
 async fn whom_a_proxy_does_not_name_is_unknown_and_shares_one_limit() {
     let limits = Limits {
-        rate: Rate {
+        rate: SenderRateLimit {
             per_second: 1,
             burst: 2,
         },
@@ -652,8 +663,8 @@ async fn pipelined_deliveries_are_answered_in_order_and_half_closed_ones_too() {
     let at = |words: &str| said.find(words).unwrap();
     assert!(at("403") > at("200"), "{said}");
     let verdicts: Vec<_> = house.deliveries().await.iter().map(|d| d.verdict).collect();
-    let (new, again) = (Verdict::Accepted, Verdict::Repeat);
-    assert_eq!(verdicts, [new, again, Verdict::Refused, new]);
+    let (new, again) = (CallbackVerdict::Accepted, CallbackVerdict::Repeat);
+    assert_eq!(verdicts, [new, again, CallbackVerdict::Refused, new]);
 
     // Whoever hangs up at once is not answered, and is kept and told of all the same.
     let came = house.hall.came.notified();
@@ -700,10 +711,10 @@ async fn what_was_received_is_saved_sealed_and_comes_back_whole() {
         let jobs = delivery.jobs.iter();
         jobs.map(|job| (job.kind, job.target.clone())).collect()
     };
-    assert_eq!(kinds(asked), [(JobKind::Ask, String::new())]);
+    assert_eq!(kinds(asked), [(JobKind::Check, String::new())]);
     let target = "http://127.0.0.1:3000/hook".to_owned();
     assert_eq!(kinds(forwarded), [(JobKind::Forward, target)]);
-    let lease = Lease {
+    let lease = ClaimRequest {
         now: START,
         until: START,
         limit: 9,
@@ -776,7 +787,7 @@ async fn a_shop_that_does_not_answer_an_order_is_not_asked_again() {
     assert_eq!(house.hall.relayed.load(Ordering::Relaxed), 1, "never again");
     let all = house.deliveries().await;
     let slow = &all[1].jobs[0];
-    assert_eq!((slow.state, slow.tries), (JobState::GivenUp, 1));
+    assert_eq!((slow.state, slow.attempts), (JobState::GivenUp, 1));
     assert_eq!(
         house.hall.ledger.next_job_due(all_errands()).await,
         Ok(None)
@@ -867,9 +878,9 @@ async fn what_cannot_be_saved_is_to_be_sent_again() {
     );
     assert_eq!(house.hall.unable.lock().unwrap().len(), 3);
     let down = house
-        .listening(|now| matches!(now, Listening::Down { .. }))
+        .listening(|now| matches!(now, ListenerStatus::Down { .. }))
         .await;
-    let Listening::Down { why, .. } = down else {
+    let ListenerStatus::Down { why, .. } = down else {
         panic!()
     };
     assert!(why.starts_with("tilldeck cannot save callbacks: "), "{why}");
@@ -884,7 +895,7 @@ async fn what_cannot_be_saved_is_to_be_sent_again() {
 #[tokio::test]
 async fn each_address_has_its_share_and_this_machine_no_limit() {
     let limits = Limits {
-        rate: Rate {
+        rate: SenderRateLimit {
             per_second: 1,
             burst: 2,
         },
@@ -926,8 +937,8 @@ async fn its_own_calls_tell_whether_it_would_answer() {
     limits.heartbeat = Duration::from_millis(10);
     limits.heartbeat_patience = Duration::from_millis(500);
     let house = House::open(limits).await;
-    let is_up = |now: &Listening| matches!(now, Listening::Up { .. });
-    let up = Listening::Up {
+    let is_up = |now: &ListenerStatus| matches!(now, ListenerStatus::Up { .. });
+    let up = ListenerStatus::Up {
         url: format!("http://{}", house.address()),
         heartbeat: START,
     };
@@ -935,15 +946,15 @@ async fn its_own_calls_tell_whether_it_would_answer() {
     house.hand.advance(Duration::from_secs(7));
     let later = START.plus(Duration::from_secs(7));
     house
-        .listening(|now| matches!(now, Listening::Up { heartbeat, .. } if *heartbeat == later))
+        .listening(|now| matches!(now, ListenerStatus::Up { heartbeat, .. } if *heartbeat == later))
         .await;
     // Its only place is taken by what is being judged.
     let address = house.address();
     let stuck = tokio::spawn(async move { hear(address, posted("shop", "wait").as_bytes()).await });
     let down = house
-        .listening(|now| matches!(now, Listening::Down { .. }))
+        .listening(|now| matches!(now, ListenerStatus::Down { .. }))
         .await;
-    let expected = Listening::Down {
+    let expected = ListenerStatus::Down {
         address: address.to_string(),
         why: "the receiver does not respond to its own health check: no response in time".into(),
         since: later,
@@ -954,7 +965,7 @@ async fn its_own_calls_tell_whether_it_would_answer() {
     house.listening(is_up).await;
     let listening = house.receiver.listening();
     house.receiver.stop().await;
-    assert_eq!(*listening.borrow(), Listening::Off);
+    assert_eq!(*listening.borrow(), ListenerStatus::Off);
 }
 
 #[tokio::test]
@@ -1002,7 +1013,7 @@ async fn a_burst_is_answered_and_saved_to_the_last_one() {
     assert_eq!(all.len(), LANES * EACH);
     assert!(
         all.iter()
-            .all(|delivery| delivery.verdict == Verdict::Accepted)
+            .all(|delivery| delivery.verdict == CallbackVerdict::Accepted)
     );
 }
 
@@ -1037,6 +1048,6 @@ async fn a_thousand_idle_or_slow_connections_keep_no_honest_delivery_out() {
     }
     assert_eq!(house.deliveries().await.len(), 20);
     house
-        .listening(|now| matches!(now, Listening::Up { .. }))
+        .listening(|now| matches!(now, ListenerStatus::Up { .. }))
         .await;
 }

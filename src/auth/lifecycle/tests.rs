@@ -37,8 +37,8 @@ const FULL: Jitter = Jitter(1000);
 const NONE: Jitter = Jitter(0);
 
 /// The life of a token that was requested at `requested`.
-fn lives(requested: Now, life: u64) -> TokenLife {
-    TokenLife {
+fn lives(requested: Now, life: u64) -> TokenLifetime {
+    TokenLifetime {
         since: requested,
         aged: Duration::ZERO,
         life: secs(life),
@@ -57,17 +57,19 @@ fn with_token(life: u64) -> Lifecycle {
 /// A call needs a token now, and its turn comes at once.
 fn need(cycle: &mut Lifecycle, now: u64, background: bool) -> Option<Result<(), NetError>> {
     cycle.wanted = true;
-    cycle.turn(cycle.waiter(Why::Needed, background), at(now))
+    cycle.turn(cycle.waiter(FetchReason::Needed, background), at(now))
 }
 
 /// Whether a fetch begins automatically.
 fn renew(cycle: &mut Lifecycle, now: u64) -> bool {
-    cycle.turn(cycle.waiter(Why::Due, true), at(now)).is_none()
+    cycle
+        .turn(cycle.waiter(FetchReason::Due, true), at(now))
+        .is_none()
 }
 
 fn request(cycle: &mut Lifecycle, now: u64) -> Option<Result<(), NetError>> {
     cycle.wanted = true;
-    cycle.turn(cycle.waiter(Why::Requested, false), at(now))
+    cycle.turn(cycle.waiter(FetchReason::Requested, false), at(now))
 }
 
 /// The running fetch brings this token, which was requested at `now`.
@@ -112,7 +114,7 @@ fn whoever_asks_while_it_is_due_is_served_and_one_fetch_happens_behind() {
     assert_eq!(need(&mut cycle, 539, false), Some(Ok(())));
     assert_eq!(cycle.renews_in(at(539)), Some(secs(1)));
     assert_eq!(cycle.renews_in(at(541)), Some(Duration::ZERO));
-    let late = cycle.waiter(Why::Due, true);
+    let late = cycle.waiter(FetchReason::Due, true);
     assert!(renew(&mut cycle, 541));
     assert_eq!(need(&mut cycle, 542, false), Some(Ok(())));
     assert_eq!(cycle.renews_in(at(542)), None, "it runs");
@@ -131,16 +133,16 @@ fn whoever_asks_while_it_is_due_is_served_and_one_fetch_happens_behind() {
 fn callers_without_a_token_share_one_fetch() {
     let mut cycle = Lifecycle::default();
     assert_eq!(need(&mut cycle, 0, true), None);
-    let operator = cycle.waiter(Why::Needed, false);
+    let operator = cycle.waiter(FetchReason::Needed, false);
     cycle.failed(at(2), failing(), FULL);
     let shared = Some(Err(failing().error));
     assert_eq!(cycle.turn(operator, at(2)), shared);
     assert_eq!(need(&mut cycle, 2, true), shared, "polling waits");
     assert_eq!(need(&mut cycle, 2, false), None);
-    let operator = cycle.waiter(Why::Needed, false);
+    let operator = cycle.waiter(FetchReason::Needed, false);
     assert!(grant(&mut cycle, 3, "one", 60));
     assert_eq!(cycle.turn(operator, at(3)), Some(Ok(())));
-    let requests = cycle.waiter(Why::Requested, false);
+    let requests = cycle.waiter(FetchReason::Requested, false);
     assert_eq!(
         cycle.turn(requests, at(3)),
         None,
@@ -152,7 +154,7 @@ fn callers_without_a_token_share_one_fetch() {
 fn a_token_that_expires_before_a_waiting_callers_turn_is_fetched_again() {
     let mut cycle = Lifecycle::default();
     assert_eq!(need(&mut cycle, 0, false), None);
-    let waits = cycle.waiter(Why::Needed, false);
+    let waits = cycle.waiter(FetchReason::Needed, false);
     assert!(grant(&mut cycle, 1, "one", 3));
     assert_eq!(cycle.turn(waits, at(4)), None);
 }
@@ -195,7 +197,7 @@ fn a_failed_renewal_keeps_the_token_and_waits_longer_each_time() {
 fn whoever_asked_for_a_new_token_learns_that_it_failed_though_the_old_one_is_valid() {
     let mut cycle = with_token(600);
     assert_eq!(request(&mut cycle, 10), None);
-    let second = cycle.waiter(Why::Requested, false);
+    let second = cycle.waiter(FetchReason::Requested, false);
     assert_eq!(need(&mut cycle, 10, false), Some(Ok(())));
     cycle.failed(at(11), refusal(), FULL);
     assert_eq!(cycle.turn(second, at(11)), Some(Err(refusal().error)));
@@ -215,7 +217,7 @@ fn a_wait_the_provider_asks_for_is_respected_by_all_but_the_operator() {
 #[test]
 fn what_was_refused_is_fetched_again_only_with_other_credentials_or_when_asked() {
     let mut cycle = with_token(600);
-    let polling = |cycle: &Lifecycle| cycle.waiter(Why::Needed, true);
+    let polling = |cycle: &Lifecycle| cycle.waiter(FetchReason::Needed, true);
     let refused = Some(Err(refusal().error));
     assert!(renew(&mut cycle, 540));
     cycle.failed(at(540), refusal(), FULL);
@@ -228,14 +230,14 @@ fn what_was_refused_is_fetched_again_only_with_other_credentials_or_when_asked()
     assert_eq!(cycle.status().failure.unwrap().again, None);
     assert_eq!(cycle.status().state(at(601)), TokenState::Refused);
     assert!(renew(&mut cycle, 570));
-    assert!(cycle.needs_replaced(cycle.waiter(Why::Due, true)));
+    assert!(cycle.needs_replaced(cycle.waiter(FetchReason::Due, true)));
     assert_eq!(cycle.not_replaced(at(570)), Some(refusal().error));
     assert!(!renew(&mut cycle, 599));
     assert_eq!(cycle.renews_in(at(599)), Some(secs(1)));
     assert_eq!(need(&mut cycle, 599, true), Some(Ok(())));
     assert_eq!(need(&mut cycle, 601, true), None);
     assert!(cycle.needs_replaced(polling(&cycle)));
-    let (polls, operator) = (polling(&cycle), cycle.waiter(Why::Needed, false));
+    let (polls, operator) = (polling(&cycle), cycle.waiter(FetchReason::Needed, false));
     cycle.not_replaced(at(601));
     assert_eq!(cycle.turn(polls, at(601)), refused);
     assert_eq!(need(&mut cycle, 602, true), refused);
@@ -245,7 +247,7 @@ fn what_was_refused_is_fetched_again_only_with_other_credentials_or_when_asked()
         "a key press is an operator, also one that waited"
     );
     assert!(!cycle.needs_replaced(operator));
-    assert!(!cycle.needs_replaced(cycle.waiter(Why::Requested, true)));
+    assert!(!cycle.needs_replaced(cycle.waiter(FetchReason::Requested, true)));
 }
 
 #[test]
@@ -260,7 +262,7 @@ fn a_401_drops_the_token_in_hand_and_no_other() {
         !cycle.found(at(2), &Secret::new("one"), lives(at(1), 600)),
         "not from the vault either"
     );
-    let waits = cycle.waiter(Why::Needed, false);
+    let waits = cycle.waiter(FetchReason::Needed, false);
     assert!(cycle.found(at(2), &Secret::new("theirs"), lives(at(1), 600)));
     assert_eq!(cycle.turn(waits, at(2)), Some(Ok(())));
     assert_eq!(cycle.status().fetched, 1, "another process fetched it");
@@ -269,7 +271,7 @@ fn a_401_drops_the_token_in_hand_and_no_other() {
 #[test]
 fn what_another_process_keeps_is_taken_where_it_serves() {
     let mut cycle = with_token(600);
-    let lives = |until: u64| TokenLife {
+    let lives = |until: u64| TokenLifetime {
         renew_at: secs(until - 60),
         ..lives(at(0), until)
     };
@@ -277,7 +279,7 @@ fn what_another_process_keeps_is_taken_where_it_serves() {
         cycle.found(at(now), &Secret::new(token), lives(until))
     };
     assert!(!found(&mut cycle, 10, "older", 500));
-    let younger = TokenLife {
+    let younger = TokenLifetime {
         since: at(10),
         ..lives(600)
     };
@@ -291,7 +293,7 @@ fn what_another_process_keeps_is_taken_where_it_serves() {
     assert!(found(&mut cycle, 545, "newer", 1000));
     assert_eq!(cycle.fetching, None);
     assert_eq!(request(&mut cycle, 546), None);
-    let second = cycle.waiter(Why::Requested, false);
+    let second = cycle.waiter(FetchReason::Requested, false);
     assert!(
         !found(&mut cycle, 546, "newest", 2000),
         "a new one was asked for"
@@ -316,9 +318,13 @@ fn nothing_is_fetched_before_anyone_asked() {
 fn a_token_that_came_too_late_is_none() {
     let mut cycle = Lifecycle::default();
     assert_eq!(need(&mut cycle, 0, false), None);
-    let waits = cycle.waiter(Why::Needed, false);
+    let waits = cycle.waiter(FetchReason::Needed, false);
     assert!(!cycle.granted(at(6), &Secret::new("late"), lives(at(0), 5)));
-    assert_eq!(cycle.fetching, Some(Why::Needed), "it is yet to fail");
+    assert_eq!(
+        cycle.fetching,
+        Some(FetchReason::Needed),
+        "it is yet to fail"
+    );
     cycle.failed(at(6), failing(), NONE);
     assert_eq!(cycle.turn(waits, at(6)), Some(Err(failing().error)));
 }
@@ -385,7 +391,7 @@ impl History {
             .map(|token| token.expose().to_owned())
     }
 
-    fn joins(&mut self, why: Why, background: bool) {
+    fn joins(&mut self, why: FetchReason, background: bool) {
         let waiter = self.cycle.waiter(why, background);
         self.waiters.push_back(waiter);
         self.take_turns();
@@ -397,12 +403,12 @@ impl History {
             && let Some(waiter) = self.waiters.pop_front()
         {
             let after_failure = self.cycle.error.is_some();
-            let by_itself = waiter.why == Why::Due
-                || waiter.why == Why::Needed && waiter.background && after_failure;
+            let by_itself = waiter.why == FetchReason::Due
+                || waiter.why == FetchReason::Needed && waiter.background && after_failure;
             match self.cycle.turn(waiter, self.now) {
                 None => {
                     assert!(
-                        waiter.why != Why::Needed || self.current_token().is_none(),
+                        waiter.why != FetchReason::Needed || self.current_token().is_none(),
                         "fetched although a token is valid"
                     );
                     assert!(
@@ -414,11 +420,11 @@ impl History {
                     self.quiet_until = self.now.mono + PAUSE;
                     self.fetches += 1;
                 }
-                Some(Ok(())) if waiter.why == Why::Needed => {
+                Some(Ok(())) if waiter.why == FetchReason::Needed => {
                     let token = self.current_token().expect("a token to use");
                     assert!(self.is_valid(&token), "reported a token that is not valid");
                 }
-                Some(Err(_)) if waiter.why == Why::Needed => {
+                Some(Err(_)) if waiter.why == FetchReason::Needed => {
                     assert_eq!(
                         self.current_token(),
                         None,
@@ -434,7 +440,7 @@ impl History {
         let background = self.rng.bool();
         self.cycle.wanted = true;
         let Some(token) = self.current_token() else {
-            self.joins(Why::Needed, background);
+            self.joins(FetchReason::Needed, background);
             return;
         };
         assert!(
@@ -449,7 +455,7 @@ impl History {
         if self.cycle.renews_in(self.now) == Some(Duration::ZERO) {
             assert!(self.used + self.fetches > 0, "before anyone asked");
             let fetches = self.fetches;
-            self.joins(Why::Due, true);
+            self.joins(FetchReason::Due, true);
             assert_eq!(self.fetches, fetches + 1, "woken for nothing");
         }
     }
@@ -481,7 +487,7 @@ impl History {
         };
         let jitter = Jitter::new(self.rng.u32(0..=1000));
         let failure = match self.rng.u8(..8) {
-            0 if caller.why != Why::Requested => {
+            0 if caller.why != FetchReason::Requested => {
                 if self.elsewhere() {
                     self.ended();
                 }
@@ -495,7 +501,7 @@ impl History {
             }
             0..=4 => {
                 let (token, life) = self.grow(began);
-                let life = TokenLife {
+                let life = TokenLifetime {
                     renew_at: renew_at(life, jitter),
                     ..lives(began, life.as_secs())
                 };
@@ -533,7 +539,7 @@ impl History {
             0..=3 => self.need(),
             4 => {
                 self.cycle.wanted = true;
-                self.joins(Why::Requested, false);
+                self.joins(FetchReason::Requested, false);
             }
             5 | 6 => self.renew(),
             7..=9 => self.end(),
@@ -605,14 +611,14 @@ fn a_request_for_a_new_token_shares_the_outcome_of_such_a_request_alone() {
     let mut cycle = with_token(600);
     assert!(renew(&mut cycle, 545));
     // The secret is replaced while the renewal with the old one runs.
-    let [first, second] = [(); 2].map(|()| cycle.waiter(Why::Requested, false));
+    let [first, second] = [(); 2].map(|()| cycle.waiter(FetchReason::Requested, false));
     cycle.failed(at(546), refusal(), NONE);
     assert_eq!(cycle.turn(first, at(546)), None, "it sends its own");
     assert!(grant(&mut cycle, 547, "two", 600));
     assert_eq!(cycle.turn(second, at(547)), Some(Ok(())), "both at once");
 
     assert!(renew(&mut cycle, 1_100));
-    let [first, second] = [(); 2].map(|()| cycle.waiter(Why::Requested, false));
+    let [first, second] = [(); 2].map(|()| cycle.waiter(FetchReason::Requested, false));
     assert!(grant(&mut cycle, 1_101, "three", 600));
     assert_eq!(cycle.turn(first, at(1_101)), None, "it sends its own");
     cycle.failed(at(1_102), refusal(), NONE);

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::{UNABLE, unable};
 use crate::callbacks::{Address, Answer, Dedup, Inbound, ParsedCallback, Refusal, content};
 use crate::domain::job::{LEASE, NewJob};
-use crate::domain::{JobKind, Verdict, inert};
+use crate::domain::{CallbackVerdict, JobKind, inert};
 use crate::http_server::{Response, Unread, text};
 use crate::ledger::{DedupKey, NewDelivery};
 use crate::net::redact;
@@ -57,7 +57,7 @@ impl Arrival<'_> {
             bytes: u64::try_from(inbound.request.body().len()).unwrap_or(u64::MAX),
             sealed: Vec::new(),
             jobs: is_unverified
-                .then(|| self.job(JobKind::Ask, forward_to.unwrap_or_default()))
+                .then(|| self.job(JobKind::Check, forward_to.unwrap_or_default()))
                 .into_iter()
                 .collect(),
         }
@@ -67,8 +67,8 @@ impl Arrival<'_> {
     #[must_use]
     pub fn accepted(&self, parsed: &ParsedCallback, forward_to: Option<String>) -> NewDelivery {
         let mut jobs = Vec::new();
-        if parsed.asks {
-            jobs.push(self.job(JobKind::Ask, String::new()));
+        if parsed.needs_check {
+            jobs.push(self.job(JobKind::Check, String::new()));
         }
         if let Some(target) = forward_to {
             jobs.push(match parsed.answer {
@@ -81,7 +81,7 @@ impl Arrival<'_> {
             });
         }
         NewDelivery {
-            verdict: Verdict::Accepted,
+            verdict: CallbackVerdict::Accepted,
             why: shown(parsed.proof, WHY_MAX),
             kind: shown(&parsed.kind, KIND_MAX),
             subject: parsed.subject.clone(),
@@ -180,12 +180,12 @@ impl Refusal {
         answer
     }
 
-    pub(super) fn verdict(&self) -> Verdict {
+    pub(super) fn verdict(&self) -> CallbackVerdict {
         match self {
-            Self::Refused(_) => Verdict::Refused,
-            Self::NoAccount(_) => Verdict::UnknownAccount,
-            Self::Unable(_) => Verdict::Unverified,
-            _ => Verdict::Unreadable,
+            Self::Refused(_) => CallbackVerdict::Refused,
+            Self::NoAccount(_) => CallbackVerdict::UnknownAccount,
+            Self::Unable(_) => CallbackVerdict::Unverified,
+            _ => CallbackVerdict::Unreadable,
         }
     }
 

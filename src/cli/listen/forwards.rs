@@ -16,7 +16,7 @@ pub(super) struct Forwards {
 impl Forwards {
     pub(super) fn note(&mut self, job: &Job, since: WallTime, out: &Out) {
         let is_new = job.tried_at.is_some_and(|at| at >= since);
-        if job.kind == JobKind::Ask || !is_new {
+        if job.kind == JobKind::Check || !is_new {
             return;
         }
         let target = redact::scrub(&job.target).into_owned();

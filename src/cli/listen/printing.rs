@@ -205,7 +205,7 @@ impl Printer {
                 let words = runtime::clock_warning(&account, warning);
                 self.out.warn(&words);
             }
-            Event::Missed if !self.unread => {
+            Event::Lagged if !self.unread => {
                 let words = "callbacks arrive faster than stdout is read; all are saved, see `tilldeck log --deliveries`";
                 self.out.warn(words);
             }

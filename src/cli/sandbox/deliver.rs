@@ -57,7 +57,7 @@ impl Deliver {
             }
             None => deck::Proof::Simulator,
         };
-        let posting = deck::Posting {
+        let posting = deck::TestCallback {
             provider: self.provider,
             to: self.to,
             subject: self.subject,

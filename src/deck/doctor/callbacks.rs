@@ -11,27 +11,27 @@ use crate::callbacks::{Address, HEARTBEAT, reachable};
 use crate::config::{self, Config};
 use crate::deck::Deck;
 use crate::deck::receiving::who_answers;
-use crate::domain::{Account, Listening};
-use crate::net::{self, HeaderText, NetError, Reached, Session};
+use crate::domain::{Account, ListenerStatus};
+use crate::net::{self, MaybeSecret, NetError, Reached, Session};
 
 /// The receiver of this program, or of another one on this machine.
 pub(super) async fn local(deck: Arc<Deck>, config: Config) -> Vec<Finding> {
     let listening = deck.listening().borrow().clone();
     vec![match listening {
-        Listening::Up { url, .. } => {
+        ListenerStatus::Up { url, .. } => {
             Finding::good(format!("this program receives callbacks at {url}"))
         }
-        Listening::Down { address, why, .. } => {
+        ListenerStatus::Down { address, why, .. } => {
             let words = format!("this program cannot receive callbacks at {address}: {why}");
             Finding::bad(words)
         }
-        Listening::Elsewhere { url } => Finding::good(format!(
+        ListenerStatus::Elsewhere { url } => Finding::good(format!(
             "another tilldeck on this machine receives callbacks at {url}"
         )),
-        Listening::Off if deck.simulator.is_some() => {
+        ListenerStatus::Off if deck.simulator.is_some() => {
             Finding::good("the simulator sends callbacks to the console that runs it")
         }
-        Listening::Off => elsewhere(&deck, &config).await,
+        ListenerStatus::Off => elsewhere(&deck, &config).await,
     }]
 }
 
@@ -132,7 +132,7 @@ async fn reach(deck: &Deck, account: &Account, url: &Url) -> Finding {
         vec![("callback", url.clone())],
         Vec::new(),
     );
-    let value = HeaderText::Open(challenge.value().to_owned());
+    let value = MaybeSecret::Open(challenge.value().to_owned());
     let sealer = deck.callbacks.shared.sealing.existing().await;
     match session
         .probe(&get("callback"), vec![(CHALLENGE, value)])

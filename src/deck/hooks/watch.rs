@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Notice;
 use crate::domain::{
-    AccountId, BudgetGauge, Counts, Delivery, DeliveryId, HookEvent, Listening, Now, Problem,
-    ProblemKind, REFUSED_IN_A_ROW, TokenStatus, Verdict,
+    AccountId, BudgetGauge, CallbackVerdict, Counts, Delivery, DeliveryId, HookEvent,
+    ListenerStatus, Now, Problem, ProblemKind, REFUSED_IN_A_ROW, TokenStatus,
 };
 use crate::net::Event;
 
@@ -52,7 +52,7 @@ impl Watch {
             Event::Budget(account, gauge) => self.on_budget(account, gauge),
             Event::Token(account, status) => self.on_token(account, status, now),
             Event::Delivery(delivery) => self.on_delivery(delivery),
-            Event::Listening(listening) => self.on_listening(listening),
+            Event::ListenerStatus(listening) => self.on_listening(listening),
             _ => None,
         }
     }
@@ -118,7 +118,7 @@ impl Watch {
 
     fn on_delivery(&mut self, delivery: &Delivery) -> Option<Notice> {
         let is_genuine = delivery.is_genuine();
-        if !is_genuine && delivery.verdict != Verdict::Refused {
+        if !is_genuine && delivery.verdict != CallbackVerdict::Refused {
             return None;
         }
         let refused = self.refused.entry(delivery.account.clone()).or_default();
@@ -140,15 +140,15 @@ impl Watch {
             .then(|| Notice::of(HookEvent::CallbackRefused, &delivery.account, message))
     }
 
-    fn on_listening(&mut self, listening: &Listening) -> Option<Notice> {
+    fn on_listening(&mut self, listening: &ListenerStatus) -> Option<Notice> {
         let (address, why) = match listening {
-            Listening::Down { address, why, .. } => (address, why),
-            Listening::Up { .. } | Listening::Elsewhere { .. } => {
+            ListenerStatus::Down { address, why, .. } => (address, why),
+            ListenerStatus::Up { .. } | ListenerStatus::Elsewhere { .. } => {
                 self.is_down = false;
                 return None;
             }
             // Each deck begins and ends with it.
-            Listening::Off => return None,
+            ListenerStatus::Off => return None,
         };
         let is_new = !std::mem::replace(&mut self.is_down, true);
         is_new.then(|| Notice {
@@ -175,7 +175,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::{TokenFailure, TokenLife, WallTime};
+    use crate::domain::{TokenFailure, TokenLifetime, WallTime};
 
     fn at(second: u64) -> Now {
         Now {
@@ -202,7 +202,7 @@ mod tests {
         Event::Budget(shop(), gauge)
     }
 
-    fn callback(id: i64, verdict: Verdict) -> Event {
+    fn callback(id: i64, verdict: CallbackVerdict) -> Event {
         Event::Delivery(Arc::new(Delivery {
             id: DeliveryId(id),
             account: "shop".into(),
@@ -224,7 +224,7 @@ mod tests {
 
     /// A token of ten minutes, fetched at 0, and the failure of its renewal.
     fn token(failure: Option<bool>, fetched_at: u64) -> Event {
-        let life = TokenLife {
+        let life = TokenLifetime {
             since: at(fetched_at),
             aged: Duration::ZERO,
             life: Duration::from_mins(10),
@@ -245,14 +245,14 @@ mod tests {
     }
 
     fn listening(is_down: bool) -> Event {
-        Event::Listening(if is_down {
-            Listening::Down {
+        Event::ListenerStatus(if is_down {
+            ListenerStatus::Down {
                 address: "127.0.0.1:8787".into(),
                 why: "in use".into(),
                 since: WallTime(0),
             }
         } else {
-            Listening::Up {
+            ListenerStatus::Up {
                 url: String::new(),
                 heartbeat: WallTime(0),
             }
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn each_change_for_the_worse_is_an_event_once_until_it_is_well_again() {
-        let (refused, good) = (Verdict::Refused, Verdict::Accepted);
+        let (refused, good) = (CallbackVerdict::Refused, CallbackVerdict::Accepted);
         let rate = Some(HookEvent::RateLimit);
         let wrong = Some(HookEvent::CallbackRefused);
         let stale = Some(HookEvent::TokenFailed);
@@ -286,7 +286,7 @@ mod tests {
                     (0, callback(1, refused), None),
                     (0, callback(2, refused), None),
                     (0, callback(2, refused), None),
-                    (0, callback(3, Verdict::Unreadable), None),
+                    (0, callback(3, CallbackVerdict::Unreadable), None),
                     (0, callback(4, refused), wrong),
                     (0, callback(5, refused), None),
                     (0, callback(6, good), None),
@@ -330,7 +330,7 @@ mod tests {
                 vec![
                     (0, listening(true), down),
                     (0, listening(true), None),
-                    (0, Event::Listening(Listening::Off), None),
+                    (0, Event::ListenerStatus(ListenerStatus::Off), None),
                     (0, listening(true), None),
                     (0, listening(false), None),
                     (0, listening(true), down),
@@ -355,7 +355,7 @@ mod tests {
             token(Some(true), 0),
             listening(true),
         ];
-        let refused = [1, 2, 3].map(|id| callback(id, Verdict::Refused));
+        let refused = [1, 2, 3].map(|id| callback(id, CallbackVerdict::Refused));
         for event in wrong.iter().chain(&refused) {
             before.on_event(event, at(601));
         }

@@ -166,7 +166,7 @@ impl Follower<'_> {
             return false;
         };
         if is_gap {
-            self.shared.gate.emit(Event::Missed);
+            self.shared.gate.emit(Event::Lagged);
         }
         let full = self.every && page.len() == PAGE;
         // The ledger answers newest first; a reader expects them in order.

@@ -12,8 +12,8 @@ use crate::callbacks::{Address, Inbound};
 use crate::domain::job::{AttemptOutcome, Disposition};
 use crate::domain::{Account, AccountId, Delivery, Environment, Problem, ProviderId, inert, time};
 use crate::net::{
-    self, Authorise, BoxFuture, Call, NetError, Repeat, Reply, RequestOptions, Session,
-    SignedRequest, Verbatim, redact,
+    self, Authorise, BoxFuture, Call, ForwardedRequest, NetError, Repeat, Reply, RequestOptions,
+    Session, SignedRequest, redact,
 };
 
 /// How much of the shop's response body is saved with the job.
@@ -116,8 +116,8 @@ impl ForwardResult {
             reply,
             next: match self.status() {
                 Some(200..300) => Disposition::Done,
-                Some(GONE) => Disposition::Hopeless,
-                _ => Disposition::Again {
+                Some(GONE) => Disposition::PermanentFailure,
+                _ => Disposition::Retry {
                     after: self.retry_after(),
                 },
             },
@@ -209,7 +209,7 @@ impl Shared {
             ..Call::new(inbound.request.method().as_str(), "forward", "/")
         };
         let as_received = AsReceived {
-            verbatim: Verbatim {
+            forwarded: ForwardedRequest {
                 headers: forwarded_headers(inbound),
                 target,
                 status_decides: destination.status_decides,
@@ -301,7 +301,7 @@ fn forwarded_headers(inbound: &Inbound) -> HeaderMap {
 }
 
 struct AsReceived {
-    verbatim: Verbatim,
+    forwarded: ForwardedRequest,
     body: bytes::Bytes,
 }
 
@@ -309,7 +309,7 @@ impl Authorise for AsReceived {
     fn authorise<'a>(&'a self, _call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         Box::pin(async move {
             Ok(SignedRequest {
-                verbatim: Some(self.verbatim.clone()),
+                forwarded: Some(self.forwarded.clone()),
                 ..SignedRequest::new(Vec::new(), self.body.clone())
             })
         })

@@ -8,7 +8,7 @@ use reqwest::Url;
 use super::super::runtime::AccountRuntime;
 use super::Shared;
 use crate::callbacks::{CallbackHandler, CallbackHandlers, Inbound, ParsedCallback, Refusal};
-use crate::domain::{AccountId, Delivery, JobKind, Problem, Verdict, inert};
+use crate::domain::{AccountId, CallbackVerdict, Delivery, JobKind, Problem, inert};
 use crate::net::{BoxFuture, Event, redact};
 
 pub(super) struct CallbackRouter(pub(super) Arc<Shared>);
@@ -30,7 +30,7 @@ impl CallbackHandlers for CallbackRouter {
         // Readers load callbacks from the ledger, so a flood does not fill the memory.
         self.0.saved.notify_one();
         // A repeat may have made an earlier delivery's job due.
-        if !delivery.jobs.is_empty() || delivery.verdict == Verdict::Repeat {
+        if !delivery.jobs.is_empty() || delivery.verdict == CallbackVerdict::Repeat {
             self.0.due.notify_waiters();
         }
     }

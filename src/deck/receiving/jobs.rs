@@ -15,11 +15,12 @@ use super::forward::Destination;
 use super::{Shared, forward, log_lines};
 use crate::callbacks::Inbound;
 use crate::domain::job::{
-    ATTEMPT_MAX, AttemptOutcome, Circumstances, DAY, Disposition, JobResult, LEASE, Lease,
+    ATTEMPT_MAX, AttemptOutcome, ClaimRequest, DAY, Disposition, JobResult, LEASE, RetryContext,
 };
 use crate::domain::{
-    AccountId, CheckedPayment, Delivery, DeliveryId, Inventory, Job, JobId, JobKind, JobState,
-    LoadedInventory, Now, PaymentState, Problem, ProblemKind, Subject, Verdict, WallTime, inert,
+    AccountId, CallbackVerdict, CheckedPayment, Delivery, DeliveryId, Inventory, Job, JobId,
+    JobKind, JobState, LoadedInventory, Now, PaymentState, Problem, ProblemKind, Subject, WallTime,
+    inert,
 };
 use crate::ledger::JobFilter;
 use crate::net::{Event, RequestOptions, redact};
@@ -35,7 +36,7 @@ const SHUTDOWN: Duration = Duration::from_secs(1);
 /// How long giving jobs back may take.
 const GIVING_BACK: Duration = Duration::from_millis(500);
 /// Retry by the schedule.
-const AGAIN: Disposition = Disposition::Again { after: None };
+const AGAIN: Disposition = Disposition::Retry { after: None };
 /// The most characters saved of an attempt's result: enough for a cause and what to do about it.
 const SUMMARY_MAX: usize = 500;
 
@@ -50,7 +51,7 @@ pub(super) struct JobQueue {
 /// Separate queues: a shop's server that hangs does not delay payment checks, and made-up callbacks delay nothing
 /// else.
 pub(super) const JOB_QUEUES: [JobQueue; 4] = {
-    const ASKS: &[JobKind] = &[JobKind::Ask];
+    const ASKS: &[JobKind] = &[JobKind::Check];
     const FORWARDS: &[JobKind] = &[JobKind::Forward, JobKind::Relay];
     const fn queue(kinds: &'static [JobKind], known: bool) -> JobQueue {
         JobQueue { kinds, known }
@@ -74,7 +75,7 @@ impl JobQueue {
             kinds: self.kinds,
             known: self.known,
             account: None,
-            targets: if self.kinds == [JobKind::Ask] {
+            targets: if self.kinds == [JobKind::Check] {
                 shared.accounts(self.known)
             } else {
                 shared.targets()
@@ -89,8 +90,8 @@ pub(super) struct ClaimedJob {
     id: JobId,
     held_until: WallTime,
     known: bool,
-    /// As in [`Circumstances`].
-    tries_max: u32,
+    /// As in [`RetryContext`].
+    attempts_max: u32,
     /// A slot of the rate limit for unknown payments; released when the attempt ends.
     slot: Option<unknown::Slot>,
 }
@@ -103,14 +104,14 @@ impl ClaimedJob {
             id,
             held_until,
             known: true,
-            tries_max: u32::MAX,
+            attempts_max: u32::MAX,
             slot: None,
         }
     }
 
     pub(super) fn once(self) -> Self {
         Self {
-            tries_max: 1,
+            attempts_max: 1,
             ..self
         }
     }
@@ -131,7 +132,7 @@ pub(super) async fn work(shared: Arc<Shared>, queue: JobQueue, stop: Cancellatio
         let pause = if room > 0 && shared.can_run(queue).await {
             let claimed = match queue {
                 JobQueue {
-                    kinds: [JobKind::Ask],
+                    kinds: [JobKind::Check],
                     known: false,
                 } => shared.take_unknown(queue, &mut seen).await,
                 _ => shared.take(queue.queue(&shared), room, &mut seen).await,
@@ -202,7 +203,7 @@ impl Shared {
 
     async fn claim(&self, queue: JobFilter, now: WallTime, room: usize) -> Vec<ClaimedJob> {
         let (held_until, known) = (now.plus(LEASE), queue.known);
-        let lease = Lease {
+        let lease = ClaimRequest {
             now,
             until: held_until,
             limit: room,
@@ -243,7 +244,7 @@ impl Shared {
                 done.unwrap_or_else(|_| (AttemptOutcome::without_answer("no result within 45 s, including the wait for the rate limit", AGAIN), None))
             }
             () = cancel.cancelled() => {
-                (AttemptOutcome::without_answer("tilldeck ended before the response arrived", Disposition::GivenBack), None)
+                (AttemptOutcome::without_answer("tilldeck ended before the response arrived", Disposition::Released), None)
             }
         };
         let saved = self.finish(taken, began, outcome).await;
@@ -267,11 +268,11 @@ impl Shared {
         outcome.summary = inert::cut(&redact::scrub(&outcome.summary), SUMMARY_MAX);
         let took = now.mono.saturating_sub(began.mono);
         outcome.took = outcome.took.or(Some(took));
-        let of = Circumstances {
+        let of = RetryContext {
             now: now.wall,
             received_at: delivery.received_at,
             known: taken.known,
-            tries_max: taken.tries_max,
+            attempts_max: taken.attempts_max,
         };
         let result = JobResult {
             state: job.state_after(outcome.next, of),
@@ -288,10 +289,10 @@ impl Shared {
     /// Runs a job; returns its result and an event to report.
     async fn carry_out(&self, delivery: &Delivery, job: &Job) -> (AttemptOutcome, Option<Event>) {
         match job.kind {
-            JobKind::Ask if delivery.verdict == Verdict::Unverified => {
+            JobKind::Check if delivery.verdict == CallbackVerdict::Unverified => {
                 (self.verify(delivery, job).await, None)
             }
-            JobKind::Ask => self.check_with_provider(delivery, job).await,
+            JobKind::Check => self.check_with_provider(delivery, job).await,
             JobKind::Forward => (self.try_forward(delivery, job).await, None),
             JobKind::Relay => (
                 AttemptOutcome::hopeless(
@@ -401,10 +402,10 @@ impl Shared {
         let now = self.queries.clock.now().wall;
         let is_shared = self.queries.ledger.is_shared();
         match job.state {
-            JobState::Due { at } if is_shared && now.since(at) < DAY => Disposition::GivenBack,
-            _ if delivery.verdict == Verdict::Unverified => Disposition::Blocked,
+            JobState::Due { at } if is_shared && now.since(at) < DAY => Disposition::Released,
+            _ if delivery.verdict == CallbackVerdict::Unverified => Disposition::Blocked,
             _ if !is_shared && now.since(delivery.received_at) < DAY => Disposition::Blocked,
-            _ => Disposition::Hopeless,
+            _ => Disposition::PermanentFailure,
         }
     }
 
@@ -413,13 +414,13 @@ impl Shared {
         if self.queries.ledger.is_shared() {
             AGAIN
         } else {
-            Disposition::Hopeless
+            Disposition::PermanentFailure
         }
     }
 
     /// Whether a queue's jobs can succeed here: with a shared ledger, forwards need the key of the other machines.
     async fn can_run(&self, queue: JobQueue) -> bool {
-        queue.kinds == [JobKind::Ask]
+        queue.kinds == [JobKind::Check]
             || !self.queries.ledger.is_shared()
             || self.sealing.key().await.refused.is_none()
     }
@@ -461,7 +462,7 @@ impl Shared {
         if self.targets().is_some_and(|own| !own.contains(&job.target)) {
             let next = self.left_to_others(delivery, job);
             let why = match next {
-                Disposition::GivenBack => "this machine does not forward to this address",
+                Disposition::Released => "this machine does not forward to this address",
                 _ => "for a day, no receiver ran that forwards to this address",
             };
             return AttemptOutcome::without_answer(why, next);
@@ -525,8 +526,8 @@ fn check_outcome<A>(
         Err(problem) => {
             let next = match problem.kind {
                 // The provider has no such operation, or the account is gone: no retry can change that.
-                ProblemKind::Usage => Disposition::Hopeless,
-                ProblemKind::NotFound => Disposition::Unknown,
+                ProblemKind::Usage => Disposition::PermanentFailure,
+                ProblemKind::NotFound => Disposition::NotFound,
                 _ => AGAIN,
             };
             (problem.message.clone(), false, next)

@@ -36,7 +36,7 @@ use super::query::QueryService;
 use crate::callbacks::probe::ReceiverState;
 use crate::callbacks::{Limits, Receiver, Setup, reachable};
 use crate::config::Profile;
-use crate::domain::{AccountId, Delivery, Listening, Problem, Subject, WallTime, filled};
+use crate::domain::{AccountId, Delivery, ListenerStatus, Problem, Subject, WallTime, filled};
 use crate::ledger::{KeyedMutex, LedgerError};
 use crate::net::{Event, Gate};
 use crate::providers::REGISTRY;
@@ -57,7 +57,7 @@ pub struct Receive {
     pub forward: Vec<(Option<AccountId>, Url)>,
     /// Proxies on other machines that name the senders of callbacks, for their rate limits.
     pub trusted_proxies: Vec<IpNet>,
-    /// Whether every callback is reported. Otherwise a flood is cut to the newest, with [`Event::Missed`].
+    /// Whether every callback is reported. Otherwise a flood is cut to the newest, with [`Event::Lagged`].
     pub every: bool,
     /// How often changes are polled for that have no notification.
     pub pace: Pace,
@@ -163,7 +163,7 @@ impl Shared {
 pub(super) struct CallbackService {
     pub(super) shared: Arc<Shared>,
     workers: Option<Workers>,
-    listening: watch::Receiver<Listening>,
+    listening: watch::Receiver<ListenerStatus>,
     /// Whether new callbacks are reported.
     begun: watch::Receiver<bool>,
 }
@@ -322,12 +322,12 @@ impl CallbackService {
             due: Notify::new(),
         });
         let (state, listening) = watch::channel(match bind {
-            Some(address) if read_only => Listening::Down {
+            Some(address) if read_only => ListenerStatus::Down {
                 address: address.to_string(),
                 why: LedgerError::ReadOnly.to_string(),
                 since: shared.since,
             },
-            _ => Listening::Off,
+            _ => ListenerStatus::Off,
         });
         // A command that receives nothing has no follower to wait for.
         let (set_begun, begun) = watch::channel(!wanted);
@@ -417,14 +417,15 @@ const FORWARDER_ENDED: &str = "`tilldeck listen`, which forwards them, has ended
 async fn serve(
     shared: Arc<Shared>,
     mut bound: ListenState,
-    state: watch::Sender<Listening>,
+    state: watch::Sender<ListenerStatus>,
     stop: CancellationToken,
 ) {
-    let down = |since: &mut Option<WallTime>, address: &SocketAddr, why: String| Listening::Down {
-        address: address.to_string(),
-        why,
-        since: *since.get_or_insert_with(|| shared.queries.clock.now().wall),
-    };
+    let down =
+        |since: &mut Option<WallTime>, address: &SocketAddr, why: String| ListenerStatus::Down {
+            address: address.to_string(),
+            why,
+            since: *since.get_or_insert_with(|| shared.queries.clock.now().wall),
+        };
     // When the outage began.
     let mut since = None;
     let mut left_to_other = false;
@@ -441,7 +442,7 @@ async fn serve(
                     if shared.queries.ledger.status().await.failure().is_none() {
                         state.send_replace(down.clone());
                     }
-                    shared.gate.emit(Event::Listening(down));
+                    shared.gate.emit(Event::ListenerStatus(down));
                     if !turn_away(&shared, listener, &stop, &why).await {
                         return;
                     }
@@ -477,7 +478,7 @@ async fn serve(
         let now = if elsewhere.is_some() {
             since = None;
             let url = format!("http://{}", reachable(address));
-            Listening::Elsewhere { url }
+            ListenerStatus::Elsewhere { url }
         } else if left_to_other {
             down(&mut since, &address, FORWARDER_ENDED.to_owned())
         } else {
@@ -486,7 +487,7 @@ async fn serve(
         // Tried every second, reported once.
         if *state.borrow() != now {
             state.send_replace(now.clone());
-            shared.gate.emit(Event::Listening(now));
+            shared.gate.emit(Event::ListenerStatus(now));
         }
         tokio::select! {
             () = stop.cancelled() => return,
@@ -512,17 +513,17 @@ async fn serve(
                 let now = listening.borrow_and_update().clone();
                 let before = state.send_replace(now.clone());
                 // Each health check is a change.
-                if let Listening::Up { url, .. } = &now
-                    && !matches!(before, Listening::Up { .. })
+                if let ListenerStatus::Up { url, .. } = &now
+                    && !matches!(before, ListenerStatus::Up { .. })
                 {
                     tracing::info!(url, "listening for callbacks");
                 }
-                shared.gate.emit(Event::Listening(now));
+                shared.gate.emit(Event::ListenerStatus(now));
             }
         }
     }
     receiver.stop().await;
-    state.send_replace(Listening::Off);
+    state.send_replace(ListenerStatus::Off);
 }
 
 /// Answers 503 on the port until the ledger and the key that seals can be used, or the key cannot for another reason than
@@ -603,7 +604,7 @@ fn bind_error(error: &io::Error) -> String {
 impl Deck {
     /// Whether callbacks can be received.
     #[must_use]
-    pub fn listening(&self) -> watch::Receiver<Listening> {
+    pub fn listening(&self) -> watch::Receiver<ListenerStatus> {
         self.callbacks.listening.clone()
     }
 

@@ -3,8 +3,8 @@
 use super::{Shared, unread};
 use crate::deck::Deck;
 use crate::domain::{
-    AccountId, Delivery, PlayerClaim, PlayerId, Problem, ProblemKind, Search, Secret, Subject,
-    Verdict,
+    AccountId, CallbackVerdict, Delivery, PlayerClaim, PlayerId, Problem, ProblemKind, Search,
+    Secret, Subject,
 };
 use crate::ledger::{Callbacks, DeliveryQuery};
 
@@ -21,7 +21,10 @@ impl Shared {
             .find(&account)?
             .manifest
             .player_claim?;
-        if !matches!(delivery.verdict, Verdict::Accepted | Verdict::Repeat) {
+        if !matches!(
+            delivery.verdict,
+            CallbackVerdict::Accepted | CallbackVerdict::Repeat
+        ) {
             return None;
         }
         let inbound = self.bytes_of(delivery.id).await.ok()?;

@@ -46,7 +46,7 @@ impl Shared {
         if let Some(why) = unfit {
             outcome.summary += ", not returned to the provider: ";
             outcome.summary += why;
-            outcome.next = Disposition::Hopeless;
+            outcome.next = Disposition::PermanentFailure;
         }
         if let Some(delivery) = self.finish(&taken, began, outcome).await {
             self.publish(delivery);

@@ -83,7 +83,7 @@ fn nothing_to_retry(delivery: &Delivery) -> Problem {
     } else if unfinished().next().is_none() {
         ("all are done".to_owned(), forward)
     } else if let Some(job) = delivery.retryable().next() {
-        let doing = if job.kind == JobKind::Ask {
+        let doing = if job.kind == JobKind::Check {
             "check"
         } else {
             "forward"

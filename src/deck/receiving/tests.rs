@@ -21,10 +21,10 @@ use crate::config::{self, Environ, Locations, Vault};
 use crate::deck::{Deck, Handover, Options};
 use crate::domain::job::{DAY, LEASE, NewJob};
 use crate::domain::{
-    AccountId, Amount, CheckedPayment, Currency, Delivery, DeliveryId, Expected, ExpectedBy,
-    HookEvent, Job, JobKind, JobState, LinkRequest, Listening, NewExpectation, Op, PaymentId,
-    PaymentState, PlayerId, PlayerToken, ProblemKind, Replaced, Search, Secret, Subject, Verdict,
-    WallTime, What, is_about_hook,
+    AccountId, Amount, CallbackVerdict, CheckedPayment, Currency, Delivery, DeliveryId, Expected,
+    ExpectedBy, HookEvent, Job, JobKind, JobState, LinkRequest, ListenerStatus, NewExpectation, Op,
+    PaymentId, PaymentState, PlayerId, PlayerToken, ProblemKind, Replaced, Search, Secret, Subject,
+    TimelineEvent, WallTime, is_about_hook,
 };
 use crate::http_server::{Limits, Outcome, Request, Server, respond};
 use crate::ledger::{DedupKey, JobFilter, NewDelivery};
@@ -197,7 +197,7 @@ impl Bench {
             happened_at: None,
             from: "127.0.0.1".into(),
             method: inbound.request.method().to_string(),
-            verdict: Verdict::Accepted,
+            verdict: CallbackVerdict::Accepted,
             why: "a hint".into(),
             kind: "payment changed".into(),
             subject: Some(Subject::Payment(order())),
@@ -238,11 +238,11 @@ impl Bench {
     }
 
     /// The next delivery whose last job was tried so often. An event may be repeated: each is returned once.
-    async fn delivery_tried(&mut self, tries: u32) -> Arc<Delivery> {
+    async fn delivery_tried(&mut self, attempts: u32) -> Arc<Delivery> {
         loop {
             if let Event::Delivery(delivery) = self.event().await
                 && let Some(job) = delivery.jobs.last()
-                && job.tries == tries
+                && job.attempts == attempts
                 && !self.returned.contains(&(delivery.id, job.clone()))
             {
                 self.returned.push((delivery.id, job.clone()));
@@ -252,8 +252,8 @@ impl Bench {
     }
 
     /// The last job of a delivery, after this many tries.
-    async fn tried(&mut self, tries: u32) -> Job {
-        let delivery = self.delivery_tried(tries).await;
+    async fn tried(&mut self, attempts: u32) -> Job {
+        let delivery = self.delivery_tried(attempts).await;
         delivery.jobs.last().unwrap().clone()
     }
 }
@@ -281,7 +281,7 @@ async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_i
     ];
     let peer = Peer::start(&answers).await;
     let mut bench = open(folder.path(), &peer.url, Some(WORKING)).await;
-    let jobs = [(JobKind::Ask, "")];
+    let jobs = [(JobKind::Check, "")];
     let delivery = bench.receive("shop", &jobs, &inbound()).await;
     let first = bench.tried(1).await;
     let due = START.plus(Duration::from_secs(1));
@@ -305,7 +305,7 @@ async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_i
                 result,
                 ..
             }) => asked = Some((account, id, result)),
-            Event::Delivery(delivery) if delivery.jobs[0].tries == 3 => {
+            Event::Delivery(delivery) if delivery.jobs[0].attempts == 3 => {
                 break delivery.jobs[0].clone();
             }
             _ => {}
@@ -319,10 +319,10 @@ async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_i
     assert_eq!(account.as_str(), "shop");
     assert_eq!(id, order());
     assert_eq!(result.unwrap().state, PaymentState::Canceled);
-    for (attempt, verdict) in [(2, Verdict::Accepted), (3, Verdict::Repeat)] {
+    for (attempt, verdict) in [(2, CallbackVerdict::Accepted), (3, CallbackVerdict::Repeat)] {
         let again = bench.receive("shop", &jobs, &inbound()).await;
         assert_eq!((again.verdict, again.attempt), (verdict, attempt));
-        if verdict == Verdict::Accepted {
+        if verdict == CallbackVerdict::Accepted {
             assert_eq!(
                 bench.tried(1).await.summary,
                 "amount not compared, FINALIZED",
@@ -346,16 +346,16 @@ async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_i
         .await
         .unwrap();
     let kinds: Vec<&str> = told
-        .happenings
+        .entries
         .iter()
         .map(|happening| match &happening.what {
-            What::Call { .. } => "call",
-            What::State(_) => "state",
-            What::Callback(_) => "callback",
-            What::Expected { .. } => "expected",
-            What::Watched { .. } => "watched",
-            What::Noted(_) => "note",
-            What::Marked { handled, .. } => {
+            TimelineEvent::Call { .. } => "call",
+            TimelineEvent::State(_) => "state",
+            TimelineEvent::Callback(_) => "callback",
+            TimelineEvent::Expected { .. } => "expected",
+            TimelineEvent::Watched { .. } => "watched",
+            TimelineEvent::Noted(_) => "note",
+            TimelineEvent::Marked { handled, .. } => {
                 if *handled {
                     "handled"
                 } else {
@@ -435,7 +435,7 @@ async fn an_accepted_callback_with_an_empty_chunked_body_is_forwarded() {
 
     // One that was rejected may have had a body that was not read.
     let mut new = bench.new_delivery("shop", &jobs, &inbound).await;
-    new.verdict = Verdict::Unreadable;
+    new.verdict = CallbackVerdict::Unreadable;
     new.dedup_key = None;
     let unread = bench.deck.ledger.deliver(new).await.unwrap();
     assert!(unread.id > delivery.id);
@@ -452,8 +452,8 @@ async fn whatever_the_shops_server_answers_but_2xx_is_tried_again() {
     bench
         .receive("shop", &[(JobKind::Forward, &shop.url)], &inbound())
         .await;
-    for (tries, status, wait) in [(1, 404, 1), (2, 302, 5), (3, 403, 30)] {
-        let job = bench.tried(tries).await;
+    for (attempts, status, wait) in [(1, 404, 1), (2, 302, 5), (3, 403, 30)] {
+        let job = bench.tried(attempts).await;
         let due = bench.deck.clock.now().wall.plus(Duration::from_secs(wait));
         assert_eq!(job.state, JobState::Due { at: due }, "{status}");
         assert_eq!(job.status, Some(status));
@@ -469,13 +469,13 @@ async fn what_another_process_had_in_hand_when_it_died_is_done_once_its_lease_is
     let mut bench = open(folder.path(), &peer.url, Some(WORKING)).await;
     // The worker has no other job, and waits.
     bench
-        .receive("shop", &[(JobKind::Ask, "")], &inbound())
+        .receive("shop", &[(JobKind::Check, "")], &inbound())
         .await;
     bench.tried(1).await;
     let other = open(folder.path(), &peer.url, None).await;
     let mut saved = Vec::new();
     for leased_until in [Some(START.plus(LEASE)), None] {
-        let jobs = [(JobKind::Ask, "")];
+        let jobs = [(JobKind::Check, "")];
         let mut new = other.new_delivery("shop", &jobs, &inbound()).await;
         new.dedup_key = None;
         new.jobs[0].leased_until = leased_until;
@@ -506,7 +506,7 @@ async fn a_shop_that_hangs_keeps_no_payment_from_being_checked_and_what_hangs_is
         bench.deck.ledger.deliver(new).await.unwrap();
     }
     let checked = bench
-        .receive("shop", &[(JobKind::Ask, "")], &inbound())
+        .receive("shop", &[(JobKind::Check, "")], &inbound())
         .await;
     assert_eq!(
         bench.tried(1).await.summary,
@@ -522,7 +522,7 @@ async fn a_shop_that_hangs_keeps_no_payment_from_being_checked_and_what_hangs_is
     for left in bench.deck.ledger.log(query).await.unwrap() {
         if left.id != checked.id {
             let job = &left.jobs[0];
-            assert_eq!((job.state, job.tries), (JobState::Due { at: START }, 0));
+            assert_eq!((job.state, job.attempts), (JobState::Due { at: START }, 0));
             assert!(!job.has_failed());
             begun += usize::from(job.tried_at.is_some());
         }
@@ -548,11 +548,11 @@ async fn a_payment_that_the_provider_does_not_come_to_know_is_asked_for_no_more(
     let peer = Peer::start(&answers).await;
     let mut bench = open(folder.path(), &peer.url, Some(WORKING)).await;
     bench
-        .receive("shop", &[(JobKind::Ask, "")], &inbound())
+        .receive("shop", &[(JobKind::Check, "")], &inbound())
         .await;
-    for (tries, wait) in [(1, 1), (2, 5), (3, 30), (4, 120), (5, 600)] {
-        let job = bench.tried(tries).await;
-        assert!(matches!(job.state, JobState::Due { .. }), "{tries}");
+    for (attempts, wait) in [(1, 1), (2, 5), (3, 30), (4, 120), (5, 600)] {
+        let job = bench.tried(attempts).await;
+        assert!(matches!(job.state, JobState::Due { .. }), "{attempts}");
         bench.advance(wait);
     }
     assert_eq!(bench.tried(6).await.state, JobState::GivenUp);
@@ -572,7 +572,7 @@ async fn what_cannot_be_done_is_given_up_at_once_and_a_check_of_an_unknown_accou
         // The process that leased it has died.
         ("shop", (JobKind::Relay, &peer.url), "delivered twice"),
         // Kinguin cannot be asked what became of a payment.
-        ("keys", (JobKind::Ask, ""), "keys"),
+        ("keys", (JobKind::Check, ""), "keys"),
     ] {
         let new = bench.receive(account, &[job], &inbound()).await;
         if job.0 == JobKind::Relay {
@@ -587,7 +587,7 @@ async fn what_cannot_be_done_is_given_up_at_once_and_a_check_of_an_unknown_accou
         assert!(job.summary.contains(why), "{}", job.summary);
     }
     let unknown = bench
-        .receive("gone", &[(JobKind::Ask, "")], &inbound())
+        .receive("gone", &[(JobKind::Check, "")], &inbound())
         .await;
     // For a day, a process with a newer config may take it.
     let why = "account gone is not in this machine's config";
@@ -663,7 +663,7 @@ async fn secrets_of_a_callback_are_shown_nowhere_and_the_request_log_has_none() 
     // The header's name is of the account as it is configured now; the others have another one, or are gone.
     for account in ["keys", "shop", "gone"] {
         let mut new = bench.new_delivery(account, &[], &inbound).await;
-        new.verdict = Verdict::Refused;
+        new.verdict = CallbackVerdict::Refused;
         let delivery = bench.deck.ledger.deliver(new).await.unwrap();
         let replayed = bench.deck.replay(delivery.id, &shop.url).await;
         assert_eq!(replayed.unwrap().jobs[0].state, JobState::Done);
@@ -722,7 +722,7 @@ async fn a_flood_is_reported_by_its_newest_and_the_rest_is_hinted_at() {
         while reported.last() != Some(&last.0) {
             match bench.event().await {
                 Event::Delivery(delivery) => reported.push(delivery.id.0),
-                Event::Missed => missed = true,
+                Event::Lagged => missed = true,
                 other => panic!("{other:?}"),
             }
         }
@@ -837,7 +837,8 @@ async fn a_receiver_that_does_not_start_leaves_its_port_free() {
         ..options
     };
     let mut bench = open_with(folder.path(), "http://127.0.0.1:9", change).await;
-    let Event::Listening(Listening::Down { address, why, .. }) = bench.event().await else {
+    let Event::ListenerStatus(ListenerStatus::Down { address, why, .. }) = bench.event().await
+    else {
         panic!("it starts");
     };
     assert_eq!(why, "the key of another team");
@@ -846,9 +847,9 @@ async fn a_receiver_that_does_not_start_leaves_its_port_free() {
 
 /// Waits for a state of the receiver.
 async fn listens(
-    listening: &mut watch::Receiver<Listening>,
-    is_wanted: impl FnMut(&Listening) -> bool,
-) -> Listening {
+    listening: &mut watch::Receiver<ListenerStatus>,
+    is_wanted: impl FnMut(&ListenerStatus) -> bool,
+) -> ListenerStatus {
     let found = tokio::time::timeout(LIMIT, listening.wait_for(is_wanted)).await;
     found.expect("it comes to that").unwrap().clone()
 }
@@ -873,26 +874,27 @@ async fn a_port_of_another_tilldeck_is_no_outage_and_is_left_to_one_that_forward
         vec![(None, super::target("http://127.0.0.1:9/").unwrap())],
     ] {
         let first = open("127.0.0.1:0", &forward).await;
-        let is_up = |it: &Listening| matches!(it, Listening::Up { .. });
-        let Listening::Up { url, .. } = listens(&mut first.deck.listening(), is_up).await else {
+        let is_up = |it: &ListenerStatus| matches!(it, ListenerStatus::Up { .. });
+        let ListenerStatus::Up { url, .. } = listens(&mut first.deck.listening(), is_up).await
+        else {
             panic!("it is up");
         };
         let address = url.strip_prefix("http://").unwrap();
         let second = open(address, &[]).await;
         let mut listening = second.deck.listening();
-        let elsewhere = Listening::Elsewhere { url: url.clone() };
-        let found = listens(&mut listening, |it| *it != Listening::Off).await;
+        let elsewhere = ListenerStatus::Elsewhere { url: url.clone() };
+        let found = listens(&mut listening, |it| *it != ListenerStatus::Off).await;
         assert_eq!(found, elsewhere);
         first.deck.close().await;
         let then = listens(&mut listening, |it| *it != elsewhere).await;
         if forward.is_empty() {
             assert!(
-                matches!(&then, Listening::Up { url: now, .. } if *now == url),
+                matches!(&then, ListenerStatus::Up { url: now, .. } if *now == url),
                 "its turn comes: {then:?}"
             );
         } else {
             assert!(
-                matches!(&then, Listening::Down { why, .. } if *why == super::FORWARDER_ENDED),
+                matches!(&then, ListenerStatus::Down { why, .. } if *why == super::FORWARDER_ENDED),
                 "{then:?}"
             );
             let again = open(address, &forward).await;
@@ -932,7 +934,7 @@ async fn callbacks_are_answered_503_until_the_key_that_seals_them_can_be_read() 
         ..options
     };
     let mut bench = open_with(folder.path(), "http://127.0.0.1:9", change).await;
-    let Event::Listening(down @ Listening::Down { .. }) = bench.event().await else {
+    let Event::ListenerStatus(down @ ListenerStatus::Down { .. }) = bench.event().await else {
         panic!("it starts");
     };
     assert_eq!(*bench.deck.listening().borrow(), down);
@@ -947,7 +949,10 @@ async fn callbacks_are_answered_503_until_the_key_that_seals_them_can_be_read() 
     assert!(said.starts_with("HTTP/1.1 503 "), "{said}");
     keep_seal_key(folder.path());
     bench.advance(1);
-    while !matches!(bench.event().await, Event::Listening(Listening::Up { .. })) {}
+    while !matches!(
+        bench.event().await,
+        Event::ListenerStatus(ListenerStatus::Up { .. })
+    ) {}
     assert_eq!(bench.deck.port_url().unwrap(), url);
 }
 
@@ -1091,7 +1096,7 @@ async fn a_state_that_cannot_be_saved_is_reported_and_checked_again() {
     let shop = AccountId::new("shop").unwrap();
     bench.deck.expectation(&shop, &order()).await.unwrap();
     rename_table(folder.path(), "observations", "away");
-    let jobs = [(JobKind::Ask, "")];
+    let jobs = [(JobKind::Check, "")];
     bench.receive("shop", &jobs, &inbound()).await;
     let warning = bench.warning().await;
     let begins = "hook of ORDER 1 (shop) not run: its state cannot be saved: ";
@@ -1120,7 +1125,7 @@ async fn callbacks_that_must_be_answered_in_time_are_found_behind_any_number_of_
         ..bench.new_delivery("keys", &[], &inbound()).await
     };
     let refused = NewDelivery {
-        verdict: Verdict::Refused,
+        verdict: CallbackVerdict::Refused,
         ..new.clone()
     };
     // Its provider sets no time.

@@ -6,8 +6,8 @@ use super::unread;
 use crate::deck::Deck;
 use crate::domain::payment::about;
 use crate::domain::{
-    AccountId, Environment, Exchange, Happening, PaymentId, PaymentVerdict, Problem, Search,
-    Subject, Timeline, What,
+    AccountId, Environment, Exchange, PaymentId, PaymentVerdict, Problem, Search, Subject,
+    Timeline, TimelineEntry, TimelineEvent,
 };
 use crate::ledger::{Callbacks, DeliveryQuery, LogQuery};
 
@@ -62,36 +62,41 @@ impl Deck {
         // Another console's simulator runs at the same time, at another port.
         let simulator = self.simulator_url().filter(|_| embedded);
         let simulator = simulator.map_or_else(String::new, |url| format!("{url}/"));
-        let mut happenings: Vec<Happening> = calls
+        let mut entries: Vec<TimelineEntry> = calls
             .into_iter()
             .filter(|call| call.environment == environment && call.url.starts_with(&simulator))
             .map(call)
-            .chain(seen.into_iter().map(|seen| Happening {
+            .chain(seen.into_iter().map(|seen| TimelineEntry {
                 at: seen.at,
-                what: What::State(seen),
+                what: TimelineEvent::State(seen),
             }))
-            .chain(expectations.iter().enumerate().map(|(at, new)| Happening {
-                at: new.at,
-                what: What::Expected {
-                    old: at.checked_sub(1).map(|at| expectations[at].clone()),
-                    new: new.clone(),
-                },
-            }))
+            .chain(
+                expectations
+                    .iter()
+                    .enumerate()
+                    .map(|(at, new)| TimelineEntry {
+                        at: new.at,
+                        what: TimelineEvent::Expected {
+                            old: at.checked_sub(1).map(|at| expectations[at].clone()),
+                            new: new.clone(),
+                        },
+                    }),
+            )
             .chain(done)
-            .chain(deliveries.into_iter().map(|delivery| Happening {
+            .chain(deliveries.into_iter().map(|delivery| TimelineEntry {
                 at: delivery.received_at,
-                what: What::Callback(Arc::new(delivery)),
+                what: TimelineEvent::Callback(Arc::new(delivery)),
             }))
             .collect();
         // A stable sort: entries of the same instant stay in the order call, its state, callback.
-        happenings.sort_by_key(|happening| happening.at);
-        let over = happenings.len().saturating_sub(HAPPENINGS_MAX);
-        happenings.drain(..over);
+        entries.sort_by_key(|happening| happening.at);
+        let over = entries.len().saturating_sub(HAPPENINGS_MAX);
+        entries.drain(..over);
         Ok(Timeline {
             account: account.clone(),
             payment: payment.clone(),
             expected: expectations.last().map(|last| last.sum.clone()),
-            happenings,
+            entries,
             cut: over > 0,
         })
     }
@@ -101,13 +106,13 @@ impl Deck {
         &self,
         account: &AccountId,
         payment: &PaymentId,
-    ) -> Result<Vec<Happening>, Problem> {
+    ) -> Result<Vec<TimelineEntry>, Problem> {
         let list = self.watchlist().await?;
         let watched = list.watches.into_iter();
         let watched = watched.filter(|watch| watch.account == *account && watch.id == *payment);
-        let watched = watched.map(|watch| Happening {
+        let watched = watched.map(|watch| TimelineEntry {
             at: watch.since,
-            what: What::Watched {
+            what: TimelineEvent::Watched {
                 operator: watch.operator,
             },
         });
@@ -119,9 +124,9 @@ impl Deck {
             .into_iter()
             .filter_map(|mark| {
                 let verdict = mark.alert.strip_prefix(&about)?;
-                Some(Happening {
+                Some(TimelineEntry {
                     at: mark.at,
-                    what: What::Marked {
+                    what: TimelineEvent::Marked {
                         verdict: PaymentVerdict::from_word(verdict)?,
                         handled: mark.handled,
                         operator: mark.operator,
@@ -129,18 +134,18 @@ impl Deck {
                 })
             });
         let notes = self.notes(account, payment).await?;
-        let notes = notes.into_iter().map(|note| Happening {
+        let notes = notes.into_iter().map(|note| TimelineEntry {
             at: note.at,
-            what: What::Noted(note),
+            what: TimelineEvent::Noted(note),
         });
         Ok(watched.chain(marks).chain(notes).collect())
     }
 }
 
-fn call(exchange: Exchange) -> Happening {
-    Happening {
+fn call(exchange: Exchange) -> TimelineEntry {
+    TimelineEntry {
         at: exchange.at,
-        what: What::Call {
+        what: TimelineEvent::Call {
             exchange: exchange.id,
             path: exchange.path().to_owned(),
             method: exchange.method,

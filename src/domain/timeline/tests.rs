@@ -4,14 +4,14 @@ use super::*;
 use crate::domain::{DeliveryId, JobId, Payment, PaymentId, Reported, Subject, inert};
 use proptest::prelude::*;
 
-fn call(at: i64) -> Happening {
+fn call(at: i64) -> TimelineEntry {
     ended(at, Outcome::Status(200))
 }
 
-fn ended(at: i64, outcome: Outcome) -> Happening {
-    Happening {
+fn ended(at: i64, outcome: Outcome) -> TimelineEntry {
+    TimelineEntry {
         at: WallTime(at * 1_000),
-        what: What::Call {
+        what: TimelineEvent::Call {
             operator: String::new(),
             exchange: ExchangeId(at),
             method: "POST".into(),
@@ -22,7 +22,7 @@ fn ended(at: i64, outcome: Outcome) -> Happening {
     }
 }
 
-fn state(at: i64, word: &str) -> Happening {
+fn state(at: i64, word: &str) -> TimelineEntry {
     let at = WallTime(at * 1_000);
     let payment = Payment {
         id: PaymentId::new("A-17").unwrap(),
@@ -30,13 +30,13 @@ fn state(at: i64, word: &str) -> Happening {
         amount: Reported::amount("25.00"),
         state: PaymentState::from_word(word),
     };
-    Happening {
+    TimelineEntry {
         at,
-        what: What::State(Observation { at, payment }),
+        what: TimelineEvent::State(Observation { at, payment }),
     }
 }
 
-fn delivery(at: i64, verdict: Verdict) -> Delivery {
+fn delivery(at: i64, verdict: CallbackVerdict) -> Delivery {
     Delivery {
         id: DeliveryId(at),
         account: "kanga".into(),
@@ -56,24 +56,24 @@ fn delivery(at: i64, verdict: Verdict) -> Delivery {
     }
 }
 
-fn callback(at: i64) -> Happening {
-    of(delivery(at, Verdict::Accepted))
+fn callback(at: i64) -> TimelineEntry {
+    of(delivery(at, CallbackVerdict::Accepted))
 }
 
-fn of(delivery: Delivery) -> Happening {
-    Happening {
+fn of(delivery: Delivery) -> TimelineEntry {
+    TimelineEntry {
         at: delivery.received_at,
-        what: What::Callback(Arc::new(delivery)),
+        what: TimelineEvent::Callback(Arc::new(delivery)),
     }
 }
 
-fn checking(at: i64, state: JobState, tried_at: Option<i64>) -> Happening {
+fn checking(at: i64, state: JobState, tried_at: Option<i64>) -> TimelineEntry {
     let job = Job {
         id: JobId(at),
-        kind: JobKind::Ask,
+        kind: JobKind::Check,
         target: String::new(),
         is_replay: false,
-        tries: u32::from(tried_at.is_some()),
+        attempts: u32::from(tried_at.is_some()),
         not_found: 0,
         state,
         tried_at: tried_at.map(|at| WallTime(at * 1_000)),
@@ -83,24 +83,24 @@ fn checking(at: i64, state: JobState, tried_at: Option<i64>) -> Happening {
     };
     of(Delivery {
         jobs: vec![job],
-        ..delivery(at, Verdict::Accepted)
+        ..delivery(at, CallbackVerdict::Accepted)
     })
 }
 
 /// Every remark in order, with the second of its row; last what is missing a quarter of an hour later.
-fn describe(happenings: &[Happening]) -> Vec<String> {
-    let mut told: Vec<String> = rows(happenings)
+fn describe(entries: &[TimelineEntry]) -> Vec<String> {
+    let mut told: Vec<String> = rows(entries)
         .iter()
         .flat_map(|row| {
-            let at = happenings[row.first].at.0 / 1_000;
+            let at = entries[row.first].at.0 / 1_000;
             row.remarks
                 .iter()
                 .map(move |remark| format!("{at}: {remark}"))
         })
         .collect();
-    let last = happenings.last().map_or(WallTime(0), |it| it.at);
+    let last = entries.last().map_or(WallTime(0), |it| it.at);
     let late = last.plus(Duration::from_secs(905));
-    told.extend(missing(happenings, late).map(|remark| remark.to_string()));
+    told.extend(missing(entries, late).map(|remark| remark.to_string()));
     told
 }
 
@@ -110,7 +110,7 @@ fn distances_are_named() {
     let due = JobState::Due {
         at: WallTime(99_000),
     };
-    let cases: &[(&str, Vec<Happening>, &[&str])] = &[
+    let cases: &[(&str, Vec<TimelineEntry>, &[&str])] = &[
         ("nothing", vec![], &[]),
         (
             "polling was faster than the callback",
@@ -148,7 +148,7 @@ fn distances_are_named() {
                 callback(10),
                 state(11, "FINALIZED"),
                 callback(900),
-                of(delivery(3_600, Verdict::Repeat)),
+                of(delivery(3_600, CallbackVerdict::Repeat)),
             ],
             &[
                 "11: seen 1 s after callback 10",
@@ -192,7 +192,7 @@ fn distances_are_named() {
             "what is refused tells nothing and is not counted",
             vec![
                 state(0, "NEW"),
-                of(delivery(5, Verdict::Refused)),
+                of(delivery(5, CallbackVerdict::Refused)),
                 callback(10),
                 state(12, "ACTIVE"),
             ],
@@ -200,7 +200,7 @@ fn distances_are_named() {
         ),
         (
             "a provider that is not asked",
-            vec![callback(0), of(delivery(60, Verdict::Repeat))],
+            vec![callback(0), of(delivery(60, CallbackVerdict::Repeat))],
             &["60: callback 60 reports nothing new"],
         ),
         (
@@ -236,16 +236,16 @@ fn distances_are_named() {
             &[],
         ),
     ];
-    for (name, happenings, remarks) in cases {
-        assert_eq!(describe(happenings), *remarks, "{name}");
+    for (name, entries, remarks) in cases {
+        assert_eq!(describe(entries), *remarks, "{name}");
     }
 }
 
 #[test]
 fn a_payment_is_not_called_late_within_the_first_minute() {
-    let happenings = [state(0, "NEW"), state(100, "FINALIZED")];
-    assert_eq!(missing(&happenings, WallTime(159_999)), None);
-    let told = missing(&happenings, WallTime(299_000)).unwrap();
+    let entries = [state(0, "NEW"), state(100, "FINALIZED")];
+    assert_eq!(missing(&entries, WallTime(159_999)), None);
+    let told = missing(&entries, WallTime(299_000)).unwrap();
     assert_eq!(told.to_string(), "no callback for 3 min since FINALIZED");
 }
 
@@ -256,10 +256,10 @@ fn a_state_that_was_invented_is_inert() {
     assert!(!told.chars().any(inert::is_hostile), "{told}");
 }
 
-fn happening() -> impl Strategy<Value = Happening> {
+fn happening() -> impl Strategy<Value = TimelineEntry> {
     let at = 0..2_000_i64;
     let word = proptest::sample::select(vec!["NEW", "ACTIVE", "FINALIZING", "FINALIZED", "x"]);
-    let verdict = proptest::sample::select(Verdict::ALL.to_vec());
+    let verdict = proptest::sample::select(CallbackVerdict::ALL.to_vec());
     prop_oneof![
         3 => at.clone().prop_map(call),
         2 => (at.clone(), word).prop_map(|(at, word)| state(at, word)),
@@ -270,20 +270,20 @@ fn happening() -> impl Strategy<Value = Happening> {
 proptest! {
     #[test]
     fn every_happening_is_reported_once_and_remarks_name_what_there_is(
-        mut happenings in proptest::collection::vec(happening(), 0..40),
+        mut entries in proptest::collection::vec(happening(), 0..40),
         sorted in any::<bool>(),
     ) {
         if sorted {
-            happenings.sort_by_key(|it| it.at);
+            entries.sort_by_key(|it| it.at);
         }
-        let rows = rows(&happenings);
+        let rows = rows(&entries);
         let mut next = 0;
         let mut callbacks = Vec::new();
         for row in &rows {
             prop_assert_eq!(row.first, next);
             prop_assert!(row.last >= row.first);
             next = row.last + 1;
-            let own = genuine(&happenings[row.first]).map(|delivery| delivery.id);
+            let own = genuine(&entries[row.first]).map(|delivery| delivery.id);
             callbacks.extend(own);
             for remark in &row.remarks {
                 match remark {
@@ -302,6 +302,6 @@ proptest! {
                 }
             }
         }
-        prop_assert_eq!(next, happenings.len());
+        prop_assert_eq!(next, entries.len());
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::{
     Reported, WallTime,
 };
 use crate::ledger::{
-    Backend, Counted, KeyHash, Ledger, PaymentKey, Persistence, SlotId, Slots, Terms,
+    Backend, Counted, KeyHash, Ledger, PaymentKey, Persistence, SlotId, SlotOutcome, SlotRequest,
 };
 
 pub const START: WallTime = WallTime(1_795_316_066_000);
@@ -83,8 +83,8 @@ pub fn observation(state: &str, amount: &str, after: u64) -> Observation {
     }
 }
 
-pub fn terms(scope: &str, limit: u32, reserve: u32) -> Terms {
-    Terms {
+pub fn terms(scope: &str, limit: u32, reserve: u32) -> SlotRequest {
+    SlotRequest {
         scope: scope.into(),
         limit,
         period: MINUTE,
@@ -114,13 +114,13 @@ pub async fn record(ledger: &Ledger, exchange: Exchange) -> Exchange {
     saved.await.unwrap()
 }
 
-pub async fn take(ledger: &dyn Backend, reserve: u32) -> Slots {
+pub async fn take(ledger: &dyn Backend, reserve: u32) -> SlotOutcome {
     ledger.take_slot(terms("kanga", 3, reserve)).await.unwrap()
 }
 
-pub fn granted(slots: Slots) -> SlotId {
+pub fn granted(slots: SlotOutcome) -> SlotId {
     match slots {
-        Slots::Granted(granted) => granted.take(),
+        SlotOutcome::Granted(granted) => granted.take(),
         _ => panic!("{slots:?}"),
     }
 }

@@ -10,7 +10,7 @@ use super::Bench;
 use super::fixtures::*;
 use crate::clock::{Clock, ManualClock};
 use crate::domain::{Now, WallTime};
-use crate::ledger::{HOLD_MAX, Ledger, SlotId, Slots, Status, Terms};
+use crate::ledger::{HOLD_MAX, Ledger, SlotId, SlotOutcome, SlotRequest, Status};
 
 pub async fn a_slot_is_freed_one_period_after_the_response_was_seen(bench: Bench) {
     let (clock, hand) = clock();
@@ -18,7 +18,7 @@ pub async fn a_slot_is_freed_one_period_after_the_response_was_seen(bench: Bench
     let [one, two] = &processes;
     let first = granted(take(&**one, 0).await);
     let second = granted(take(&**two, 1).await);
-    let full = |next_free| Slots::Full { next_free };
+    let full = |next_free| SlotOutcome::Full { next_free };
     assert_eq!(take(&**two, 1).await, full(None), "one is reserved");
     granted(take(&**one, 0).await);
     assert_eq!(take(&**two, 0).await, full(None), "all in flight");
@@ -59,7 +59,7 @@ pub async fn a_dead_process_holds_its_slots_as_long_as_a_request_can_last(bench:
     drop(dying);
     let next = begin();
     hand.advance(FLIGHT + Duration::from_millis(59_999));
-    assert!(matches!(take(&*next, 0).await, Slots::Full { .. }));
+    assert!(matches!(take(&*next, 0).await, SlotOutcome::Full { .. }));
     hand.advance(Duration::from_millis(1));
     granted(take(&*next, 0).await);
 }
@@ -67,7 +67,7 @@ pub async fn a_dead_process_holds_its_slots_as_long_as_a_request_can_last(bench:
 pub async fn the_highest_limits_do_not_overflow(bench: Bench) {
     let ledger = bench.process(&at_start());
     for _ in 0..2 {
-        let all = Terms {
+        let all = SlotRequest {
             period: Duration::MAX,
             flight: Duration::MAX,
             ..terms("s", u32::MAX, 0)
@@ -81,7 +81,11 @@ pub async fn the_highest_limits_do_not_overflow(bench: Bench) {
         ledger.release_slot(id, last);
     }
     let none = ledger.take_slot(terms("s", 0, 7)).await.unwrap();
-    assert_eq!(none, Slots::Full { next_free: None }, "no slots at all");
+    assert_eq!(
+        none,
+        SlotOutcome::Full { next_free: None },
+        "no slots at all"
+    );
     assert_eq!(ledger.status().await, Status::Ready);
 }
 
@@ -91,7 +95,7 @@ pub async fn a_hold_lasts_its_time_in_every_process_until_it_is_lifted(bench: Be
     let held = async |seconds| {
         assert_eq!(
             take(&*two, 0).await,
-            Slots::Held(Duration::from_secs(seconds))
+            SlotOutcome::Held(Duration::from_secs(seconds))
         );
     };
     one.hold_slots("kanga".into(), clock.now(), MINUTE);
@@ -192,7 +196,7 @@ impl Spenders {
                     // The other process cannot see slots that this one cannot write.
                     let process = if full_disk { 0 } else { process };
                     let slot = processes[process].take_slot(terms("s", LIMIT, reserve));
-                    if let Slots::Granted(granted) = slot.await.unwrap() {
+                    if let SlotOutcome::Granted(granted) = slot.await.unwrap() {
                         in_flight.retain(|(_, _, taken)| *taken + FLIGHT + MINUTE > mono);
                         until.retain(|end| *end > mono);
                         let open = LIMIT - reserve;

@@ -11,7 +11,7 @@ use super::Postgres;
 use super::connection::Connection;
 use super::worker::Store;
 use crate::ledger::error::LedgerError;
-use crate::ledger::slots::{Counted, HOLD_MAX, RateSlots, SlotId, Slots, Terms};
+use crate::ledger::slots::{Counted, HOLD_MAX, RateSlots, SlotId, SlotOutcome, SlotRequest};
 use crate::ledger::sql::queue::SlotCall;
 use crate::ledger::sql::{Param, Row, Sql, SqlResult, params};
 use crate::ledger::status::Persistence;
@@ -27,7 +27,7 @@ fn length(ms: i64) -> Duration {
 
 #[async_trait]
 impl RateSlots for Postgres {
-    async fn take_slot(&self, terms: Terms) -> Result<Slots, LedgerError> {
+    async fn take_slot(&self, terms: SlotRequest) -> Result<SlotOutcome, LedgerError> {
         self.0.slots.take_slot(terms, Arc::new(self.clone())).await
     }
 
@@ -114,7 +114,7 @@ pub(super) fn drop_unused(sql: &dyn Sql, now: WallTime) -> SqlResult<()> {
     Ok(())
 }
 
-fn take(store: &mut Store, terms: &Terms) -> Result<Slots<SlotId>, LedgerError> {
+fn take(store: &mut Store, terms: &SlotRequest) -> Result<SlotOutcome<SlotId>, LedgerError> {
     let operator = store.setup.operator.clone();
     let id = i64::from_ne_bytes(random()) & i64::MAX;
     let slot = |id| SlotId {
@@ -127,9 +127,9 @@ fn take(store: &mut Store, terms: &Terms) -> Result<Slots<SlotId>, LedgerError> 
         let (taken, wait, held): (bool, Option<i64>, Option<i64>) =
             (row.get(0)?, row.get(1)?, row.get(2)?);
         Ok(match held {
-            Some(held) => Slots::Held(length(held)),
-            None if taken => Slots::Granted(slot(id)),
-            None => Slots::Full {
+            Some(held) => SlotOutcome::Held(length(held)),
+            None if taken => SlotOutcome::Granted(slot(id)),
+            None => SlotOutcome::Full {
                 next_free: wait.map(length),
             },
         })
@@ -150,7 +150,7 @@ fn take(store: &mut Store, terms: &Terms) -> Result<Slots<SlotId>, LedgerError> 
     match taken {
         // The simulator's, and those of `--uncoordinated`: each process counts its own as well.
         Err(error) if error.is_passing() && terms.persistence == Persistence::BestEffort => {
-            Ok(Slots::Granted(slot(UNCOUNTED)))
+            Ok(SlotOutcome::Granted(slot(UNCOUNTED)))
         }
         taken => Ok(taken?),
     }

@@ -15,7 +15,7 @@ use super::{Store, report_lost};
 use crate::domain::{Delivery, Exchange, Now};
 use crate::ledger::deliveries::NewDelivery;
 use crate::ledger::error::LedgerError;
-use crate::ledger::slots::{Granted, RateSlots, SlotId, Slots, Terms};
+use crate::ledger::slots::{Granted, RateSlots, SlotId, SlotOutcome, SlotRequest};
 
 /// The limits of one round, in tasks, slots, and bytes of callbacks: other tasks wait meanwhile.
 const TASKS: usize = 512;
@@ -53,9 +53,9 @@ struct Gathered {
 
 /// A caller that waits for a slot.
 pub(in crate::ledger) struct SlotCall {
-    pub(in crate::ledger) terms: Terms,
+    pub(in crate::ledger) terms: SlotRequest,
     ledger: Arc<dyn RateSlots>,
-    answer: oneshot::Sender<Result<Slots, LedgerError>>,
+    answer: oneshot::Sender<Result<SlotOutcome, LedgerError>>,
 }
 
 impl SlotCall {
@@ -67,7 +67,7 @@ impl SlotCall {
     /// Hands the answer to the caller; returns the slot if the caller is gone.
     pub(in crate::ledger) fn answer(
         self,
-        taken: Result<Slots<SlotId>, LedgerError>,
+        taken: Result<SlotOutcome<SlotId>, LedgerError>,
     ) -> Option<SlotId> {
         let ledger = self.ledger;
         let granted = |id| Granted {
@@ -76,7 +76,7 @@ impl SlotCall {
         };
         // Taken apart here: on this thread, `Granted`'s own `Drop` would queue a job behind others.
         match self.answer.send(taken.map(|taken| taken.map(granted))) {
-            Err(Ok(Slots::Granted(granted))) => Some(granted.take()),
+            Err(Ok(SlotOutcome::Granted(granted))) => Some(granted.take()),
             _ => None,
         }
     }
@@ -176,9 +176,9 @@ impl<S: Store + 'static> Queue<S> {
     /// Takes a slot, which returns to `ledger` if its caller is gone.
     pub(in crate::ledger) async fn take_slot(
         &self,
-        terms: Terms,
+        terms: SlotRequest,
         ledger: Arc<dyn RateSlots>,
-    ) -> Result<Slots, LedgerError> {
+    ) -> Result<SlotOutcome, LedgerError> {
         let (answer, answered) = oneshot::channel();
         self.add(Task::TakeSlot(SlotCall {
             terms,

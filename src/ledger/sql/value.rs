@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::domain::{
-    AccountId, Amount, Currency, HookEvent, JobKind, PaymentId, Verdict, WallTime,
+    AccountId, Amount, CallbackVerdict, Currency, HookEvent, JobKind, PaymentId, WallTime,
 };
 
 use super::{SqlError, SqlResult};
@@ -67,7 +67,14 @@ macro_rules! texts {
     )*};
 }
 texts!(
-    String, AccountId, PaymentId, Amount, Currency, HookEvent, JobKind, Verdict
+    String,
+    AccountId,
+    PaymentId,
+    Amount,
+    Currency,
+    HookEvent,
+    JobKind,
+    CallbackVerdict
 );
 
 impl From<WallTime> for Param<'_> {

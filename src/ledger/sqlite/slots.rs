@@ -20,20 +20,20 @@ use crate::domain::Now;
 use super::Sqlite;
 use super::writer::{Store, UnpersistedSlot};
 use crate::ledger::error::LedgerError;
-use crate::ledger::slots::{Counted, HOLD_MAX, RateSlots, SlotId, Slots, Terms};
+use crate::ledger::slots::{Counted, HOLD_MAX, RateSlots, SlotId, SlotOutcome, SlotRequest};
 use crate::ledger::sql::queue::SlotCall;
 use crate::ledger::status::Persistence;
 use rows::{Batch, Limit, Release, Usage, frees};
 
 /// The request, in the file's units.
-struct SlotRequest<'a> {
-    terms: &'a Terms,
+struct SlotRow<'a> {
+    terms: &'a SlotRequest,
     period: i64,
     flight: i64,
 }
 
-impl<'a> SlotRequest<'a> {
-    fn of(terms: &'a Terms) -> Self {
+impl<'a> SlotRow<'a> {
+    fn of(terms: &'a SlotRequest) -> Self {
         Self {
             period: millis(terms.period),
             flight: millis(terms.flight),
@@ -74,7 +74,7 @@ const ROUND_UP: Duration = Duration::from_nanos(999_999);
 
 #[async_trait]
 impl RateSlots for Sqlite {
-    async fn take_slot(&self, terms: Terms) -> Result<Slots, LedgerError> {
+    async fn take_slot(&self, terms: SlotRequest) -> Result<SlotOutcome, LedgerError> {
         self.queue().take_slot(terms, Arc::new(self.clone())).await
     }
 
@@ -187,10 +187,7 @@ pub(super) fn serve(store: &mut Store, new: Vec<(SlotId, Now)>, calls: Vec<SlotC
     if released.is_empty() && calls.is_empty() {
         return;
     }
-    let requests: Vec<_> = calls
-        .iter()
-        .map(|call| SlotRequest::of(&call.terms))
-        .collect();
+    let requests: Vec<_> = calls.iter().map(|call| SlotRow::of(&call.terms)).collect();
     let (taken, is_written) = take(store, &released, &requests);
     if !is_written {
         // The others have negative ids and are released already.
@@ -208,8 +205,8 @@ pub(super) fn serve(store: &mut Store, new: Vec<(SlotId, Now)>, calls: Vec<SlotC
 fn take(
     store: &mut Store,
     released: &[Release<'_>],
-    requests: &[SlotRequest<'_>],
-) -> (Vec<Result<Slots<SlotId>, LedgerError>>, bool) {
+    requests: &[SlotRow<'_>],
+) -> (Vec<Result<SlotOutcome<SlotId>, LedgerError>>, bool) {
     let now = store.clock.shared(store.clock.now());
     let batch = Batch {
         released,
@@ -219,7 +216,7 @@ fn take(
     };
     let error = match store.write(|conn| batch.write(conn)) {
         Ok(taken) => {
-            let numbered = |(taken, request): (Slots<i64>, &SlotRequest<'_>)| {
+            let numbered = |(taken, request): (SlotOutcome<i64>, &SlotRow<'_>)| {
                 Ok(taken.map(|id| request.granted(id)))
             };
             let taken = taken.into_iter().zip(requests).map(numbered);
@@ -227,7 +224,7 @@ fn take(
         }
         Err(error) => error,
     };
-    let unsaved = |request: &SlotRequest<'_>| match error {
+    let unsaved = |request: &SlotRow<'_>| match error {
         // Only the simulator and `--uncoordinated` get here: their slots are counted in memory.
         LedgerError::NotSaved(_) | LedgerError::Newer(_) | LedgerError::Locked(_)
             if request.terms.persistence == Persistence::BestEffort =>
@@ -241,9 +238,9 @@ fn take(
 
 fn take_in_memory(
     store: &mut Store,
-    request: &SlotRequest<'_>,
+    request: &SlotRow<'_>,
     now: SharedInstant,
-) -> Slots<SlotId> {
+) -> SlotOutcome<SlotId> {
     let scope = &request.terms.scope;
     // An unreadable file counts as empty, since this process's own slots are counted beside it.
     let usage = store.read(|conn| Usage::read(conn, request.limit(), now));
@@ -264,7 +261,7 @@ fn take_in_memory(
         in_flight: true,
         free_at: now.ms + request.flight + request.period,
     });
-    Slots::Granted(request.granted(id))
+    SlotOutcome::Granted(request.granted(id))
 }
 
 /// When `n` more slots are free, in the file or unpersisted.
@@ -274,8 +271,8 @@ fn nth_free(mut frees: Vec<i64>, unpersisted: &[Option<i64>], n: usize) -> Optio
     frees.get(n).copied()
 }
 
-fn full<G>(next: Option<i64>, now: SharedInstant) -> Slots<G> {
-    Slots::Full {
+fn full<G>(next: Option<i64>, now: SharedInstant) -> SlotOutcome<G> {
+    SlotOutcome::Full {
         next_free: next.map(|at| wait_until(at, now)),
     }
 }

@@ -17,7 +17,9 @@ use tokio::sync::{Notify, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::http::WHOLE_MAX;
 use super::{Call, Event, Gate, NetError, Repeat, Reply, RequestOptions, Session};
 use crate::domain::{AccountId, BudgetGauge, Counts, Now};
-use crate::ledger::{HOLD_MAX, KEY_LOCK_MAX, LedgerError, SlotId, Slots, Status, Terms};
+use crate::ledger::{
+    HOLD_MAX, KEY_LOCK_MAX, LedgerError, SlotId, SlotOutcome, SlotRequest, Status,
+};
 use window::{Step, Window};
 
 /// A limit as the provider publishes it or the operator set it.
@@ -234,16 +236,16 @@ async fn acquire_slot(
             Step::Take => {
                 let pending = gate.ledger.take_slot(terms(session, limit, reserve));
                 match reporter.while_locked(pending).await? {
-                    Ok(Slots::Granted(granted)) => {
+                    Ok(SlotOutcome::Granted(granted)) => {
                         // Otherwise a request of the other queue was faster, and dropping the grant returns its slot.
                         if limiter.window().take(now.mono, reserve) {
                             return Ok(Some((granted.take(), now)));
                         }
                         continue;
                     }
-                    Ok(Slots::Full { next_free }) => next_free,
+                    Ok(SlotOutcome::Full { next_free }) => next_free,
                     // Remembered here, so that the next requests need not read the ledger to learn it.
-                    Ok(Slots::Held(left)) => {
+                    Ok(SlotOutcome::Held(left)) => {
                         limiter.window().hold(now.mono.saturating_add(left));
                         Some(left)
                     }
@@ -498,8 +500,8 @@ pub(super) async fn lift(session: &Session) {
     }
 }
 
-fn terms(session: &Session, limit: &Limit, reserve: u32) -> Terms {
-    Terms {
+fn terms(session: &Session, limit: &Limit, reserve: u32) -> SlotRequest {
+    SlotRequest {
         persistence: session.gate.persistence(&session.account),
         scope: limit.scope.clone(),
         limit: limit.requests,

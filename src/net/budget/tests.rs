@@ -14,7 +14,7 @@ use crate::clock::{Clock, ManualClock};
 use crate::domain::{
     Account, AccountId, Counts, Environment, Now, ProviderId, RequestId, WallTime,
 };
-use crate::ledger::{Ledger, Persistence, Retention, SlotId, Slots, Terms};
+use crate::ledger::{Ledger, Persistence, Retention, SlotId, SlotOutcome, SlotRequest};
 use crate::net::{
     Authorise, BoxFuture, Call, Event as NetEvent, Gate, NetError, RequestOptions, Session,
     SignedRequest, Timeouts, retry,
@@ -138,7 +138,7 @@ impl Play {
             let next = match self.processes[at].window.step(now.mono, 0) {
                 Step::Wait(next) => next,
                 Step::Take => {
-                    let terms = Terms {
+                    let terms = SlotRequest {
                         scope: "s".into(),
                         limit: self.weather.limit,
                         period: PERIOD,
@@ -147,12 +147,12 @@ impl Play {
                         persistence: Persistence::Required,
                     };
                     match self.processes[at].ledger.take_slot(terms).await {
-                        Ok(Slots::Granted(granted)) => {
+                        Ok(SlotOutcome::Granted(granted)) => {
                             assert!(self.processes[at].window.take(now.mono, 0));
                             self.send(at, granted.take(), now);
                             continue;
                         }
-                        Ok(Slots::Full { next_free }) => next_free,
+                        Ok(SlotOutcome::Full { next_free }) => next_free,
                         other => panic!("{other:?}"),
                     }
                 }
@@ -288,7 +288,7 @@ fn call() -> Call {
         method: "GET".into(),
         endpoint: "api",
         path: "/x".into(),
-        body: crate::net::Content::Empty,
+        body: crate::net::RequestBody::Empty,
         about: String::new(),
         repeat: crate::net::Repeat::Safe,
         auth: None,

@@ -10,7 +10,7 @@ use reqwest::Url;
 
 use super::escapes::Layer;
 use super::fields::{self, Names};
-use super::known::{KNOWN_MIN, LAYERS_MAX, Register, placeholder, scrub};
+use super::known::{KNOWN_MIN, KnownSecrets, LAYERS_MAX, placeholder, scrub};
 use super::{FINDERS, Rules, is_secret_header};
 use crate::domain::charset::begins_as_json;
 use crate::domain::{Secret, inert};
@@ -166,7 +166,7 @@ pub enum Origin {
 /// The secrets of one recording. All are learned before any text is redacted.
 #[derive(Default)]
 pub struct RecordedSecrets {
-    known: Register,
+    known: KnownSecrets,
     count: usize,
     bytes: usize,
 }
@@ -237,7 +237,7 @@ impl RecordedSecrets {
         self.learn(password, KNOWN_MIN, "password");
     }
 
-    /// Learns the secrets in a body of this `Content-Type`.
+    /// Learns the secrets in a body of this `RequestBody-Type`.
     pub fn learn_body(&mut self, origin: Origin, content_type: &str, text: &str) {
         let kind = content_type.to_ascii_lowercase();
         let is_page = PAGES.iter().any(|part| kind.contains(part));

@@ -121,10 +121,10 @@ fn key(first: &[u8]) -> u32 {
     first.fold(0, |key, byte| key << 8 | u32::from(fold(*byte)))
 }
 
-static KNOWN: RwLock<Option<Register>> = RwLock::new(None);
+static KNOWN: RwLock<Option<KnownSecrets>> = RwLock::new(None);
 
 #[derive(Default)]
-pub(super) struct Register {
+pub(super) struct KnownSecrets {
     values: Vec<Known>,
     /// By their key.
     forms: HashMap<u32, Vec<Form>>,
@@ -165,7 +165,7 @@ struct Found {
     length: usize,
 }
 
-impl Register {
+impl KnownSecrets {
     pub(super) fn has(&self, value: &str) -> bool {
         let alike = self.forms.get(&key(value.as_bytes()));
         let mut alike = alike.into_iter().flatten();
@@ -298,7 +298,7 @@ pub fn learn(value: &Secret, name: &'static str) {
 }
 
 /// Makes a temporary value known: a signature, a token.
-pub fn learn_passing(value: &Secret, name: &'static str) {
+pub fn learn_temporary(value: &Secret, name: &'static str) {
     remember(value, name, true);
 }
 
@@ -389,16 +389,16 @@ pub fn scrub(text: &str) -> Cow<'_, str> {
 }
 
 /// The same with the values of one more register.
-pub(super) fn scrub_also<'a>(text: &'a str, more: Option<&Register>) -> Cow<'a, str> {
+pub(super) fn scrub_also<'a>(text: &'a str, more: Option<&KnownSecrets>) -> Cow<'a, str> {
     replaced(text, false, more)
 }
 
 /// The same for a body, which may end within a known value.
-pub(super) fn scrub_torn<'a>(text: &'a str, more: Option<&Register>) -> Cow<'a, str> {
+pub(super) fn scrub_torn<'a>(text: &'a str, more: Option<&KnownSecrets>) -> Cow<'a, str> {
     replaced(text, true, more)
 }
 
-fn replaced<'a>(text: &'a str, torn: bool, more: Option<&Register>) -> Cow<'a, str> {
+fn replaced<'a>(text: &'a str, torn: bool, more: Option<&KnownSecrets>) -> Cow<'a, str> {
     // A poisoned lock is no reason to let a secret through.
     let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
     // All at once: a value of one register may be a part of a value of the other.
@@ -518,7 +518,7 @@ mod tests {
         // Each of these took minutes when every place was compared with the whole value.
         for part in ["a", "ab", "aAbB", "é", "\\", "%41", "+ "] {
             let value = format!("{}end", part.repeat(60_000 / part.len()));
-            learn_passing(&Secret::new(value.as_str()), "repeated");
+            learn_temporary(&Secret::new(value.as_str()), "repeated");
             let text = format!("{part}{part}{value}, {}.", &value[..value.len() - 3]);
             let hidden = scrub(&text);
             assert!(!hidden.contains("end"), "{part}");
@@ -529,7 +529,7 @@ mod tests {
     #[test]
     fn values_are_found_at_each_place_however_they_overlap() {
         let part = "xyxyx".repeat(20);
-        learn_passing(&Secret::new(part.as_str()), "overlapping");
+        learn_temporary(&Secret::new(part.as_str()), "overlapping");
         let text = format!("({part}{}{part})", &part[5..]);
         assert_eq!(scrub(&text), "(<overlapping>)");
         let apart = format!("{} {part}", &part[..99]);
@@ -548,7 +548,7 @@ mod tests {
 
     #[test]
     fn a_short_typed_token_is_replaced_in_its_own_field_only() {
-        learn_passing(&Secret::new("1002"), "game_auth_token");
+        learn_temporary(&Secret::new("1002"), "game_auth_token");
         assert_eq!(scrub("ORDER-1002"), "ORDER-1002");
         assert_eq!(
             crate::net::redact::body("user_id=1002&game_auth_token=1002"),
@@ -560,8 +560,8 @@ mod tests {
     fn a_token_that_is_used_is_not_forgotten_for_others_of_its_name() {
         let token = |number: usize| Secret::new(format!("token-number-{number:06}"));
         for number in 0..PASSING_MAX * 3 {
-            learn_passing(&token(number), "used");
-            learn_passing(&token(0), "used");
+            learn_temporary(&token(number), "used");
+            learn_temporary(&token(0), "used");
         }
         assert_eq!(scrub("token-number-000000"), "<used>");
         assert_eq!(scrub("token-number-000001"), "token-number-000001");
@@ -570,10 +570,10 @@ mod tests {
     #[test]
     fn secrets_and_tokens_outlive_any_number_of_signatures() {
         learn(&Secret::new("a-configured-secret"), "kept");
-        learn_passing(&Secret::new("a-configured-secret"), "kept");
-        learn_passing(&Secret::new("a-token-in-force"), "held");
+        learn_temporary(&Secret::new("a-configured-secret"), "kept");
+        learn_temporary(&Secret::new("a-token-in-force"), "held");
         for number in 0..PASSING_MAX + 10 {
-            learn_passing(&Secret::new(format!("signature-{number:06}")), "signature");
+            learn_temporary(&Secret::new(format!("signature-{number:06}")), "signature");
         }
         assert_eq!(scrub("a-configured-secret"), "<kept>");
         assert_eq!(scrub("a-token-in-force"), "<held>");

@@ -14,8 +14,8 @@ use crate::domain::Secret;
 
 use fields::{Names, plain, skip_space, string_literal};
 pub use foreign::{Origin, RecordedSecrets, base64_decoded, foreign_header};
-use known::{Register, placeholder, scrub_also, scrub_torn};
-pub use known::{learn, learn_passing, scrub};
+use known::{KnownSecrets, placeholder, scrub_also, scrub_torn};
+pub use known::{learn, learn_temporary, scrub};
 
 /// Headers whose value is a secret at every provider, in lower case.
 const HEADERS: [&str; 9] = [
@@ -59,7 +59,7 @@ pub fn learn_handed_out(body: &str) {
         let plain = plain(&name);
         if let Some((_, name)) = HANDED_OUT.iter().find(|(known, _)| *known == plain) {
             let (token, after) = string_literal(body, value);
-            learn_passing(&Secret::new(token), name);
+            learn_temporary(&Secret::new(token), name);
             at = after;
         }
     }
@@ -117,7 +117,7 @@ pub fn field<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
 struct Rules<'a> {
     names: Names<'a>,
     /// Values beside those that are known everywhere.
-    more: Option<&'a Register>,
+    more: Option<&'a KnownSecrets>,
 }
 
 impl Rules<'_> {

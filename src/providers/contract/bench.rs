@@ -11,11 +11,11 @@ use crate::auth::Tokens;
 use crate::callbacks::{CallbackSecrets, Inbound, ParsedCallback, Refusal};
 use crate::clock::{Clock, ManualClock};
 use crate::config::KeyKind;
-use crate::domain::catalogue::Place;
+use crate::domain::catalogue::ParamLocation;
 use crate::domain::simulate::Command;
 use crate::domain::{
-    Account, AccountId, Digest, Documented, Environment, Exchange, Outcome, Problem, ProblemKind,
-    RawCall, RawReply, RequestId, Secret, WallTime,
+    Account, AccountId, Digest, DocumentedCall, Environment, Exchange, Outcome, Problem,
+    ProblemKind, RawCall, RawReply, RequestId, Secret, WallTime,
 };
 use crate::http_server::Request;
 use crate::ledger::{Ledger, NonceRules, Retention};
@@ -320,15 +320,17 @@ impl Bench {
 }
 
 /// The path and query of a documented call, with its examples filled in.
-pub fn filled(call: &Documented) -> String {
+pub fn filled(call: &DocumentedCall) -> String {
     let mut path = call.path.to_owned();
     let mut query = Vec::new();
     for param in call.params {
         match param.place {
-            Place::Path => path = path.replace(&format!("{{{}}}", param.name), param.example),
+            ParamLocation::Path => {
+                path = path.replace(&format!("{{{}}}", param.name), param.example);
+            }
             // All filters together may match nothing.
-            Place::Query if !param.required && call.params.len() > 6 => {}
-            Place::Query => query.push((param.name, param.example)),
+            ParamLocation::Query if !param.required && call.params.len() > 6 => {}
+            ParamLocation::Query => query.push((param.name, param.example)),
         }
     }
     if query.is_empty() {

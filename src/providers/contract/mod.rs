@@ -308,10 +308,10 @@ async fn faults_say_nothing_of_the_credentials() {
                         "{}, {fault:?}",
                         manifest.title
                     );
-                    let tries = bench.statuses().await.len();
+                    let attempts = bench.statuses().await.len();
                     let repeated = fault == Fault::ServerError;
                     assert_eq!(
-                        tries,
+                        attempts,
                         if repeated { retry::TRIES_MAX } else { 1 },
                         "{}, {fault:?}",
                         manifest.title

@@ -16,7 +16,7 @@ use crate::domain::{
     Amount, Currency, Estimate, EstimateRequest, LinkRequest, Payment, PaymentId, PaymentLink,
     PaymentState, RawCall, RawReply, Reported, Secret, WallTime, bad_json, hex, inert,
 };
-use crate::net::{Call, Content, Repeat, Reply, redact};
+use crate::net::{Call, Repeat, Reply, RequestBody, redact};
 use crate::providers::{ApiError, Client, Credentials, Queried, Query};
 
 /// CREATE PAYMENT TOKEN.
@@ -90,7 +90,7 @@ impl Client for Kanga {
             outcome(&answer, Head::of(&reply), "this call")?;
             let token = Secret::new(text(&answer, "paymentToken")?);
             // Before anything shows the link: with the token in it, its payer's address counts as verified.
-            redact::learn_passing(&token, "paymentToken");
+            redact::learn_temporary(&token, "paymentToken");
             Ok(token)
         }))
     }
@@ -99,7 +99,7 @@ impl Client for Kanga {
         // The second estimate URL is on the payment page's host (`docs/providers/kanga.md#contradictions`).
         let endpoint = if is_also(&call.path) { "pay" } else { "api" };
         let body = call.body.clone();
-        let body = body.map_or(Content::Empty, Content::Bytes);
+        let body = body.map_or(RequestBody::Empty, RequestBody::Bytes);
         Ok(Call::raw(call, super::CATALOGUE, endpoint, body))
     }
 
@@ -165,7 +165,7 @@ fn post(path: &str, fields: &[(&str, &str)], about: &str) -> Call {
     let fields = fields.iter();
     let fields = fields.map(|(name, value)| ((*name).to_owned(), Value::from(*value)));
     Call {
-        body: Content::Fields(fields.collect()),
+        body: RequestBody::Fields(fields.collect()),
         about: about.to_owned(),
         repeat: Repeat::Safe,
         ..Call::new("POST", "api", path)

@@ -12,7 +12,7 @@ use crate::domain::raw_path::without_query;
 use crate::domain::{Now, Problem, ProblemKind, Secret, WallTime};
 use crate::ledger::{KeyHash, KeyLock, LedgerError, NONCE_LEAD_MAX, Nonce};
 use crate::net::{
-    Authorise, BoxFuture, Call, Content, HeaderText, NetError, Reply, SignedRequest, redact,
+    Authorise, BoxFuture, Call, MaybeSecret, NetError, Reply, RequestBody, SignedRequest, redact,
 };
 use crate::providers::Credentials;
 use crate::providers::cached_secret::CachedSecret;
@@ -79,11 +79,11 @@ impl Kanga {
         self.api_key.expose()
     }
 
-    async fn seal(&self, call: &Call) -> Result<SignedRequest, NetError> {
+    async fn authorised(&self, call: &Call) -> Result<SignedRequest, NetError> {
         let mut fields = match &call.body {
-            Content::Empty => Map::new(),
-            Content::Fields(fields) => fields.clone(),
-            Content::Bytes(bytes) => {
+            RequestBody::Empty => Map::new(),
+            RequestBody::Fields(fields) => fields.clone(),
+            RequestBody::Bytes(bytes) => {
                 unique_keys::object(bytes).map_err(|_| NetError::Unauthorised(not_an_object()))?
             }
         };
@@ -93,14 +93,14 @@ impl Kanga {
             fields
                 .entry("shopToken")
                 .or_insert_with(|| self.api_key().into());
-            return Ok(sealed(&fields, None));
+            return Ok(signed(&fields, None));
         }
         // Signed with the published secret, whatever the account's own: it proves the signing, not the key.
         if path == TEST {
             fields.insert("appId".into(), TEST_KEY.into());
             let now = self.credentials.clock.now().wall.0;
             fields.entry("nonce").or_insert_with(|| now.into());
-            return Ok(sealed(&fields, Some(&Secret::new(TEST_SECRET))));
+            return Ok(signed(&fields, Some(&Secret::new(TEST_SECRET))));
         }
         let secret = self.secret.get().await;
         let secret = secret.map_err(NetError::Unauthorised)?;
@@ -124,7 +124,7 @@ impl Kanga {
             nonce_at: Some(at),
             nonce_ahead: nonce.ahead,
             credential: Some(secret.clone()),
-            ..sealed(&fields, Some(&secret))
+            ..signed(&fields, Some(&secret))
         })
     }
 }
@@ -151,12 +151,12 @@ const LEAD_WAITED_MAX: Duration = Duration::from_secs(10);
 const LEAD_STEP: Duration = Duration::from_millis(50);
 
 /// Serialises once: the signed bytes must be the sent bytes (`docs/providers/kanga.md#signature`).
-fn sealed(fields: &Map<String, Value>, secret: Option<&Secret>) -> SignedRequest {
+fn signed(fields: &Map<String, Value>, secret: Option<&Secret>) -> SignedRequest {
     let body = Bytes::from(serde_json::to_vec(fields).expect("a map of JSON values is JSON"));
-    let mut headers = vec![("content-type", HeaderText::Open("application/json".into()))];
+    let mut headers = vec![("content-type", MaybeSecret::Open("application/json".into()))];
     if let Some(secret) = secret {
         let signature = Secret::new(sign::hmac_sha512_hex(secret, &body));
-        headers.push(("API-Sig", HeaderText::Secret(signature)));
+        headers.push(("API-Sig", MaybeSecret::Secret(signature)));
     }
     SignedRequest::new(headers, body)
 }
@@ -201,7 +201,7 @@ fn storage(error: &LedgerError) -> NetError {
 
 impl Authorise for Kanga {
     fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
-        Box::pin(self.seal(call))
+        Box::pin(self.authorised(call))
     }
 
     fn is_stale<'a>(

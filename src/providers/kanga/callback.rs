@@ -55,7 +55,7 @@ fn read(inbound: &Inbound, _held: &CallbackSecrets) -> Result<ParsedCallback, Re
         proved: false,
         dedup: Dedup::Subject(id.as_str().into()),
         subject: Some(Subject::Payment(id)),
-        asks: true,
+        needs_check: true,
         answer: Answer::Plain,
     })
 }
@@ -110,7 +110,7 @@ mod tests {
                 proof: "nothing: Kanga does not sign, so tilldeck asks Kanga",
                 proved: false,
                 dedup: Dedup::Subject(b"ORDER-1001".to_vec()),
-                asks: true,
+                needs_check: true,
                 answer: Answer::Plain,
             }
         );

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::{Endpoint, Manifest, PublishedLimit, Verify};
 use crate::domain::manage::{Guide, GuideTopic};
-use crate::domain::{Ability, Counts, Documented, Environment, ProviderId, RowIds};
+use crate::domain::{Ability, Counts, DocumentedCall, Environment, ProviderId, RowIds};
 use crate::net;
 
 /// Kanga's registration.
@@ -66,30 +66,30 @@ pub static MANIFEST: Manifest = Manifest {
     ],
 };
 
-const CATALOGUE: &[Documented] = &[
-    Documented::post(
+const CATALOGUE: &[DocumentedCall] = &[
+    DocumentedCall::post(
         auth::ESTIMATE,
         &[],
         r#"{"token": "EMT", "quantity": "3000"}"#,
         "price estimate, unsigned",
     )
     .reading(),
-    Documented::post(
+    DocumentedCall::post(
         auth::ESTIMATE_ALSO,
         &[],
         r#"{"token": "EMT", "quantity": "3000"}"#,
         "price estimate on the payment page's host, unsigned (the URL in the documentation's heading)",
     )
     .reading(),
-    Documented::post(api::CREATE, &[], "{}", "payment token for one link"),
-    Documented::post(
+    DocumentedCall::post(api::CREATE, &[], "{}", "payment token for one link"),
+    DocumentedCall::post(
         api::CHECK,
         &[],
         r#"{"id": "ORDER-1001"}"#,
         "state of a payment",
     )
     .reading(),
-    Documented::post(auth::TEST, &[], "{}", "test of the signature").reading(),
+    DocumentedCall::post(auth::TEST, &[], "{}", "test of the signature").reading(),
 ];
 
 /// From <https://support.kanga.exchange/guide/kanga-tpg-api/>, and for today's menus from

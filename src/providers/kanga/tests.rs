@@ -105,8 +105,8 @@ async fn a_nonce_that_another_program_used_is_retried_once_and_one_from_the_futu
     assert_eq!(refused.kind, ProblemKind::Refused);
     let told = refused.describe();
     assert!(told.contains("nonce") && told.contains("9000"), "{told}");
-    let tries = bench.exchanges().await.len();
-    assert_eq!(tries, 2, "once more, and no oftener");
+    let attempts = bench.exchanges().await.len();
+    assert_eq!(attempts, 2, "once more, and no oftener");
     bench.manual_clock.advance(Duration::from_hours(1));
     assert_eq!(bench.create().await, Ok(()), "that time has come");
 }

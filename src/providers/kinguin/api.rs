@@ -10,7 +10,7 @@ use super::{catalogue, digest, settings, wire};
 use crate::domain::catalogue::find;
 use crate::domain::stock::{NewKey, Uploaded};
 use crate::domain::{Digest, RawCall, RawReply, bad_json, fill, hex, inert};
-use crate::net::{Call, Content, redact};
+use crate::net::{Call, RequestBody, redact};
 use crate::providers::{ApiError, Client, Credentials, Queried, Query};
 
 /// Bytes of an upload's id: in hex, within the documented 36 characters.
@@ -46,10 +46,10 @@ impl Client for Kinguin {
             "requestId": upload_id(new),
         });
         // A refusal may repeat it.
-        redact::learn_passing(&new.key, "key");
+        redact::learn_temporary(&new.key, "key");
         let path = catalogue::STOCK.replace("{offerId}", &fill::encoded(&new.offer));
         let call = Call {
-            body: Content::Bytes(body.to_string().into_bytes()),
+            body: RequestBody::Bytes(body.to_string().into_bytes()),
             about: format!("add a key to offer {}", inert::cut(&new.offer, 40)),
             ..Call::new("POST", settings::GATEWAY, path)
         };
@@ -72,7 +72,7 @@ impl Client for Kinguin {
             check_body(&call.method, &call.path, body)?;
         }
         let body = call.body.clone();
-        let body = body.map_or(Content::Empty, Content::Bytes);
+        let body = body.map_or(RequestBody::Empty, RequestBody::Bytes);
         let documented = &catalogue::CATALOGUE;
         Ok(Call::raw(call, documented, settings::GATEWAY, body))
     }

@@ -7,7 +7,7 @@ use super::{catalogue, settings};
 use crate::auth::{FetchToken, Tokens};
 use crate::domain::{Secret, exchange};
 use crate::net::{
-    Authorise, BoxFuture, Call, Content, HeaderText, NetError, Repeat, Reply, RequestOptions,
+    Authorise, BoxFuture, Call, MaybeSecret, NetError, Repeat, Reply, RequestBody, RequestOptions,
     SignedRequest, form_boundary, redact,
 };
 use crate::providers::{Credentials, ReadSecret};
@@ -59,9 +59,9 @@ impl FetchToken for Fetch {
                 (settings::CLIENT_SECRET, secret.expose()),
             ])
             .expect("pairs of texts make a form");
-            let kind = HeaderText::Open("application/x-www-form-urlencoded".into());
+            let kind = MaybeSecret::Open("application/x-www-form-urlencoded".into());
             // RFC 6749, 5.1: the response is JSON.
-            let accept = HeaderText::Open("application/json".into());
+            let accept = MaybeSecret::Open("application/json".into());
             let headers = vec![("content-type", kind), ("accept", accept)];
             Ok(SignedRequest::new(headers, Bytes::from(form)))
         })
@@ -98,14 +98,14 @@ impl Authorise for Kinguin {
         Box::pin(async move {
             let mut headers = Vec::new();
             let body = match &call.body {
-                Content::Empty => Bytes::new(),
-                Content::Fields(fields) => {
+                RequestBody::Empty => Bytes::new(),
+                RequestBody::Fields(fields) => {
                     let json = serde_json::to_vec(fields).expect("a map of JSON values is JSON");
-                    headers.push(("content-type", HeaderText::Open("application/json".into())));
+                    headers.push(("content-type", MaybeSecret::Open("application/json".into())));
                     Bytes::from(json)
                 }
-                Content::Bytes(bytes) => {
-                    headers.push(("content-type", HeaderText::Open(content_type(bytes))));
+                RequestBody::Bytes(bytes) => {
+                    headers.push(("content-type", MaybeSecret::Open(content_type(bytes))));
                     Bytes::from(bytes.clone())
                 }
             };

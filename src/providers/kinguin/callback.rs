@@ -55,7 +55,7 @@ fn read(inbound: &Inbound, held: &CallbackSecrets) -> Result<ParsedCallback, Ref
         proved: held.secrets.contains_key(WEBHOOK_SECRET),
         happened_at: happened_at(&object, inbound.at),
         dedup: Dedup::Message(identity(&object, inbound.request.body())),
-        asks: false,
+        needs_check: false,
         answer: Answer::Plain,
     })
 }
@@ -165,7 +165,7 @@ mod tests {
         let set = held(None, Some(VALUE));
         let valid = judged(&[("x-auth-token", VALUE.as_bytes())], SALE, &set).unwrap();
         assert_eq!(valid.proof, "the registered header");
-        assert!(!valid.asks && valid.answer == Answer::Plain);
+        assert!(!valid.needs_check && valid.answer == Answer::Plain);
         let refused: [(Headers<'_>, &str); 8] = [
             (&[], "X-Auth-Token is missing"),
             (&[("x-auth-tokens", VALUE.as_bytes())], "is missing"),

@@ -4,7 +4,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use crate::domain::Documented;
+use crate::domain::DocumentedCall;
 use crate::domain::catalogue::{self, Param, next, write};
 use crate::domain::raw_path::without_query;
 
@@ -197,17 +197,17 @@ const SALES: [Param; 21] = [
 ];
 
 /// Every documented call, reads first. Deleting stock is left out: the provider's change log says it was removed.
-pub static CATALOGUE: [Documented; 47] = [
+pub static CATALOGUE: [DocumentedCall; 47] = [
     // The explorer begins with the first call.
-    Documented::get(
+    DocumentedCall::get(
         OFFERS,
         &[PAGE, SIZE, OF_PRODUCT, STATUS],
         "list your offers",
     )
     .after(&[next("list your offers of the product", &["productId"])]),
-    Documented::get(MERCHANT, &[], "this merchant's type and status"),
-    Documented::get(MERCHANT_STATUS, &[], "this merchant's full record"),
-    Documented::get(
+    DocumentedCall::get(MERCHANT, &[], "this merchant's type and status"),
+    DocumentedCall::get(MERCHANT_STATUS, &[], "this merchant's full record"),
+    DocumentedCall::get(
         "/sales-manager-api/api/v1/merchants/findByName",
         &[Param::needed(
             "name",
@@ -216,14 +216,14 @@ pub static CATALOGUE: [Documented; 47] = [
         )],
         "find a merchant's number by name",
     ),
-    Documented::get(
+    DocumentedCall::get(
         MERCHANTS_LIKE,
         &[Param::needed("name", "part of the name", "Keys")],
         "find merchants by part of their name; needs no token",
     ),
-    Documented::get(OFFER, &[OFFER_ID], "show one offer")
+    DocumentedCall::get(OFFER, &[OFFER_ID], "show one offer")
         .after(&[next("show the offer", &["offerId"])]),
-    Documented::get(
+    DocumentedCall::get(
         POSITION,
         &[
             OFFER_ID,
@@ -233,7 +233,7 @@ pub static CATALOGUE: [Documented; 47] = [
         "the offer's place in the sales booster",
     )
     .after(&[next("show its place in the sales booster", &["offerId"])]),
-    Documented::get(
+    DocumentedCall::get(
         STOCK,
         &[
             OFFER_ID,
@@ -260,19 +260,19 @@ pub static CATALOGUE: [Documented; 47] = [
         next("list the offer's keys", &["offerId"]),
         next("show the key that was sold", &["reservationId", "offerId"]),
     ]),
-    Documented::get(
+    DocumentedCall::get(
         STOCK_ROW,
         &[OFFER_ID, STOCK_ID],
         "show one key; its text is secret",
     )
     .after(&[next("show the key", &["offerId", "stockId"])]),
-    Documented::get(
+    DocumentedCall::get(
         "/sales-manager-api/api/v1/offers/{offerId}/stock/file/{uploadId}",
         &[OFFER_ID, UPLOAD_ID],
         "progress of a key file upload",
     ),
-    Documented::get(BLOCK_REASONS, &[], "number of blocked offers by reason"),
-    Documented::get(
+    DocumentedCall::get(BLOCK_REASONS, &[], "number of blocked offers by reason"),
+    DocumentedCall::get(
         CALCULATOR,
         &[
             Param::needed(
@@ -294,12 +294,12 @@ pub static CATALOGUE: [Documented; 47] = [
         ],
         "convert between the buyer's price and what you receive (`priceIWTR`); set one of the two",
     ),
-    Documented::get(RESERVATIONS, &SALES, "list sales (sold keys)").after(&[
+    DocumentedCall::get(RESERVATIONS, &SALES, "list sales (sold keys)").after(&[
         next("list the offer's sales", &["offerId"]),
         next("list the order's sales", &["orderIncrementId"]),
     ]),
-    Documented::get(RESERVATIONS_ARCHIVE, &SALES, "list archived sales"),
-    Documented::get(
+    DocumentedCall::get(RESERVATIONS_ARCHIVE, &SALES, "list archived sales"),
+    DocumentedCall::get(
         STATS,
         &[
             Param::needed(
@@ -315,7 +315,7 @@ pub static CATALOGUE: [Documented; 47] = [
         "sales by day",
     )
     .after(&[next("show the offer's sales by day", &["offerId"])]),
-    Documented::get(
+    DocumentedCall::get(
         "/sales-manager-api/api/v1/reservations/csv",
         &[
             RESERVATION_STATUS,
@@ -327,7 +327,7 @@ pub static CATALOGUE: [Documented; 47] = [
         ],
         "sales as CSV",
     ),
-    Documented::get(
+    DocumentedCall::get(
         ALERTS,
         &[
             PAGE,
@@ -347,9 +347,9 @@ pub static CATALOGUE: [Documented; 47] = [
         "list alerts: keys not uploaded in time",
     )
     .after(&[next("list alerts about the sale", &["reservationId"])]),
-    Documented::get(ALERT, &[ALERT_ID], "show one alert")
+    DocumentedCall::get(ALERT, &[ALERT_ID], "show one alert")
         .after(&[next("show the alert", &["alertId"])]),
-    Documented::get(
+    DocumentedCall::get(
         WHOLESALE_PRODUCT,
         &[
             PRODUCT_ID,
@@ -358,33 +358,33 @@ pub static CATALOGUE: [Documented; 47] = [
         "wholesale offers of a product, from all sellers",
     )
     .after(&[next("list wholesale offers of all sellers", &["productId"])]),
-    Documented::get(
+    DocumentedCall::get(
         WHOLESALE_BEST,
         &[PRODUCT_ID],
         "the cheapest wholesale offer of a product",
     ),
-    Documented::get(
+    DocumentedCall::get(
         WHOLESALE,
         &[PAGE, SIZE, OF_PRODUCT],
         "list wholesale offers; needs no token",
     ),
-    Documented::get(
+    DocumentedCall::get(
         WHOLESALE_CONFIGURATION,
         &[],
         "display settings of your wholesale offers",
     ),
-    Documented::get(
+    DocumentedCall::get(
         WHOLESALE_TIER,
         &[PRODUCT_ID],
         "Kinguin's suggested wholesale discounts for a product; needs no token",
     ),
-    Documented::get(
+    DocumentedCall::get(
         MINIMAL_PRICE,
         &[PRODUCT_ID],
         "a Microsoft product's lowest allowed price; needs no token",
     )
     .after(&[next("show the lowest allowed price (Microsoft)", &["productId"])]),
-    Documented::get(
+    DocumentedCall::get(
         PRODUCT_SEARCH,
         &[
             Param::needed("active", "1: only products that can be sold", "1"),
@@ -392,7 +392,7 @@ pub static CATALOGUE: [Documented; 47] = [
         ],
         "find products by name; needs no token",
     ),
-    Documented::get(
+    DocumentedCall::get(
         PRODUCT_BY_NUMBER,
         &[
             Param::needed("type", "the kind of number", "kinguin"),
@@ -400,13 +400,13 @@ pub static CATALOGUE: [Documented; 47] = [
         ],
         "find a product's id by its shop number; needs no token",
     ),
-    Documented::get(
+    DocumentedCall::get(
         "/envoy2/api/v1/requests",
         &[PAGE, SIZE],
         "list sent webhooks and their results",
     ),
-    Documented::get(SUBSCRIPTION, &[], "show where Kinguin sends webhooks"),
-    Documented::post(OFFERS, &[], r#"{"productId": "5c9b712900000000000000ff", "price": {"amount": 1500, "currency": "EUR"}, "status": "ACTIVE", "declaredStock": 0}"#,
+    DocumentedCall::get(SUBSCRIPTION, &[], "show where Kinguin sends webhooks"),
+    DocumentedCall::post(OFFERS, &[], r#"{"productId": "5c9b712900000000000000ff", "price": {"amount": 1500, "currency": "EUR"}, "status": "ACTIVE", "declaredStock": 0}"#,
         "create an offer; the `price` you send is what you receive, the response's `price` is what the \
         buyer pays",
     )
@@ -415,7 +415,7 @@ pub static CATALOGUE: [Documented; 47] = [
         &["productId"],
         r#"{"productId": "{productId}", "price": {"amount": "{#amount}", "currency": "EUR"}, "status": "ACTIVE", "declaredStock": 0}"#,
     )]),
-    Documented::write(
+    DocumentedCall::write(
         "PUT",
         OFFER,
         &[OFFER_ID],
@@ -425,7 +425,7 @@ pub static CATALOGUE: [Documented; 47] = [
         "change an offer; the `price` you send is what you receive (IWTR). From the fourth price change a \
         day Kinguin charges a fee",
     ),
-    Documented::write(
+    DocumentedCall::write(
         "PATCH",
         OFFER,
         &[OFFER_ID],
@@ -442,28 +442,28 @@ pub static CATALOGUE: [Documented; 47] = [
         write("put on sale", &["offerId"], r#"{"status": "ACTIVE"}"#),
         write("take off sale", &["offerId"], r#"{"status": "INACTIVE"}"#),
     ]),
-    Documented::write(
+    DocumentedCall::write(
         "DELETE",
         OFFER,
         &[OFFER_ID],
         None,
         "delete an offer; undocumented",
     ),
-    Documented::write(
+    DocumentedCall::write(
         "PATCH",
         "/sales-manager-api/api/v1/offers/status/bulk/activate",
         &[],
         Some(r#"["65a0c0de0000000000000001", "65a0c0de0000000000000002"]"#),
         "put offers on sale",
     ),
-    Documented::write(
+    DocumentedCall::write(
         "PATCH",
         "/sales-manager-api/api/v1/offers/status/bulk/deactivate",
         &[],
         Some(r#"["65a0c0de0000000000000001", "65a0c0de0000000000000002"]"#),
         "take offers off sale",
     ),
-    Documented::write(
+    DocumentedCall::write(
         "PATCH",
         "/sales-manager-api/api/v1/offers/wholesale/bulk",
         &[],
@@ -472,14 +472,14 @@ pub static CATALOGUE: [Documented; 47] = [
         ),
         "set wholesale discounts of several offers, with what the buyer pays (price) and you receive (priceIWTR)",
     ),
-    Documented::write(
+    DocumentedCall::write(
         "PATCH",
         "/sales-manager-api/api/v1/offers/favorites",
         &[],
         Some(r#"{"favorite": true, "offersIds": ["65a0c0de0000000000000001"]}"#),
         "mark offers as favourites",
     ),
-    Documented::post(STOCK, &[OFFER_ID], r#"{"body": "SANDBOX-KEY-0001", "mimeType": "text/plain"}"#,
+    DocumentedCall::post(STOCK, &[OFFER_ID], r#"{"body": "SANDBOX-KEY-0001", "mimeType": "text/plain"}"#,
         "upload one key; images as base64. With `reservationId` the key goes to that sale",
     )
     .after(&[
@@ -494,7 +494,7 @@ pub static CATALOGUE: [Documented; 47] = [
             r#"{"body": "{body}", "mimeType": "text/plain"}"#,
         ),
     ]),
-    Documented::post("/sales-manager-api/api/v1/offers/{offerId}/popularity", &[OFFER_ID], r#"{"maxBid": 25, "salesBoosterRenewal": false}"#,
+    DocumentedCall::post("/sales-manager-api/api/v1/offers/{offerId}/popularity", &[OFFER_ID], r#"{"maxBid": 25, "salesBoosterRenewal": false}"#,
         "bid for a place in the sales booster, in cents; 0 ends the bid. Each activation costs an entry \
         fee; salesBoosterRenewal repeats it every seven days",
     )
@@ -503,17 +503,17 @@ pub static CATALOGUE: [Documented; 47] = [
         &["offerId"],
         r#"{"maxBid": "{#maxBid}", "salesBoosterRenewal": false}"#,
     )]),
-    Documented::post(STOCK_LIST, &[OFFER_ID], r#"[{"body": "SANDBOX-KEY-0002", "mimeType": "text/plain"}, {"body": "SANDBOX-KEY-0003", "mimeType": "text/plain"}]"#,
+    DocumentedCall::post(STOCK_LIST, &[OFFER_ID], r#"[{"body": "SANDBOX-KEY-0002", "mimeType": "text/plain"}, {"body": "SANDBOX-KEY-0003", "mimeType": "text/plain"}]"#,
         "upload several keys",
     ),
-    Documented::write(
+    DocumentedCall::write(
         "POST",
         STOCK_FILE,
         &[OFFER_ID],
         None,
         "upload a .txt or .zip of up to 10000 keys: a multipart body, whose first line is its boundary",
     ),
-    Documented::write(
+    DocumentedCall::write(
         "PUT",
         STOCK_ROW,
         &[OFFER_ID, STOCK_ID],
@@ -532,30 +532,30 @@ pub static CATALOGUE: [Documented; 47] = [
             r#"{"status": "AVAILABLE"}"#,
         ),
     ]),
-    Documented::post("/sales-manager-api/api/v1/offers/restock", &[], r#"{"orderIncrementId": "SBX-100001", "offers": [{"offerId": "65a0c0de0000000000000001", "keysNumber": 1}]}"#,
+    DocumentedCall::post("/sales-manager-api/api/v1/offers/restock", &[], r#"{"orderIncrementId": "SBX-100001", "offers": [{"offerId": "65a0c0de0000000000000001", "keysNumber": 1}]}"#,
         "restock: order new keys for the offers of an order",
     ),
-    Documented::write(
+    DocumentedCall::write(
         "POST",
         "/sales-manager-api/api/v1/returns/ktc/{cardId}",
         &[CARD_ID],
         None,
         "take a delivered key back into stock",
     ),
-    Documented::post(WHOLESALE_CONFIGURATION, &[], r#"{"wholesaleVisibility": "VISIBLE", "maxWholesaleStockDisplay": 50}"#,
+    DocumentedCall::post(WHOLESALE_CONFIGURATION, &[], r#"{"wholesaleVisibility": "VISIBLE", "maxWholesaleStockDisplay": 50}"#,
         "show or hide your wholesale offers (VISIBLE, INVISIBLE), and set the highest stock shown",
     ),
-    Documented::post(MERCHANT, &[], r#"{"name": "Sandbox Keys", "type": "MERCHANT"}"#,
+    DocumentedCall::post(MERCHANT, &[], r#"{"name": "Sandbox Keys", "type": "MERCHANT"}"#,
         "turn a customer account into a merchant account: C2C or MERCHANT",
     ),
-    Documented::write(
+    DocumentedCall::write(
         "PATCH",
         "/sales-manager-api/api/v1/reservations/delivery",
         &[],
         Some(r#"{"status": "DELIVERED"}"#),
         "report the delivery of an in-game product: DELIVERED or CANCELED. Kinguin documents no more",
     ),
-    Documented::post(SUBSCRIPTION, &[], r#"{"endpoints": {"reserve": "http://127.0.0.1:8787/callbacks/kinguin", "give": "http://127.0.0.1:8787/callbacks/kinguin"}, "headers": [{"name": "X-Auth-Token", "value": "SANDBOX-HEADER"}]}"#,
+    DocumentedCall::post(SUBSCRIPTION, &[], r#"{"endpoints": {"reserve": "http://127.0.0.1:8787/callbacks/kinguin", "give": "http://127.0.0.1:8787/callbacks/kinguin"}, "headers": [{"name": "X-Auth-Token", "value": "SANDBOX-HEADER"}]}"#,
         "set where Kinguin sends webhooks, and the header that authenticates them",
     ),
 ];
@@ -563,7 +563,7 @@ pub static CATALOGUE: [Documented; 47] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::catalogue::Place;
+    use crate::domain::catalogue::ParamLocation;
 
     #[test]
     fn every_brace_of_a_path_is_a_parameter_and_every_body_is_json() {
@@ -573,7 +573,7 @@ mod tests {
             let params = call
                 .params
                 .iter()
-                .filter(|param| param.place == Place::Path);
+                .filter(|param| param.place == ParamLocation::Path);
             let params: Vec<_> = params.map(|param| param.name).collect();
             assert_eq!(braces, params, "{}", call.path);
             if let Some(body) = call.body {

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::domain::WallTime;
-use crate::domain::catalogue::Documented;
+use crate::domain::catalogue::DocumentedCall;
 use crate::http_server::{DeliveryResult, Request, Response, text};
 use crate::sandbox::outbox::{Outbox, Webhook};
 use crate::sandbox::route::{self, Answer};
@@ -58,7 +58,7 @@ pub struct Kinguin {
     #[serde(skip)]
     products: Vec<Product>,
     #[serde(skip)]
-    documented: &'static [Documented],
+    documented: &'static [DocumentedCall],
     #[serde(skip)]
     production: bool,
 }
@@ -72,7 +72,7 @@ impl Kinguin {
 type Call<'a> = route::Call<'a, Kinguin>;
 
 /// The provider for the sandbox; its index page lists these calls.
-pub fn simulator(documented: &'static [Documented]) -> Box<dyn SimulatedProvider> {
+pub fn simulator(documented: &'static [DocumentedCall]) -> Box<dyn SimulatedProvider> {
     Box::new(Kinguin {
         documented,
         ..Kinguin::default()

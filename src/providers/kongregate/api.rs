@@ -10,7 +10,7 @@ use super::{catalogue, digest, settings, wire};
 use crate::domain::{
     Digest, Inventory, Item, Player, PlayerId, PlayerToken, RawCall, RawReply, bad_json, inert,
 };
-use crate::net::{Call, Content, form_boundary, redact};
+use crate::net::{Call, RequestBody, form_boundary, redact};
 use crate::providers::inbound::{decoded, pairs};
 use crate::providers::unique_keys;
 use crate::providers::{ApiError, Client, Credentials, Queried, Query};
@@ -39,7 +39,7 @@ impl Client for Kongregate {
         let PlayerToken { player, token } = player;
         let player = *player;
         // It goes into the query, which errors and proxies repeat.
-        redact::learn_passing(token, GAME_AUTH_TOKEN);
+        redact::learn_temporary(token, GAME_AUTH_TOKEN);
         let query = serde_urlencoded::to_string([
             ("user_id", player.to_string().as_str()),
             (GAME_AUTH_TOKEN, token.expose()),
@@ -76,7 +76,7 @@ impl Client for Kongregate {
 }
 
 /// Parses a body in JSON or form encoding.
-fn fields(method: &str, body: Option<&[u8]>) -> Result<Content, ApiError> {
+fn fields(method: &str, body: Option<&[u8]>) -> Result<RequestBody, ApiError> {
     let body = body.filter(|body| !body.trim_ascii().is_empty());
     let text = body.map(|body| match (form_boundary(body), std::str::from_utf8(body)) {
         (None, Ok(text)) => Ok(text),
@@ -88,7 +88,7 @@ fn fields(method: &str, body: Option<&[u8]>) -> Result<Content, ApiError> {
     // RFC 9110, 9.3.1: a body of a GET has no defined meaning, and the key goes into the query.
     if matches!(method, "GET" | "HEAD") {
         return match body {
-            None => Ok(Content::Empty),
+            None => Ok(RequestBody::Empty),
             Some(_) => Err(ApiError::Unsupported(format!(
                 "a {method} to Kongregate takes no body; write the values into the path: \
                 /user_items.json?user_id=…"
@@ -96,7 +96,7 @@ fn fields(method: &str, body: Option<&[u8]>) -> Result<Content, ApiError> {
         };
     }
     let Some(body) = body else {
-        return Ok(Content::Empty);
+        return Ok(RequestBody::Empty);
     };
     let fields = if body.trim_start().starts_with('{') {
         // The error shows no value of the body.
@@ -112,7 +112,7 @@ fn fields(method: &str, body: Option<&[u8]>) -> Result<Content, ApiError> {
     if fields.contains_key(settings::API_KEY) {
         return Err(key_given());
     }
-    Ok(Content::Fields(fields))
+    Ok(RequestBody::Fields(fields))
 }
 
 /// Parses a form.

@@ -6,7 +6,9 @@ use serde_json::{Map, Value};
 
 use super::{settings, wire};
 use crate::domain::Secret;
-use crate::net::{Authorise, BoxFuture, Call, Content, HeaderText, NetError, Reply, SignedRequest};
+use crate::net::{
+    Authorise, BoxFuture, Call, MaybeSecret, NetError, Reply, RequestBody, SignedRequest,
+};
 use crate::providers::Credentials;
 use crate::providers::cached_secret::CachedSecret;
 
@@ -26,20 +28,20 @@ impl Kongregate {
         }
     }
 
-    async fn seal(&self, call: &Call) -> Result<SignedRequest, NetError> {
+    async fn authorised(&self, call: &Call) -> Result<SignedRequest, NetError> {
         let key = self.key.get().await.map_err(NetError::Unauthorised)?;
         let credential = Some(key.clone());
         if matches!(call.method.as_str(), "GET" | "HEAD") {
             return Ok(SignedRequest {
                 // A GET takes it in the query (`docs/providers/kongregate.md#api-key`); the redactor hides it there.
-                query: vec![(settings::API_KEY, HeaderText::Secret(key))],
+                query: vec![(settings::API_KEY, MaybeSecret::Secret(key))],
                 credential,
                 ..SignedRequest::new(Vec::new(), Bytes::new())
             });
         }
         let mut fields = match &call.body {
-            Content::Fields(fields) => fields.clone(),
-            Content::Empty | Content::Bytes(_) => Map::new(),
+            RequestBody::Fields(fields) => fields.clone(),
+            RequestBody::Empty | RequestBody::Bytes(_) => Map::new(),
         };
         fields.insert(settings::API_KEY.into(), key.expose().into());
         let (kind, body) = if self.json {
@@ -50,7 +52,7 @@ impl Kongregate {
             let form = serde_urlencoded::to_string(pairs).expect("pairs of texts are a form");
             ("application/x-www-form-urlencoded", form)
         };
-        let headers = vec![("content-type", HeaderText::Open(kind.into()))];
+        let headers = vec![("content-type", MaybeSecret::Open(kind.into()))];
         Ok(SignedRequest {
             credential,
             ..SignedRequest::new(headers, body.into())
@@ -68,7 +70,7 @@ fn as_text(value: &Value) -> String {
 
 impl Authorise for Kongregate {
     fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
-        Box::pin(self.seal(call))
+        Box::pin(self.authorised(call))
     }
 
     fn refusal(&self, reply: &Reply) -> Option<String> {

@@ -91,7 +91,7 @@ fn signed_one(key: &Secret, text: &str, at: WallTime) -> Result<ParsedCallback, 
                 proof: PROOF,
                 proved: true,
                 dedup: change_of(player),
-                asks: true,
+                needs_check: true,
                 answer: Answer::Plain,
                 kind: event,
             });
@@ -106,7 +106,7 @@ fn signed_one(key: &Secret, text: &str, at: WallTime) -> Result<ParsedCallback, 
                 proved: true,
                 // Undocumented, so nothing less than all fields makes two of them the same.
                 dedup: Dedup::Message(parts(&["signed", &text_of(&fields)])),
-                asks: false,
+                needs_check: false,
                 answer: Answer::Plain,
                 kind: event,
             });
@@ -122,7 +122,7 @@ fn signed_one(key: &Secret, text: &str, at: WallTime) -> Result<ParsedCallback, 
         proved: true,
         // Request and placement have the same `order_id` and are two messages.
         dedup: Dedup::Message(parts(&[&event, &order])),
-        asks: false,
+        needs_check: false,
         answer,
         kind: event,
     })
@@ -156,7 +156,7 @@ pub fn player_claim(inbound: &Inbound) -> Option<PlayerClaim> {
     let text = |name: &str| wire::text(fields.get(name)).filter(|text| !text.is_empty());
     let token = text(super::api::GAME_AUTH_TOKEN).map(Secret::new);
     if let Some(token) = &token {
-        redact::learn_passing(token, super::api::GAME_AUTH_TOKEN);
+        redact::learn_temporary(token, super::api::GAME_AUTH_TOKEN);
     }
     let username = text("username").unwrap_or_default();
     Some(PlayerClaim {
@@ -205,14 +205,14 @@ fn plain_one(key: &Secret, form: &Form) -> Result<ParsedCallback, Refusal> {
         text.ok_or_else(|| unreadable(&format!("the field `{name}` is missing")))
     };
     let event = field("event")?;
-    let parsed = |player: Option<PlayerId>, dedup, asks| ParsedCallback {
+    let parsed = |player: Option<PlayerId>, dedup, needs_check| ParsedCallback {
         happened_at: None,
         kind: event.to_owned(),
         subject: player.map(Subject::Player),
         proof: "the key",
         proved: true,
         dedup,
-        asks,
+        needs_check,
         answer: Answer::Plain,
     };
     match event {
@@ -361,7 +361,7 @@ mod tests {
         let parsed = judge(inventory("765", at)).unwrap();
         assert_eq!(parsed.kind, INVENTORY);
         assert_eq!(parsed.subject, Some(Subject::Player(PlayerId(765))));
-        assert_eq!((parsed.proof, parsed.asks), ("the key", true));
+        assert_eq!((parsed.proof, parsed.needs_check), ("the key", true));
         assert_eq!(parsed.answer, Answer::Plain);
         // Two changes can be of one second, so a time that is the same does not make them one.
         assert!(matches!(parsed.dedup, Dedup::Subject(_)));
@@ -380,7 +380,7 @@ mod tests {
         assert_eq!(judge(renamed).unwrap().dedup, parsed.dedup);
         let payload = r#"{"algorithm":"HMAC-SHA256","event":"invalidate_user_inventory","user_id":765,"time":"t"}"#;
         let signed = judge(signed(payload)).unwrap();
-        assert_eq!((signed.dedup, signed.asks), (parsed.dedup, true));
+        assert_eq!((signed.dedup, signed.needs_check), (parsed.dedup, true));
     }
 
     // docs/providers/kongregate.md#inventory-event
@@ -444,7 +444,7 @@ mod tests {
             (parsed.kind.as_str(), parsed.proof),
             ("test", "a signature")
         );
-        assert!(!parsed.asks);
+        assert!(!parsed.needs_check);
         let parsed = judge(format!(
             "signed_request={ORDER}&event=item_order_placed&order_id=1&api_key=wrong"
         ))
@@ -458,7 +458,7 @@ mod tests {
                 otherwise: NO_ITEMS
             }
         );
-        assert!(!parsed.asks);
+        assert!(!parsed.needs_check);
         let placed =
             r#"{"algorithm":"HMAC-SHA256","event":"item_order_placed","order_id":"12345"}"#;
         let placed = judge(signed(placed)).unwrap();
@@ -511,7 +511,7 @@ mod tests {
         let body = format!("event=badge_awarded&api_key={PUBLISHED_KEY}&time=t&badge=7&user_id=9");
         let parsed = judge(body.clone()).unwrap();
         assert_eq!(
-            (parsed.kind.as_str(), parsed.asks),
+            (parsed.kind.as_str(), parsed.needs_check),
             ("badge_awarded", false)
         );
         assert_eq!(parsed.subject, Some(Subject::Player(PlayerId(9))));

@@ -1,6 +1,6 @@
 //! Kongregate's documented calls (`docs/providers/kongregate.md#calls`). None contains the key: `auth` adds it to each call.
 
-use crate::domain::catalogue::{Documented, Param, next, write};
+use crate::domain::catalogue::{DocumentedCall, Param, next, write};
 
 /// Verifies a player's identity.
 pub const AUTHENTICATE: &str = "/authenticate.json";
@@ -27,8 +27,8 @@ const USER_ID: Param = Param::needed("user_id", "the player's number", "1001");
 const STATISTIC: Param = Param::in_path("statistic_id", "the statistic's number", "7001");
 
 /// Every documented call, reads first.
-pub static CATALOGUE: [Documented; 15] = [
-    Documented::get(
+pub static CATALOGUE: [DocumentedCall; 15] = [
+    DocumentedCall::get(
         ITEMS,
         &[Param::optional(
             "tags",
@@ -37,7 +37,7 @@ pub static CATALOGUE: [Documented; 15] = [
         )],
         "list the items that the game sells, with prices in Kreds",
     ),
-    Documented::get(
+    DocumentedCall::get(
         USER_ITEMS,
         &[Param::optional(
             "user_id",
@@ -47,7 +47,7 @@ pub static CATALOGUE: [Documented; 15] = [
         "list a player's items: each item's own number and the uses left",
     )
     .after(&[next("list the player's items", &["user_id"])]),
-    Documented::get(
+    DocumentedCall::get(
         AUTHENTICATE,
         &[
             USER_ID,
@@ -59,7 +59,7 @@ pub static CATALOGUE: [Documented; 15] = [
         ],
         "verify a player's identity",
     ),
-    Documented::get(
+    DocumentedCall::get(
         USER_INFO,
         &[
             Param::optional(
@@ -87,7 +87,7 @@ pub static CATALOGUE: [Documented; 15] = [
         next("show the player", &["user_id"]),
         next("show the player by name", &["username"]),
     ]),
-    Documented::get(
+    DocumentedCall::get(
         HIGH_SCORES,
         &[
             Param::in_path("scope", "daily, weekly or lifetime", "lifetime"),
@@ -99,7 +99,7 @@ pub static CATALOGUE: [Documented; 15] = [
         ],
         "the best players, 25 on a page",
     ),
-    Documented::get(
+    DocumentedCall::get(
         FRIENDS_SCORES,
         &[
             STATISTIC,
@@ -108,8 +108,8 @@ pub static CATALOGUE: [Documented; 15] = [
         "the best players among a player's friends",
     )
     .after(&[next("list the friends' scores", &["user_id", "statistic_id"])]),
-    Documented::get(KONGPANIONS, &[], "list all kongpanions"),
-    Documented::get(
+    DocumentedCall::get(KONGPANIONS, &[], "list all kongpanions"),
+    DocumentedCall::get(
         USER_KONGPANIONS,
         &[
             Param::optional("user_id", "the player's number; or set the name", "1001"),
@@ -118,7 +118,7 @@ pub static CATALOGUE: [Documented; 15] = [
         "a player's kongpanions",
     )
     .after(&[next("list the player's kongpanions", &["user_id"])]),
-    Documented::post(
+    DocumentedCall::post(
         USE_ITEM,
         &[],
         r#"{"user_id": 1001, "game_auth_token": "SANDBOX-TOKEN-1001-1", "id": 50001}"#,
@@ -130,38 +130,38 @@ pub static CATALOGUE: [Documented; 15] = [
         &["id", "user_id"],
         r#"{"user_id": "{#user_id}", "game_auth_token": "{game_auth_token}", "id": "{#id}"}"#,
     )]),
-    Documented::post(
+    DocumentedCall::post(
         SUBMIT,
         &[],
         r#"{"user_id": 1001, "HighScore": 4200}"#,
         "submit a player's results: each further field is a statistic by name, with a whole number",
     ),
-    Documented::post(
+    DocumentedCall::post(
         "/guilds.json",
         &[],
         r#"{"guild_identifier": "lamplighters", "guild_name": "The Lamplighters", "server_identifier": "Default", "server_name": "Default"}"#,
         "create or rename a guild",
     ),
-    Documented::post(
+    DocumentedCall::post(
         "/characters.json",
         &[],
         r#"{"character_identifier": "ada-1", "character_name": "Ada", "user_id": 1001, "guild_identifier": "lamplighters"}"#,
         "create or change a player's character and its guild",
     ),
-    Documented::post(
+    DocumentedCall::post(
         "/guilds/destroy.json",
         &[],
         r#"{"guild_identifier": "lamplighters", "server_identifier": "Default"}"#,
         "delete a guild",
     ),
-    Documented::post(
+    DocumentedCall::post(
         "/shared_links/create.json",
         &[],
         r#"{"user_id": 1001, "game_auth_token": "SANDBOX-TOKEN-1001-1", "id": "gift-1", "name": "A gift", "type": "gift", "link_params": "kv_gift=1", "expiration": 1900000000}"#,
         "create a link that a player can share; only link_params that begin with kv_ reach the game. \
         `expiration` is in seconds since 1970",
     ),
-    Documented::post(
+    DocumentedCall::post(
         "/shared_links/{id}/destroy.json",
         &[Param::in_path("id", "the link's id", "gift-1")],
         r#"{"user_id": 1001, "game_auth_token": "SANDBOX-TOKEN-1001-1"}"#,
@@ -172,16 +172,23 @@ pub static CATALOGUE: [Documented; 15] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::catalogue::Place;
+    use crate::domain::catalogue::ParamLocation;
 
     #[test]
     fn every_brace_of_a_path_is_a_parameter_and_every_body_is_json() {
         for call in &CATALOGUE {
-            for param in call.params.iter().filter(|one| one.place == Place::Path) {
+            for param in call
+                .params
+                .iter()
+                .filter(|one| one.place == ParamLocation::Path)
+            {
                 assert!(call.path.contains(&format!("{{{}}}", param.name)));
             }
             let braces = call.path.matches('{').count();
-            let named = call.params.iter().filter(|one| one.place == Place::Path);
+            let named = call
+                .params
+                .iter()
+                .filter(|one| one.place == ParamLocation::Path);
             assert_eq!(braces, named.count(), "{}", call.path);
             if let Some(body) = call.body {
                 let fields: serde_json::Map<String, serde_json::Value> =

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::facts::TOKEN_1001;
 use crate::domain::PaymentId;
-use crate::domain::catalogue::Documented;
+use crate::domain::catalogue::DocumentedCall;
 use crate::http_server::{DeliveryResult, Request, Response, respond};
 use crate::sandbox::fields::Fields;
 use crate::sandbox::outbox::{Outbox, Webhook};
@@ -70,11 +70,11 @@ pub struct Kongregate {
     /// The number of answered calls; it seeds the random extra fields.
     answered: u64,
     #[serde(skip)]
-    documented: &'static [Documented],
+    documented: &'static [DocumentedCall],
 }
 
 /// The provider for the sandbox; its index page lists these calls.
-pub fn simulator(documented: &'static [Documented]) -> Box<dyn SimulatedProvider> {
+pub fn simulator(documented: &'static [DocumentedCall]) -> Box<dyn SimulatedProvider> {
     Box::new(Kongregate {
         documented,
         ..Kongregate::default()

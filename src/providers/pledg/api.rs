@@ -10,7 +10,7 @@ use super::{schedule, wire};
 use crate::auth::FetchToken;
 use crate::domain::raw_path::without_query;
 use crate::domain::{Digest, RawCall, RawReply, Secret, bad_json, inert};
-use crate::net::{BoxFuture, Call, Content, redact};
+use crate::net::{BoxFuture, Call, RequestBody, redact};
 use crate::providers::unique_keys::UniqueKeys;
 use crate::providers::{ApiError, Client, Credentials};
 
@@ -49,9 +49,9 @@ impl Client for Pledg {
                 Some(body) => {
                     // Checked, not rewritten: the text is sent as it was typed.
                     parse::<serde::de::IgnoredAny>(body)?;
-                    Content::Bytes(body.to_vec())
+                    RequestBody::Bytes(body.to_vec())
                 }
-                None => Content::Empty,
+                None => RequestBody::Empty,
             },
         };
         Ok(Call::raw(call, super::CATALOGUE, "api", body))
@@ -81,7 +81,7 @@ impl Client for Pledg {
 }
 
 /// The data of a purchase, which becomes the signature. A purchase signed elsewhere has its signature in the path.
-fn to_be_signed(path: &str, body: Option<&[u8]>) -> Result<Content, ApiError> {
+fn to_be_signed(path: &str, body: Option<&[u8]>) -> Result<RequestBody, ApiError> {
     let query = path.split_once('?').map_or("", |(_, query)| query);
     let query = query.split('#').next().unwrap_or_default();
     let signed = query.split('&').any(|pair| {
@@ -90,14 +90,14 @@ fn to_be_signed(path: &str, body: Option<&[u8]>) -> Result<Content, ApiError> {
         percent_decode_str(name).decode_utf8_lossy() == SIGNATURE
     });
     match (signed, body) {
-        (true, None) => Ok(Content::Empty),
+        (true, None) => Ok(RequestBody::Empty),
         (true, Some(_)) => Err(ApiError::Unsupported(
             "the path has a signature and the body has data to sign; omit one of the two".into(),
         )),
         (false, None) => Err(ApiError::Unsupported(
             "nothing to sign; pass the purchase as --data '{\"data\": {\"merchantUid\": \"mer_…\", \"amountCents\": 2000, …}}'".into(),
         )),
-        (false, Some(body)) => purchase(body).map(Content::Fields),
+        (false, Some(body)) => purchase(body).map(RequestBody::Fields),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::auth::{FetchToken, Tokens, sign};
 use crate::domain::raw_path::without_query;
 use crate::domain::{AuthMethod, Problem, ProblemKind, Secret, exchange};
 use crate::net::{
-    Authorise, BoxFuture, Call, Content, HeaderText, NetError, Repeat, Reply, RequestOptions,
+    Authorise, BoxFuture, Call, MaybeSecret, NetError, Repeat, Reply, RequestBody, RequestOptions,
     SignedRequest, redact,
 };
 use crate::providers::Credentials;
@@ -85,38 +85,38 @@ impl Pledg {
         tokens.expect("the manifest makes tokens for each account")
     }
 
-    async fn seal(&self, call: &Call) -> Result<SignedRequest, NetError> {
+    async fn authorised(&self, call: &Call) -> Result<SignedRequest, NetError> {
         match scheme_of(call) {
             Scheme::Open => Ok(as_json(call)),
             Scheme::Token => {
                 let (header, token) = self.tokens().bearer()?;
-                let mut sealed = as_json(call);
-                sealed.headers.push(header);
+                let mut signed = as_json(call);
+                signed.headers.push(header);
                 // So that a 401 drops this token, not a newer one.
-                sealed.credential = Some(token);
-                Ok(sealed)
+                signed.credential = Some(token);
+                Ok(signed)
             }
             Scheme::Dashboard => {
                 let user = self.credentials.texts.get(settings::DASHBOARD_USER);
                 // No other credential is tried in its place (`docs/providers/pledg.md#credentials`).
                 let user = user.ok_or_else(|| NetError::Unauthorised(no_dashboard_user()))?;
                 let password = secret(&self.credentials, settings::DASHBOARD_PASSWORD).await?;
-                let mut sealed = as_json(call);
-                sealed.headers.push(basic(
+                let mut signed = as_json(call);
+                signed.headers.push(basic(
                     (settings::DASHBOARD_USER, user),
                     (settings::DASHBOARD_PASSWORD, &password),
                 )?);
-                Ok(sealed)
+                Ok(signed)
             }
             Scheme::Signature => match &call.body {
-                Content::Fields(settings) => {
+                RequestBody::Fields(settings) => {
                     let jwt = self.sign(settings).await?;
-                    let mut sealed = SignedRequest::new(Vec::new(), Bytes::new());
-                    sealed.query.push((SIGNATURE, HeaderText::Secret(jwt)));
-                    Ok(sealed)
+                    let mut signed = SignedRequest::new(Vec::new(), Bytes::new());
+                    signed.query.push((SIGNATURE, MaybeSecret::Secret(jwt)));
+                    Ok(signed)
                 }
                 // Signed elsewhere: the path contains the signature.
-                Content::Empty | Content::Bytes(_) => Ok(as_json(call)),
+                RequestBody::Empty | RequestBody::Bytes(_) => Ok(as_json(call)),
             },
         }
     }
@@ -161,7 +161,7 @@ impl Authorise for Pledg {
     }
 
     fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
-        Box::pin(self.seal(call))
+        Box::pin(self.authorised(call))
     }
 
     fn is_stale<'a>(
@@ -190,14 +190,14 @@ impl TokenCall {
         Self { credentials }
     }
 
-    async fn seal(&self) -> Result<SignedRequest, NetError> {
+    async fn authorised(&self) -> Result<SignedRequest, NetError> {
         let texts = &self.credentials.texts;
         let key = texts.get(settings::API_KEY).map_or("", String::as_str);
         let secret = secret(&self.credentials, settings::API_SECRET).await?;
         let headers = vec![
             (
                 "content-type",
-                HeaderText::Open("application/x-www-form-urlencoded".into()),
+                MaybeSecret::Open("application/x-www-form-urlencoded".into()),
             ),
             basic((settings::API_KEY, key), (settings::API_SECRET, &secret))?,
         ];
@@ -212,7 +212,7 @@ impl FetchToken for TokenCall {
     fn call(&self) -> Call {
         // A lost answer costs only a token that is never used.
         Call {
-            body: Content::Bytes(GRANT.into()),
+            body: RequestBody::Bytes(GRANT.into()),
             about: exchange::TOKEN_CALL.into(),
             repeat: Repeat::Safe,
             ..Call::new("POST", "api", TOKEN)
@@ -220,7 +220,7 @@ impl FetchToken for TokenCall {
     }
 
     fn authorise(&self) -> BoxFuture<'_, Result<SignedRequest, NetError>> {
-        Box::pin(self.seal())
+        Box::pin(self.authorised())
     }
 }
 
@@ -236,7 +236,7 @@ async fn secret(credentials: &Credentials, key: &'static str) -> Result<Secret, 
 fn basic(
     (user_key, user): (&str, &str),
     (password_key, password): (&str, &Secret),
-) -> Result<(&'static str, HeaderText), NetError> {
+) -> Result<(&'static str, MaybeSecret), NetError> {
     let refused = |key: &str, what: &str| {
         NetError::Unauthorised(Problem::new(
             ProblemKind::Config,
@@ -266,19 +266,19 @@ fn basic(
     // The pair in base64 is worth as much as the password itself.
     redact::learn(&Secret::new(pair.as_str()), "authorization");
     let value = Secret::new(format!("Basic {pair}"));
-    Ok(("authorization", HeaderText::Secret(value)))
+    Ok(("authorization", MaybeSecret::Secret(value)))
 }
 
 /// The call's unchanged body, with its content type.
 fn as_json(call: &Call) -> SignedRequest {
     let body = match &call.body {
-        Content::Empty => return SignedRequest::new(Vec::new(), Bytes::new()),
-        Content::Fields(fields) => {
+        RequestBody::Empty => return SignedRequest::new(Vec::new(), Bytes::new()),
+        RequestBody::Fields(fields) => {
             serde_json::to_vec(fields).expect("a map of JSON values is JSON")
         }
-        Content::Bytes(bytes) => bytes.clone(),
+        RequestBody::Bytes(bytes) => bytes.clone(),
     };
-    let headers = vec![("content-type", HeaderText::Open("application/json".into()))];
+    let headers = vec![("content-type", MaybeSecret::Open("application/json".into()))];
     SignedRequest::new(headers, body.into())
 }
 

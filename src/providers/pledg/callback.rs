@@ -55,7 +55,7 @@ fn read(inbound: &Inbound, held: &CallbackSecrets) -> Result<ParsedCallback, Ref
         proof,
         proved: held.secrets.contains_key(MERCHANT_SECRET),
         dedup: Dedup::Message(dedup),
-        asks: false,
+        needs_check: false,
         answer: Answer::Plain,
     })
 }
@@ -225,7 +225,7 @@ mod tests {
         let reference = Some("PLEDG_1086986786391".into());
         assert_eq!(seen(&parsed), ("completed", reference));
         assert_eq!(parsed.proof, "a signature (hash)");
-        assert!(!parsed.asks && parsed.answer == Answer::Plain);
+        assert!(!parsed.needs_check && parsed.answer == Answer::Plain);
         let mut boolean = back(BOOLEAN_HASH);
         boolean["sandbox"] = true.into();
         boolean["reference"] = "PLEDG_108698_6786391".into();

@@ -18,7 +18,7 @@ use std::time::Duration;
 use super::{Endpoint, Manifest, PublishedLimit, Verify};
 use crate::domain::catalogue::{Param, next, write};
 use crate::domain::manage::{Guide, GuideTopic};
-use crate::domain::{Ability, Counts, Documented, Environment, ProviderId};
+use crate::domain::{Ability, Counts, DocumentedCall, Environment, ProviderId};
 use crate::net;
 
 /// Pledg's registration.
@@ -125,8 +125,8 @@ const PURCHASE_LINK: &str = r#"{
 
 /// Every documented call except the token call, which tilldeck makes itself. "Check a purchase status" and "trigger a
 /// capture" have no documented path, so they are not here.
-const CATALOGUE: &[Documented] = &[
-    Documented::post(
+const CATALOGUE: &[DocumentedCall] = &[
+    DocumentedCall::post(
         "/api/merchants/{merchant_uid}/simulate_payment_schedule",
         MERCHANT,
         SCHEDULE,
@@ -134,34 +134,34 @@ const CATALOGUE: &[Documented] = &[
             body moves the second part",
     )
     .reading(),
-    Documented::post(
+    DocumentedCall::post(
         "/api/users/me/merchants/{merchant_uid}/simulate_payment_schedule",
         MERCHANT,
         SCHEDULE,
         "payment schedule (no token) of one solution",
     )
     .reading(),
-    Documented::post(
+    DocumentedCall::post(
         "/api/users/me/companies/{company_uid}/simulate_payment_schedule",
         COMPANY,
         SCHEDULE,
         "payment schedules (no token) of all solutions of a company",
     )
     .reading(),
-    Documented::post(
+    DocumentedCall::post(
         "/api/purchase_link/",
         &[],
         PURCHASE_LINK,
         "create a purchase link; tilldeck signs the body with merchant_secret and sends the signature",
     ),
-    Documented::post(
+    DocumentedCall::post(
         "/api/payment_by_transfer",
         &[],
         PURCHASE,
         "create a purchase paid by transfer; tilldeck signs the body with merchant_secret and sends \
             the signature",
     ),
-    Documented::post(
+    DocumentedCall::post(
         "/api/purchases/{purchase_uid}/credit_by_transfer",
         &[Param::in_path(
             "purchase_uid",
@@ -176,7 +176,7 @@ const CATALOGUE: &[Documented] = &[
         &["purchase_uid"],
         r#"{"amount_cents": "{#amount_cents}"}"#,
     )]),
-    Documented::write(
+    DocumentedCall::write(
         "POST",
         "/api/purchases/{purchase_uid}/release",
         &[Param::in_path(

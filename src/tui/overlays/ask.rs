@@ -19,7 +19,7 @@ const UNREAD: Duration = Duration::from_millis(500);
 
 /// A question as data.
 #[derive(Debug, Clone)]
-pub struct Ask {
+pub struct Confirmation {
     pub title: String,
     /// Paragraphs, what matters most first: on a low screen the last ones are cut.
     pub text: Vec<(Tone, String)>,
@@ -43,7 +43,7 @@ pub enum Then {
     Intent(Intent),
 }
 
-impl Ask {
+impl Confirmation {
     fn keys(&self, ctx: ViewContext<'_>) -> String {
         let (yes, no) = (ctx.key(Action::Confirm), ctx.key(Action::Decline));
         format!("{yes} {}, {no} {}.", self.yes.1, self.no.1)
@@ -59,7 +59,7 @@ impl Ask {
     }
 }
 
-impl Component for Ask {
+impl Component for Confirmation {
     type Action = Action;
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {

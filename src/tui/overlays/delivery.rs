@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::{follow_ups, questions, replay};
 use crate::domain::{
-    AccountId, Delivery, Job, JobKind, Listening, Problem, Received, RequestId, Secret, Subject,
-    curl, inert,
+    AccountId, Delivery, Job, JobKind, ListenerStatus, Problem, Received, RequestId, Secret,
+    Subject, curl, inert,
 };
 use crate::tui::deliveries;
 use crate::tui::prelude::*;
@@ -70,8 +70,8 @@ impl State {
     /// The callback as a curl command, to the address where this console listens.
     fn curl(&self, received: &Received, ctx: &UpdateContext<'_>) -> String {
         let base = match &ctx.store.listening {
-            Listening::Up { url, .. } | Listening::Elsewhere { url } => url.as_str(),
-            Listening::Off | Listening::Down { .. } => "http://127.0.0.1:8787",
+            ListenerStatus::Up { url, .. } | ListenerStatus::Elsewhere { url } => url.as_str(),
+            ListenerStatus::Off | ListenerStatus::Down { .. } => "http://127.0.0.1:8787",
         };
         curl::command(&self.delivery.as_exchange(received, base))
     }
@@ -212,7 +212,7 @@ fn lines(delivery: &Delivery, bytes: &Loaded, ctx: ViewContext<'_>) -> Vec<(Kind
         (Kind::Heading, "Result".into()),
     ];
     if delivery.jobs.is_empty() {
-        let word = if delivery.verdict == crate::domain::Verdict::Accepted {
+        let word = if delivery.verdict == crate::domain::CallbackVerdict::Accepted {
             "saved; nothing to do"
         } else {
             "saved; tilldeck did nothing"

@@ -2,7 +2,7 @@
 
 use ratatui::layout::Constraint::{Fill, Length};
 
-use crate::domain::{AccountId, Documented, FollowUp, Now, RowIds};
+use crate::domain::{AccountId, DocumentedCall, FollowUp, Now, RowIds};
 use crate::tui::intent::NextCall;
 use crate::tui::overlays::arm;
 use crate::tui::panes::parts;
@@ -29,7 +29,7 @@ pub struct State {
 }
 
 /// A call and how it follows.
-type Next = (&'static Documented, &'static FollowUp);
+type Next = (&'static DocumentedCall, &'static FollowUp);
 
 impl State {
     /// Opens the list; where no call takes the ids, a notice says so.

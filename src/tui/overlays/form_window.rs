@@ -204,7 +204,7 @@ where
             Event::Message(Msg::Answered(request, result), _) => {
                 (request, Some(result), result.problem())
             }
-            Event::Message(Msg::Managed(request, result), _) => {
+            Event::Message(Msg::AccountChanged(request, result), _) => {
                 (request, None, result.as_ref().err())
             }
             Event::Message(Msg::Replayed(request, result), _) => {

@@ -1,6 +1,6 @@
 //! The questions that the console asks before it does what cannot be undone.
 
-use super::ask::{Ask, Then};
+use super::ask::{Confirmation, Then};
 use crate::domain::{Delivery, Expectation, JobKind, Now, RawCall, cents, inert};
 use crate::tui::deliveries;
 use crate::tui::msg::NewWatch;
@@ -13,7 +13,7 @@ const PATH_MAX: usize = 430;
 
 /// Before the console quits, or opens another profile, while a write request waits for its response or the ledger could not
 /// save a payment.
-pub fn quit(then: Effect, store: &Store) -> Ask {
+pub fn quit(then: Effect, store: &Store) -> Confirmation {
     let (title, verb, yes) = match then {
         Effect::SwitchProfile(_) => (
             "Switch profile",
@@ -33,7 +33,7 @@ pub fn quit(then: Effect, store: &Store) -> Ask {
         )
     };
     let text = format!("{what}. If you {verb} now, {lost} is lost.");
-    Ask {
+    Confirmation {
         title: title.into(),
         text: vec![(Tone::Plain, text)],
         yes,
@@ -45,12 +45,12 @@ pub fn quit(then: Effect, store: &Store) -> Ask {
 }
 
 /// Before a new expected amount replaces the current one.
-pub fn expect(new: NewWatch, current: &Expectation, now: Now, store: &Store) -> Ask {
+pub fn expect(new: NewWatch, current: &Expectation, now: Now, store: &Store) -> Confirmation {
     let to = new.expected.as_ref().map(ToString::to_string);
     let to = format!("change to {}", to.unwrap_or_default());
     let about = format!("{} at {}", new.id, new.account);
     let note = "The timeline shows both amounts.";
-    Ask {
+    Confirmation {
         title: "Change the expected amount".into(),
         text: vec![
             (Tone::Plain, format!("expected now {current}")),
@@ -70,7 +70,7 @@ pub fn expect(new: NewWatch, current: &Expectation, now: Now, store: &Store) -> 
 }
 
 /// Before the console copies an access token. The token itself is not in the question.
-pub fn copy_token(known: &AccountState, ctx: ViewContext<'_>) -> Ask {
+pub fn copy_token(known: &AccountState, ctx: ViewContext<'_>) -> Confirmation {
     let (account, live) = (known.id(), known.is_live());
     let left = known.token.as_ref().and_then(|it| it.left(ctx.now));
     let until = match left {
@@ -89,7 +89,7 @@ pub fn copy_token(known: &AccountState, ctx: ViewContext<'_>) -> Ask {
         "The access token of {account} gives full access to this account{until}.{money} tilldeck copies it to the \
          terminal's clipboard, where other programs can read it, and does not show it."
     );
-    Ask {
+    Confirmation {
         title: format!("Copy the access token of {account}"),
         text: vec![(tone, text)],
         yes: ("copy", "copies it"),
@@ -101,7 +101,7 @@ pub fn copy_token(known: &AccountState, ctx: ViewContext<'_>) -> Ask {
 }
 
 /// Before the console forwards a callback of a live account again, as the retry of a failed forward.
-pub fn retry(delivery: &Delivery, retry: Effect) -> Ask {
+pub fn retry(delivery: &Delivery, retry: Effect) -> Confirmation {
     let about = match deliveries::subject(delivery).as_str() {
         "" => String::new(),
         subject => format!(", about {subject}"),
@@ -112,7 +112,7 @@ pub fn retry(delivery: &Delivery, retry: Effect) -> Ask {
     let warning = "The account is LIVE, and the shop may process the callback twice.";
     let to = to.join(" and ");
     let text = format!("tilldeck sends the callback to {to} again{about}.");
-    Ask {
+    Confirmation {
         title: format!("Retry a forward of {}, LIVE", delivery.account),
         text: vec![(Tone::Live, warning.into()), (Tone::Plain, text)],
         yes: ("retry", "retries"),
@@ -124,7 +124,7 @@ pub fn retry(delivery: &Delivery, retry: Effect) -> Ask {
 }
 
 /// Before a write call is sent. `about` is its documented purpose; empty for an undocumented call.
-pub fn send(known: &AccountState, call: RawCall, about: &str) -> Ask {
+pub fn send(known: &AccountState, call: RawCall, about: &str) -> Confirmation {
     let (word, _) = badge(known.account.environment);
     let (tone, money) = if known.is_live() {
         (Tone::Live, " real money")
@@ -146,7 +146,7 @@ pub fn send(known: &AccountState, call: RawCall, about: &str) -> Ask {
     text.push((Tone::Dim, size));
     text.push((Tone::Plain, beginning(&String::from_utf8_lossy(body))));
     text.retain(|(_, text)| !text.is_empty());
-    Ask {
+    Confirmation {
         title: "Send a write call".into(),
         text,
         yes: ("send", "sends it"),

@@ -20,7 +20,10 @@ pub type State = FormState<ReplayedDelivery>;
 
 impl State {
     pub fn of(delivery: Arc<Delivery>, live: bool) -> Self {
-        let mut targets = delivery.jobs.iter().filter(|job| job.kind != JobKind::Ask);
+        let mut targets = delivery
+            .jobs
+            .iter()
+            .filter(|job| job.kind != JobKind::Check);
         let target = targets.next_back().map_or("", |job| job.target.as_str());
         let mut fields = vec![Field::text(
             "To",

@@ -66,7 +66,7 @@ enum Does<'a> {
     Run(simulate::Command),
     Set(&'a Part, &'a Setting),
     /// An event whose subject the operator types.
-    Ask(&'a Part, simulate::Event),
+    Confirmation(&'a Part, simulate::Event),
 }
 
 impl<'a> Row<'a> {
@@ -101,7 +101,7 @@ impl<'a> Row<'a> {
         }
         Self {
             more: format!("needs {}", event.subject),
-            ..Self::new(event.name, event.about, Does::Ask(part, event))
+            ..Self::new(event.name, event.about, Does::Confirmation(part, event))
         }
     }
 
@@ -234,7 +234,7 @@ impl Component for State {
                 Does::Nothing => None,
                 Does::Run(command) => Some(command),
                 Does::Set(..) => self.next_value(ctx.store, true),
-                Does::Ask(part, event) => {
+                Does::Confirmation(part, event) => {
                     let form = simulate_form::State::event(part.provider, event);
                     ctx.open(form);
                     None
@@ -312,7 +312,7 @@ impl Row<'_> {
             }
             Does::Run(command) if *command == simulate::Command::SetFault(fault) => ("●", ""),
             Does::Run(_) | Does::Set(..) => (" ", ""),
-            Does::Ask(..) => (" ", "…"),
+            Does::Confirmation(..) => (" ", "…"),
         };
         let tone = if fault == Fault::None {
             Tone::Good

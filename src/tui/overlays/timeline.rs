@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::{delivery, exchange};
 use crate::domain::timeline::{self, Remark, Row};
 use crate::domain::{
-    AccountId, CheckedPayment, Exchange, ExchangeId, Happening, Listening, Now, PaymentId, Problem,
-    RequestId, Secret, Subject, Timeline, What,
+    AccountId, CheckedPayment, Exchange, ExchangeId, ListenerStatus, Now, PaymentId, Problem,
+    RequestId, Secret, Subject, Timeline, TimelineEntry, TimelineEvent,
 };
 use crate::tui::panes::payments;
 use crate::tui::prelude::*;
@@ -104,21 +104,22 @@ impl State {
         };
         // Without a listener and without any earlier callback, no callback is expected.
         let any = timeline
-            .happenings
+            .entries
             .iter()
-            .any(|it| matches!(&it.what, What::Callback(_)));
+            .any(|it| matches!(&it.what, TimelineEvent::Callback(_)));
         let expected = any
             || matches!(
                 store.listening,
-                Listening::Up { .. } | Listening::Elsewhere { .. }
+                ListenerStatus::Up { .. } | ListenerStatus::Elsewhere { .. }
             );
-        timeline::missing(&timeline.happenings, now.wall).filter(|_| expected)
+        timeline::missing(&timeline.entries, now.wall).filter(|_| expected)
     }
 
     /// Whether the operator expanded a group. A reload may have added calls to it, or dropped its oldest ones.
     fn is_expanded(&self, timeline: &Timeline, row: &Row) -> bool {
-        let mut calls = timeline.happenings[row.first..=row.last].iter();
-        let is_expanded = |it: &Happening| call(it).is_some_and(|id| self.expanded.contains(&id));
+        let mut calls = timeline.entries[row.first..=row.last].iter();
+        let is_expanded =
+            |it: &TimelineEntry| call(it).is_some_and(|id| self.expanded.contains(&id));
         calls.any(is_expanded)
     }
 
@@ -127,7 +128,7 @@ impl State {
             return Vec::new();
         };
         let day = |at: usize| {
-            let at = timeline.happenings.get(at)?.at;
+            let at = timeline.entries.get(at)?.at;
             at.date_and_clock(&store.zone).get(..10).map(str::to_owned)
         };
         let mut lines = Vec::new();
@@ -155,12 +156,12 @@ impl State {
     }
 
     /// The happenings of a line; empty for one on which the cursor cannot stop.
-    fn happenings(&self, line: Line) -> &[Happening] {
+    fn entries(&self, line: Line) -> &[TimelineEntry] {
         match (&self.known, line) {
             (History::Loaded(timeline, rows), Line::Row(at)) => {
-                &timeline.happenings[rows[at].first..=rows[at].last]
+                &timeline.entries[rows[at].first..=rows[at].last]
             }
-            (History::Loaded(timeline, _), Line::Call(at)) => &timeline.happenings[at..=at],
+            (History::Loaded(timeline, _), Line::Call(at)) => &timeline.entries[at..=at],
             _ => &[],
         }
     }
@@ -173,11 +174,12 @@ impl State {
         let at_end = !after.any(|line| line.is_selectable());
         let line = lines.get(self.list.selected);
         // Of a group, the oldest calls are the first that a reload omits.
-        let selected = line.and_then(|line| self.happenings(*line).last()).cloned();
+        let selected = line.and_then(|line| self.entries(*line).last()).cloned();
         change(self);
         let lines = self.lines(ctx.now, ctx.store);
-        let is_selected = |it: &Happening| selected.as_ref().is_some_and(|old| is_same(it, old));
-        let has_selected = |line: &Line| self.happenings(*line).iter().any(is_selected);
+        let is_selected =
+            |it: &TimelineEntry| selected.as_ref().is_some_and(|old| is_same(it, old));
+        let has_selected = |line: &Line| self.entries(*line).iter().any(is_selected);
         match lines.iter().position(has_selected) {
             // The newest entry matters most.
             _ if at_end => self.go(Step::Bottom, ctx),
@@ -190,7 +192,7 @@ impl State {
         self.asked = None;
         match result {
             Ok(timeline) => {
-                let rows = timeline::rows(&timeline.happenings);
+                let rows = timeline::rows(&timeline.entries);
                 self.known = History::Loaded(timeline, rows);
             }
             Err(problem) => {
@@ -253,7 +255,7 @@ impl State {
         const NOTHING: &str = "no request or callback to open here";
         let lines = self.lines(ctx.now, ctx.store);
         let line = lines.get(self.list.selected).copied();
-        let happening = match line.map_or(&[][..], |line| self.happenings(line)) {
+        let happening = match line.map_or(&[][..], |line| self.entries(line)) {
             [] => return ctx.flash(Level::Info, NOTHING),
             [one] => one,
             [.., last] => {
@@ -262,7 +264,7 @@ impl State {
             }
         };
         match &happening.what {
-            What::Call { exchange: id, .. } => {
+            TimelineEvent::Call { exchange: id, .. } => {
                 if let Some(exchange) = ctx.store.exchanges.known(*id).cloned() {
                     exchange::State::open(exchange, ctx);
                 } else {
@@ -271,16 +273,16 @@ impl State {
                     self.opening = Some(request);
                 }
             }
-            What::Callback(loaded) => {
+            TimelineEvent::Callback(loaded) => {
                 // The store may have a newer version than the timeline.
                 let newer = ctx.store.deliveries.known(loaded.id);
                 delivery::State::open(newer.unwrap_or(loaded).clone(), ctx);
             }
-            What::State(_)
-            | What::Expected { .. }
-            | What::Watched { .. }
-            | What::Noted(_)
-            | What::Marked { .. } => ctx.flash(Level::Info, NOTHING),
+            TimelineEvent::State(_)
+            | TimelineEvent::Expected { .. }
+            | TimelineEvent::Watched { .. }
+            | TimelineEvent::Noted(_)
+            | TimelineEvent::Marked { .. } => ctx.flash(Level::Info, NOTHING),
         }
     }
 
@@ -425,8 +427,8 @@ impl Component for State {
             return None;
         }
         // The remark about a missing callback counts whole minutes.
-        let mut states = timeline.happenings.iter().rev();
-        if let Some(latest) = states.find(|it| matches!(it.what, What::State(_))) {
+        let mut states = timeline.entries.iter().rev();
+        if let Some(latest) = states.find(|it| matches!(it.what, TimelineEvent::State(_))) {
             let into = ctx.now.wall.since(latest.at).as_millis() % 60_000;
             ctx.changes_in(Duration::from_millis(
                 60_000 - u64::try_from(into).unwrap_or(0),
@@ -456,17 +458,17 @@ impl Component for State {
 }
 
 /// The request of an entry.
-fn call(happening: &Happening) -> Option<ExchangeId> {
+fn call(happening: &TimelineEntry) -> Option<ExchangeId> {
     match happening.what {
-        What::Call { exchange, .. } => Some(exchange),
+        TimelineEvent::Call { exchange, .. } => Some(exchange),
         _ => None,
     }
 }
 
 /// Whether two loads have the same entry. Of all entries, only a callback changes later.
-fn is_same(one: &Happening, other: &Happening) -> bool {
+fn is_same(one: &TimelineEntry, other: &TimelineEntry) -> bool {
     match (&one.what, &other.what) {
-        (What::Callback(one), What::Callback(other)) => one.id == other.id,
+        (TimelineEvent::Callback(one), TimelineEvent::Callback(other)) => one.id == other.id,
         _ => one == other,
     }
 }

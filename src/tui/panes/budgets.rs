@@ -58,7 +58,7 @@ pub fn held(store: &Store, now: Now) -> impl Iterator<Item = (&AccountId, Durati
 pub fn draw_budgets(ctx: ViewContext<'_>, key: Option<&str>, area: Rect, buf: &mut Buffer) {
     let changes = ctx.store.accounts.iter();
     let changes = changes.filter_map(|known| known.budget_changes_in(ctx.now));
-    let traffic = ctx.store.traffic.changes_in(ctx.now, ctx.still);
+    let traffic = ctx.store.traffic.changes_in(ctx.now, ctx.reduced_motion);
     changes.chain(traffic).for_each(|left| ctx.changes_in(left));
     draw_traffic(ctx, area, buf);
     let area = below(area, 1);
@@ -149,12 +149,12 @@ fn draw_traffic(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let second = minute[minute.len() - 2];
     // The list and the gauges below have those of colleagues as well.
     let own = if ctx.store.is_shared { " by you" } else { "" };
-    let words = if ctx.still {
+    let words = if ctx.reduced_motion {
         format!("{sum} requests in the last minute{own}")
     } else {
         format!("{sum}/min{own}  {second}/s")
     };
-    if !ctx.still && area.width >= 60 {
+    if !ctx.reduced_motion && area.width >= 60 {
         let room = usize::from(pen.left().saturating_sub(width(&words) + 10));
         let shown = &minute[minute.len().saturating_sub(room)..];
         pen.text("last ", theme.style(Tone::Dim))
@@ -234,7 +234,7 @@ fn fitting(words: &[String], room: u16) -> &str {
 
 /// `in 42 s`, or with reduced motion `at 02:54:26`.
 fn when(left: Duration, ctx: ViewContext<'_>) -> String {
-    if ctx.still {
+    if ctx.reduced_motion {
         format!("at {}", ctx.now.wall.plus(left).clock(&ctx.store.zone))
     } else {
         ctx.ticks();

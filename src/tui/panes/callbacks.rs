@@ -12,7 +12,7 @@ use ratatui::text::Line;
 
 use super::log::{LOAD, Log, LogRow};
 use crate::domain::{
-    AccountId, Delivery, DeliveryId, Listening, RequestId, Search, Secret, Subject, WallTime,
+    AccountId, Delivery, DeliveryId, ListenerStatus, RequestId, Search, Secret, Subject, WallTime,
     notice_alert,
 };
 use crate::tui::msg::{Notice, Ready};
@@ -129,17 +129,17 @@ impl State {
 
     fn draw_empty(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         let none = match &ctx.store.listening {
-            Listening::Off if ctx.store.is_shared => {
+            ListenerStatus::Off if ctx.store.is_shared => {
                 "No callback yet. Those that the team's receivers save (`tilldeck listen`) appear here."
             }
-            Listening::Off => {
+            ListenerStatus::Off => {
                 "Callbacks are off. Set `bind = \"127.0.0.1:8787\"` under `[callbacks]` in the \
                  config file, or run `tilldeck listen`."
             }
-            Listening::Up { .. } | Listening::Elsewhere { .. } => {
+            ListenerStatus::Up { .. } | ListenerStatus::Elsewhere { .. } => {
                 "No callback yet. Each one appears here with its verdict, rejected ones too."
             }
-            Listening::Down { .. } => "No callback yet.",
+            ListenerStatus::Down { .. } => "No callback yet.",
         };
         let text = self.log.why_empty(none, ctx.store);
         paragraph(buf, area, &text, ctx.theme.style(Tone::Dim));

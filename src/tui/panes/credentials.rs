@@ -336,7 +336,7 @@ impl Component for State {
                 let outcome = result.as_ref().map(drop);
                 ctx.store.judge(&asked.account, outcome, ctx.now);
             }
-            Event::Message(Msg::Managed(_, Ok(changed)), _) => self.changed(changed, ctx),
+            Event::Message(Msg::AccountChanged(_, Ok(changed)), _) => self.changed(changed, ctx),
             Event::Message(..) | Event::Cancelled { .. } | Event::Reopened => {}
         }
     }

@@ -306,7 +306,7 @@ impl Component for State {
             Event::Cancelled { request, .. } if self.request == Some(request) => {
                 self.request = None;
             }
-            Event::Message(Msg::Managed(..), _) | Event::Reopened => {
+            Event::Message(Msg::AccountChanged(..), _) | Event::Reopened => {
                 self.forget_missing(ctx.store);
             }
             Event::Message(..) | Event::Cancelled { .. } => {}

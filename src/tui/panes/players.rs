@@ -7,8 +7,8 @@ mod view;
 use ratatui::text::Line;
 
 use crate::domain::{
-    Ability, AccountId, Answer, Documented, Inventory, LoadedInventory, Op, Player, PlayerClaim,
-    PlayerId, Problem, ProblemKind, RequestId, Secret, WallTime, inert,
+    Ability, AccountId, Answer, DocumentedCall, Inventory, LoadedInventory, Op, Player,
+    PlayerClaim, PlayerId, Problem, ProblemKind, RequestId, Secret, WallTime, inert,
 };
 use crate::tui::msg::Notice;
 use crate::tui::overlays::player_form::{self, Example};
@@ -67,7 +67,7 @@ pub struct State {
 
 impl Example {
     /// Taken from the examples of the documented call that authenticates.
-    fn of(catalogue: &[Documented]) -> Option<Self> {
+    fn of(catalogue: &[DocumentedCall]) -> Option<Self> {
         catalogue.iter().find_map(|call| {
             let example = |name: &str| {
                 let mut params = call.params.iter();
@@ -261,7 +261,7 @@ impl Component for State {
 
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
         match event {
-            Event::Message(Msg::Managed(..), _) | Event::Reopened => {
+            Event::Message(Msg::AccountChanged(..), _) | Event::Reopened => {
                 let is_there =
                     |player: &PlayerState| ctx.store.can(&player.account, Ability::Players);
                 self.players.retain(is_there);

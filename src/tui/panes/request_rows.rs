@@ -35,7 +35,7 @@ pub fn waiting_columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Waiti
         }),
         Column::new(
             "",
-            Width::Exact(if ctx.still { 16 } else { 11 }),
+            Width::Exact(if ctx.reduced_motion { 16 } else { 11 }),
             move |it: &WaitingRow<'_>, _| {
                 let until = it.waits.until.filter(|until| *until > ctx.now.mono);
                 let left = until.map_or_else(String::new, |until| ctx.until(until));
@@ -128,8 +128,8 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Exchange>> {
         })
         .from(RESPONSE_FROM),
         Column::new("", Width::Fit(0, 6), move |it: &Exchange, _| {
-            let tries = (it.attempt > 1).then(|| format!("try {}", it.attempt));
-            Line::styled(tries.unwrap_or_default(), ctx.theme.style(Tone::Warn))
+            let attempts = (it.attempt > 1).then(|| format!("try {}", it.attempt));
+            Line::styled(attempts.unwrap_or_default(), ctx.theme.style(Tone::Warn))
         })
         .right(),
         Column::new("took", Width::Exact(9), move |it: &Exchange, _| {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ratatui::text::{Line, Span};
 
-use crate::domain::{Answer, Now, Op, RequestId, StoredIn, TokenLife, TokenState, TokenStatus};
+use crate::domain::{Answer, Now, Op, RequestId, StoredIn, TokenLifetime, TokenState, TokenStatus};
 use crate::tui::overlays::{claims, questions};
 use crate::tui::panes::parts::{draw_lines, line_rows};
 use crate::tui::prelude::*;
@@ -214,7 +214,7 @@ fn reduced_changes_in(status: &TokenStatus, now: Now) -> Option<Duration> {
     steps.into_iter().filter(|step| !step.is_zero()).min()
 }
 
-fn last_of(life: TokenLife) -> Duration {
+fn last_of(life: TokenLifetime) -> Duration {
     LAST.min(life.life / 4)
 }
 
@@ -300,7 +300,7 @@ fn columns(ctx: ViewContext<'_>) -> Vec<Column<'_, AccountState>> {
 }
 
 /// The life of the token and what is left of it.
-fn life(known: &AccountState, ctx: ViewContext<'_>) -> Option<(TokenLife, Duration)> {
+fn life(known: &AccountState, ctx: ViewContext<'_>) -> Option<(TokenLifetime, Duration)> {
     let life = known.token.as_ref()?.life?;
     Some((life, life.left(ctx.now)?))
 }
@@ -308,7 +308,7 @@ fn life(known: &AccountState, ctx: ViewContext<'_>) -> Option<(TokenLife, Durati
 fn shown_badge(known: &AccountState, ctx: ViewContext<'_>) -> Badge {
     let unknown = TokenStatus::default();
     let status = known.token.as_ref().unwrap_or(&unknown);
-    if ctx.still
+    if ctx.reduced_motion
         && let Some(left) = reduced_changes_in(status, ctx.now)
     {
         ctx.changes_in(left);
@@ -328,7 +328,7 @@ fn shown_badge(known: &AccountState, ctx: ViewContext<'_>) -> Badge {
 
 fn gauge<'r>(known: &AccountState, room: u16, ctx: ViewContext<'_>) -> Line<'r> {
     let (full, rest) = match life(known, ctx) {
-        Some((life, left)) if ctx.still => {
+        Some((life, left)) if ctx.reduced_motion => {
             let tenth = (life.life / PARTS).as_millis().max(1);
             let left = left.as_millis().div_ceil(tenth);
             eighths(left, u128::from(PARTS), room)
@@ -361,7 +361,7 @@ fn describe(known: &AccountState, ctx: ViewContext<'_>, columns: u16) -> Vec<(St
         };
         let next = match retry_in(status, now) {
             _ if status.fetching => "retrying now".into(),
-            Some(left) if ctx.still => format!("retry at {}", ctx.countdown(left)),
+            Some(left) if ctx.reduced_motion => format!("retry at {}", ctx.countdown(left)),
             Some(left) => format!("retry in {}", ctx.countdown(left)),
             None if failure.refused => "no automatic retry".into(),
             None => "tilldeck retries when a request needs a token".into(),
@@ -379,7 +379,7 @@ fn describe(known: &AccountState, ctx: ViewContext<'_>, columns: u16) -> Vec<(St
             Some(left) => format!(
                 "renewal failed: {}; the current token is valid {} {}; {next}",
                 why.trim_start_matches("no access token: "),
-                if ctx.still { "until" } else { "for" },
+                if ctx.reduced_motion { "until" } else { "for" },
                 ctx.countdown(left)
             ),
             None => format!(
@@ -445,7 +445,7 @@ fn times(count: u32) -> String {
 }
 
 /// What becomes of a token: its renewal, or its end.
-fn renewal(status: &TokenStatus, life: TokenLife, room: u16, ctx: ViewContext<'_>) -> String {
+fn renewal(status: &TokenStatus, life: TokenLifetime, room: u16, ctx: ViewContext<'_>) -> String {
     let renews = life.renews_in(ctx.now);
     match life.left(ctx.now) {
         None => {
@@ -467,7 +467,7 @@ fn renewal(status: &TokenStatus, life: TokenLife, room: u16, ctx: ViewContext<'_
 
 fn renews_when(left: Duration, room: u16, ctx: ViewContext<'_>) -> String {
     let at = ctx.now.wall.plus(left).clock(&ctx.store.zone);
-    if ctx.still {
+    if ctx.reduced_motion {
         return format!("renews at {at}");
     }
     let short = format!("renews in {}", ctx.countdown(left));
@@ -504,7 +504,7 @@ mod tests {
 
     fn with(life: u64, renew_at: u64) -> TokenStatus {
         TokenStatus {
-            life: Some(TokenLife {
+            life: Some(TokenLifetime {
                 since: second(0),
                 aged: Duration::ZERO,
                 life: Duration::from_secs(life),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::words::{self, without_signs};
 use crate::domain::payment::is_about_payment;
 use crate::domain::{
-    AccountId, BudgetGauge, CredentialState, CredentialStatus, Listening, Now, WallTime,
+    AccountId, BudgetGauge, CredentialState, CredentialStatus, ListenerStatus, Now, WallTime,
     notice_alert, time,
 };
 use crate::tui::alerts::{self, Alert, Target};
@@ -237,7 +237,7 @@ pub fn facts(store: &Store, started: Now, now: Now) -> Vec<Fact> {
     }
     let payments = store.payments.iter();
     facts.extend(payments.map(|watched| Fact::of_payment(watched, store, now)));
-    if let Listening::Up { url, .. } = &store.listening {
+    if let ListenerStatus::Up { url, .. } = &store.listening {
         let line = format!("callbacks are received at {url}");
         facts.push(Fact::new(LISTENER.to_owned(), url, line));
     }

@@ -64,7 +64,7 @@ impl Store {
             writes: op.writes(),
             background,
         });
-        out.push(Effect::Ask {
+        out.push(Effect::Query {
             request,
             account,
             op,

@@ -11,15 +11,16 @@ use jiff::tz::TimeZone;
 use super::msg::{NewWatch, Ready};
 use super::setup::ProfileEntry;
 use super::{Effect, Model, Msg, Setup, update};
-use crate::domain::catalogue::{FollowUp, Param, Place};
+use crate::domain::catalogue::{FollowUp, Param, ParamLocation};
 use crate::domain::manage::{Guide, GuideTopic, ProviderSetup, SetupField};
 use crate::domain::payment::Price;
 use crate::domain::search::Found;
 use crate::domain::{
-    Ability, Account, AccountId, Amount, Answer, Body, Currency, Documented, Environment, Estimate,
-    Exchange, ExchangeId, Expectation, Expected, ExpectedBy, Handled, Happening, Note, Now,
+    Ability, Account, AccountId, Amount, Answer, Body, Currency, DocumentedCall, Environment,
+    Estimate, Exchange, ExchangeId, Expectation, Expected, ExpectedBy, Handled, Note, Now,
     Observation, Outcome, Payment, PaymentId, PaymentState, ProviderId, Reported, RequestId,
-    StoredIn, Timeline, TokenLife, TokenStatus, Ui, WallTime, Watch, What,
+    StoredIn, Timeline, TimelineEntry, TimelineEvent, TokenLifetime, TokenStatus, Ui, WallTime,
+    Watch,
 };
 
 pub use screen::*;
@@ -152,15 +153,15 @@ pub fn setups() -> Vec<ProviderSetup> {
 }
 
 /// Calls with and without parameters and bodies, read calls and write calls.
-pub const CATALOGUE: &[Documented] = &[
-    Documented {
+pub const CATALOGUE: &[DocumentedCall] = &[
+    DocumentedCall {
         method: "GET",
         path: "/v1/offers",
         params: &[
             Param::page("page", "number of the page, from 0", 0),
             param(
                 "name",
-                Place::Query,
+                ParamLocation::Query,
                 false,
                 "part of the product's name",
                 "portal",
@@ -171,12 +172,12 @@ pub const CATALOGUE: &[Documented] = &[
         about: "your offers, page by page",
         follow_ups: &[],
     },
-    Documented {
+    DocumentedCall {
         method: "GET",
         path: "/v1/offers/{offerId}",
         params: &[param(
             "offerId",
-            Place::Path,
+            ParamLocation::Path,
             true,
             "the offer's id",
             "5f9e2c",
@@ -190,12 +191,18 @@ pub const CATALOGUE: &[Documented] = &[
             body: None,
         }],
     },
-    Documented {
+    DocumentedCall {
         method: "PATCH",
         path: "/v1/offers/{offerId}",
         params: &[
-            param("offerId", Place::Path, true, "the offer's id", "5f9e2c"),
-            param("dryRun", Place::Query, false, "only checks", "true"),
+            param(
+                "offerId",
+                ParamLocation::Path,
+                true,
+                "the offer's id",
+                "5f9e2c",
+            ),
+            param("dryRun", ParamLocation::Query, false, "only checks", "true"),
         ],
         body: Some(r#"{"price": {"amount": 1250, "currency": "EUR"}, "status": "ACTIVE"}"#),
         writes: true,
@@ -213,7 +220,7 @@ pub const CATALOGUE: &[Documented] = &[
             },
         ],
     },
-    Documented {
+    DocumentedCall {
         method: "POST",
         path: "/v1/calculations/price",
         params: &[],
@@ -222,14 +229,20 @@ pub const CATALOGUE: &[Documented] = &[
         about: "what the buyer pays for what you receive",
         follow_ups: &[],
     },
-    Documented {
+    DocumentedCall {
         method: "DELETE",
         path: "/v1/offers/{offerId}/stock/{stockId}",
         params: &[
-            param("offerId", Place::Path, true, "the offer's id", "5f9e2c"),
+            param(
+                "offerId",
+                ParamLocation::Path,
+                true,
+                "the offer's id",
+                "5f9e2c",
+            ),
             param(
                 "stockId",
-                Place::Path,
+                ParamLocation::Path,
                 true,
                 "the key's id in stock",
                 "77ab",
@@ -244,7 +257,7 @@ pub const CATALOGUE: &[Documented] = &[
 
 const fn param(
     name: &'static str,
-    place: Place,
+    place: ParamLocation,
     required: bool,
     about: &'static str,
     example: &'static str,
@@ -317,7 +330,7 @@ pub fn three_setup() -> Setup {
 /// A token fetched at second `at`, valid for `life` seconds, renewed after nine tenths of that.
 pub fn token(at: u64, life: u64) -> TokenStatus {
     TokenStatus {
-        life: Some(TokenLife {
+        life: Some(TokenLifetime {
             since: second(at),
             aged: Duration::ZERO,
             life: Duration::from_secs(life),
@@ -429,9 +442,9 @@ pub fn row_and_timeline(payment: &Payment, expected: Option<&Expected>) -> (Stri
         account: shop(),
         payment: payment.id.clone(),
         expected: expected.cloned(),
-        happenings: vec![Happening {
+        entries: vec![TimelineEntry {
             at,
-            what: What::State(seen),
+            what: TimelineEvent::State(seen),
         }],
         cut: false,
     };
@@ -530,7 +543,7 @@ pub fn readiness(watches: Vec<(Watch, Vec<Observation>)>, log: Vec<Arc<Exchange>
         handled: Vec::new(),
         is_unread: false,
         log,
-        listening: crate::domain::Listening::Off,
+        listening: crate::domain::ListenerStatus::Off,
         verify: vec![shop()],
         simulator: Some("http://127.0.0.1:41207".into()),
         seed: 0,
@@ -602,7 +615,7 @@ pub fn busy() -> Model {
         ],
     ];
     for effect in asked {
-        if let Effect::Ask { request, op, .. } = effect {
+        if let Effect::Query { request, op, .. } = effect {
             let result = match op {
                 crate::domain::Op::Verify => Answer::Verified(Ok(())),
                 crate::domain::Op::Estimate(_) => Answer::Estimate(Ok(quote(0, prices[0]))),
@@ -627,7 +640,7 @@ pub fn busy() -> Model {
 fn quote_again(mut model: Model, prices: &[&[(&str, &str)]]) -> Model {
     for (at, prices) in (1..).zip(prices) {
         model.focus = super::Pane::Estimates;
-        if let Some(Effect::Ask { request, .. }) = press(&mut model, "r", second(at)).pop() {
+        if let Some(Effect::Query { request, .. }) = press(&mut model, "r", second(at)).pop() {
             let result = Answer::Estimate(Ok(quote(at, prices)));
             answer(&mut model, second(at), request, result);
         }

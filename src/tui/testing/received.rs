@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::{START, busy, emt, id, note, payment, second, shop};
 use crate::domain::{
-    Body, Delivery, DeliveryId, ExchangeId, Happening, Job, JobId, JobKind, JobState, Listening,
-    Observation, Outcome, PaymentVerdict, Received, RowIds, Subject, Timeline, Verdict, WallTime,
-    What,
+    Body, CallbackVerdict, Delivery, DeliveryId, ExchangeId, Job, JobId, JobKind, JobState,
+    ListenerStatus, Observation, Outcome, PaymentVerdict, Received, RowIds, Subject, Timeline,
+    TimelineEntry, TimelineEvent, WallTime,
 };
 use crate::tui::{Model, Msg, update};
 
@@ -26,7 +26,7 @@ pub fn delivery(number: i64, at: i64, payment: &str) -> Delivery {
         happened_at: None,
         from: "127.0.0.1".into(),
         method: "POST".into(),
-        verdict: Verdict::Accepted,
+        verdict: CallbackVerdict::Accepted,
         why: "nothing: Kanga does not sign, so tilldeck asks Kanga".into(),
         kind: "payment changed".into(),
         subject: Some(Subject::Payment(id(payment))),
@@ -41,10 +41,10 @@ pub fn delivery(number: i64, at: i64, payment: &str) -> Delivery {
 pub fn asked(number: i64, told: &str) -> Job {
     Job {
         id: JobId(number),
-        kind: JobKind::Ask,
+        kind: JobKind::Check,
         target: String::new(),
         is_replay: false,
-        tries: 1,
+        attempts: 1,
         not_found: 0,
         state: JobState::Done,
         tried_at: Some(wall(1)),
@@ -61,7 +61,7 @@ pub fn forwarded(number: i64, status: u16, state: JobState) -> Job {
         kind: JobKind::Forward,
         target: "http://127.0.0.1:3000/kanga".into(),
         is_replay: false,
-        tries: 1,
+        attempts: 1,
         not_found: 0,
         state,
         tried_at: Some(wall(1)),
@@ -71,8 +71,8 @@ pub fn forwarded(number: i64, status: u16, state: JobState) -> Job {
     }
 }
 
-pub fn up(heartbeat: i64) -> Listening {
-    Listening::Up {
+pub fn up(heartbeat: i64) -> ListenerStatus {
+    ListenerStatus::Up {
         url: "http://127.0.0.1:8787".into(),
         heartbeat: wall(heartbeat),
     }
@@ -84,7 +84,7 @@ pub fn deliveries() -> Vec<Arc<Delivery>> {
     let mut all = vec![
         delivery(1, -90_000, "ORDER-1040"),
         Delivery {
-            verdict: Verdict::Unreadable,
+            verdict: CallbackVerdict::Unreadable,
             why: "transactionKey is missing".into(),
             kind: String::new(),
             subject: None,
@@ -93,7 +93,7 @@ pub fn deliveries() -> Vec<Arc<Delivery>> {
             ..base(2, -600)
         },
         Delivery {
-            verdict: Verdict::UnknownAccount,
+            verdict: CallbackVerdict::UnknownAccount,
             account: "shopp".into(),
             provider: String::new(),
             why: "no account has this name".into(),
@@ -104,7 +104,7 @@ pub fn deliveries() -> Vec<Arc<Delivery>> {
             ..base(3, -540)
         },
         Delivery {
-            verdict: Verdict::Refused,
+            verdict: CallbackVerdict::Refused,
             why: "the key is not that of the game".into(),
             kind: "INVENTORY".into(),
             subject: Some(Subject::Player(crate::domain::PlayerId(765))),
@@ -114,7 +114,7 @@ pub fn deliveries() -> Vec<Arc<Delivery>> {
         },
         base(5, -120),
         Delivery {
-            verdict: Verdict::Repeat,
+            verdict: CallbackVerdict::Repeat,
             attempt: 2,
             jobs: Vec::new(),
             ..base(6, -60)
@@ -134,13 +134,13 @@ pub fn deliveries() -> Vec<Arc<Delivery>> {
     all.push(failing);
     let mut lost = delivery(9, -8, "SUBSCRIPTION-2026-11-a7f3");
     lost.jobs = vec![Job {
-        tries: 8,
+        attempts: 8,
         ..forwarded(11, 502, JobState::GivenUp)
     }];
     all.push(lost);
     let mut new = delivery(10, 2, "ORDER-1042");
     new.jobs = vec![Job {
-        tries: 0,
+        attempts: 0,
         summary: String::new(),
         state: JobState::Due { at: wall(2) },
         tried_at: None,
@@ -154,7 +154,7 @@ pub fn deliveries() -> Vec<Arc<Delivery>> {
 /// The busy sandbox with callbacks; their pane has the focus.
 pub fn receiving() -> Model {
     let mut model = busy();
-    update(&mut model, second(3), Msg::Listening(up(1)));
+    update(&mut model, second(3), Msg::ListenerStatus(up(1)));
     for delivery in deliveries() {
         update(&mut model, second(3), Msg::Delivery(delivery));
     }
@@ -181,14 +181,14 @@ pub fn received() -> Received {
     }
 }
 
-fn happening(at: i64, what: What) -> Happening {
-    Happening { at: wall(at), what }
+fn happening(at: i64, what: TimelineEvent) -> TimelineEntry {
+    TimelineEntry { at: wall(at), what }
 }
 
-pub fn call(at: i64, exchange: i64, outcome: Outcome) -> Happening {
+pub fn call(at: i64, exchange: i64, outcome: Outcome) -> TimelineEntry {
     happening(
         at,
-        What::Call {
+        TimelineEvent::Call {
             operator: String::new(),
             exchange: ExchangeId(exchange),
             method: "POST".into(),
@@ -199,38 +199,38 @@ pub fn call(at: i64, exchange: i64, outcome: Outcome) -> Happening {
     )
 }
 
-pub fn state(at: i64, word: &str) -> Happening {
+pub fn state(at: i64, word: &str) -> TimelineEntry {
     happening(
         at,
-        What::State(Observation {
+        TimelineEvent::State(Observation {
             at: wall(at),
             payment: payment("ORDER-1042", "25.00", word),
         }),
     )
 }
 
-pub fn callback(delivery: Delivery) -> Happening {
-    Happening {
+pub fn callback(delivery: Delivery) -> TimelineEntry {
+    TimelineEntry {
         at: delivery.received_at,
-        what: What::Callback(Arc::new(delivery)),
+        what: TimelineEvent::Callback(Arc::new(delivery)),
     }
 }
 
 /// A payment with every kind of timeline entry.
 pub fn timeline() -> Timeline {
     let ok = || Outcome::Status(200);
-    let mut happenings = vec![
+    let mut entries = vec![
         happening(
             -86_010,
-            What::Watched {
+            TimelineEvent::Watched {
                 operator: "anna".into(),
             },
         ),
         call(-86_000, 1, ok()),
         state(-86_000, "NEW"),
     ];
-    happenings.extend((0..12).map(|n| call(-900 + n * 20, 10 + n, ok())));
-    happenings.extend([
+    entries.extend((0..12).map(|n| call(-900 + n * 20, 10 + n, ok())));
+    entries.extend([
         call(-640, 30, Outcome::Failed("timed out after 10 s".into())),
         callback(delivery(5, -600, "ORDER-1042")),
         call(-600, 31, ok()),
@@ -239,13 +239,13 @@ pub fn timeline() -> Timeline {
         state(-240, "FINALIZING"),
         callback(delivery(6, -200, "ORDER-1042")),
         callback(Delivery {
-            verdict: Verdict::Repeat,
+            verdict: CallbackVerdict::Repeat,
             attempt: 2,
             jobs: Vec::new(),
             ..delivery(7, -190, "ORDER-1042")
         }),
         callback(Delivery {
-            verdict: Verdict::Refused,
+            verdict: CallbackVerdict::Refused,
             why: "the signature does not fit".into(),
             status: 403,
             jobs: Vec::new(),
@@ -253,10 +253,13 @@ pub fn timeline() -> Timeline {
         }),
         call(-181, 33, ok()),
         state(-180, "FINALIZED"),
-        happening(-90, What::Noted(note("asked the shop to wait", START))),
+        happening(
+            -90,
+            TimelineEvent::Noted(note("asked the shop to wait", START)),
+        ),
         happening(
             -60,
-            What::Marked {
+            TimelineEvent::Marked {
                 verdict: PaymentVerdict::Less,
                 handled: true,
                 operator: "anna".into(),
@@ -267,7 +270,7 @@ pub fn timeline() -> Timeline {
         account: shop(),
         payment: id("ORDER-1042"),
         expected: Some(emt("25.00")),
-        happenings,
+        entries,
         cut: false,
     }
 }

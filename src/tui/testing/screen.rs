@@ -10,7 +10,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::domain::Now;
 use crate::tui::component::Component;
-use crate::tui::{Effect, Io, Model, Msg, keys, update, view};
+use crate::tui::{Effect, EffectSink, Model, Msg, keys, update, view};
 
 /// The window on top, if it is of this kind.
 pub fn top<W: Component>(model: &Model) -> Option<&W> {
@@ -26,7 +26,7 @@ pub fn is_top<W: Component>(model: &Model) -> bool {
 /// Does what an action of the key table does.
 pub fn act(model: &mut Model, action: keys::Action, now: Now) -> Vec<Effect> {
     let mut out = Vec::new();
-    model.act(action, &mut Io { now, out: &mut out });
+    model.act(action, &mut EffectSink { now, out: &mut out });
     out
 }
 

@@ -40,13 +40,13 @@ fn change_of(effects: &[Effect]) -> (RequestId, Change) {
 /// The payment checks among these effects.
 fn check_of(effects: &[Effect]) -> Option<RequestId> {
     effects.iter().find_map(|effect| match effect {
-        Effect::Ask { request, .. } => Some(*request),
+        Effect::Query { request, .. } => Some(*request),
         _ => None,
     })
 }
 
 fn managed(model: &mut Model, request: RequestId, result: Result<Changed, Problem>) -> Vec<Effect> {
-    update(model, second(2), Msg::Managed(request, result))
+    update(model, second(2), Msg::AccountChanged(request, result))
 }
 
 fn refused() -> Problem {

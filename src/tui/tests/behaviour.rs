@@ -15,7 +15,7 @@ fn ready(watches: Vec<(Watch, Vec<Observation>)>) -> (Model, Vec<Effect>) {
 
 fn check_of(effects: &[Effect]) -> Option<(RequestId, bool)> {
     effects.iter().find_map(|effect| match effect {
-        Effect::Ask {
+        Effect::Query {
             request,
             op: Op::CheckPayment(_),
             background,
@@ -37,7 +37,7 @@ pub fn make_link(model: &mut Model, now: Now) -> Vec<Effect> {
     press(model, "<esc>LORDER-2000<tab>25.00<tab>EMT", now);
     let mut effects = press(model, "<enter>", now);
     let request = match effects.first() {
-        Some(Effect::Ask { request, .. }) => *request,
+        Some(Effect::Query { request, .. }) => *request,
         other => panic!("{other:?}"),
     };
     let url = |token: &str| {
@@ -113,7 +113,7 @@ fn c_asks_for_the_selected_payment_once() {
     answer(&mut model, second(1), first, still);
     assert_eq!(
         press(&mut model, "c", second(2)),
-        [Effect::Ask {
+        [Effect::Query {
             request: RequestId(first.0 + 1),
             account: shop(),
             op: Op::CheckPayment(id("A-17")),
@@ -379,7 +379,7 @@ fn a_write_that_is_cancelled_after_sending_may_have_taken_effect_and_the_notice_
         let token = if with_token { " " } else { "" };
         let fill = format!("LA-1<tab>5<tab>EMT<tab><tab><tab><tab>{token}<enter>");
         let effects = press(&mut model, &fill, second(0));
-        let [Effect::Ask { request, .. }] = effects[..] else {
+        let [Effect::Query { request, .. }] = effects[..] else {
             panic!("{effects:?}");
         };
         if waits {
@@ -423,7 +423,7 @@ fn a_link_is_checked_field_by_field_then_watched() {
     let shown = screen(&model, second(0), 80, 24);
     assert!(shown.contains("the payment id is empty"), "{shown}");
     let effects = make_link(&mut model, second(1));
-    let Effect::Ask {
+    let Effect::Query {
         op: Op::PaymentLink(link),
         background: false,
         ..
@@ -463,7 +463,7 @@ fn a_live_account_is_armed_before_it_writes() {
     assert!(screen(&model, second(0), 120, 40).contains("ARMED shop 10 min"));
     let effects = press(&mut model, "<enter>", second(1));
     assert!(
-        matches!(&effects[0], Effect::Ask { op, .. } if op.writes()),
+        matches!(&effects[0], Effect::Query { op, .. } if op.writes()),
         "{effects:?}"
     );
     assert_eq!(
@@ -548,7 +548,7 @@ fn a_link_without_a_token_needs_no_arming_and_gets_none() {
     press(&mut model, "<enter><esc> <tab><right><right>", second(0));
     let effects = press(&mut model, "<enter>", second(1));
     let [
-        Effect::Ask {
+        Effect::Query {
             account,
             op: Op::PaymentLink(link),
             ..
@@ -760,7 +760,7 @@ fn estimates_refresh_automatically_only_when_switched_on() {
     let effects = update(&mut model, second(34), Msg::Woke);
     assert!(effects.iter().any(|effect| matches!(
         effect,
-        Effect::Ask {
+        Effect::Query {
             op: Op::Estimate(_),
             background: true,
             ..
@@ -813,7 +813,7 @@ fn nothing_is_repeated_without_an_amount() {
     let flash = model.store.flash.clone().unwrap().text;
     assert!(flash.starts_with("cannot repeat every 30 s"), "{flash}");
     let effects = press(&mut model, "e3000<tab>EMT<enter>", now);
-    let [Effect::Ask { request, .. }] = effects[..] else {
+    let [Effect::Query { request, .. }] = effects[..] else {
         panic!("{effects:?}");
     };
     let quote = Answer::Estimate(Ok(quote(4, &[("BTC", "1")])));
@@ -832,7 +832,7 @@ fn a_page_of_prices_skips_none() {
     let (mut model, now) = (busy(), second(4));
     let refresh = |model: &mut Model, answered: Option<Answer>| {
         let mut effects = press(model, "4r", now);
-        let Some(Effect::Ask { request, op, .. }) = effects.pop() else {
+        let Some(Effect::Query { request, op, .. }) = effects.pop() else {
             panic!("{effects:?}");
         };
         let problem = Problem::new(ProblemKind::Unreachable, "kanga cannot be reached", "");

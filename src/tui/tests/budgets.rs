@@ -51,7 +51,7 @@ fn calm() -> Model {
     let mut ready = readiness(Vec::new(), log);
     ready.verify = Vec::new();
     for effect in update(&mut model, second(0), Msg::Ready(ready)) {
-        if let Effect::Ask { request, .. } = effect {
+        if let Effect::Query { request, .. } = effect {
             let result = Answer::Estimate(Ok(quote(0, &[("BTC", "0.0015")])));
             answer(&mut model, second(0), request, result);
         }
@@ -311,7 +311,7 @@ fn methods_are_not_cut_off() {
 fn a_waiting_request_of_the_console_can_be_cancelled() {
     let mut model = calm();
     let effects = press(&mut model, "1v", second(1));
-    let Effect::Ask { request, .. } = effects[0] else {
+    let Effect::Query { request, .. } = effects[0] else {
         panic!("{effects:?}");
     };
     waits(&mut model, 1, request.0, "kanga");
@@ -385,7 +385,7 @@ fn a_link_that_waits_goes_back_to_its_form() {
     );
     let mut out = Vec::new();
     let now = second(1);
-    model.cancel(request, &mut Io { now, out: &mut out });
+    model.cancel(request, &mut EffectSink { now, out: &mut out });
     assert_eq!(out, [Effect::Cancel(request)]);
     let Some(form) = top::<overlays::link_form::State>(&model) else {
         panic!("{:?}", model.overlays);
@@ -417,7 +417,7 @@ fn a_request_that_went_on_between_look_and_key_is_not_mistaken_for_the_next() {
     let requests: Vec<RequestId> = effects
         .iter()
         .filter_map(|effect| match effect {
-            Effect::Ask { request, .. } => Some(*request),
+            Effect::Query { request, .. } => Some(*request),
             _ => None,
         })
         .collect();

@@ -36,7 +36,7 @@ pub fn shots(name: &str, model: &mut Model, now: Now) {
 
 pub fn sent(effects: &[Effect]) -> Option<(RequestId, AccountId, RawCall)> {
     effects.iter().find_map(|effect| match effect {
-        Effect::Ask {
+        Effect::Query {
             request,
             account,
             op: Op::Explore { call, .. },
@@ -327,7 +327,7 @@ fn a_call_for_an_account_that_is_gone_asks_nothing() {
 
 #[test]
 fn a_long_purpose_and_field_help_are_shown_whole() {
-    const LONG: &[Documented] = &[Documented {
+    const LONG: &[DocumentedCall] = &[DocumentedCall {
         method: "PATCH",
         path: "/v1/offers/{offerId}",
         params: &[crate::domain::catalogue::Param::in_path(
@@ -477,7 +477,7 @@ fn every_amount_of_the_selected_row_is_shown_whole_on_every_screen() {
                 for (column, cell) in digest.columns.iter().zip(row) {
                     let of = format!("{}: {cell}", column.name);
                     assert!(
-                        column.holds != Holds::Number || shown.contains(&of),
+                        column.holds != ColumnKind::Number || shown.contains(&of),
                         "{of} at {width}x{height}:\n{screen}"
                     );
                 }

@@ -130,7 +130,7 @@ fn a_call_for_which_nothing_is_missing_is_sent_and_a_write_asked_about() {
     assert_eq!(read.2.method, "GET");
     let mut model = listed(sandbox_setup());
     assert_eq!(press(&mut model, "<enter>j<enter>", now), []);
-    let question = top::<overlays::ask::Ask>(&model).unwrap();
+    let question = top::<overlays::ask::Confirmation>(&model).unwrap();
     assert_eq!(question.title, "Send a write call");
     let (.., call) = sent(&press(&mut model, "y", now)).unwrap();
     assert_eq!(
@@ -402,7 +402,7 @@ fn an_event_that_must_be_answered_is_an_alert_however_many_callbacks_arrive() {
     // More than are in memory. Anyone can send them.
     for number in 2..=600 {
         let refused = Delivery {
-            verdict: Verdict::Unreadable,
+            verdict: CallbackVerdict::Unreadable,
             ..delivery(number, 1, "65b0-A")
         };
         update(&mut model, second(1), Msg::Delivery(Arc::new(refused)));

@@ -8,7 +8,7 @@ use ratatui::style::{Color, Modifier};
 use super::promises::everywhere;
 use super::*;
 use crate::domain::Account;
-use crate::tui::overlays::ask::Ask;
+use crate::tui::overlays::ask::Confirmation;
 use crate::tui::testing::received;
 
 /// The longest name that an account may have, and a payment id that no column can hold.
@@ -42,17 +42,17 @@ fn failing() -> Model {
     };
     for keys in ["3c", "4r", "1v"] {
         for effect in press(&mut model, keys, second(4)) {
-            if let Effect::Ask { request, op, .. } = effect {
+            if let Effect::Query { request, op, .. } = effect {
                 answer(&mut model, second(4), request, op.failed(problem()));
             }
         }
     }
-    let down = Listening::Down {
+    let down = ListenerStatus::Down {
         address: "127.0.0.1:8787".into(),
         why: "the address is in use".into(),
         since: second(2).wall,
     };
-    update(&mut model, second(4), Msg::Listening(down));
+    update(&mut model, second(4), Msg::ListenerStatus(down));
     model
 }
 
@@ -156,7 +156,7 @@ fn every_window_on_the_smallest_screen() {
         // The module of its type, or of what its form is about; of a question, its title too.
         let path = window.kind().trim_end_matches('>');
         let mut name = path.rsplit("::").nth(1).unwrap_or_default().to_owned();
-        if let Some(question) = top::<Ask>(&model) {
+        if let Some(question) = top::<Confirmation>(&model) {
             name = format!("{name}: {}", question.title);
         }
         if !seen.contains(&name) {

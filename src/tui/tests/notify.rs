@@ -217,14 +217,14 @@ fn refused_callbacks_in_a_row_are_an_alert_until_a_genuine_one_comes() {
         update(&mut model, second(9), Msg::Delivery(Arc::new(delivery)));
         assert_eq!(alerts::count(&model.store), wanted, "callback {number}");
     };
-    comes(1, Verdict::Refused, 0);
-    comes(2, Verdict::Refused, 0);
-    comes(3, Verdict::Unreadable, 0);
-    comes(4, Verdict::Refused, 1);
-    comes(5, Verdict::Repeat, 0);
-    comes(6, Verdict::Refused, 0);
-    comes(7, Verdict::Refused, 0);
-    comes(8, Verdict::Refused, 1);
+    comes(1, CallbackVerdict::Refused, 0);
+    comes(2, CallbackVerdict::Refused, 0);
+    comes(3, CallbackVerdict::Unreadable, 0);
+    comes(4, CallbackVerdict::Refused, 1);
+    comes(5, CallbackVerdict::Repeat, 0);
+    comes(6, CallbackVerdict::Refused, 0);
+    comes(7, CallbackVerdict::Refused, 0);
+    comes(8, CallbackVerdict::Refused, 1);
     press(&mut model, "!", second(9));
     let text = screen(&model, second(9), 120, 40);
     assert!(

@@ -45,7 +45,7 @@ fn watch_effects(effects: &[Effect]) -> Vec<NewWatch> {
 
 fn checks(effects: &[Effect]) -> Vec<&str> {
     let made = effects.iter().filter_map(|effect| match effect {
-        Effect::Ask {
+        Effect::Query {
             op: Op::CheckPayment(id),
             ..
         } => Some(id.as_str()),
@@ -172,7 +172,7 @@ fn a_typed_expectation_counts_only_once_it_is_saved() {
 fn a_second_link_with_an_id_in_use_does_not_turn_an_under_paid_order_into_a_paid_one() {
     let mut model = underpaid();
     let effects = press(&mut model, "LLIVE-1<tab>1<tab>EMT<enter>", second(1));
-    let Some(Effect::Ask { request, .. }) = effects.first() else {
+    let Some(Effect::Query { request, .. }) = effects.first() else {
         panic!("{effects:?}");
     };
     let request = *request;
@@ -284,7 +284,7 @@ fn a_failed_check_marks_the_row_with_the_age_of_the_last_answer() {
     let answer = |model: &mut Model, at: u64, result| {
         let effects = press(model, "c", second(at));
         let request = effects.iter().find_map(|effect| match effect {
-            Effect::Ask { request, .. } => Some(*request),
+            Effect::Query { request, .. } => Some(*request),
             _ => None,
         });
         // A check by the poll queue may be in flight.
@@ -732,7 +732,7 @@ fn a_final_payment_that_could_not_be_checked_again_is_as_it_was() {
         seen("A-17", "25.00", &["ACTIVE", "FINALIZED"]),
     )]);
     let effects = press(&mut model, "c", second(1));
-    let [Effect::Ask { request, .. }] = effects[..] else {
+    let [Effect::Query { request, .. }] = effects[..] else {
         panic!("{effects:?}");
     };
     let problem = Problem::new(ProblemKind::Failing, "no answer came", "wait");
@@ -902,7 +902,7 @@ fn a_payment_that_is_no_longer_watched_is_no_alert_and_its_notice_is_gone() {
 
 #[test]
 fn the_notice_that_repeats_an_alert_goes_when_it_is_handled() {
-    let down = Listening::Down {
+    let down = ListenerStatus::Down {
         address: "127.0.0.1:8787".into(),
         why: "in use".into(),
         since: second(0).wall,
@@ -910,7 +910,7 @@ fn the_notice_that_repeats_an_alert_goes_when_it_is_handled() {
     let about = "payment kanga LIVE-1";
     for (subject, msg, others) in [
         (about, None, "payment kanga LIVE"),
-        ("listener", Some(Msg::Listening(down)), about),
+        ("listener", Some(Msg::ListenerStatus(down)), about),
     ] {
         let mut model = msg.as_ref().map_or_else(underpaid, |_| ready(Vec::new()));
         for about in [subject, others] {
@@ -955,7 +955,7 @@ fn the_operators_check_takes_the_place_of_one_by_the_console_that_waits_and_of_n
         let effects = press(&mut model, "c", second(1));
         let [
             Effect::Cancel(cancelled),
-            Effect::Ask {
+            Effect::Query {
                 request,
                 background: false,
                 ..

@@ -241,7 +241,7 @@ fn a_fault_that_comes_back_after_a_line_that_all_is_well_is_news() {
     type Case = fn(&mut Plain, u64, bool) -> Vec<String>;
     fn listening(plain: &mut Plain, at: u64, fails: bool) -> Vec<String> {
         let listening = if fails {
-            Listening::Down {
+            ListenerStatus::Down {
                 address: "127.0.0.1:8787".into(),
                 why: "address in use".into(),
                 since: second(at).wall,
@@ -249,7 +249,7 @@ fn a_fault_that_comes_back_after_a_line_that_all_is_well_is_news() {
         } else {
             crate::tui::testing::received::up(1)
         };
-        said(plain, at, Msg::Listening(listening))
+        said(plain, at, Msg::ListenerStatus(listening))
     }
     fn credentials(plain: &mut Plain, at: u64, fails: bool) -> Vec<String> {
         let rejected = Problem::new(ProblemKind::Refused, "the key is revoked", "");
@@ -442,10 +442,10 @@ fn a_request_gives_a_line_when_it_begins_to_fail_and_when_it_works_again() {
 
 #[test]
 fn a_callback_gives_a_line_and_its_forward_when_it_fails_and_when_it_succeeds_after_all() {
-    let due = |tries| {
+    let due = |attempts| {
         let state = JobState::Due { at: wall(90) };
         Job {
-            tries,
+            attempts,
             ..forwarded(7, 503, state)
         }
     };
@@ -480,8 +480,8 @@ fn a_callback_gives_a_line_and_its_forward_when_it_fails_and_when_it_succeeds_af
 #[test]
 fn what_fails_for_long_is_not_reported_again_whatever_else_was_reported_since() {
     const MANY: i64 = 4_001;
-    let due = |tries| Job {
-        tries,
+    let due = |attempts| Job {
+        attempts,
         ..forwarded(1, 503, JobState::Due { at: wall(90) })
     };
     let callback = |id, jobs| {
@@ -623,13 +623,13 @@ fn credentials_a_pause_after_429_and_the_receiver_give_lines() {
         untimed(&lines(&mut plain, second(44))),
         ["kanga: the pause after status 429 is over"]
     );
-    let up = Msg::Listening(crate::tui::testing::received::up(44));
+    let up = Msg::ListenerStatus(crate::tui::testing::received::up(44));
     assert_eq!(
         said(&mut plain, 44, up.clone()),
         ["callbacks are received at http://127.0.0.1:8787"]
     );
     assert_eq!(said(&mut plain, 45, up), [""; 0]);
-    let down = Msg::Listening(Listening::Down {
+    let down = Msg::ListenerStatus(ListenerStatus::Down {
         address: "127.0.0.1:8787".into(),
         why: "address in use".into(),
         since: second(46).wall,

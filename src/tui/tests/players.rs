@@ -4,7 +4,7 @@ use ratatui::crossterm::event::{KeyEvent, KeyModifiers, MouseEvent};
 
 use super::receiving::{SIZES, press};
 use super::*;
-use crate::domain::catalogue::{Param, Place};
+use crate::domain::catalogue::{Param, ParamLocation};
 use crate::domain::{LoadedInventory, PlayerClaim, Secret};
 
 fn game() -> AccountId {
@@ -14,7 +14,7 @@ fn game() -> AccountId {
 const fn needed(name: &'static str, example: &'static str) -> Param {
     Param {
         name,
-        place: Place::Query,
+        place: ParamLocation::Query,
         required: true,
         about: "",
         example,
@@ -23,7 +23,7 @@ const fn needed(name: &'static str, example: &'static str) -> Param {
 }
 
 /// The documented call that authenticates, with the sandbox's player as its example.
-const CALLS: &[Documented] = &[Documented {
+const CALLS: &[DocumentedCall] = &[DocumentedCall {
     method: "GET",
     path: "/authenticate.json",
     params: &[
@@ -74,7 +74,7 @@ fn inventory(items: Vec<Item>) -> Inventory {
 
 fn asked_of(effects: &[Effect]) -> (RequestId, Op) {
     match effects {
-        [Effect::Ask { request, op, .. }] => (*request, op.clone()),
+        [Effect::Query { request, op, .. }] => (*request, op.clone()),
         other => panic!("{other:?}"),
     }
 }

@@ -4,13 +4,13 @@ use ratatui::style::Color;
 
 use super::*;
 use crate::domain::Words;
-use crate::domain::ui::Place;
+use crate::domain::ui::ConfigPosition;
 
 fn with_panes(panes: &[&str]) -> Result<Model, SetupError> {
     let mut setup = sandbox_setup();
-    let place = Place {
+    let place = ConfigPosition {
         line: 7,
-        ..Place::default()
+        ..ConfigPosition::default()
     };
     let words = panes.iter().map(ToString::to_string).collect();
     setup.ui.panes = Some(Words { words, place });

@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::manage::Change;
 use crate::tui::intent::{Intent, Question};
 use crate::tui::msg::{ConfigNews, NewWatch};
-use crate::tui::overlays::ask::Ask;
+use crate::tui::overlays::ask::Confirmation;
 use crate::tui::overlays::profiles;
 use crate::tui::store::Purpose;
 use crate::tui::watched::Watched;
@@ -75,7 +75,7 @@ fn a_check_that_is_due_when_the_profile_is_switched_is_not_sent() {
         // A profile that cannot be opened leaves this one at work.
         let problem = Problem::new(ProblemKind::Config, "no such profile", "");
         let effects = update(&mut model, second(500), Msg::Done(Err(problem)));
-        let sends = |effect: &Effect| matches!(effect, Effect::Ask { .. });
+        let sends = |effect: &Effect| matches!(effect, Effect::Query { .. });
         assert!(effects.iter().any(sends), "{effects:?}");
     }
 }
@@ -190,7 +190,7 @@ fn a_write_in_flight_is_asked_about_before_the_profile_is_switched() {
     let mut model = ready(sandbox_setup());
     write(&mut model);
     assert_eq!(press(&mut model, "Pj<enter>", second(1)), []);
-    assert_eq!(top::<Ask>(&model).unwrap().title, "Switch profile");
+    assert_eq!(top::<Confirmation>(&model).unwrap().title, "Switch profile");
     let shown = screen(&model, second(1), 120, 40);
     assert!(shown.contains("If you switch now"), "{shown}");
     assert!(shown.contains("switch anyway"), "{shown}");
@@ -325,18 +325,18 @@ fn marks_stay_while_the_profile_is_reopened_and_its_ledger_cannot_be_read() {
 #[test]
 fn a_receiver_that_works_after_its_profile_was_reopened_is_not_said_to_fail() {
     let mut model = live();
-    let down = Listening::Down {
+    let down = ListenerStatus::Down {
         address: "127.0.0.1:8787".into(),
         why: "in use".into(),
         since: second(1).wall,
     };
-    update(&mut model, second(1), Msg::Listening(down));
+    update(&mut model, second(1), Msg::ListenerStatus(down));
     assert_eq!(model.store.notices.len(), 1);
     reopened(&mut model);
     update(
         &mut model,
         second(3),
-        Msg::Listening(testing::received::up(3)),
+        Msg::ListenerStatus(testing::received::up(3)),
     );
     assert_eq!(model.store.notices, []);
 }
@@ -351,14 +351,14 @@ fn the_amount_that_is_estimated_stays_while_the_simulator_is_reopened() {
     };
     let intent = Command::Do(Intent::Estimate(question));
     let (now, out) = (second(1), &mut Vec::new());
-    model.carry_out(intent, &mut Io { now, out });
+    model.carry_out(intent, &mut EffectSink { now, out });
     let fresh = Model::new(sandbox_setup()).unwrap();
     model.reopen(fresh, &[testing::shop()], second(3));
     let ready = readiness(Vec::new(), Vec::new());
     let effects = update(&mut model, second(3), Msg::Ready(ready));
     // The first one was cancelled with its profile.
     let asked = effects.iter().find_map(|effect| match effect {
-        Effect::Ask {
+        Effect::Query {
             op: Op::Estimate(estimate),
             ..
         } => Some(estimate.quantity.as_str()),
@@ -412,7 +412,7 @@ fn the_found_call_that_is_selected_stays_so_when_other_accounts_change() {
 fn what_was_asked_before_is_no_longer_waited_for_and_its_number_is_not_used_again() {
     let mut model = live();
     let before = press(&mut model, "1v", second(1));
-    let [Effect::Ask { request: first, .. }] = before[..] else {
+    let [Effect::Query { request: first, .. }] = before[..] else {
         panic!("{before:?}");
     };
     reopened(&mut model);
@@ -424,7 +424,7 @@ fn what_was_asked_before_is_no_longer_waited_for_and_its_number_is_not_used_agai
     update(&mut model, second(3), Msg::Ready(ready));
     let after = press(&mut model, "v", second(4));
     let [
-        Effect::Ask {
+        Effect::Query {
             request: second, ..
         },
     ] = after[..]

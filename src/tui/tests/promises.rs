@@ -23,7 +23,7 @@ fn an_idle_console_sleeps() {
     );
     ready.verify = Vec::new();
     for effect in update(&mut model, second(0), Msg::Ready(ready)) {
-        if let Effect::Ask { request, .. } = effect {
+        if let Effect::Query { request, .. } = effect {
             press(&mut model, "4<esc>3", second(0));
             let _ = request;
         }
@@ -398,11 +398,11 @@ fn hostile_callbacks_stay_words() {
             text += &resized_screen(model, second(4), width, height);
         }
     };
-    for verdict in Verdict::ALL {
+    for verdict in CallbackVerdict::ALL {
         let mut one = hostile.clone();
         one.verdict = verdict;
         one.id = DeliveryId(one.id.0 + i64::from(one.verdict as u8));
-        if verdict == Verdict::UnknownAccount {
+        if verdict == CallbackVerdict::UnknownAccount {
             one.account = bad.into();
             one.jobs.clear();
         }
@@ -429,20 +429,20 @@ fn hostile_callbacks_stay_words() {
         panic!("{asked:?}");
     };
     let mut past = received::timeline();
-    past.happenings.push(received::callback(hostile));
-    past.happenings.push(received::state(1, bad));
-    past.happenings
+    past.entries.push(received::callback(hostile));
+    past.entries.push(received::state(1, bad));
+    past.entries
         .push(received::call(2, 3, Outcome::Failed(bad.into())));
     let msg = Msg::Timeline(*request, Ok(past));
     update(&mut model, second(4), msg);
     see(&mut model);
     press(&mut model, "<esc>7", second(4));
-    let down = Listening::Down {
+    let down = ListenerStatus::Down {
         address: bad.into(),
         why: bad.into(),
         since: second(3).wall,
     };
-    update(&mut model, second(4), Msg::Listening(down));
+    update(&mut model, second(4), Msg::ListenerStatus(down));
     see(&mut model);
     let mut players = players::hostile_player(bad);
     see(&mut players);
@@ -452,7 +452,7 @@ fn hostile_callbacks_stay_words() {
 
 /// One random event.
 #[derive(Debug, Clone)]
-enum Happening {
+enum TimelineEntry {
     Key(KeyCode, KeyModifiers),
     Paste(String),
     Mouse(MouseEventKind, u16, u16),
@@ -464,7 +464,7 @@ enum Happening {
     Notice(String),
     Delivery(i64, u8),
     Deliveries(i64),
-    Listening(u8),
+    ListenerStatus(u8),
     Asked(u8),
 }
 
@@ -476,7 +476,7 @@ fn size() -> impl Strategy<Value = (u16, u16)> {
     ]
 }
 
-fn happening() -> impl Strategy<Value = Happening> {
+fn happening() -> impl Strategy<Value = TimelineEntry> {
     let key = prop_oneof![
         8 => proptest::char::range(' ', '~').prop_map(KeyCode::Char),
         1 => Just(KeyCode::Char('漢')),
@@ -498,19 +498,19 @@ fn happening() -> impl Strategy<Value = Happening> {
         MouseEventKind::Moved,
     ]);
     prop_oneof![
-        12 => (key, modifiers).prop_map(|(code, with)| Happening::Key(code, with)),
-        1 => "\\PC{0,40}".prop_map(Happening::Paste),
-        2 => (mouse, 0..250_u16, 0..80_u16).prop_map(|(kind, x, y)| Happening::Mouse(kind, x, y)),
-        2 => size().prop_map(|(x, y)| Happening::Resize(x, y)),
-        2 => (0..400_u64).prop_map(Happening::Wait),
-        3 => any::<u8>().prop_map(Happening::AnswerLast),
-        1 => (1..1000_i64).prop_map(Happening::Exchange),
-        1 => (1..1000_i64).prop_map(Happening::Log),
-        1 => "\\PC{0,200}".prop_map(Happening::Notice),
-        4 => (0..60_i64, any::<u8>()).prop_map(|(id, which)| Happening::Delivery(id, which)),
-        1 => (0..60_i64).prop_map(Happening::Deliveries),
-        1 => any::<u8>().prop_map(Happening::Listening),
-        1 => any::<u8>().prop_map(Happening::Asked),
+        12 => (key, modifiers).prop_map(|(code, with)| TimelineEntry::Key(code, with)),
+        1 => "\\PC{0,40}".prop_map(TimelineEntry::Paste),
+        2 => (mouse, 0..250_u16, 0..80_u16).prop_map(|(kind, x, y)| TimelineEntry::Mouse(kind, x, y)),
+        2 => size().prop_map(|(x, y)| TimelineEntry::Resize(x, y)),
+        2 => (0..400_u64).prop_map(TimelineEntry::Wait),
+        3 => any::<u8>().prop_map(TimelineEntry::AnswerLast),
+        1 => (1..1000_i64).prop_map(TimelineEntry::Exchange),
+        1 => (1..1000_i64).prop_map(TimelineEntry::Log),
+        1 => "\\PC{0,200}".prop_map(TimelineEntry::Notice),
+        4 => (0..60_i64, any::<u8>()).prop_map(|(id, which)| TimelineEntry::Delivery(id, which)),
+        1 => (0..60_i64).prop_map(TimelineEntry::Deliveries),
+        1 => any::<u8>().prop_map(TimelineEntry::ListenerStatus),
+        1 => any::<u8>().prop_map(TimelineEntry::Asked),
     ]
 }
 
@@ -554,7 +554,7 @@ fn some_delivery(id: i64, which: u8) -> Delivery {
         vec![asked(1, "漢字"), forwarded(2, 502, JobState::GivenUp)],
     ];
     Delivery {
-        verdict: Verdict::ALL[usize::from(which) % 5],
+        verdict: CallbackVerdict::ALL[usize::from(which) % 5],
         account: ["kanga", "", "漢字", "nobody"][usize::from(which) % 4].into(),
         subject: match which % 3 {
             0 => None,
@@ -567,11 +567,11 @@ fn some_delivery(id: i64, which: u8) -> Delivery {
     }
 }
 
-fn some_listening(which: u8) -> Listening {
+fn some_listening(which: u8) -> ListenerStatus {
     match which % 3 {
-        0 => Listening::Off,
+        0 => ListenerStatus::Off,
         1 => crate::tui::testing::received::up(i64::from(which)),
-        _ => Listening::Down {
+        _ => ListenerStatus::Down {
             address: "127.0.0.1:8787".into(),
             why: "漢字 ".repeat(usize::from(which)),
             since: second(0).wall,
@@ -629,7 +629,7 @@ proptest! {
     #![proptest_config(cases())]
     #[test]
     fn nothing_panics_at_any_size(
-        happenings in proptest::collection::vec(happening(), 1..60),
+        entries in proptest::collection::vec(happening(), 1..60),
         (width, height) in size(),
         first in 0..9_usize,
     ) {
@@ -640,60 +640,60 @@ proptest! {
         press(&mut model, &first.to_string().replace('0', ""), now);
         update(&mut model, now, Msg::Resized { width, height });
         let mut at = (width, height);
-        for (step, happening) in happenings.into_iter().enumerate() {
+        for (step, happening) in entries.into_iter().enumerate() {
             let msg = match happening {
-                Happening::Key(code, with) => {
+                TimelineEntry::Key(code, with) => {
                     Msg::Key(ratatui::crossterm::event::KeyEvent::new(code, with))
                 }
-                Happening::Paste(text) => Msg::Paste(text),
-                Happening::Mouse(kind, column, row) => Msg::Mouse(MouseEvent {
+                TimelineEntry::Paste(text) => Msg::Paste(text),
+                TimelineEntry::Mouse(kind, column, row) => Msg::Mouse(MouseEvent {
                     kind, column, row, modifiers: KeyModifiers::NONE,
                 }),
-                Happening::Resize(width, height) => {
+                TimelineEntry::Resize(width, height) => {
                     at = (width, height);
                     Msg::Resized { width, height }
                 }
-                Happening::Wait(seconds) => {
+                TimelineEntry::Wait(seconds) => {
                     now = now.plus(Duration::from_secs(seconds));
                     Msg::Woke
                 }
-                Happening::AnswerLast(which) if !looked.is_empty() => match looked.remove(0) {
+                TimelineEntry::AnswerLast(which) if !looked.is_empty() => match looked.remove(0) {
                     (request, _) if which % 5 == 0 => Msg::Timeline(request, Err(Problem::new(ProblemKind::Local, "no \u{1b}", ""))),
                     (request, true) => Msg::Timeline(request, Ok(crate::tui::testing::received::timeline())),
                     (request, false) => Msg::Received(request, Ok(crate::tui::testing::received::received())),
                 },
-                Happening::Delivery(id, which) => Msg::Delivery(some_delivery(id, which).into()),
-                Happening::Deliveries(id) => {
+                TimelineEntry::Delivery(id, which) => Msg::Delivery(some_delivery(id, which).into()),
+                TimelineEntry::Deliveries(id) => {
                     Msg::Deliveries(Ok(Found {
                         rows: vec![some_delivery(-id, 1).into()],
                         searched: Some(7),
                     }))
                 }
-                Happening::Listening(which) => Msg::Listening(some_listening(which)),
-                Happening::Asked(which) if which % 2 == 0 => {
+                TimelineEntry::ListenerStatus(which) => Msg::ListenerStatus(some_listening(which)),
+                TimelineEntry::Asked(which) if which % 2 == 0 => {
                     let id = PaymentId::new(format!("NEW-{which}")).unwrap();
                     let Answer::Payment(result) = some_answer(&Op::CheckPayment(id.clone()), which) else {
                         unreachable!("a check is answered with a payment");
                     };
                     Msg::Checked(CheckedPayment { account: shop(), id, result, expected: None })
                 }
-                Happening::Asked(which) => {
+                TimelineEntry::Asked(which) => {
                     let player = PlayerId(u64::from(which));
                     let items = players::items(usize::from(which));
                     Msg::PlayerItems(LoadedInventory { account: shop(), player, result: Ok(Inventory { player, items }) })
                 }
-                Happening::AnswerLast(which) => match asked.pop() {
+                TimelineEntry::AnswerLast(which) => match asked.pop() {
                     Some((request, op)) => Msg::Answered(request, some_answer(&op, which)),
                     None => Msg::Woke,
                 },
-                Happening::Exchange(id) => Msg::Exchange(exchange(id, "/x", Outcome::Status(503))),
-                Happening::Log(id) => {
+                TimelineEntry::Exchange(id) => Msg::Exchange(exchange(id, "/x", Outcome::Status(503))),
+                TimelineEntry::Log(id) => {
                     Msg::Log(Ok(Found {
                         rows: vec![exchange(id, "/old", Outcome::Failed("x".into()))],
                         searched: Some(7),
                     }))
                 }
-                Happening::Notice(text) => Msg::Notice(msg::Notice {
+                TimelineEntry::Notice(text) => Msg::Notice(msg::Notice {
                     level: msg::Level::Warning, about: text.clone(), text,
                 }),
             };
@@ -703,7 +703,7 @@ proptest! {
                     Effect::OpenDelivery(request, _) => looked.push((*request, false)),
                     _ => {}
                 }
-                if let Effect::Ask { request, op, .. } = effect {
+                if let Effect::Query { request, op, .. } = effect {
                     prop_assert!(asked.iter().all(|(other, _)| *other != request));
                     asked.push((request, op));
                 }

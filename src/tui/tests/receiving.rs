@@ -63,17 +63,17 @@ fn a_listener_that_is_off_down_or_silent() {
     let mut model = busy();
     press(&mut model, "7", now);
     shown(&mut model, now, "callbacks_off");
-    update(&mut model, now, Msg::Listening(up(3)));
+    update(&mut model, now, Msg::ListenerStatus(up(3)));
     shown(&mut model, now, "callbacks_none");
     let mut model = receiving();
     let why = "port 8787 is taken by another program; set another `bind` under [callbacks], or end that program";
-    let down = Listening::Down {
+    let down = ListenerStatus::Down {
         address: "127.0.0.1:8787".into(),
         why: why.into(),
         since: wall(3),
     };
     let before = alerts::count(&model.store);
-    update(&mut model, now, Msg::Listening(down.clone()));
+    update(&mut model, now, Msg::ListenerStatus(down.clone()));
     assert_eq!(alerts::count(&model.store), before + 1);
     shown(&mut model, now, "callbacks_down");
     press(&mut model, "<esc>", now);
@@ -82,9 +82,9 @@ fn a_listener_that_is_off_down_or_silent() {
         before + 1,
         "dismissed, not mended"
     );
-    update(&mut model, now, Msg::Listening(down));
+    update(&mut model, now, Msg::ListenerStatus(down));
     assert!(model.store.notices.is_empty(), "one notice only");
-    update(&mut model, now, Msg::Listening(up(4)));
+    update(&mut model, now, Msg::ListenerStatus(up(4)));
     assert_eq!(alerts::count(&model.store), before);
     assert!(screen(&model, now, 120, 40).contains("receiving callbacks again"));
     let later = second(200);
@@ -280,7 +280,7 @@ fn a_failed_job_is_retried_from_its_row_and_from_its_details() {
         assert!(text.contains(shown), "{text}");
     }
     let mut queued = (*deliveries()[8]).clone();
-    queued.jobs[0].tries = 0;
+    queued.jobs[0].attempts = 0;
     queued.jobs[0].state = JobState::Due { at: now.wall };
     update(&mut model, now, Msg::Delivery(queued.into()));
     assert!(screen(&model, now, 120, 40).contains("forwarding now"));
@@ -372,11 +372,11 @@ fn a_job_replaces_its_row_and_a_failed_one_gives_a_notice() {
     let mut stranger = (*deliveries()[7]).clone();
     stranger.id = DeliveryId(99);
     stranger.jobs = vec![Job {
-        tries: 1,
+        attempts: 1,
         ..asked(1, "not found")
     }];
     update(&mut model, now, Msg::Delivery(stranger.clone().into()));
-    (stranger.jobs[0].tries, stranger.jobs[0].not_found) = (2, 2);
+    (stranger.jobs[0].attempts, stranger.jobs[0].not_found) = (2, 2);
     stranger.jobs[0].state = JobState::GivenUp;
     update(&mut model, now, Msg::Delivery(stranger.into()));
     assert_eq!(count(&model).1.given_up, given_up, "anyone can send it");
@@ -554,11 +554,11 @@ fn older_callbacks_are_brought_at_the_end_and_by_a_key() {
 fn a_heartbeat_that_changes_nothing_draws_nothing() {
     let mut model = receiving();
     model.take_dirty();
-    update(&mut model, second(4), Msg::Listening(up(4)));
+    update(&mut model, second(4), Msg::ListenerStatus(up(4)));
     assert!(!model.take_dirty());
-    update(&mut model, second(20), Msg::Listening(up(4)));
+    update(&mut model, second(20), Msg::ListenerStatus(up(4)));
     model.take_dirty();
-    update(&mut model, second(20), Msg::Listening(up(20)));
+    update(&mut model, second(20), Msg::ListenerStatus(up(20)));
     assert!(model.take_dirty(), "its age reads differently");
 }
 
@@ -567,7 +567,7 @@ fn heartbeats_that_come_in_time_wake_nobody() {
     let mut model = receiving();
     press(&mut model, "7f", second(4));
     let mut drawn = |at, heartbeat| {
-        update(&mut model, second(at), Msg::Listening(up(heartbeat)));
+        update(&mut model, second(at), Msg::ListenerStatus(up(heartbeat)));
         let mut terminal = Terminal::new(TestBackend::new(120, 40)).unwrap();
         let changes = view(&model, second(at), &mut terminal.get_frame());
         (changes, model.next_wake(second(at)))
@@ -635,13 +635,13 @@ fn a_timeline_shows_the_verdict_and_who_unmarked_an_alert() {
     let effects = press(&mut model, "3ggjt", second(4));
     let request = look_back(&effects).unwrap();
     let mut all = timeline();
-    let mut unmarked = all.happenings.last().unwrap().clone();
-    unmarked.what = What::Marked {
+    let mut unmarked = all.entries.last().unwrap().clone();
+    unmarked.what = TimelineEvent::Marked {
         verdict: PaymentVerdict::Less,
         handled: false,
         operator: "piotr".into(),
     };
-    all.happenings.push(unmarked);
+    all.entries.push(unmarked);
     all.expected = Some(emt("30"));
     let result = Ok(all);
     update(&mut model, second(4), Msg::Timeline(request, result));
@@ -662,7 +662,7 @@ fn a_payments_timeline() {
     let request = look_back(&press(&mut model, "3ggjt", now)).unwrap();
     assert!(screen(&model, now, 80, 24).contains("Loading…"));
     let nothing = Timeline {
-        happenings: Vec::new(),
+        entries: Vec::new(),
         ..timeline()
     };
     let mut empty = model.clone();
@@ -711,7 +711,7 @@ fn a_timeline_looks_again_when_something_happens_and_once_for_many() {
     assert!(look_back(&effects).is_some());
     // At the newest row the selection follows new rows.
     let mut more = timeline();
-    more.happenings.push(call(3, 77, Outcome::Status(200)));
+    more.entries.push(call(3, 77, Outcome::Status(200)));
     let request = look_back(&effects).unwrap();
     let result = Ok(more);
     update(&mut model, now, Msg::Timeline(request, result));
@@ -777,9 +777,8 @@ fn the_selected_entry_and_expanded_groups_stay_when_a_timeline_is_loaded_again()
     // The oldest entries are gone, and another machine's came late.
     let other = || {
         let mut all = timeline();
-        all.happenings.drain(..5);
-        all.happenings
-            .insert(3, call(-810, 60, Outcome::Status(503)));
+        all.entries.drain(..5);
+        all.entries.insert(3, call(-810, 60, Outcome::Status(503)));
         all
     };
     let opened = |model: &mut Model| {
@@ -802,13 +801,13 @@ fn the_selected_entry_and_expanded_groups_stay_when_a_timeline_is_loaded_again()
     let mut model = timeline_open();
     press(&mut model, "gjjj<enter>jjjj", now);
     let mut all = timeline();
-    all.happenings.drain(..5);
+    all.entries.drain(..5);
     reloaded(&mut model, all.clone(), 5);
     let text = screen(&model, second(20), 120, 40);
     assert!(!text.contains("without change"), "expanded: {text}");
     assert_eq!(opened(&mut model), 14);
     // One that is not there any more gives way to the oldest.
-    all.happenings.drain(..8);
+    all.entries.drain(..8);
     reloaded(&mut model, all, 11);
     assert_eq!(opened(&mut model), 20);
     // Grouped again, the group of the selected request is selected.
@@ -957,7 +956,7 @@ fn a_timeline_leads_to_its_calls_and_callbacks_and_back() {
     assert!(
         matches!(
             &effects[..],
-            [Effect::Ask { op: Op::CheckPayment(id), .. }] if id.as_str() == "ORDER-1042"
+            [Effect::Query { op: Op::CheckPayment(id), .. }] if id.as_str() == "ORDER-1042"
         ),
         "{effects:?}"
     );
@@ -1003,7 +1002,7 @@ fn a_callbacks_check_is_taken_in_as_any_other() {
     let mut model = busy();
     let now = second(4);
     let effects = press(&mut model, "c", now);
-    let Some(Effect::Ask { request, .. }) = effects.first() else {
+    let Some(Effect::Query { request, .. }) = effects.first() else {
         panic!("{effects:?}");
     };
     let effects = update(
@@ -1132,7 +1131,7 @@ fn an_open_callback_counts_down_where_its_row_is_not_seen() {
     let mut model = receiving();
     let job = forwarded(7, 503, JobState::Due { at: wall(90) });
     let waits = Delivery {
-        jobs: vec![Job { tries: 1, ..job }],
+        jobs: vec![Job { attempts: 1, ..job }],
         ..delivery(99, 3, "ORDER-1042")
     };
     update(&mut model, second(3), Msg::Delivery(waits.into()));

@@ -18,7 +18,7 @@ fn begun(setup: Setup, width: u16, height: u16) -> Model {
     let mut ready = readiness(Vec::new(), Vec::new());
     ready.verify = Vec::new();
     for effect in update(&mut model, second(0), Msg::Ready(ready)) {
-        if let Effect::Ask { request, .. } = effect {
+        if let Effect::Query { request, .. } = effect {
             let result = Answer::Estimate(Ok(quote(0, &[("BTC", "0.0015")])));
             answer(&mut model, second(0), request, result);
         }
@@ -213,7 +213,7 @@ fn a_countdown_ticks_each_second_and_only_where_it_is_seen() {
 fn asked<'e>(effects: &'e [Effect], wanted: &Op) -> (RequestId, &'e AccountId) {
     match effects {
         [
-            Effect::Ask {
+            Effect::Query {
                 request,
                 account,
                 op,

@@ -9,7 +9,7 @@ use super::{ClaimedJob, JobQueue, SHORTEST, Shared};
 use crate::clock::Clock;
 use crate::domain::job::LEASE;
 use crate::domain::{AccountId, WallTime, inert};
-use crate::ledger::{JobFilter, Ledger, SlotId, Slots, Terms, UNKNOWN_MAX};
+use crate::ledger::{JobFilter, Ledger, SlotId, SlotOutcome, SlotRequest, UNKNOWN_MAX};
 use crate::net::Event;
 
 /// Checks of unknown payments may use one in this many slots of an account's rate limit.
@@ -119,7 +119,7 @@ impl Shared {
         let Some(limit) = limits.min_by_key(|limit| limit.requests) else {
             return Ok(None);
         };
-        let terms = Terms {
+        let terms = SlotRequest {
             scope: format!("{} unknown", limit.scope).into(),
             limit: (limit.requests / PART).max(1),
             period: limit.period,
@@ -129,15 +129,15 @@ impl Shared {
         };
         let ledger = &self.queries.ledger;
         let next = match ledger.take_slot(terms).await {
-            Ok(Slots::Granted(granted)) => {
+            Ok(SlotOutcome::Granted(granted)) => {
                 return Ok(Some(Slot {
                     ledger: ledger.clone(),
                     clock: self.queries.clock.clone(),
                     id: granted.take(),
                 }));
             }
-            Ok(Slots::Full { next_free }) => next_free,
-            Ok(Slots::Held(left)) => Some(left),
+            Ok(SlotOutcome::Full { next_free }) => next_free,
+            Ok(SlotOutcome::Held(left)) => Some(left),
             // The ledger's own status reports its problems.
             Err(_) => None,
         };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{AGAIN, Shared};
 use crate::callbacks::{Answer, Arrival, Inbound, Refusal};
 use crate::domain::job::{AttemptOutcome, BLOCKED_AGAIN, Disposition};
-use crate::domain::{Delivery, Job, Verdict};
+use crate::domain::{CallbackVerdict, Delivery, Job};
 use crate::ledger::NewDelivery;
 
 impl Shared {
@@ -37,7 +37,7 @@ impl Shared {
         };
         if self.is_unverifiable(&delivery.account) {
             let why = "a secret could not be read just before";
-            return AttemptOutcome::without_answer(why, Disposition::GivenBack);
+            return AttemptOutcome::without_answer(why, Disposition::Released);
         }
         let inbound = match self.bytes_of(delivery.id).await {
             Ok(inbound) => Inbound {
@@ -96,7 +96,7 @@ impl Shared {
                 self.saved.notify_one();
                 self.due.notify_waiters();
                 let verdict = match saved.verdict {
-                    Verdict::Refused => "rejected",
+                    CallbackVerdict::Refused => "rejected",
                     other => other.as_str(),
                 };
                 let summary = format!("{verdict} as callback {}{note}", saved.id.0);

@@ -13,7 +13,7 @@ async fn a_failed_job_is_retried_by_this_process_or_another_and_on_a_fresh_sched
     assert_eq!(bench.tried(1).await.state, JobState::GivenUp);
 
     let queued = bench.deck.retry(delivery.id).await.unwrap();
-    assert_eq!(queued.delivery.jobs[0].tries, 0);
+    assert_eq!(queued.delivery.jobs[0].attempts, 0);
     let again = bench.tried(1).await;
     let due = JobState::Due {
         at: START.plus(Duration::from_secs(1)),
@@ -25,7 +25,7 @@ async fn a_failed_job_is_retried_by_this_process_or_another_and_on_a_fresh_sched
     let other = open(folder.path(), &shop.url, None).await;
     let retried = other.deck.retry(delivery.id).await.unwrap();
     let done = &retried.delivery.jobs[0];
-    assert_eq!((done.state, done.tries), (JobState::Done, 1));
+    assert_eq!((done.state, done.attempts), (JobState::Done, 1));
     assert_eq!(bench.tried(1).await.state, JobState::Done, "and shown here");
     assert_eq!(shop.asked(), 4);
 }
@@ -78,7 +78,7 @@ async fn a_retry_is_refused_with_its_reason() {
         assert!(refused.message.contains(why), "{}", refused.message);
     }
     let mut foreign = bench
-        .new_delivery("shop", &[(JobKind::Ask, "")], &inbound())
+        .new_delivery("shop", &[(JobKind::Check, "")], &inbound())
         .await;
     foreign.account_key = "another".into();
     let foreign = bench.deck.ledger.deliver(foreign).await.unwrap();
@@ -138,7 +138,7 @@ async fn a_retry_delivers_no_goods_twice() {
 
     // A callback whose only jobs are replays.
     let mut junk = bench.new_delivery("shop", &[], &inbound()).await;
-    (junk.dedup_key, junk.verdict) = (None, Verdict::Refused);
+    (junk.dedup_key, junk.verdict) = (None, CallbackVerdict::Refused);
     let junk = bench.deck.ledger.deliver(junk).await.unwrap().id;
     for _ in 0..2 {
         let replayed = bench.deck.replay(junk, &shop.url).await.unwrap();

@@ -57,7 +57,10 @@ async fn a_callback_whose_secret_cannot_be_read_is_saved_and_judged_once_it_can_
         ..WORKING
     };
     let mut bench = open(folder.path(), &shop.url, Some(receive)).await;
-    while !matches!(bench.event().await, Event::Listening(Listening::Up { .. })) {}
+    while !matches!(
+        bench.event().await,
+        Event::ListenerStatus(ListenerStatus::Up { .. })
+    ) {}
     let url = bench.deck.port_url().unwrap();
     for (account, body) in callbacks() {
         let said = post(&url, account, &body).await;
@@ -157,15 +160,18 @@ async fn a_callback_waits_for_its_secret_however_long_that_cannot_be_read() {
         ..WORKING
     };
     let mut bench = open(folder.path(), "http://127.0.0.1:9", Some(receive)).await;
-    while !matches!(bench.event().await, Event::Listening(Listening::Up { .. })) {}
+    while !matches!(
+        bench.event().await,
+        Event::ListenerStatus(ListenerStatus::Up { .. })
+    ) {}
     let url = bench.deck.port_url().unwrap();
     let [(account, body), ..] = callbacks();
     post(&url, account, &body).await;
-    for tries in 1..=40 {
-        let job = bench.tried(tries).await;
-        assert!(matches!(job.state, JobState::Due { .. }), "{tries}");
+    for attempts in 1..=40 {
+        let job = bench.tried(attempts).await;
+        assert!(matches!(job.state, JobState::Due { .. }), "{attempts}");
         assert!(job.has_failed(), "its reason is shown");
-        if tries == 40 {
+        if attempts == 40 {
             keep_secret(folder.path());
         }
         bench.advance(60);
@@ -181,7 +187,10 @@ async fn a_replay_verifies_what_could_not_be_verified() {
         ..WORKING
     };
     let mut bench = open(folder.path(), "http://127.0.0.1:9", Some(receive)).await;
-    while !matches!(bench.event().await, Event::Listening(Listening::Up { .. })) {}
+    while !matches!(
+        bench.event().await,
+        Event::ListenerStatus(ListenerStatus::Up { .. })
+    ) {}
     let url = bench.deck.port_url().unwrap();
     let [(account, body), ..] = callbacks();
     post(&url, account, &body).await;
@@ -202,7 +211,7 @@ async fn a_replay_verifies_what_could_not_be_verified() {
     assert_eq!(verified.jobs[0].summary, "accepted as callback 2");
     assert_eq!(
         verified.verdict,
-        Verdict::Unverified,
+        CallbackVerdict::Unverified,
         "what was received stays"
     );
 }

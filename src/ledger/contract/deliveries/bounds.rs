@@ -16,14 +16,14 @@ pub async fn each_kind_is_dropped_by_itself_and_due_jobs_never(mut bench: Bench)
         saved.filter(|delivery| delivery.verdict == verdict).count()
     };
     let due = NewDelivery {
-        jobs: vec![job(JobKind::Ask, START)],
+        jobs: vec![job(JobKind::Check, START)],
         ..new(1_000)
     };
     let due = ledger.deliver(due).await.unwrap();
     for number in 0..100 {
         ledger.deliver(new(number)).await.unwrap();
     }
-    assert_eq!(count(Verdict::Accepted).await, 1 + 80);
+    assert_eq!(count(CallbackVerdict::Accepted).await, 1 + 80);
     // The clock was ahead, or another machine's is.
     let far = START.plus(Duration::from_secs(1_000)).0;
     bench.update(&format!(
@@ -36,9 +36,17 @@ pub async fn each_kind_is_dropped_by_itself_and_due_jobs_never(mut bench: Bench)
         tasks.spawn(async move { ledger.deliver(again).await.unwrap() });
     }
     tasks.join_all().await;
-    assert_eq!(count(Verdict::Accepted).await, 1 + 80, "not pushed out");
-    assert!(count(Verdict::Repeat).await <= 10);
-    assert_eq!(count(Verdict::Refused).await, 650, "up to a thousand");
+    assert_eq!(
+        count(CallbackVerdict::Accepted).await,
+        1 + 80,
+        "not pushed out"
+    );
+    assert!(count(CallbackVerdict::Repeat).await <= 10);
+    assert_eq!(
+        count(CallbackVerdict::Refused).await,
+        650,
+        "up to a thousand"
+    );
 
     // What anyone can send has an eighth of the bytes, too.
     for _ in 0..8 {
@@ -48,7 +56,7 @@ pub async fn each_kind_is_dropped_by_itself_and_due_jobs_never(mut bench: Bench)
         };
         ledger.deliver(large).await.unwrap();
     }
-    assert_eq!(count(Verdict::Refused).await, 2);
+    assert_eq!(count(CallbackVerdict::Refused).await, 2);
 
     hand.advance(Duration::from_secs(101));
     bench.prune(&clock).await;
@@ -61,8 +69,8 @@ pub async fn each_kind_is_dropped_by_itself_and_due_jobs_never(mut bench: Bench)
         };
         ledger.deliver(again).await.unwrap().verdict
     };
-    assert_eq!(known(1_000).await, Verdict::Repeat);
-    assert_eq!(known(5).await, Verdict::Accepted, "long forgotten");
+    assert_eq!(known(1_000).await, CallbackVerdict::Repeat);
+    assert_eq!(known(5).await, CallbackVerdict::Accepted, "long forgotten");
     let now = clock.now().wall;
     let id = due.jobs[0].id;
     assert_eq!(take_due(&ledger, now).await, [id]);
@@ -86,7 +94,7 @@ pub async fn open_jobs_are_bounded(mut bench: Bench) {
         ..hint(number, START)
     };
     let unverified = |number, account: &str| NewDelivery {
-        verdict: Verdict::Unverified,
+        verdict: CallbackVerdict::Unverified,
         subject: None,
         proved: false,
         dedup_key: None,
@@ -108,7 +116,7 @@ pub async fn open_jobs_are_bounded(mut bench: Bench) {
         ledger.deliver(made_up).await.unwrap();
     }
     let left = saved(&ledger).await.into_iter();
-    let left = left.filter(|delivery| delivery.verdict == Verdict::Unverified);
+    let left = left.filter(|delivery| delivery.verdict == CallbackVerdict::Unverified);
     assert_eq!(left.count(), 8, "none is dropped for another");
     let nothing_to_do = NewDelivery {
         jobs: vec![],
@@ -144,7 +152,11 @@ pub async fn a_flood_of_one_account_pushes_out_nothing_of_others(mut bench: Benc
     assert_eq!(saved(&ledger).await.len(), 20);
     assert!(ledger.delivery(first.id).await.unwrap().is_some());
     let forgotten = ledger.deliver(new(0)).await.unwrap();
-    assert_eq!(forgotten.verdict, Verdict::Accepted);
+    assert_eq!(forgotten.verdict, CallbackVerdict::Accepted);
     let again = ledger.deliver(order).await.unwrap();
-    assert_eq!(again.verdict, Verdict::Repeat, "goods are not given twice");
+    assert_eq!(
+        again.verdict,
+        CallbackVerdict::Repeat,
+        "goods are not given twice"
+    );
 }

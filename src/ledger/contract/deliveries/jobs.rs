@@ -8,7 +8,7 @@ use crate::ledger::OpenJobs;
 pub async fn open_jobs_are_counted_by_kind_and_owner(bench: Bench) {
     let ledger = bench.process(&at_start());
     assert_eq!(ledger.open_jobs("live".into()).await, Ok(vec![]));
-    let (ask, forward) = (job(JobKind::Ask, START), job(JobKind::Forward, START));
+    let (ask, forward) = (job(JobKind::Check, START), job(JobKind::Forward, START));
     for (number, owner, jobs) in [
         (1, "live", vec![ask.clone(), forward.clone()]),
         (2, "live", vec![forward.clone()]),
@@ -26,7 +26,7 @@ pub async fn open_jobs_are_counted_by_kind_and_owner(bench: Bench) {
         count,
         oldest: new(1).received_at,
     };
-    let wanted = [open(JobKind::Ask, 1), open(JobKind::Forward, 2)];
+    let wanted = [open(JobKind::Check, 1), open(JobKind::Forward, 2)];
     assert_eq!(ledger.open_jobs("live".into()).await.unwrap(), wanted);
     assert!(ledger.size().await.unwrap() > 0);
 }
@@ -92,7 +92,7 @@ pub async fn dropped_checks_hide_no_job_that_failed_for_good(bench: Bench) {
         ledger.deliver(made_up).await.unwrap();
         for state in [JobState::Due { at: START }, JobState::GivenUp] {
             let mut result = tried(state);
-            result.outcome.next = Disposition::Unknown;
+            result.outcome.next = Disposition::NotFound;
             finish(unknown(), result).await;
         }
     }
@@ -111,7 +111,7 @@ pub async fn a_process_takes_jobs_of_its_own_targets_and_after_a_day_those_of_ot
     let jobs = vec![
         forward("http://127.0.0.1:3000/a"),
         forward("http://127.0.0.1:3000/ab"),
-        job(JobKind::Ask, START),
+        job(JobKind::Check, START),
     ];
     let delivery = NewDelivery { jobs, ..new(1) };
     let delivery = ledger.deliver(delivery).await.unwrap();
@@ -122,13 +122,13 @@ pub async fn a_process_takes_jobs_of_its_own_targets_and_after_a_day_those_of_ot
     };
     let elsewhere = NewDelivery {
         account: "shop2".into(),
-        jobs: vec![job(JobKind::Ask, START)],
+        jobs: vec![job(JobKind::Check, START)],
         ..new(2)
     };
     let elsewhere = ledger.deliver(elsewhere).await.unwrap().jobs[0].id;
     let unverified = NewDelivery {
-        verdict: Verdict::Unverified,
-        jobs: vec![job(JobKind::Ask, START)],
+        verdict: CallbackVerdict::Unverified,
+        jobs: vec![job(JobKind::Check, START)],
         ..new(3)
     };
     let unverified = ledger.deliver(unverified).await.unwrap().jobs[0].id;
@@ -169,11 +169,11 @@ pub async fn one_process_at_a_time_leases_a_job_until_it_is_done(bench: Bench) {
         ..job(JobKind::Forward, START)
     };
     let relayed = one.deliver(with(1, vec![leased])).await.unwrap();
-    let late = one.deliver(with(2, vec![job(JobKind::Ask, START)]));
+    let late = one.deliver(with(2, vec![job(JobKind::Check, START)]));
     let late = late.await.unwrap().jobs[0].id;
     let soon = one.deliver(with(3, vec![job(JobKind::Forward, START)]));
     let soon = soon.await.unwrap().jobs[0].id;
-    let asks = one.take_jobs(queue(&[JobKind::Ask]), lease(START, after(1), 9));
+    let asks = one.take_jobs(queue(&[JobKind::Check]), lease(START, after(1), 9));
     let asks = asks.await.unwrap();
     assert!(asks.iter().map(|(_, id)| *id).eq([late]), "only this kind");
     let forwards = one.take_jobs(queue(&[JobKind::Forward]), lease(START, after(1), 9));
@@ -182,7 +182,7 @@ pub async fn one_process_at_a_time_leases_a_job_until_it_is_done(bench: Bench) {
         let again = tried(JobState::Due { at: after(due) });
         one.finish_attempt(job, after(1), again).await.unwrap();
     }
-    let mut elsewhere = with(4, vec![job(JobKind::Ask, START)]);
+    let mut elsewhere = with(4, vec![job(JobKind::Check, START)]);
     elsewhere.account_key = "sandbox 1".into();
     one.deliver(elsewhere).await.unwrap();
 
@@ -219,16 +219,16 @@ pub async fn one_process_at_a_time_leases_a_job_until_it_is_done(bench: Bench) {
     };
     let held = after(36).plus(LEASE);
     let mut given_back = tried(JobState::Due { at: after(51) });
-    given_back.outcome.next = Disposition::GivenBack;
+    given_back.outcome.next = Disposition::Released;
     let delivery = two.finish_attempt(late, held, given_back).await.unwrap();
-    assert_eq!(delivery.jobs[0].tries, 1, "not an attempt");
+    assert_eq!(delivery.jobs[0].attempts, 1, "not an attempt");
     let delivery = two
         .finish_attempt(soon, held, failed.clone())
         .await
         .unwrap();
     let job = &delivery.jobs[0];
     assert_eq!(job.state, JobState::Due { at: after(50) });
-    assert_eq!((job.tries, job.status), (2, Some(500)));
+    assert_eq!((job.attempts, job.status), (2, Some(500)));
     assert_eq!(job.tried_at, Some(after(1)));
     assert_eq!(job.took, Some(Duration::from_millis(40)));
     assert_eq!(take_due(&one, after(50)).await, [relayed.jobs[0].id, soon]);
@@ -236,7 +236,7 @@ pub async fn one_process_at_a_time_leases_a_job_until_it_is_done(bench: Bench) {
     let done = one.finish_attempt(soon, held, tried(JobState::Done));
     let delivery = done.await.unwrap();
     assert_eq!(delivery.jobs[0].state, JobState::Done);
-    assert_eq!(delivery.jobs[0].tries, 3);
+    assert_eq!(delivery.jobs[0].attempts, 3);
     for held_until in [held, after(36)] {
         let late = two.finish_attempt(soon, held_until, failed.clone());
         assert_eq!(late.await.unwrap(), delivery, "it is done already");
@@ -268,7 +268,7 @@ pub async fn any_delivery_can_be_given_a_job(bench: Bench) {
         .unwrap();
     assert_eq!(again.jobs.len(), 1);
     assert_eq!(take_due(&ledger, after(3)).await, [again.jobs[0].id]);
-    let missing = ledger.add_job(DeliveryId(99), job(JobKind::Ask, START));
+    let missing = ledger.add_job(DeliveryId(99), job(JobKind::Check, START));
     assert_eq!(missing.await, Err(LedgerError::Gone));
     let missing = ledger.finish_attempt(JobId(99), START, tried(JobState::Done));
     assert_eq!(missing.await, Err(LedgerError::Gone));
@@ -291,8 +291,8 @@ pub async fn a_failed_job_runs_again_as_new_and_any_other_stays_as_it_is(bench: 
     let mut ids = Vec::new();
     for (number, kind, state) in [
         (1, JobKind::Forward, JobState::GivenUp),
-        (2, JobKind::Ask, JobState::Due { at: after(900) }),
-        (3, JobKind::Ask, JobState::Done),
+        (2, JobKind::Check, JobState::Due { at: after(900) }),
+        (3, JobKind::Check, JobState::Done),
         (4, JobKind::Relay, JobState::GivenUp),
     ] {
         let saved = one.deliver(with(number, kind)).await.unwrap();
@@ -314,7 +314,10 @@ pub async fn a_failed_job_runs_again_as_new_and_any_other_stays_as_it_is(bench: 
         let retried = two.retry_jobs(retry(delivery, 40, None)).await.unwrap();
         assert_eq!(retried.jobs, [id]);
         let job = &retried.delivery.jobs[0];
-        assert_eq!((job.tries, job.state), (0, JobState::Due { at: after(40) }));
+        assert_eq!(
+            (job.attempts, job.state),
+            (0, JobState::Due { at: after(40) })
+        );
         assert_eq!(job.summary, "PROCESSING", "until there is a newer result");
         assert_eq!(one.delivery(delivery).await, Ok(Some(retried.delivery)));
     }
@@ -347,7 +350,7 @@ pub async fn only_long_due_jobs_of_the_given_account_keys_are_abandoned(bench: B
     ] {
         let given = NewDelivery {
             account_key: account_key.into(),
-            jobs: vec![job(JobKind::Ask, after(due))],
+            jobs: vec![job(JobKind::Check, after(due))],
             ..new(number)
         };
         ledger.deliver(given).await.unwrap();
@@ -367,12 +370,12 @@ pub async fn only_long_due_jobs_of_the_given_account_keys_are_abandoned(bench: B
 pub async fn only_answers_that_say_not_found_are_counted_until_the_job_runs_again(bench: Bench) {
     let ledger = bench.process(&at_start());
     let delivery = ledger.deliver(unproved("MADE-UP", 1)).await.unwrap().id;
-    let again = Disposition::Again { after: None };
+    let again = Disposition::Retry { after: None };
     for (at, (next, count)) in (0..).zip([
         (again, 0),
-        (Disposition::Unknown, 1),
+        (Disposition::NotFound, 1),
         (again, 1),
-        (Disposition::Unknown, 2),
+        (Disposition::NotFound, 2),
     ]) {
         let held = after(60 + at);
         let taken = ledger.take_jobs(unknown(), lease(START, held, 1));
@@ -395,7 +398,10 @@ pub async fn only_answers_that_say_not_found_are_counted_until_the_job_runs_agai
         leased_until: None,
     };
     let retried = ledger.retry_jobs(retry).await.unwrap().delivery;
-    assert_eq!((retried.jobs[0].tries, retried.jobs[0].not_found), (0, 0));
+    assert_eq!(
+        (retried.jobs[0].attempts, retried.jobs[0].not_found),
+        (0, 0)
+    );
 }
 
 pub async fn every_change_is_forwarded_to_the_shop_whatever_our_own_check_finds(bench: Bench) {
@@ -412,15 +418,21 @@ pub async fn every_change_is_forwarded_to_the_shop_whatever_our_own_check_finds(
         (delivery.verdict, kinds)
     };
     let (one, other) = ("http://127.0.0.1:3000/hook", "http://127.0.0.1:3001/hook");
-    let both = vec![JobKind::Ask, JobKind::Forward];
+    let both = vec![JobKind::Check, JobKind::Forward];
     let only = vec![JobKind::Forward];
-    assert_eq!(deliver(0, one).await, (Verdict::Accepted, both.clone()));
+    assert_eq!(
+        deliver(0, one).await,
+        (CallbackVerdict::Accepted, both.clone())
+    );
     assert_eq!(
         deliver(1, one).await,
-        (Verdict::Repeat, vec![]),
+        (CallbackVerdict::Repeat, vec![]),
         "both wait"
     );
-    assert_eq!(deliver(2, other).await, (Verdict::Repeat, only.clone()));
+    assert_eq!(
+        deliver(2, other).await,
+        (CallbackVerdict::Repeat, only.clone())
+    );
     let held = after(3).plus(LEASE);
     let forwards = ledger.take_jobs(queue(&[JobKind::Forward]), lease(after(3), held, 1));
     let [(_, forward)] = forwards.await.unwrap()[..] else {
@@ -428,10 +440,10 @@ pub async fn every_change_is_forwarded_to_the_shop_whatever_our_own_check_finds(
     };
     assert_eq!(
         deliver(3, one).await,
-        (Verdict::Repeat, only.clone()),
+        (CallbackVerdict::Repeat, only.clone()),
         "the shop may have answered already"
     );
-    assert_eq!(deliver(4, one).await, (Verdict::Repeat, vec![]));
+    assert_eq!(deliver(4, one).await, (CallbackVerdict::Repeat, vec![]));
     let again = tried(JobState::Due { at: after(600) });
     ledger.finish_attempt(forward, held, again).await.unwrap();
     for id in take_due(&ledger, after(5)).await {
@@ -442,7 +454,7 @@ pub async fn every_change_is_forwarded_to_the_shop_whatever_our_own_check_finds(
     }
     assert_eq!(
         deliver(6, one).await,
-        (Verdict::Repeat, only),
+        (CallbackVerdict::Repeat, only),
         "one that failed is of the change before"
     );
 }
@@ -452,7 +464,7 @@ pub async fn a_clock_that_is_set_back_puts_no_job_off(bench: Bench) {
     let noon = after(12 * 3600);
     for number in 0..2 {
         let given = NewDelivery {
-            jobs: vec![job(JobKind::Ask, noon)],
+            jobs: vec![job(JobKind::Check, noon)],
             ..new(number)
         };
         ledger.deliver(given).await.unwrap();

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use super::Bench;
 use super::fixtures::*;
-use crate::domain::job::{AttemptOutcome, Disposition, JobResult, Lease, NewJob};
+use crate::domain::job::{AttemptOutcome, ClaimRequest, Disposition, JobResult, NewJob};
 use crate::domain::{
-    Delivery, DeliveryId, JobId, JobKind, JobState, PaymentId, PlayerId, Search, Subject, Verdict,
-    WallTime,
+    CallbackVerdict, Delivery, DeliveryId, JobId, JobKind, JobState, PaymentId, PlayerId, Search,
+    Subject, WallTime,
 };
 use crate::ledger::{
     Callbacks, DedupKey, DeliveryQuery, FirstReply, JobFilter, Ledger, LedgerError, NewDelivery,
@@ -25,8 +25,8 @@ pub fn after(seconds: u64) -> WallTime {
     START.plus(Duration::from_secs(seconds))
 }
 
-pub fn lease(now: WallTime, until: WallTime, limit: usize) -> Lease {
-    Lease { now, until, limit }
+pub fn lease(now: WallTime, until: WallTime, limit: usize) -> ClaimRequest {
+    ClaimRequest { now, until, limit }
 }
 
 pub fn payment(id: &str) -> Subject {
@@ -37,7 +37,7 @@ pub fn job(kind: JobKind, at: WallTime) -> NewJob {
     NewJob {
         kind,
         target: match kind {
-            JobKind::Ask => String::new(),
+            JobKind::Check => String::new(),
             JobKind::Forward | JobKind::Relay => "http://127.0.0.1:3000/hook".into(),
         },
         at,
@@ -61,7 +61,7 @@ pub fn new(number: u64) -> NewDelivery {
         happened_at: Some(START),
         from: "203.0.113.7".into(),
         method: "POST".into(),
-        verdict: Verdict::Accepted,
+        verdict: CallbackVerdict::Accepted,
         why: "a signature".into(),
         kind: "payment changed".into(),
         subject: Some(payment("A-17")),
@@ -76,7 +76,7 @@ pub fn new(number: u64) -> NewDelivery {
 
 pub fn refused() -> NewDelivery {
     NewDelivery {
-        verdict: Verdict::Refused,
+        verdict: CallbackVerdict::Refused,
         dedup_key: None,
         subject: None,
         status: 403,
@@ -92,7 +92,7 @@ pub fn hint(about: u64, at: WallTime) -> NewDelivery {
     NewDelivery {
         received_at: at,
         dedup_key: Some(DedupKey::Subject(hash)),
-        jobs: vec![job(JobKind::Ask, at)],
+        jobs: vec![job(JobKind::Check, at)],
         ..new(0)
     }
 }

@@ -19,7 +19,7 @@ pub async fn callbacks_that_come_together_are_all_saved_as_reported(bench: Bench
 pub async fn a_message_is_processed_once_whichever_process_receives_it_again(bench: Bench) {
     let processes = [bench.process(&at_start()), bench.process(&at_start())];
     let both = || NewDelivery {
-        jobs: vec![job(JobKind::Ask, START), job(JobKind::Forward, START)],
+        jobs: vec![job(JobKind::Check, START), job(JobKind::Forward, START)],
         ..new(1)
     };
     let mut tasks = tokio::task::JoinSet::new();
@@ -31,18 +31,24 @@ pub async fn a_message_is_processed_once_whichever_process_receives_it_again(ben
     given.sort_by_key(|delivery| delivery.attempt);
     let attempts: Vec<_> = given.iter().map(|delivery| delivery.attempt).collect();
     assert_eq!(attempts, (1..=40).collect::<Vec<_>>());
-    assert_eq!(given[0].verdict, Verdict::Accepted);
+    assert_eq!(given[0].verdict, CallbackVerdict::Accepted);
     assert_eq!(given[0].jobs.len(), 2);
     for repeat in &given[1..] {
-        assert_eq!((repeat.verdict, repeat.jobs.len()), (Verdict::Repeat, 0));
+        assert_eq!(
+            (repeat.verdict, repeat.jobs.len()),
+            (CallbackVerdict::Repeat, 0)
+        );
     }
     assert_eq!(saved(&processes[0]).await.len(), 40, "each is shown");
     let other = processes[0].deliver(new(2)).await.unwrap();
-    assert_eq!((other.verdict, other.attempt), (Verdict::Accepted, 1));
+    assert_eq!(
+        (other.verdict, other.attempt),
+        (CallbackVerdict::Accepted, 1)
+    );
     let junk = processes[0].deliver(refused()).await.unwrap();
     let again = processes[1].deliver(refused()).await.unwrap();
     assert_eq!((junk.attempt, again.attempt), (1, 1));
-    assert_eq!(again.verdict, Verdict::Refused);
+    assert_eq!(again.verdict, CallbackVerdict::Refused);
 }
 
 pub async fn a_hint_is_a_repeat_while_its_check_waits_and_once_the_payment_is_settled(
@@ -53,23 +59,27 @@ pub async fn a_hint_is_a_repeat_while_its_check_waits_and_once_the_payment_is_se
         let delivery = ledger.deliver(hint(1, after(seconds))).await.unwrap();
         (delivery.verdict, delivery.attempt)
     };
-    assert_eq!(deliver(0).await, (Verdict::Accepted, 1));
-    assert_eq!(deliver(1).await, (Verdict::Repeat, 2), "its check waits");
+    assert_eq!(deliver(0).await, (CallbackVerdict::Accepted, 1));
+    assert_eq!(
+        deliver(1).await,
+        (CallbackVerdict::Repeat, 2),
+        "its check waits"
+    );
     let first = take_due(&ledger, after(2)).await;
     assert_eq!(first.len(), 1);
     assert_eq!(
         deliver(3).await,
-        (Verdict::Accepted, 3),
+        (CallbackVerdict::Accepted, 3),
         "a check that runs may still find the state before"
     );
-    assert_eq!(deliver(4).await, (Verdict::Repeat, 4));
+    assert_eq!(deliver(4).await, (CallbackVerdict::Repeat, 4));
     let later = JobState::Due { at: after(60) };
     let held = after(2).plus(LEASE);
     let put_off = ledger.finish_attempt(first[0], held, tried(later));
     put_off.await.unwrap();
     assert_eq!(
         deliver(5).await,
-        (Verdict::Repeat, 5),
+        (CallbackVerdict::Repeat, 5),
         "its check failed, and is due"
     );
     let both = take_due(&ledger, after(6)).await;
@@ -79,7 +89,7 @@ pub async fn a_hint_is_a_repeat_while_its_check_waits_and_once_the_payment_is_se
         let settled = ledger.finish_attempt(job, held, tried(state));
         settled.await.unwrap();
     }
-    assert_eq!(deliver(71).await, (Verdict::Accepted, 6));
+    assert_eq!(deliver(71).await, (CallbackVerdict::Accepted, 6));
     let third = take_due(&ledger, after(72)).await;
     let mut settles = tried(JobState::Done);
     settles.outcome.settles = true;
@@ -90,17 +100,17 @@ pub async fn a_hint_is_a_repeat_while_its_check_waits_and_once_the_payment_is_se
         .unwrap();
     assert_eq!(
         deliver(73).await,
-        (Verdict::Repeat, 7),
+        (CallbackVerdict::Repeat, 7),
         "nothing can change"
     );
     let other = ledger.deliver(hint(2, after(74))).await.unwrap();
-    assert_eq!(other.verdict, Verdict::Accepted);
+    assert_eq!(other.verdict, CallbackVerdict::Accepted);
     // A forward that waits is no reason not to check.
     let mut forwarded = hint(3, after(75));
     forwarded.jobs = vec![job(JobKind::Forward, after(75))];
     for _ in 0..2 {
         let delivery = ledger.deliver(forwarded.clone()).await.unwrap();
-        assert_eq!(delivery.verdict, Verdict::Accepted);
+        assert_eq!(delivery.verdict, CallbackVerdict::Accepted);
     }
 }
 

@@ -60,7 +60,11 @@ pub async fn flood(ledger: &Ledger, made_up: u64) {
         tasks.spawn(async move { ledger.deliver(made_up).await.unwrap().verdict });
     }
     let taken = tasks.join_all().await;
-    assert!(taken.iter().all(|verdict| *verdict == Verdict::Accepted));
+    assert!(
+        taken
+            .iter()
+            .all(|verdict| *verdict == CallbackVerdict::Accepted)
+    );
     for (number, id) in (made_up..).zip(["WATCHED", "SEEN", "EXPECTED", "GENUINE-NEW"]) {
         ledger.deliver(unproved(id, number)).await.unwrap();
     }
@@ -163,7 +167,7 @@ pub async fn a_flood_to_one_account_pushes_out_nothing_of_another(mut bench: Ben
 pub async fn a_payment_that_its_provider_knows_was_not_made_up(bench: Bench) {
     let ledger = bench.process(&at_start());
     let with_forward = |number| NewDelivery {
-        jobs: vec![job(JobKind::Ask, START), job(JobKind::Forward, START)],
+        jobs: vec![job(JobKind::Check, START), job(JobKind::Forward, START)],
         ..unproved(&format!("NEW-{number}"), number)
     };
     let held = after(1).plus(LEASE);
@@ -171,7 +175,7 @@ pub async fn a_payment_that_its_provider_knows_was_not_made_up(bench: Bench) {
     let genuine = ledger.deliver(genuine).await.unwrap();
     let made_up = ledger.deliver(made_up).await.unwrap();
     let asks = JobFilter {
-        kinds: &[JobKind::Ask],
+        kinds: &[JobKind::Check],
         ..unknown()
     };
     for (of, state) in [(&made_up, JobState::GivenUp), (&genuine, JobState::Done)] {
@@ -190,7 +194,7 @@ pub async fn a_payment_that_becomes_known_goes_first_when_it_is_named_again(benc
     ledger.deliver(unproved("WATCHED", 1)).await.unwrap();
     with_known_payments(&ledger).await;
     let again = ledger.deliver(unproved("WATCHED", 1)).await.unwrap();
-    assert_eq!(again.verdict, Verdict::Repeat);
+    assert_eq!(again.verdict, CallbackVerdict::Repeat);
     assert_eq!(take_one(&ledger, unknown()).await, None);
     let (first, _) = take_one(&ledger, queue(&JobKind::ALL)).await.unwrap();
     assert_eq!(first, "WATCHED");

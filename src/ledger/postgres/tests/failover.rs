@@ -99,7 +99,7 @@ async fn a_hold_of_a_later_clock_lasts_its_whole_time_and_no_longer() {
     for _ in 0..2 {
         let slots = ledger.take_slot(terms.clone()).await.unwrap();
         assert!(
-            matches!(slots, Slots::Held(held) if about(held)),
+            matches!(slots, SlotOutcome::Held(held) if about(held)),
             "{slots:?}"
         );
     }
@@ -111,7 +111,7 @@ async fn a_hold_of_a_later_clock_lasts_its_whole_time_and_no_longer() {
     );
     let slots = ledger.take_slot(terms).await.unwrap();
     assert!(
-        matches!(slots, Slots::Held(held) if about(held)),
+        matches!(slots, SlotOutcome::Held(held) if about(held)),
         "{slots:?}"
     );
 }

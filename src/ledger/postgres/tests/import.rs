@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use super::super::connection::lock;
 use super::*;
-use crate::domain::{DeliveryId, JobKind, Verdict};
+use crate::domain::{CallbackVerdict, DeliveryId, JobKind};
 use crate::ledger::contract::deliveries::{hint, job, new, saved};
 use crate::ledger::contract::fixtures::{START, at_start};
 use crate::ledger::sql::Area;
@@ -68,13 +68,13 @@ async fn callbacks_are_copied_with_their_jobs_while_the_team_sends_requests() {
     let rows = saved(&team).await;
     assert_eq!(rows.len(), 252);
     let jobs: Vec<_> = rows.iter().flat_map(|row| &row.jobs).collect();
-    assert_eq!((jobs.len(), jobs[0].kind), (1, JobKind::Ask));
+    assert_eq!((jobs.len(), jobs[0].kind), (1, JobKind::Check));
     let sealed = team.sealed(rows[0].id).await.unwrap().unwrap();
     assert_eq!(sealed.request, b"sealed bytes again");
     // What both have received is one message, and new ids follow.
     for number in [0, 249] {
         let again = team.deliver(new(number)).await.unwrap();
-        assert_eq!(again.verdict, Verdict::Repeat);
+        assert_eq!(again.verdict, CallbackVerdict::Repeat);
     }
     let forward = job(JobKind::Forward, START);
     let next = team.add_job(rows[0].id, forward).await.unwrap();

@@ -118,7 +118,7 @@ async fn the_use_of_a_limit_is_counted_for_all_and_for_each_operator() {
         Ledger::connect(&settings, clock.clone(), Retention::default()).unwrap()
     };
     let (anna, ben) = (of("anna"), of("ben"));
-    let terms = Terms {
+    let terms = SlotRequest {
         scope: "shop".into(),
         limit: 10,
         period: Duration::from_mins(1),
@@ -128,7 +128,7 @@ async fn the_use_of_a_limit_is_counted_for_all_and_for_each_operator() {
     };
     let mut held = Vec::new();
     for ledger in [&anna, &anna, &ben] {
-        let Ok(Slots::Granted(granted)) = ledger.take_slot(terms.clone()).await else {
+        let Ok(SlotOutcome::Granted(granted)) = ledger.take_slot(terms.clone()).await else {
             panic!("there are slots");
         };
         held.push(granted.take());

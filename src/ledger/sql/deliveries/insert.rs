@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::domain::job::NewJob;
-use crate::domain::{Delivery, DeliveryId, JobKind, Verdict, WallTime};
+use crate::domain::{CallbackVerdict, Delivery, DeliveryId, JobKind, WallTime};
 
 use super::super::value::{Param, params};
 use super::super::{Access, Area, Sql, SqlResult, Store};
@@ -69,7 +69,7 @@ fn insert(store: &mut dyn Store, news: &[Incoming]) -> Result<Vec<Option<Deliver
             } else if known {
                 open.take(new)?
             } else {
-                new.verdict != Verdict::Unverified || unverified.take(new)?
+                new.verdict != CallbackVerdict::Unverified || unverified.take(new)?
             };
             fitting.push(fits.then_some((new, known)));
         }
@@ -130,10 +130,10 @@ fn insert_one(
             let mut wanted = Vec::with_capacity(jobs.len());
             for mut job in jobs {
                 let is_wanted = match job.kind {
-                    JobKind::Ask | JobKind::Relay => !repeat,
+                    JobKind::Check | JobKind::Relay => !repeat,
                     JobKind::Forward => !is_to_be_forwarded(sql, id, &job, new.received_at)?,
                 };
-                if job.kind == JobKind::Ask {
+                if job.kind == JobKind::Check {
                     job.at = job.at.max(ask.due);
                 }
                 if is_wanted {
@@ -144,7 +144,7 @@ fn insert_one(
         }
     }
     if repeat {
-        classified.verdict = Verdict::Repeat;
+        classified.verdict = CallbackVerdict::Repeat;
     }
     classified.dedup_key = Some(id);
     classified.attempt = earlier.saturating_add(1);
@@ -227,7 +227,7 @@ fn check_due(
     let last: Option<WallTime> = sql.value(
         "SELECT max(CASE WHEN due_at IS NOT NULL AND leased_until > $1 THEN $1 ELSE tried_at END)
          FROM jobs WHERE dedup_key = $2 AND kind = $3",
-        params![now, dedup_key, &JobKind::Ask],
+        params![now, dedup_key, &JobKind::Check],
     )?;
     let pause = if earlier < MANY {
         NEXT_CHECK
@@ -246,7 +246,7 @@ fn advance_check(sql: &dyn Sql, ask: &Ask) -> SqlResult<bool> {
         "UPDATE jobs SET due_at = min(due_at, $1), known = max(known, $2)
          WHERE dedup_key = $3 AND due_at IS NOT NULL AND kind = $4 AND leased_until <= $5
          RETURNING delivery",
-        params![ask.due, ask.known, ask.dedup_key, &JobKind::Ask, ask.at,],
+        params![ask.due, ask.known, ask.dedup_key, &JobKind::Check, ask.at,],
     )?;
     for delivery in &woken {
         rows::classify(sql, DeliveryId(*delivery))?;

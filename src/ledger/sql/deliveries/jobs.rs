@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::job::{Disposition, JobResult, Lease, NewJob, UNKNOWN_NOT_FOUND_MAX};
+use crate::domain::job::{ClaimRequest, Disposition, JobResult, NewJob, UNKNOWN_NOT_FOUND_MAX};
 use crate::domain::{Delivery, DeliveryId, JobId, JobKind, JobState, WallTime};
 
 use super::super::selection::Selection;
@@ -103,7 +103,7 @@ impl Ledger {
     pub async fn take_jobs(
         &self,
         queue: JobFilter,
-        lease: Lease,
+        lease: ClaimRequest,
     ) -> Result<Vec<(Delivery, JobId)>, LedgerError> {
         self.write(move |sql| take(sql, &queue, lease)).await
     }
@@ -301,7 +301,11 @@ fn make_due(sql: &dyn Sql, retry: &Retry) -> SqlResult<Option<Retried>> {
     Ok(now.map(|delivery| Retried { delivery, jobs }))
 }
 
-fn take(sql: &dyn Sql, queue: &JobFilter, lease: Lease) -> SqlResult<Vec<(Delivery, JobId)>> {
+fn take(
+    sql: &dyn Sql,
+    queue: &JobFilter,
+    lease: ClaimRequest,
+) -> SqlResult<Vec<(Delivery, JobId)>> {
     let change = sql.change(Area::Deliveries)?;
     let of = Queue::of(queue);
     let (when, here) = of.due();
@@ -387,7 +391,7 @@ fn save_attempt(
         "SELECT delivery, dedup_key, coalesce(length(reply), 0), due_at IS NOT NULL AND lease = $1,
              kind = $2 AND known = 0, not_found
          FROM jobs WHERE id = $3",
-        params![rows::name_of(held_until), &JobKind::Ask, id.0],
+        params![rows::name_of(held_until), &JobKind::Check, id.0],
     )?;
     let Some((delivery, dedup_key, had, held, unknown, not_found)) = known else {
         return Ok(None);
@@ -406,7 +410,7 @@ fn save_attempt(
              status = $7, took = $8, reply = coalesce($9, reply), not_found = $10
          WHERE id = $11",
         params![
-            i64::from(outcome.next != Disposition::GivenBack),
+            i64::from(outcome.next != Disposition::Released),
             due_at,
             rows::FREE,
             result.state == JobState::Done,

@@ -2,8 +2,8 @@
 
 use crate::domain::job::NewJob;
 use crate::domain::{
-    Delivery, DeliveryId, Job, JobId, JobKind, JobState, PaymentId, PlayerId, Search, Subject,
-    Verdict, WallTime,
+    CallbackVerdict, Delivery, DeliveryId, Job, JobId, JobKind, JobState, PaymentId, PlayerId,
+    Search, Subject, WallTime,
 };
 
 use super::super::logs::{Columns, LogKind, SEARCHED_MAX};
@@ -51,20 +51,20 @@ pub(super) enum Class {
 impl Class {
     /// `due`: for a delivery with an open job, whether its payment is known. `unfounded`: the provider was checked and
     /// does not know it either.
-    fn of(verdict: Verdict, due: Option<bool>, unfounded: bool) -> Self {
+    fn of(verdict: CallbackVerdict, due: Option<bool>, unfounded: bool) -> Self {
         match (due, verdict) {
             (Some(true), _) => Self::Open,
-            (Some(false), Verdict::Unverified) => Self::Unverified,
+            (Some(false), CallbackVerdict::Unverified) => Self::Unverified,
             (Some(false), _) => Self::Unknown,
-            (None, Verdict::Accepted) if unfounded => Self::Junk,
-            (None, Verdict::Accepted) => Self::Accepted,
-            (None, Verdict::Repeat) => Self::Repeat,
+            (None, CallbackVerdict::Accepted) if unfounded => Self::Junk,
+            (None, CallbackVerdict::Accepted) => Self::Accepted,
+            (None, CallbackVerdict::Repeat) => Self::Repeat,
             (
                 None,
-                Verdict::Refused
-                | Verdict::UnknownAccount
-                | Verdict::Unreadable
-                | Verdict::Unverified,
+                CallbackVerdict::Refused
+                | CallbackVerdict::UnknownAccount
+                | CallbackVerdict::Unreadable
+                | CallbackVerdict::Unverified,
             ) => Self::Junk,
         }
     }
@@ -88,7 +88,7 @@ pub(super) fn is_known(sql: &dyn Sql, new: &NewDelivery) -> SqlResult<bool> {
 
 /// A delivery's place among equal ones.
 pub(super) struct Classified {
-    pub(super) verdict: Verdict,
+    pub(super) verdict: CallbackVerdict,
     pub(super) dedup_key: Option<i64>,
     pub(super) attempt: u32,
     /// As [`is_known`] says.
@@ -210,7 +210,7 @@ pub(super) fn insert_job(sql: &dyn Sql, whose: &JobOwner<'_>, new: &NewJob) -> S
         kind: new.kind,
         target: new.target.clone(),
         is_replay: whose.dedup_key.is_none(),
-        tries: 0,
+        attempts: 0,
         not_found: 0,
         state: JobState::Due { at: new.at },
         tried_at: None,
@@ -227,7 +227,7 @@ pub(super) fn classify(sql: &dyn Sql, id: DeliveryId) -> SqlResult<()> {
              (SELECT max(known) FROM jobs WHERE delivery = $1 AND due_at IS NOT NULL),
              EXISTS (SELECT 1 FROM jobs WHERE delivery = $1 AND kind = $2 AND known = 0)
          FROM deliveries WHERE id = $1",
-        params![id.0, &JobKind::Ask],
+        params![id.0, &JobKind::Check],
     )?;
     let belongs = Class::of(known_verdict(&verdict), due, unfounded) as i64;
     if belongs != class {
@@ -240,8 +240,8 @@ pub(super) fn classify(sql: &dyn Sql, id: DeliveryId) -> SqlResult<()> {
 }
 
 /// An unknown word counts as a rejected callback.
-fn known_verdict(word: &str) -> Verdict {
-    Verdict::from_word(word).unwrap_or(Verdict::Unreadable)
+fn known_verdict(word: &str) -> CallbackVerdict {
+    CallbackVerdict::from_word(word).unwrap_or(CallbackVerdict::Unreadable)
 }
 
 fn subject_columns(subject: Option<&Subject>) -> (Option<String>, Option<String>) {
@@ -394,7 +394,7 @@ fn job(row: Row<'_>) -> SqlResult<Job> {
         kind: word(row, JOB + 1, JobKind::from_word)?,
         target: row.get(JOB + 2)?,
         is_replay: row.get(JOB + 10)?,
-        tries: row.get(JOB + 3)?,
+        attempts: row.get(JOB + 3)?,
         not_found: row.get(JOB + 11)?,
         state,
         tried_at: row.get(JOB + 6)?,

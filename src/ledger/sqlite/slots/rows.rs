@@ -4,9 +4,9 @@ use rusqlite::Connection;
 
 use super::super::recovery::ALL_LIMITS;
 use super::super::writer::{UnpersistedSlot, change};
-use super::{LONGEST, SlotRequest, full, millis, nth_free, unpersisted_of, wait_until};
+use super::{LONGEST, SlotRow, full, millis, nth_free, unpersisted_of, wait_until};
 use crate::clock::{Clock, SharedInstant};
-use crate::ledger::slots::{HOLD_MAX, SlotId, Slots};
+use crate::ledger::slots::{HOLD_MAX, SlotId, SlotOutcome};
 
 /// Whose slots are counted.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,14 +25,14 @@ pub(super) struct Release<'a> {
 /// The releases and requests of one transaction.
 pub(super) struct Batch<'a> {
     pub(super) released: &'a [Release<'a>],
-    pub(super) requests: &'a [SlotRequest<'a>],
+    pub(super) requests: &'a [SlotRow<'a>],
     pub(super) unpersisted: Vec<UnpersistedSlot>,
     pub(super) clock: Clock,
 }
 
 impl Batch<'_> {
     /// Returns the answer to each request, in their order.
-    pub(super) fn write(&self, conn: &Connection) -> rusqlite::Result<Vec<Slots<i64>>> {
+    pub(super) fn write(&self, conn: &Connection) -> rusqlite::Result<Vec<SlotOutcome<i64>>> {
         let change = change(conn)?;
         // First: the count must include them.
         release(conn, self.released)?;
@@ -59,15 +59,15 @@ impl Batch<'_> {
     fn take(
         &self,
         conn: &Connection,
-        request: &SlotRequest<'_>,
+        request: &SlotRow<'_>,
         usage: &mut Usage,
-    ) -> rusqlite::Result<Slots<i64>> {
+    ) -> rusqlite::Result<SlotOutcome<i64>> {
         let (scope, now) = (&*request.terms.scope, usage.at);
         if let Some(until) = usage.unknown_until {
             return Ok(full(Some(until), now));
         }
         if let Some(until) = usage.held_until {
-            return Ok(Slots::Held(wait_until(until, now)));
+            return Ok(SlotOutcome::Held(wait_until(until, now)));
         }
         let unpersisted = unpersisted_of(&self.unpersisted, scope);
         if let Some(over) = (usage.used + unpersisted.len()).checked_sub(request.open_to_all()) {
@@ -83,7 +83,7 @@ impl Batch<'_> {
         )?
         .execute((id, scope, now.boot, request.period, request.flight, free_at))?;
         usage.used += 1;
-        Ok(Slots::Granted(id))
+        Ok(SlotOutcome::Granted(id))
     }
 }
 
@@ -154,7 +154,7 @@ impl Usage {
     /// Reads it after rows of earlier boots have their whole time again; where many slots are free, deletes their rows.
     fn put_right(
         change: &Connection,
-        request: &SlotRequest<'_>,
+        request: &SlotRow<'_>,
         at: SharedInstant,
     ) -> rusqlite::Result<Self> {
         let limit = request.limit();

@@ -117,7 +117,7 @@ async fn an_order_is_relayed_once_although_the_clock_was_ahead() {
         happened_at: None,
         from: "203.0.113.7".into(),
         method: "POST".into(),
-        verdict: Verdict::Accepted,
+        verdict: CallbackVerdict::Accepted,
         why: "a signature".into(),
         kind: "item_order_placed".into(),
         subject: None,
@@ -160,7 +160,7 @@ async fn an_order_is_relayed_once_although_the_clock_was_ahead() {
         run(folder.path(), days).await;
         let again = start(folder.path());
         let saved = shared(&again).deliver(order.clone()).await.unwrap();
-        assert_eq!(saved.verdict, Verdict::Repeat, "after {days} days");
+        assert_eq!(saved.verdict, CallbackVerdict::Repeat, "after {days} days");
         close(again);
     }
 }

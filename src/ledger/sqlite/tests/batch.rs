@@ -2,10 +2,10 @@
 
 use super::*;
 
-type Taking = std::pin::Pin<Box<dyn Future<Output = Result<Slots, LedgerError>> + Send>>;
+type Taking = std::pin::Pin<Box<dyn Future<Output = Result<SlotOutcome, LedgerError>> + Send>>;
 
 /// A caller that waits for the thread.
-async fn caller(ledger: &Sqlite, terms: Terms) -> Taking {
+async fn caller(ledger: &Sqlite, terms: SlotRequest) -> Taking {
     let ledger = ledger.clone();
     let mut taking: Taking = Box::pin(async move { ledger.take_slot(terms).await });
     let asked = std::future::poll_fn(|cx| std::task::Poll::Ready(taking.as_mut().poll(cx)));
@@ -13,10 +13,10 @@ async fn caller(ledger: &Sqlite, terms: Terms) -> Taking {
     taking
 }
 
-const FULL: Result<Slots, LedgerError> = Ok(Slots::Full { next_free: None });
+const FULL: Result<SlotOutcome, LedgerError> = Ok(SlotOutcome::Full { next_free: None });
 
-fn strict(limit: u32) -> Terms {
-    Terms {
+fn strict(limit: u32) -> SlotRequest {
+    SlotRequest {
         persistence: Persistence::Required,
         ..terms("s", limit, 0)
     }
@@ -68,7 +68,7 @@ async fn each_caller_of_a_batch_is_answered_by_its_own_limit_in_the_order_of_ask
     let ledger = start(folder.path());
     let hold = busy(&ledger).await;
     // The last one has a longer period, which does not change what others count.
-    let longer = Terms {
+    let longer = SlotRequest {
         period: MINUTE * 2,
         ..terms("b", 2, 0)
     };
@@ -108,7 +108,7 @@ async fn what_comes_between_two_callers_counts_for_the_second_alone() {
     let second = caller(&ledger, strict(2)).await;
     drop(hold);
     granted(first.await.unwrap());
-    assert_eq!(second.await, Ok(Slots::Held(MINUTE)));
+    assert_eq!(second.await, Ok(SlotOutcome::Held(MINUTE)));
 }
 
 #[tokio::test]

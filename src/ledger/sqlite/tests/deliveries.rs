@@ -53,13 +53,16 @@ async fn open_jobs_survive_the_removal_of_the_file() {
     let fresh = shared(&one).deliver(new(3)).await.unwrap();
     assert!(fresh.id > due.id, "no number has two meanings");
     let also = shared(&two).deliver(new(1)).await.unwrap();
-    assert_eq!(also.verdict, Verdict::Repeat, "it was saved before");
+    assert_eq!(also.verdict, CallbackVerdict::Repeat, "it was saved before");
     let expected = [also, fresh, due.clone()];
     assert_eq!(saved(&shared(&one)).await, expected);
     assert_eq!(saved(&shared(&two)).await, expected, "brought over once");
     assert_eq!(take_due(&shared(&two), START).await, [due.jobs[0].id]);
     let repeat = shared(&one).deliver(hint(2, after(40))).await.unwrap();
-    assert_eq!((repeat.verdict, repeat.attempt), (Verdict::Repeat, 2));
+    assert_eq!(
+        (repeat.verdict, repeat.attempt),
+        (CallbackVerdict::Repeat, 2)
+    );
 }
 
 #[tokio::test]
@@ -159,7 +162,7 @@ async fn a_callback_that_cannot_be_saved_is_never_reported_as_saved() {
     assert!(matches!(ledger.status().await, Status::Degraded { .. }));
     fill_disk(&ledger, false).await;
     let delivery = shared(&ledger).deliver(large(1)).await.unwrap();
-    let first = (Verdict::Accepted, 1);
+    let first = (CallbackVerdict::Accepted, 1);
     assert_eq!(
         (delivery.verdict, delivery.attempt),
         first,
@@ -173,7 +176,7 @@ async fn the_share_of_a_callback_follows_from_what_its_check_finds() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = start(folder.path());
     let with_forward = |number| NewDelivery {
-        jobs: vec![job(JobKind::Ask, START), job(JobKind::Forward, START)],
+        jobs: vec![job(JobKind::Check, START), job(JobKind::Forward, START)],
         ..unproved(&format!("NEW-{number}"), number)
     };
     let class = async |id: DeliveryId| {
@@ -190,7 +193,7 @@ async fn the_share_of_a_callback_follows_from_what_its_check_finds() {
     let genuine = shared(&ledger).deliver(genuine).await.unwrap();
     let made_up = shared(&ledger).deliver(made_up).await.unwrap();
     let asks = JobFilter {
-        kinds: &[JobKind::Ask],
+        kinds: &[JobKind::Check],
         ..unknown()
     };
     for (of, state) in [(&made_up, JobState::GivenUp), (&genuine, JobState::Done)] {

@@ -174,7 +174,7 @@ async fn a_program_whose_file_a_newer_one_has_migrated_says_so() {
     let mut changes = ledger.status_changes();
     changes.mark_unchanged();
     // Most tables are as before; a write to them does not mean that all is well again.
-    let required = Terms {
+    let required = SlotRequest {
         persistence: Persistence::Required,
         ..terms("kanga", 3, 0)
     };
@@ -277,11 +277,11 @@ async fn a_full_disk_is_reported_and_survived() {
     assert_eq!(next_nonce(&mut key_lock, START).await, Ok(nonce + 1));
     granted(take(&ledger, 0).await);
     granted(take(&ledger, 0).await);
-    assert!(matches!(take(&ledger, 0).await, Slots::Full { .. }));
+    assert!(matches!(take(&ledger, 0).await, SlotOutcome::Full { .. }));
     fill_disk(&ledger, false).await;
     assert!(record(&shared(&ledger), large).await.id.0 > 0);
     assert_eq!(next_nonce(&mut key_lock, START).await, Ok(nonce + 2));
-    assert!(matches!(take(&ledger, 0).await, Slots::Full { .. }));
+    assert!(matches!(take(&ledger, 0).await, SlotOutcome::Full { .. }));
     assert_eq!(ledger.status().await, Status::Ready);
 }
 
@@ -304,10 +304,13 @@ async fn while_nothing_can_be_written_nonces_and_slots_go_on_in_memory() {
     assert_eq!(next_nonce(&mut fresh, WallTime(3)).await, Ok(3));
     let loose = granted(take(&ledger, 0).await);
     granted(take(&ledger, 0).await);
-    assert_eq!(take(&ledger, 0).await, Slots::Full { next_free: None });
+    assert_eq!(
+        take(&ledger, 0).await,
+        SlotOutcome::Full { next_free: None }
+    );
     ledger.release_slot(loose, clock.now());
     ledger.release_slot(kept, clock.now());
-    let full = Slots::Full {
+    let full = SlotOutcome::Full {
         next_free: Some(MINUTE),
     };
     assert_eq!(take(&ledger, 0).await, full);
@@ -388,18 +391,18 @@ async fn a_transaction_that_another_process_has_overtaken_is_done_again() {
     ledger.flush().await;
     let other = Connection::open(folder.path().join("ledger.db")).unwrap();
     let insert = "INSERT INTO nonces (key, last) VALUES (hex(randomblob(8)), 1)";
-    let tries = std::cell::Cell::new(0);
+    let attempts = std::cell::Cell::new(0);
     let counted = ledger.run(move |store| {
         store.write(|conn| {
             let change = conn.unchecked_transaction()?;
             let before: u32 =
                 change.query_row("SELECT count(*) FROM nonces", [], |row| row.get(0))?;
-            tries.set(tries.get() + 1);
-            if tries.get() == 1 {
+            attempts.set(attempts.get() + 1);
+            if attempts.get() == 1 {
                 other.execute(insert, [])?;
             }
             change.execute(insert, [])?;
-            change.commit().map(|()| (before, tries.get()))
+            change.commit().map(|()| (before, attempts.get()))
         })
     });
     assert_eq!(counted.await, Ok((1, 2)));
@@ -419,7 +422,7 @@ async fn a_file_that_was_removed_is_made_again_and_nothing_forgotten() {
     granted(take(&other, 0).await);
     std::fs::remove_file(folder.path().join("ledger.db")).unwrap();
     let new = granted(take(&ledger, 0).await);
-    let full = |next_free| Slots::Full { next_free };
+    let full = |next_free| SlotOutcome::Full { next_free };
     assert_eq!(take(&ledger, 0).await, full(None));
     ledger.release_slot(old, clock.now());
     assert_eq!(

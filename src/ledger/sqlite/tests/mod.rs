@@ -20,7 +20,7 @@ use rusqlite::Connection;
 use super::*;
 use crate::clock::ManualClock;
 use crate::domain::job::{AttemptOutcome, Disposition, JobResult, NewJob};
-use crate::domain::{JobKind, Now, Verdict, WallTime};
+use crate::domain::{CallbackVerdict, JobKind, Now, WallTime};
 use crate::ledger::contract::fixtures::*;
 use crate::ledger::*;
 

@@ -120,10 +120,10 @@ async fn a_lock_that_only_readers_waited_for_is_over_when_they_have_read() {
         rusqlite::Error::SqliteFailure(code, None)
     };
     let reading = ledger.run(move |store| {
-        let tries = Cell::new(0);
+        let attempts = Cell::new(0);
         store.read(|_| {
-            tries.set(tries.get() + 1);
-            if tries.get() < 45 {
+            attempts.set(attempts.get() + 1);
+            if attempts.get() < 45 {
                 Err(busy())
             } else {
                 Ok(())
@@ -152,7 +152,7 @@ async fn a_nonce_that_cannot_be_stored_is_not_used() {
         .next_nonce(clock.now(), NonceRules::default())
         .await;
     assert!(matches!(none, Err(LedgerError::NotSaved(_))), "{none:?}");
-    let slots = Terms {
+    let slots = SlotRequest {
         persistence: Persistence::Required,
         ..terms("kanga", 3, 0)
     };

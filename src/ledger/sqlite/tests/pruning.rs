@@ -90,7 +90,7 @@ async fn old_callbacks_and_their_jobs_are_dropped_as_new_ones_come() {
     };
     let ledger = Sqlite::start(folder.path().to_owned(), clock.clone(), limits);
     let due = NewDelivery {
-        jobs: vec![job(JobKind::Ask, START)],
+        jobs: vec![job(JobKind::Check, START)],
         ..new(1_000)
     };
     let due = shared(&ledger).deliver(due).await.unwrap();

@@ -263,7 +263,7 @@ async fn after_unreadable_slots_each_limit_is_full_for_one_period() {
         let ledger = after_damage(folder.path(), &clock, words).await;
         for (passed, next_free) in [(0, Some(MINUTE)), (59, Some(Duration::from_secs(1)))] {
             hand.advance(Duration::from_secs(passed));
-            assert_eq!(take(&ledger, 0).await, Slots::Full { next_free });
+            assert_eq!(take(&ledger, 0).await, SlotOutcome::Full { next_free });
             let counted = ledger.budget("kanga".into(), 2, MINUTE).await.unwrap();
             assert_eq!((counted.used, counted.next_free), (2, next_free));
         }
@@ -290,7 +290,7 @@ async fn unreadable_slots_are_waited_for_again_after_a_reboot_or_a_clock_that_wa
             hand.set_wall(WallTime(START.0 - 3_600_000));
         }
         let next_free = Some(MINUTE);
-        assert_eq!(take(&ledger, 0).await, Slots::Full { next_free });
+        assert_eq!(take(&ledger, 0).await, SlotOutcome::Full { next_free });
         hand.advance(MINUTE);
         granted(take(&ledger, 0).await);
         // A day later no limit needs the mark.

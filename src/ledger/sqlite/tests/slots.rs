@@ -16,8 +16,8 @@ async fn almost_free(folder: &Path, hand_clock: &(Clock, ManualClock)) -> Sqlite
     ledger
 }
 
-fn full_for(seconds: u64) -> Slots {
-    Slots::Full {
+fn full_for(seconds: u64) -> SlotOutcome {
+    SlotOutcome::Full {
         next_free: Some(Duration::from_secs(seconds)),
     }
 }
@@ -93,11 +93,11 @@ async fn a_hold_lasts_its_time_whatever_is_done_to_the_clock() {
     let ledger = start_by(folder.path(), &clock);
     ledger.hold_slots("kanga".into(), clock.now(), MINUTE);
     hand.set_wall(WallTime(START.0 + 86_400_000));
-    assert_eq!(take(&ledger, 0).await, Slots::Held(MINUTE));
+    assert_eq!(take(&ledger, 0).await, SlotOutcome::Held(MINUTE));
     hand.advance(Duration::from_secs(30));
     // No process outlives a restart. This one stands for the next, but its instants of the monotonic clock are older.
     hand.reboot();
-    assert_eq!(take(&ledger, 0).await, Slots::Held(MINUTE));
+    assert_eq!(take(&ledger, 0).await, SlotOutcome::Held(MINUTE));
     hand.advance(MINUTE);
     granted(take(&ledger, 0).await);
 }

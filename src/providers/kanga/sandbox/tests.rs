@@ -650,7 +650,7 @@ async fn without_a_callback_url_callbacks_wait_and_schedule_no_wake_up() {
 async fn a_refused_callback_is_retried_after_15_minutes_1_hour_and_6_hours() {
     let shop = shop().await;
     let bench = shop.bench("/hook").await;
-    let tries = |received: Vec<String>| {
+    let attempts = |received: Vec<String>| {
         let one = "GET /hook?transactionKey=ORDER-1003 0";
         received.iter().filter(|line| *line == one).count()
     };
@@ -659,23 +659,23 @@ async fn a_refused_callback_is_retried_after_15_minutes_1_hour_and_6_hours() {
     shop.answers(204);
     bench.sandbox.command(&repeat).unwrap();
     bench.sandbox.pump().await;
-    assert_eq!(tries(shop.received()), 1, "204 is not 200");
+    assert_eq!(attempts(shop.received()), 1, "204 is not 200");
     for (wait, status) in [(15 * 60, 201), (3_600, 302), (6 * 3_600, 500)] {
         bench.pass(wait - 1);
         bench.sandbox.pump().await;
-        assert_eq!(tries(shop.received()), 0, "too early");
+        assert_eq!(attempts(shop.received()), 0, "too early");
         shop.answers(status);
         bench.pass(1);
         bench.sandbox.pump().await;
-        assert_eq!(tries(shop.received()), 1, "after {wait} s");
+        assert_eq!(attempts(shop.received()), 1, "after {wait} s");
     }
     bench.pass(20 * 3_600);
     bench.sandbox.pump().await;
-    assert_eq!(tries(shop.received()), 0, "silence after four tries");
+    assert_eq!(attempts(shop.received()), 0, "silence after four tries");
     shop.answers(200);
     bench.pass(2 * 86_400);
     bench.sandbox.pump().await;
-    assert_eq!(tries(shop.received()), 2, "later changes are still told");
+    assert_eq!(attempts(shop.received()), 2, "later changes are still told");
 }
 
 // docs/providers/kanga.md#simulator

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::clock::Clock;
 use crate::domain::WallTime;
-use crate::domain::catalogue::{Documented, Place};
+use crate::domain::catalogue::{DocumentedCall, ParamLocation};
 use crate::domain::simulate::{Command, Fault};
 use crate::providers::kinguin::catalogue::CATALOGUE;
 use crate::sandbox::testing::{self, Seen};
@@ -106,15 +106,17 @@ impl Bench {
 }
 
 /// A documented call with its examples filled in.
-fn filled(call: &Documented) -> String {
+fn filled(call: &DocumentedCall) -> String {
     let mut path = call.path.to_owned();
     let mut query = Vec::new();
     for param in call.params {
         match param.place {
-            Place::Path => path = path.replace(&format!("{{{}}}", param.name), param.example),
+            ParamLocation::Path => {
+                path = path.replace(&format!("{{{}}}", param.name), param.example);
+            }
             // All filters together may match nothing.
-            Place::Query if !param.required && call.params.len() > 6 => {}
-            Place::Query => query.push((param.name, param.example)),
+            ParamLocation::Query if !param.required && call.params.len() > 6 => {}
+            ParamLocation::Query => query.push((param.name, param.example)),
         }
     }
     if query.is_empty() {

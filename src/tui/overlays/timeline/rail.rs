@@ -2,7 +2,7 @@
 
 use crate::domain::timeline::{Remark, Row};
 use crate::domain::{
-    Happening, Outcome, PaymentState, PaymentVerdict, Timeline, What, inert, time,
+    Outcome, PaymentState, PaymentVerdict, Timeline, TimelineEntry, TimelineEvent, inert, time,
 };
 use crate::tui::deliveries;
 use crate::tui::overlays::exchange::mark;
@@ -13,21 +13,13 @@ use crate::tui::widgets::text::counted;
 pub fn draw_head(timeline: &Timeline, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let theme = ctx.theme;
     let dim = theme.style(Tone::Dim);
-    let count = |what: fn(&What) -> bool| {
-        timeline
-            .happenings
-            .iter()
-            .filter(|it| what(&it.what))
-            .count()
+    let count = |what: fn(&TimelineEvent) -> bool| {
+        timeline.entries.iter().filter(|it| what(&it.what)).count()
     };
-    let latest = timeline
-        .happenings
-        .iter()
-        .rev()
-        .find_map(|it| match &it.what {
-            What::State(seen) => Some(seen),
-            _ => None,
-        });
+    let latest = timeline.entries.iter().rev().find_map(|it| match &it.what {
+        TimelineEvent::State(seen) => Some(seen),
+        _ => None,
+    });
     let mut pen = Pen::new(buf, area, 0);
     match latest {
         Some(seen) => {
@@ -48,8 +40,8 @@ pub fn draw_head(timeline: &Timeline, ctx: ViewContext<'_>, area: Rect, buf: &mu
             pen.text("no state known", dim);
         }
     }
-    let calls = count(|what| matches!(what, What::Call { .. }));
-    let callbacks = count(|what| matches!(what, What::Callback(_)));
+    let calls = count(|what| matches!(what, TimelineEvent::Call { .. }));
+    let callbacks = count(|what| matches!(what, TimelineEvent::Callback(_)));
     let (calls, callbacks) = (counted(calls, "request"), counted(callbacks, "callback"));
     let text = format!(" · {calls}, {callbacks}");
     pen.text(&text, dim);
@@ -76,7 +68,7 @@ impl Rail<'_> {
     }
 
     pub fn day(&self, at: usize, line: Rect, buf: &mut Buffer) {
-        let day = self.timeline.happenings[at]
+        let day = self.timeline.entries[at]
             .at
             .date_and_clock(&self.ctx.store.zone);
         let dim = self.ctx.theme.style(Tone::Dim);
@@ -114,12 +106,12 @@ impl Rail<'_> {
         if let Some(remark) = entry.remarks.first() {
             pen.text(&remark.to_string(), theme.style(Tone::Plain));
         }
-        let happenings = &self.timeline.happenings;
-        let took = happenings[entry.last].at.since(happenings[entry.first].at);
+        let entries = &self.timeline.entries;
+        let took = entries[entry.last].at.since(entries[entry.first].at);
         let text = format!(", over {}", time::fine(took));
         pen.text(&text, theme.style(Tone::Dim));
         // Success is what repeated calls usually have; only a failure is worth the room.
-        if let What::Call { outcome, .. } = &happenings[entry.first].what
+        if let TimelineEvent::Call { outcome, .. } = &entries[entry.first].what
             && !matches!(outcome, Outcome::Status(200..300))
         {
             pen.text(": ", theme.style(Tone::Dim));
@@ -136,10 +128,10 @@ impl Rail<'_> {
         buf: &'a mut Buffer,
     ) -> Pen<'a> {
         let theme = self.ctx.theme;
-        let happenings = &self.timeline.happenings;
-        let here = happenings[at].at;
-        let before = at.checked_sub(1).and_then(|before| happenings.get(before));
-        let gap = before.map_or_else(String::new, |before| distance(before, &happenings[at]));
+        let entries = &self.timeline.entries;
+        let here = entries[at].at;
+        let before = at.checked_sub(1).and_then(|before| entries.get(before));
+        let gap = before.map_or_else(String::new, |before| distance(before, &entries[at]));
         let mut pen = Pen::new(buf, line, 0);
         pen.text(&here.clock(&self.ctx.store.zone), theme.style(Tone::Dim))
             .skip(1);
@@ -155,8 +147,8 @@ impl Rail<'_> {
     pub fn happening(&self, at: usize, line: Rect, buf: &mut Buffer) {
         let theme = self.ctx.theme;
         let (plain, dim) = (theme.style(Tone::Plain), theme.style(Tone::Dim));
-        match &self.timeline.happenings[at].what {
-            What::Call {
+        match &self.timeline.entries[at].what {
+            TimelineEvent::Call {
                 method,
                 path,
                 outcome,
@@ -174,7 +166,7 @@ impl Rail<'_> {
                 }
                 pen.path(path, dim);
             }
-            What::State(seen) => {
+            TimelineEvent::State(seen) => {
                 let payment = &seen.payment;
                 let expected = self.timeline.expected.as_ref();
                 let verdict = payment.verdict(expected);
@@ -189,7 +181,7 @@ impl Rail<'_> {
                     pen.text(&words, theme.style(tone));
                 }
             }
-            What::Expected { old, new } => {
+            TimelineEvent::Expected { old, new } => {
                 let mut pen = self.begin(at, ("✎", Tone::Accent), line, buf);
                 pen.text("expects ", dim);
                 if let Some(old) = old {
@@ -198,17 +190,17 @@ impl Rail<'_> {
                 pen.text(&new.sum.to_string(), plain)
                     .text(&format!("  {}", new.origin()), dim);
             }
-            What::Watched { operator } => {
+            TimelineEvent::Watched { operator } => {
                 let mut pen = self.begin(at, ("+", Tone::Accent), line, buf);
                 pen.text("added to the watch list", dim);
                 self.operator(operator, &mut pen);
             }
-            What::Noted(note) => {
+            TimelineEvent::Noted(note) => {
                 let mut pen = self.begin(at, ("✎", Tone::Accent), line, buf);
                 pen.text("note: ", dim).text(&note.text, plain);
                 self.operator(&note.operator, &mut pen);
             }
-            What::Marked {
+            TimelineEvent::Marked {
                 verdict,
                 handled,
                 operator,
@@ -223,7 +215,7 @@ impl Rail<'_> {
                 pen.text(&words, dim);
                 self.operator(operator, &mut pen);
             }
-            What::Callback(delivery) => {
+            TimelineEvent::Callback(delivery) => {
                 let (_, word, tone) = deliveries::verdict(delivery);
                 let mut pen = self.begin(at, ("←", Tone::Accent), line, buf);
                 pen.text(
@@ -256,7 +248,7 @@ fn outcome_in(pen: &mut Pen<'_>, outcome: &Outcome, ctx: ViewContext<'_>) {
 }
 
 /// The time since the line before, in one unit; empty for the same instant.
-fn distance(before: &Happening, here: &Happening) -> String {
+fn distance(before: &TimelineEntry, here: &TimelineEntry) -> String {
     let gap = here.at.since(before.at);
     let seconds = gap.as_secs();
     match seconds {

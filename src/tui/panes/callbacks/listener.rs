@@ -5,7 +5,7 @@ use std::time::Duration;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget as _;
 
-use crate::domain::Listening;
+use crate::domain::ListenerStatus;
 use crate::tui::prelude::*;
 use crate::tui::widgets::columns::fit_line;
 
@@ -15,12 +15,14 @@ const HEARTBEAT_MAX_AGE: Duration = Duration::from_mins(1);
 /// Glyph and tone of the listener's state.
 fn state(ctx: ViewContext<'_>) -> (&'static str, Tone) {
     match &ctx.store.listening {
-        Listening::Off | Listening::Elsewhere { .. } => ("○", Tone::Dim),
-        Listening::Up { heartbeat, .. } if ctx.now.wall.since(*heartbeat) > HEARTBEAT_MAX_AGE => {
+        ListenerStatus::Off | ListenerStatus::Elsewhere { .. } => ("○", Tone::Dim),
+        ListenerStatus::Up { heartbeat, .. }
+            if ctx.now.wall.since(*heartbeat) > HEARTBEAT_MAX_AGE =>
+        {
             ("!", Tone::Warn)
         }
-        Listening::Up { .. } => ("●", Tone::Good),
-        Listening::Down { .. } => ("✘", Tone::Bad),
+        ListenerStatus::Up { .. } => ("●", Tone::Good),
+        ListenerStatus::Down { .. } => ("✘", Tone::Bad),
     }
 }
 
@@ -28,18 +30,18 @@ fn state(ctx: ViewContext<'_>) -> (&'static str, Tone) {
 fn parts(ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     let mut parts = Vec::new();
     match &ctx.store.listening {
-        Listening::Off if ctx.store.is_shared => {
+        ListenerStatus::Off if ctx.store.is_shared => {
             parts.push(("received on other machines".into(), Tone::Dim));
         }
         // An empty list explains in its own place how to switch the listener on.
-        Listening::Off if ctx.store.deliveries.is_empty() => {
+        ListenerStatus::Off if ctx.store.deliveries.is_empty() => {
             parts.push(("off".into(), Tone::Dim));
         }
-        Listening::Off => parts.push((
+        ListenerStatus::Off => parts.push((
             "off: set `bind` under `[callbacks]`, or run `tilldeck listen`".into(),
             Tone::Dim,
         )),
-        Listening::Up { url, heartbeat } => {
+        ListenerStatus::Up { url, heartbeat } => {
             parts.push((format!("{url}/callbacks/ACCOUNT"), Tone::Plain));
             let (_, tone) = state(ctx);
             let tone = if tone == Tone::Good { Tone::Dim } else { tone };
@@ -47,12 +49,12 @@ fn parts(ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
             let silent = ViewContext { hits: None, ..ctx };
             parts.push((format!("self-test {}", silent.ago(*heartbeat)), tone));
         }
-        Listening::Elsewhere { url } => {
+        ListenerStatus::Elsewhere { url } => {
             parts.push((format!("{url}/callbacks/ACCOUNT"), Tone::Plain));
             let text = "received by another tilldeck on this machine";
             parts.push((text.into(), Tone::Dim));
         }
-        Listening::Down { .. } => {}
+        ListenerStatus::Down { .. } => {}
     }
     // An empty list says so in its own place.
     if let Some(last) = ctx.store.deliveries.front() {
@@ -127,8 +129,8 @@ pub fn rows(ctx: ViewContext<'_>, area: Rect) -> u16 {
     let most = if area.height >= 7 { 2 } else { 1 };
     let why = wrap(&why_down(ctx), area.width.saturating_sub(2));
     let error = match &ctx.store.listening {
-        Listening::Down { .. } => cells(why.len()).min(ERROR_ROWS),
-        Listening::Off | Listening::Up { .. } | Listening::Elsewhere { .. } => 0,
+        ListenerStatus::Down { .. } => cells(why.len()).min(ERROR_ROWS),
+        ListenerStatus::Off | ListenerStatus::Up { .. } | ListenerStatus::Elsewhere { .. } => 0,
     };
     let rows = cells(lines(ctx, area.width, most).len());
     (error + rows).min(area.height)
@@ -136,7 +138,7 @@ pub fn rows(ctx: ViewContext<'_>, area: Rect) -> u16 {
 
 fn why_down(ctx: ViewContext<'_>) -> String {
     match &ctx.store.listening {
-        Listening::Down {
+        ListenerStatus::Down {
             address,
             why,
             since,
@@ -144,7 +146,9 @@ fn why_down(ctx: ViewContext<'_>) -> String {
             "LISTENER DOWN at {address} since {}: {why}",
             since.clock(&ctx.store.zone)
         ),
-        Listening::Off | Listening::Up { .. } | Listening::Elsewhere { .. } => String::new(),
+        ListenerStatus::Off | ListenerStatus::Up { .. } | ListenerStatus::Elsewhere { .. } => {
+            String::new()
+        }
     }
 }
 
@@ -167,17 +171,17 @@ pub fn draw(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
 pub fn brief(ctx: ViewContext<'_>) -> Line<'static> {
     let (_, tone) = state(ctx);
     let word = match (&ctx.store.listening, ctx.store.deliveries.front()) {
-        (Listening::Off | Listening::Up { .. } | Listening::Elsewhere { .. }, None)
-            if ctx.store.is_unread =>
-        {
-            "callbacks not loaded".to_owned()
-        }
-        (Listening::Off, None) if !ctx.store.is_shared => "callbacks off".to_owned(),
-        (Listening::Down { .. }, _) => "callback listener down".to_owned(),
+        (
+            ListenerStatus::Off | ListenerStatus::Up { .. } | ListenerStatus::Elsewhere { .. },
+            None,
+        ) if ctx.store.is_unread => "callbacks not loaded".to_owned(),
+        (ListenerStatus::Off, None) if !ctx.store.is_shared => "callbacks off".to_owned(),
+        (ListenerStatus::Down { .. }, _) => "callback listener down".to_owned(),
         (_, Some(last)) => format!("last callback {}", ctx.ago(last.received_at)),
-        (Listening::Off | Listening::Up { .. } | Listening::Elsewhere { .. }, None) => {
-            "no callback yet".to_owned()
-        }
+        (
+            ListenerStatus::Off | ListenerStatus::Up { .. } | ListenerStatus::Elsewhere { .. },
+            None,
+        ) => "no callback yet".to_owned(),
     };
     let tone = if tone == Tone::Good { Tone::Dim } else { tone };
     Line::styled(word, ctx.theme.style(tone))

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use crate::domain::{AccountId, Documented, Now};
+use crate::domain::{AccountId, DocumentedCall, Now};
 use crate::tui::finder::{Closeness, Finder, Rank};
 use crate::tui::prelude::*;
 
@@ -11,7 +11,7 @@ pub enum Row {
     Account(AccountId),
     Call {
         account: AccountId,
-        call: &'static Documented,
+        call: &'static DocumentedCall,
     },
     /// A free call: any method, any path.
     Other(AccountId),
@@ -50,7 +50,7 @@ impl Row {
 }
 
 /// Whether both are the same entry of a catalogue.
-pub fn is_same_call(one: Option<&Documented>, other: Option<&Documented>) -> bool {
+pub fn is_same_call(one: Option<&DocumentedCall>, other: Option<&DocumentedCall>) -> bool {
     match (one, other) {
         (None, None) => true,
         (Some(one), Some(other)) => one.method == other.method && one.path == other.path,
@@ -59,7 +59,7 @@ pub fn is_same_call(one: Option<&Documented>, other: Option<&Documented>) -> boo
 }
 
 /// The text of a call that the filter looks at.
-fn describe(call: &Documented, account: &AccountId) -> String {
+fn describe(call: &DocumentedCall, account: &AccountId) -> String {
     format!("{} {} {} {account}", call.method, call.path, call.about)
 }
 

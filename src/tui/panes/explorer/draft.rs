@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use ratatui::crossterm::event::KeyEvent;
 
-use crate::domain::catalogue::{Param, Place};
+use crate::domain::catalogue::{Param, ParamLocation};
 use crate::domain::fill::{self, Piece};
 use crate::domain::{
-    Ability, Account, AccountId, AuthMethod, Documented, Environment, Exchange, FollowUp, RawCall,
-    RequestId, RowIds, bad_json_reason,
+    Ability, Account, AccountId, AuthMethod, DocumentedCall, Environment, Exchange, FollowUp,
+    RawCall, RequestId, RowIds, bad_json_reason,
 };
 use crate::tui::widgets::editor::{Edited, Editor};
 use crate::tui::widgets::form::{Field, Form, Value};
@@ -51,7 +51,7 @@ pub struct InFlight {
 pub struct Draft {
     pub account: AccountId,
     /// `None` for a free call.
-    pub call: Option<&'static Documented>,
+    pub call: Option<&'static DocumentedCall>,
     pub form: Form,
     /// The field that chooses the authorization, at providers that accept more than one.
     auth: Option<usize>,
@@ -76,7 +76,7 @@ pub struct Origin {
 impl Draft {
     /// Required parameters begin with their examples only where these are sure to work and can do no
     /// harm: at the built-in simulator.
-    pub fn new(account: &Account, call: Option<&'static Documented>) -> Self {
+    pub fn new(account: &Account, call: Option<&'static DocumentedCall>) -> Self {
         let embedded = account.environment == Environment::Embedded;
         let (mut fields, body): (Vec<Field>, _) = match call {
             None => {
@@ -369,8 +369,8 @@ impl Draft {
 /// The help of a parameter: its purpose, whether it is required, where it goes, and an example.
 fn help(param: &Param) -> String {
     let place = match param.place {
-        Place::Path => "in the path",
-        Place::Query => "in the query",
+        ParamLocation::Path => "in the path",
+        ParamLocation::Query => "in the query",
     };
     let need = if param.required {
         "required"

@@ -2,7 +2,7 @@
 
 use super::draft::{Draft, Origin};
 use super::{Part, State, calls};
-use crate::domain::{AccountId, Digest, Documented, RowIds, Secret};
+use crate::domain::{AccountId, Digest, DocumentedCall, RowIds, Secret};
 use crate::tui::intent::NextCall;
 use crate::tui::overlays::follow_ups;
 use crate::tui::prelude::*;
@@ -132,7 +132,11 @@ impl State {
         self.send(ctx);
     }
 
-    pub(super) fn select_call(&mut self, account: &AccountId, call: Option<&'static Documented>) {
+    pub(super) fn select_call(
+        &mut self,
+        account: &AccountId,
+        call: Option<&'static DocumentedCall>,
+    ) {
         let row = self.rows.iter().position(|row| match row {
             calls::Row::Call {
                 account: of,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hyper::StatusCode;
 
 use crate::domain::{
-    AccountId, Digest, Documented, Exchange, Explored, Outcome, Problem, ProblemKind, RawCall,
+    AccountId, Digest, DocumentedCall, Exchange, Explored, Outcome, Problem, ProblemKind, RawCall,
     WallTime,
 };
 use crate::tui::overlays::exchange::mark;
@@ -21,7 +21,7 @@ pub struct PastCall {
     pub at: WallTime,
     pub account: AccountId,
     /// `None` for a free call.
-    pub documented: Option<&'static Documented>,
+    pub documented: Option<&'static DocumentedCall>,
     /// The parameters that it was sent with.
     pub values: Vec<String>,
     pub call: RawCall,

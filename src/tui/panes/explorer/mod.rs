@@ -16,7 +16,7 @@ mod view;
 
 use ratatui::crossterm::event::KeyEvent;
 
-use crate::domain::{Account, AccountId, Answer, Documented, Now};
+use crate::domain::{Account, AccountId, Answer, DocumentedCall, Now};
 use crate::tui::overlays;
 use crate::tui::prelude::*;
 use crate::tui::store::Purpose;
@@ -111,7 +111,7 @@ pub struct State {
 }
 
 /// The documented calls of every account, but for those that must not be sent now.
-pub fn offered(store: &Store, now: Now) -> Vec<(AccountId, &'static Documented)> {
+pub fn offered(store: &Store, now: Now) -> Vec<(AccountId, &'static DocumentedCall)> {
     let calls = store.accounts.iter().flat_map(|known| {
         let all = store.catalogue(known.account.provider).iter();
         let offered = all.filter(move |call| !calls::is_hidden(known, call.writes, now));
@@ -213,7 +213,7 @@ impl State {
         self.open(&account, call, store);
     }
 
-    fn open(&mut self, account: &AccountId, call: Option<&'static Documented>, store: &Store) {
+    fn open(&mut self, account: &AccountId, call: Option<&'static DocumentedCall>, store: &Store) {
         // A half-typed call is found again after a look at another one.
         let known = self
             .drafts

@@ -417,7 +417,7 @@ fn read(explored: &Explored) -> ((String, Tone), Reader) {
 /// `sent 3s ago`, or with reduced motion the clock time.
 pub fn sent(since: std::time::Duration, ctx: ViewContext<'_>) -> String {
     let age = ctx.now.mono.saturating_sub(since);
-    if ctx.still {
+    if ctx.reduced_motion {
         let at =
             crate::domain::WallTime(ctx.now.wall.0 - i64::try_from(age.as_millis()).unwrap_or(0));
         format!("sent at {}", at.clock(&ctx.store.zone))

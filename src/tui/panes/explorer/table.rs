@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use ratatui::text::Line;
 
 use crate::domain::explore::NOTHING;
-use crate::domain::{self, Digest, Holds};
+use crate::domain::{self, ColumnKind, Digest};
 use crate::tui::prelude::*;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::text::fit_middle;
@@ -66,15 +66,15 @@ fn described(digest: &Digest, row: usize) -> impl Iterator<Item = (domain::Colum
 fn describe(digest: &Digest, row: usize, room: u16) -> Vec<Vec<(domain::Column, &str)>> {
     let mut all: Vec<_> = described(digest, row).collect();
     all.sort_by_key(|(column, _)| match column.holds {
-        Holds::Number => 0,
-        Holds::Id(_) => 1,
-        Holds::Word => 2,
-        Holds::Text => 3,
+        ColumnKind::Number => 0,
+        ColumnKind::Id(_) => 1,
+        ColumnKind::Word => 2,
+        ColumnKind::Text => 3,
     });
     // Each with the room that is left in it.
     let mut lines: Vec<(u16, Vec<_>)> = Vec::new();
     for (column, cell) in all {
-        let is_text = column.holds == Holds::Text;
+        let is_text = column.holds == ColumnKind::Text;
         let most = width(&fit(cell, CELL_MAX));
         let least = if is_text { most.min(TEXT_MIN) } else { most };
         let name = width(column.name) + 2;
@@ -123,12 +123,12 @@ pub fn draw_row(digest: &Digest, row: usize, area: Rect, theme: &Theme, buf: &mu
 }
 
 /// A cell in at most `room` columns. A number is whole or absent: half of one would be another number.
-fn shown(holds: Holds, cell: &str, room: u16) -> Cow<'_, str> {
+fn shown(holds: ColumnKind, cell: &str, room: u16) -> Cow<'_, str> {
     let room = room.min(CELL_MAX);
     match holds {
-        Holds::Id(_) => fit_middle(cell, room),
-        Holds::Text | Holds::Word => fit(cell, room),
-        Holds::Number => match fit(cell, room) {
+        ColumnKind::Id(_) => fit_middle(cell, room),
+        ColumnKind::Text | ColumnKind::Word => fit(cell, room),
+        ColumnKind::Number => match fit(cell, room) {
             cut if cut.ends_with('…') => Cow::Borrowed("…"),
             whole => whole,
         },
@@ -138,16 +138,16 @@ fn shown(holds: Holds, cell: &str, room: u16) -> Cow<'_, str> {
 /// The rows around the selected one. The first text, else the first column that holds no number, gets narrower where the
 /// room is short; then the last columns are left out.
 pub fn grid(digest: &Digest, list: List, area: Rect) -> Grid {
-    let position = |is: fn(Holds) -> bool| {
+    let position = |is: fn(ColumnKind) -> bool| {
         let mut holds = digest.columns.iter().map(|column| column.holds);
         holds.position(is)
     };
-    let narrowed = position(|holds| holds == Holds::Text)
-        .or_else(|| position(|holds| holds != Holds::Number))
+    let narrowed = position(|holds| holds == ColumnKind::Text)
+        .or_else(|| position(|holds| holds != ColumnKind::Number))
         .unwrap_or(0);
     let columns = digest.columns.iter().enumerate().map(|(at, column)| {
         let most = match column.holds {
-            Holds::Text if at != narrowed => TEXT_MAX,
+            ColumnKind::Text if at != narrowed => TEXT_MAX,
             _ => CELL_MAX,
         };
         let least = width(column.name);
@@ -160,9 +160,9 @@ pub fn grid(digest: &Digest, list: List, area: Rect) -> Grid {
             },
         );
         let shown = match column.holds {
-            Holds::Number => shown.right(),
-            Holds::Id(_) => shown.id(),
-            Holds::Text | Holds::Word => shown,
+            ColumnKind::Number => shown.right(),
+            ColumnKind::Id(_) => shown.id(),
+            ColumnKind::Text | ColumnKind::Word => shown,
         };
         match at {
             0 if narrowed > 0 => shown,
@@ -263,10 +263,10 @@ mod tests {
             &[number, number, number],
         ];
         let cell = |(at, column): (usize, &Holding)| match column.holds {
-            Holds::Number => NUMBERS[at % NUMBERS.len()].to_owned(),
-            Holds::Id(_) => "abcdefabcdefabcdefabcdef".to_owned(),
-            Holds::Word => "the day before".to_owned(),
-            Holds::Text => "Harbour of the Long Winter, the whole collection".to_owned(),
+            ColumnKind::Number => NUMBERS[at % NUMBERS.len()].to_owned(),
+            ColumnKind::Id(_) => "abcdefabcdefabcdefabcdef".to_owned(),
+            ColumnKind::Word => "the day before".to_owned(),
+            ColumnKind::Text => "Harbour of the Long Winter, the whole collection".to_owned(),
         };
         let digest = |columns: &&[Holding]| Digest {
             columns: columns.to_vec(),

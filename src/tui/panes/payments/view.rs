@@ -259,7 +259,7 @@ impl State {
         // With one account the column would say the same in every row.
         let accounts = ctx.store.accounts.len() > 1;
         // `queued` fits.
-        let next = if ctx.still { 9 } else { 6 };
+        let next = if ctx.reduced_motion { 9 } else { 6 };
         vec![
             Column::new("", Width::Exact(1), move |it: &Watched, _| {
                 let is_marked = self.marked.contains(&it.key());

@@ -141,7 +141,7 @@ async fn a_changed_inventory_sends_one_callback_in_plain_fields() {
         let received = posted.event("change-inventory", "1001").await;
         let callback = judged(&received[0]).unwrap();
         assert_eq!(
-            (callback.kind.as_str(), callback.proof, callback.asks),
+            (callback.kind.as_str(), callback.proof, callback.needs_check),
             (INVENTORY, proof, true)
         );
     }
@@ -217,7 +217,7 @@ async fn a_faulty_signed_request_is_refused_with_its_reason_and_a_valid_one_acce
     ] {
         let received = posted.event(event, "1001").await;
         let callback = judged(&received[0]).unwrap();
-        assert_eq!((callback.proof, callback.asks), (proof, false));
+        assert_eq!((callback.proof, callback.needs_check), (proof, false));
     }
     let received = posted.event("order", "1001 sword 1002").await;
     let signed = &fields(&received[0])[0].1;

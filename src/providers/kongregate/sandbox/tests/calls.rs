@@ -14,10 +14,12 @@ async fn every_documented_call_is_answered_below_a_prefix_by_form_and_json() {
         let mut query = Vec::new();
         for param in call.params {
             match param.place {
-                crate::domain::catalogue::Place::Path => {
+                crate::domain::catalogue::ParamLocation::Path => {
                     path = path.replace(&format!("{{{}}}", param.name), param.example);
                 }
-                crate::domain::catalogue::Place::Query => query.push((param.name, param.example)),
+                crate::domain::catalogue::ParamLocation::Query => {
+                    query.push((param.name, param.example));
+                }
             }
         }
         query.push(("api_key", API_KEY));

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Gate;
-use super::call::{Reply, Verbatim};
+use super::call::{ForwardedRequest, Reply};
 use super::error::{ANSWERING, CONNECTING, CONTINUING, NetError, foreign_words};
 use super::http::{AttemptResult, Outgoing, REPLY_MAX, WHOLE_MAX, authority, texts};
 use crate::domain::host;
@@ -33,19 +33,19 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) async fn send(
     gate: &Gate,
     outgoing: Outgoing<'_>,
-    verbatim: &Verbatim,
+    forwarded: &ForwardedRequest,
 ) -> AttemptResult {
     let began = gate.clock.now().mono;
     let tried = if outgoing.url.scheme() == "http" {
         let mut head = None;
-        let result = plain(gate, outgoing, verbatim, &mut head).await;
+        let result = plain(gate, outgoing, forwarded, &mut head).await;
         AttemptResult {
             result,
             head,
             took: gate.clock.now().mono.saturating_sub(began),
         }
     } else {
-        let longest = verbatim.status_decides.then_some(PAGE_TIMEOUT);
+        let longest = forwarded.status_decides.then_some(PAGE_TIMEOUT);
         gate.http
             .send(Outgoing {
                 longest,
@@ -53,7 +53,7 @@ pub(super) async fn send(
             })
             .await
     };
-    if verbatim.status_decides {
+    if forwarded.status_decides {
         tried.by_status(gate.clock.now().wall)
     } else {
         tried
@@ -64,7 +64,7 @@ pub(super) async fn send(
 async fn plain(
     gate: &Gate,
     outgoing: Outgoing<'_>,
-    verbatim: &Verbatim,
+    forwarded: &ForwardedRequest,
     head: &mut Option<(u16, Vec<(String, String)>)>,
 ) -> Result<Reply, NetError> {
     let host = authority(outgoing.url);
@@ -93,11 +93,11 @@ async fn plain(
     let _ = tcp.set_nodelay(true);
     let mut request = hyper::Request::builder()
         .method(outgoing.method)
-        .uri(&verbatim.target)
+        .uri(&forwarded.target)
         // The shop's own host: the sender's `Host` names this receiver.
         .header(HOST, &host)
         .body(Full::new(outgoing.body))
-        .map_err(|_| NetError::BadPath(foreign_words(&verbatim.target)))?;
+        .map_err(|_| NetError::BadPath(foreign_words(&forwarded.target)))?;
     request.headers_mut().extend(outgoing.headers);
     let handshake = http1::handshake(TokioIo::new(tcp)).await;
     let (mut sender, connection) = handshake.map_err(|_| broken("before the response arrived"))?;
@@ -121,7 +121,7 @@ async fn plain(
     *head = Some((status, headers.clone()));
     let mut incoming = response.into_body();
     let mut body = BytesMut::new();
-    let longest = if verbatim.status_decides {
+    let longest = if forwarded.status_decides {
         PAGE_TIMEOUT
     } else {
         WHOLE_MAX
@@ -137,7 +137,7 @@ async fn plain(
         let data = data.map_err(|_| broken("in the middle of the response"))?;
         body.extend_from_slice(&data);
         // Not an error: the status is known, and nothing more is wanted.
-        if verbatim.status_decides && body.len() > PAGE_BYTES_MAX {
+        if forwarded.status_decides && body.len() > PAGE_BYTES_MAX {
             break;
         }
         if body.len() as u64 > REPLY_MAX {
