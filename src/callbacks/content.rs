@@ -8,7 +8,7 @@ use hyper::http::StatusCode;
 use super::{Inbound, Refusal};
 use crate::net::coding::{self, CodingError};
 
-/// The supported `RequestBody-Encoding` values, for the answer to any other (RFC 9110 15.5.16).
+/// The supported `Content-Encoding` values, for the answer to any other (RFC 9110 15.5.16).
 pub(super) const ACCEPTED: &str = "gzip, deflate, identity";
 
 /// The same callback with a decoded body of at most `limit` bytes; no more is ever in memory.

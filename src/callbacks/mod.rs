@@ -162,7 +162,7 @@ pub enum Refusal {
         /// The reason.
         why: String,
     },
-    /// Its `RequestBody-Encoding` is not supported, with the reason. Answered 415.
+    /// Its `Content-Encoding` is not supported, with the reason. Answered 415.
     Encoding(String),
 }
 

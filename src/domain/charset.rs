@@ -7,7 +7,7 @@ use encoding_rs::{DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 /// U+FEFF at the beginning of a text shows its byte order (RFC 2781, 3.2); it is not part of the text.
 pub const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// The text of a body, or of its beginning, whose `RequestBody-Type` is this; `None` where it is no text in its charset.
+/// The text of a body, or of its beginning, whose `Content-Type` is this; `None` where it is no text in its charset.
 ///
 /// Without a charset it is UTF-8, or UTF-16 where it begins with a byte order mark. JSON is UTF-8 whatever its charset
 /// is said to be, if it can be.
@@ -27,7 +27,7 @@ pub fn decode<'a>(bytes: &'a [u8], content_type: &str, is_whole: bool) -> Option
         None => Encoding::for_bom(bytes).map(|(encoding, _)| encoding),
     };
     let encoding = named.unwrap_or(UTF_8);
-    // Text that begins as JSON in single bytes is not UTF-16, whatever its `RequestBody-Type` says.
+    // Text that begins as JSON in single bytes is not UTF-16, whatever its `Content-Type` says.
     let is_json = is_json || is_utf16(encoding) && begins_as_json(bytes);
     if encoding == UTF_8 || is_json {
         match utf8(bytes, is_whole) {
@@ -48,7 +48,7 @@ pub fn decode<'a>(bytes: &'a [u8], content_type: &str, is_whole: bool) -> Option
 }
 
 /// A text as parsers take it: in UTF-8, without a byte order mark. UTF-16 is known by its mark, by the charset of its
-/// `RequestBody-Type`, or by how JSON begins in it; half a character in it becomes U+FFFD.
+/// `Content-Type`, or by how JSON begins in it; half a character in it becomes U+FFFD.
 #[must_use]
 pub fn as_utf8<'a>(bytes: &'a [u8], content_type: &str) -> Cow<'a, [u8]> {
     let encoding = match Encoding::for_bom(bytes) {
@@ -101,7 +101,7 @@ fn utf8(bytes: &[u8], is_whole: bool) -> Option<&str> {
     std::str::from_utf8(&bytes[..end]).ok()
 }
 
-/// The charset that a `RequestBody-Type` names.
+/// The charset that a `Content-Type` names.
 fn label(content_type: &str) -> Option<&str> {
     let mut parameters = content_type.split(';').skip(1);
     let value = parameters.find_map(|parameter| {

@@ -7,7 +7,7 @@ use super::{Account, AuthMethod, Exchange, RawCall, inert, raw_path};
 /// Headers that curl sets itself. `Accept-Encoding` is left out, so that the output is readable.
 const MADE_BY_CURL: [&str; 4] = ["host", "content-length", "accept-encoding", "connection"];
 
-/// Methods whose requests have `RequestBody-Length: 0` where they have no body.
+/// Methods whose requests have `Content-Length: 0` where they have no body.
 const WITH_LENGTH: [&str; 3] = ["POST", "PUT", "PATCH"];
 
 /// Linux rejects a longer argument, whatever the shell (`MAX_ARG_STRLEN`).

@@ -34,7 +34,7 @@ words! {
 pub struct RawReply {
     /// HTTP status.
     pub status: u16,
-    /// `RequestBody-Type`, where there is one. Hostile until made inert.
+    /// `Content-Type`, where there is one. Hostile until made inert.
     pub content_type: Option<String>,
     /// The body as received. Hostile until made inert.
     pub body: Vec<u8>,
@@ -54,7 +54,7 @@ impl std::fmt::Debug for RawReply {
 pub struct Explored {
     /// HTTP status.
     pub status: u16,
-    /// `RequestBody-Type`, where there is one.
+    /// `Content-Type`, where there is one.
     pub content_type: Option<String>,
     /// From sending to the end of the response.
     pub took: Duration,

@@ -90,7 +90,7 @@ pub(super) async fn whole(
     waits: bool,
     room: &mut Room,
 ) -> Result<Bytes, StatusCode> {
-    // `RequestBody-Length`, where there is one: too large a body is rejected before its first byte.
+    // `Content-Length`, where there is one: too large a body is rejected before its first byte.
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > limit {
         discard(body, waits).await?;

@@ -449,7 +449,7 @@ pub fn text(status: StatusCode, words: &str) -> Response {
     )
 }
 
-/// A response with its status, `RequestBody-Type` and body.
+/// A response with its status, `Content-Type` and body.
 #[must_use]
 pub fn respond(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response {
     let mut response = Response::new(body.into());

@@ -42,7 +42,7 @@ pub enum CodingError {
     TooLarge,
 }
 
-/// The body before it was encoded, by these headers. Values of `RequestBody-Encoding` that are not registered codings
+/// The body before it was encoded, by these headers. Values of `Content-Encoding` that are not registered codings
 /// (`utf-8`, `none`) are ignored: they say nothing about the bytes.
 ///
 /// # Errors
@@ -84,7 +84,7 @@ fn content_type(headers: &HeaderMap) -> &str {
     kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default()
 }
 
-/// Whether a body of this `RequestBody-Type` is text. Other types may be files that are compressed on purpose.
+/// Whether a body of this `Content-Type` is text. Other types may be files that are compressed on purpose.
 fn is_text(content_type: &str) -> bool {
     let kind = content_type.trim().to_ascii_lowercase();
     let texts = ["json", "text/", "xml", "form"];

@@ -368,7 +368,7 @@ impl Http {
                 })?
                 .map_err(|error| self.classify(&error, &route, host))?;
             let Some(chunk) = chunk else { break };
-            // Counted while reading: `RequestBody-Length` may be missing or wrong.
+            // Counted while reading: `Content-Length` may be missing or wrong.
             if (raw.len() + chunk.len()) as u64 > REPLY_MAX {
                 return Err(too_large());
             }

@@ -178,7 +178,7 @@ fn request_body(sent: &Sent<'_>) -> Body {
     }
 }
 
-/// The `RequestBody-Type` for bodies that are recorded byte for byte: text that is not UTF-8 is not decoded.
+/// The `Content-Type` for bodies that are recorded byte for byte: text that is not UTF-8 is not decoded.
 pub const UNDECODED: &str = "text/plain; charset=utf-8";
 
 /// A received body for the record: redacted first, then cut, so that no half of a secret survives at the cut.
@@ -192,7 +192,7 @@ fn near(bytes: &[u8]) -> &[u8] {
     &bytes[..bytes.len().min(BODY_KEPT_MAX + 64 * 1024)]
 }
 
-/// The same for a body of this `RequestBody-Type`: decoded by its charset, with these JSON fields redacted. Binary data
+/// The same for a body of this `Content-Type`: decoded by its charset, with these JSON fields redacted. Binary data
 /// is saved as base64, unless it may hold a secret.
 #[must_use]
 pub fn body_hiding(bytes: &[u8], content_type: &str, hidden: &[&str]) -> Body {

@@ -67,13 +67,13 @@ fn object(inbound: &Inbound) -> Result<Map<String, Value>, Refusal> {
     }
 }
 
-/// The `RequestBody-Type`'s value as it was sent.
+/// The `Content-Type`'s value as it was sent.
 fn content_type(inbound: &Inbound) -> Option<Cow<'_, str>> {
     let kind = inbound.request.headers().get(CONTENT_TYPE)?;
     Some(String::from_utf8_lossy(kind.as_bytes()))
 }
 
-/// Whether a `RequestBody-Type` is JSON's, or of a format based on JSON (`+json`).
+/// Whether a `Content-Type` is JSON's, or of a format based on JSON (`+json`).
 fn is_json(kind: &str) -> bool {
     let kind = kind.split(';').next().unwrap_or_default().trim();
     let kind = kind.to_ascii_lowercase();

@@ -237,7 +237,7 @@ impl RecordedSecrets {
         self.learn(password, KNOWN_MIN, "password");
     }
 
-    /// Learns the secrets in a body of this `RequestBody-Type`.
+    /// Learns the secrets in a body of this `Content-Type`.
     pub fn learn_body(&mut self, origin: Origin, content_type: &str, text: &str) {
         let kind = content_type.to_ascii_lowercase();
         let is_page = PAGES.iter().any(|part| kind.contains(part));
