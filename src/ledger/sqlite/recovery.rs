@@ -11,7 +11,7 @@ use crate::clock::Clock;
 
 /// Every table but exchanges, which nothing depends on, and what triggers fill in; each with a condition for its rows. Its
 /// first column begins its primary key.
-const TABLES: [&str; 18] = [
+const TABLES: [&str; 20] = [
     "ledger",
     "nonces",
     "slots",
@@ -29,10 +29,12 @@ const TABLES: [&str; 18] = [
     // Apart, so that hints displace no orders.
     "dedup_keys WHERE relayed",
     "dedup_keys WHERE NOT relayed",
-    // Those with jobs that are open or have failed: either table says so, if the other cannot be read.
-    "deliveries WHERE class IN (3, 4, 5) OR id IN (SELECT delivery FROM jobs NOT INDEXED WHERE NOT done)",
-    "jobs WHERE delivery IN (SELECT id FROM deliveries NOT INDEXED WHERE class IN (3, 4, 5))
-         OR delivery IN (SELECT delivery FROM jobs NOT INDEXED WHERE NOT done)",
+    // Those with jobs that are open or have failed: either table says so. Apart, since a query ends at a page of either that
+    // cannot be read.
+    "deliveries WHERE class IN (3, 4, 5)",
+    "deliveries WHERE id IN (SELECT delivery FROM jobs NOT INDEXED WHERE NOT done)",
+    "jobs WHERE NOT done",
+    "jobs WHERE delivery IN (SELECT id FROM deliveries NOT INDEXED WHERE class IN (3, 4, 5))",
 ];
 
 /// The tables that version 15 has renamed, with their names before: a damaged file may be older.

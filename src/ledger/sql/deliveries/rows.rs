@@ -222,13 +222,17 @@ pub(super) fn insert_job(sql: &dyn Sql, whose: &JobOwner<'_>, new: &NewJob) -> S
 
 /// Updates a delivery's class after its jobs have changed.
 pub(super) fn classify(sql: &dyn Sql, id: DeliveryId) -> SqlResult<()> {
-    let (verdict, class, due, unfounded): (String, i64, Option<bool>, bool) = sql.value(
+    let found: Option<(String, i64, Option<bool>, bool)> = sql.first(
         "SELECT verdict, class,
              (SELECT max(known) FROM jobs WHERE delivery = $1 AND due_at IS NOT NULL),
              EXISTS (SELECT 1 FROM jobs WHERE delivery = $1 AND kind = $2 AND known = 0)
          FROM deliveries WHERE id = $1",
         params![id.0, &JobKind::Check],
     )?;
+    // Of a damaged file, a job may be left without its delivery.
+    let Some((verdict, class, due, unfounded)) = found else {
+        return Ok(());
+    };
     let belongs = Class::of(known_verdict(&verdict), due, unfounded) as i64;
     if belongs != class {
         sql.execute(

@@ -5,6 +5,7 @@ use rusqlite::types::Value;
 use super::super::recovery::Recovered;
 use super::super::schema;
 use super::*;
+use crate::ledger::contract::deliveries::{lease, queue};
 
 /// One row of each kind that is brought over.
 const ROWS: [(&str, &str); 16] = [
@@ -137,12 +138,7 @@ async fn rows_on_both_sides_of_a_damaged_page_are_brought_over() {
     ledger.run(move |store| store.write(fill)).await.unwrap();
     checkpoint(&ledger).await;
     close(ledger);
-    let path = folder.path().join("ledger.db");
-    let mut bytes = std::fs::read(&path).unwrap();
-    let middle = bytes.windows(7).position(|at| at == b"P-01000").unwrap();
-    let page = middle / 4_096 * 4_096;
-    bytes[page..page + 4_096].fill(0xee);
-    std::fs::write(&path, bytes).unwrap();
+    damage(folder.path(), Some(b"P-01000"));
     let next = start(folder.path());
     let watches = shared(&next).watches("live").await.unwrap();
     let has = |id: &str| watches.iter().any(|watch| watch.id.as_str() == id);
@@ -176,6 +172,48 @@ async fn a_callback_whose_job_failed_for_good_is_brought_over_and_one_without_op
         let ids: Vec<_> = rows.iter().map(|row| row[0].clone()).collect();
         assert!(ids.contains(&Value::Integer(7)), "{table}: {ids:?}");
         assert!(!ids.contains(&Value::Integer(8)), "{table}: {ids:?}");
+    }
+}
+
+#[tokio::test]
+async fn callbacks_and_jobs_beside_a_damaged_page_of_either_are_brought_over_and_go_on() {
+    const ALL: usize = 400;
+    for words in ["W-00200", "T-00200"] {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = start(folder.path());
+        let fill = |conn: &Connection| {
+            let change = conn.unchecked_transaction()?;
+            for id in 1..=ALL {
+                let now = START.0;
+                let row = format!(
+                    "{id}, 3, 9, 'live', 'shop', 'kanga', {now}, '', 'POST', 'accepted', 'W-{id:05}', ''"
+                );
+                let row = format!("{row}, 'P-{id:05}', NULL, 1, 3, 200, 2, x'00', NULL");
+                change.execute(&format!("INSERT INTO deliveries VALUES ({row})"), ())?;
+                let job = format!(
+                    "{id}, {id}, 'live', {id}, 'forward', 'http://T-{id:05}/', 1, 0, 1, 0, 0"
+                );
+                let job = format!("{job}, NULL, '', NULL, NULL, NULL, NULL, 0");
+                change.execute(&format!("INSERT INTO jobs VALUES ({job})"), ())?;
+            }
+            change.commit()
+        };
+        ledger.run(move |store| store.write(fill)).await.unwrap();
+        checkpoint(&ledger).await;
+        close(ledger);
+        damage(folder.path(), Some(words.as_bytes()));
+        let next = start(folder.path());
+        for table in ["deliveries", "jobs"] {
+            let read = move |conn: &Connection| all(conn, table);
+            let rows = next.run(move |store| store.read(read)).await.unwrap();
+            assert!(rows.len() > ALL - 100, "{words} {table}: {}", rows.len());
+        }
+        // Also where a job has lost its callback.
+        let taken = shared(&next)
+            .take_jobs(queue(&JobKind::ALL), lease(START, START, ALL))
+            .await
+            .unwrap();
+        assert!(taken.len() > ALL - 200, "{words}: {}", taken.len());
     }
 }
 
@@ -224,6 +262,16 @@ fn every_hook_run_and_the_newest_keys_are_brought_over_however_many_there_are() 
     }
 }
 
+/// Makes a page unreadable: the first, or the first with these words.
+fn damage(folder: &Path, words: Option<&[u8]>) {
+    let path = folder.join("ledger.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let found = |words| bytes.windows(7).position(|at| at == words).unwrap();
+    let page = words.map_or(0, found) / 4_096 * 4_096;
+    bytes[page..page + 4_096].fill(0xee);
+    std::fs::write(&path, bytes).unwrap();
+}
+
 /// A ledger on `clock` in place of one with slots of which this page, counted from the start of the file or by the words
 /// on it, cannot be read.
 async fn after_damage(folder: &Path, clock: &Clock, words: Option<&[u8]>) -> Sqlite {
@@ -239,12 +287,7 @@ async fn after_damage(folder: &Path, clock: &Clock, words: Option<&[u8]>) -> Sql
     ledger.run(move |store| store.write(fill)).await.unwrap();
     checkpoint(&ledger).await;
     close(ledger);
-    let path = folder.join("ledger.db");
-    let mut bytes = std::fs::read(&path).unwrap();
-    let found = |words| bytes.windows(7).position(|at| at == words).unwrap();
-    let page = words.map_or(0, found) / 4_096 * 4_096;
-    bytes[page..page + 4_096].fill(0xee);
-    std::fs::write(&path, bytes).unwrap();
+    damage(folder, words);
     let ledger = start_by(folder, clock);
     // Damage is found where it is read.
     let read = |conn: &Connection| all(conn, "slots NOT INDEXED");
