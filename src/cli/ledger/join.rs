@@ -109,7 +109,7 @@ impl JoinLedger {
         if global.state_folder()?.join("ledger.db").exists() {
             out.explain(
                 "`tilldeck ledger import` copies what this machine has saved so far; end its other tilldecks first. While \
-                 it copies callbacks, the receivers of the other machines wait",
+                 it copies callbacks and payments, the other machines wait",
             );
         }
         Ok(Exit::Done)

@@ -1,7 +1,7 @@
 //! Copies the ledger of one machine, a SQLite file, into the shared one.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::types::Value;
 
@@ -25,6 +25,8 @@ const TABLES: [&str; 6] = [
 
 /// A payment: profile, account and id.
 type Payment = [String; 3];
+/// Its columns.
+const PAYMENT: &str = "profile, account, payment";
 
 /// Columns with an instant of the wall clock, which may differ from the database's.
 const INSTANTS: [&str; 8] = [
@@ -97,7 +99,7 @@ impl Import<'_> {
             return Ok(Imported::default());
         }
         // The team's programs wait for what has a lock, each up to the longest wait for an answer. So the log's ids are taken
-        // before, the callbacks are copied last, and the nonces, one of which each request changes, after them.
+        // before, callbacks and payments are copied last, and the nonces, one of which each request changes, after them.
         self.take_log_ids()?;
         let change = self.new.change(Area::Nonces)?;
         let added = self.new.execute(
@@ -132,17 +134,14 @@ impl Import<'_> {
         self.new.execute(
             "INSERT INTO hook_runs (profile, account, payment, event, at)
              SELECT DISTINCT o.profile, o.account, o.payment, event, now_ms(NULL)
-             FROM observations o CROSS JOIN unnest(ARRAY['paid', 'underpaid', 'failed']) AS event
+             FROM observations o CROSS JOIN unnest(ARRAY['paid', 'underpaid', 'overpaid', 'failed']) AS event
              WHERE o.id > $1 AND (o.state = 'FAILED' OR o.state = 'FINALIZED' AND EXISTS (
                  SELECT 1 FROM expectations e WHERE e.id > $2
                      AND e.profile = o.profile AND e.account = o.account AND e.payment = o.payment))
              ON CONFLICT DO NOTHING",
             params![seen, expected],
         )?;
-        let mut conflicts = 0;
-        for payment in &known {
-            conflicts += u64::from(self.expects_another_sum(payment)?);
-        }
+        let conflicts = self.differing_sums(&known)?;
         self.nonces()?;
         change.commit()?;
         Ok(Imported {
@@ -258,8 +257,20 @@ impl Import<'_> {
     }
 
     /// Copies the rows of payments that have none in the shared ledger; returns how many, and the payments that have.
-    fn copy_of_new_payments(&self, table: &'static str) -> SqlResult<(u64, BTreeSet<Payment>)> {
-        let mut payments: BTreeMap<Payment, bool> = BTreeMap::new();
+    fn copy_of_new_payments(&self, table: &'static str) -> SqlResult<(u64, Vec<Payment>)> {
+        let mut query = self
+            .old
+            .prepare(&format!("SELECT DISTINCT {PAYMENT} FROM {table}"))?;
+        let own = query.query_map((), |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]))?;
+        let own: Vec<Payment> = own.collect::<rusqlite::Result<_>>()?;
+        let mut known = Vec::new();
+        for group in own.chunks(ROWS) {
+            let among = format!("({PAYMENT}) IN ({})", tuples(group.len(), 3));
+            let select = format!("SELECT DISTINCT {PAYMENT} FROM {table} WHERE {among}");
+            let rows = self.new.rows(&select, &of_payments(group))?;
+            known.extend(rows.into_iter().map(|(a, b, c)| [a, b, c]));
+        }
+        let is_known: HashSet<&Payment> = known.iter().collect();
         let copied = self.copy_edited(table, "true", &mut |names, values, _| {
             let payment = ["profile", "account", "payment"].map(|column| {
                 match value_of(names, values, column) {
@@ -267,33 +278,35 @@ impl Import<'_> {
                     _ => String::new(),
                 }
             });
-            let is_known = if let Some(is_known) = payments.get(&payment) {
-                *is_known
-            } else {
-                let statement = format!(
-                    "SELECT EXISTS (SELECT 1 FROM {table} WHERE profile = $1 AND account = $2 AND payment = $3)"
-                );
-                let params = payment.each_ref().map(Param::from);
-                self.new.value(&statement, &params)?
-            };
-            payments.insert(payment, is_known);
-            Ok(!is_known)
+            Ok(!is_known.contains(&payment))
         })?;
-        payments.retain(|_, is_known| *is_known);
-        Ok((copied, payments.into_keys().collect()))
+        Ok((copied, known))
     }
 
-    /// Whether the file expects another sum of a payment than the shared ledger.
-    fn expects_another_sum(&self, payment: &Payment) -> SqlResult<bool> {
-        const SUM: &str = "SELECT amount, currency FROM expectations
-             WHERE profile = $1 AND account = $2 AND payment = $3 ORDER BY id DESC LIMIT 1";
-        let params = payment.each_ref().map(Param::from);
-        let team: (String, String) = self.new.value(SUM, &params)?;
-        let own: (String, String) = self.old.query_row(SUM, payment.each_ref(), |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
-        let amounts = [&team.0, &own.0].map(|text| Amount::received(text).ok());
-        Ok(team.1 != own.1 || amounts[0] != amounts[1])
+    /// How many of these payments the file expects another sum of than the shared ledger.
+    fn differing_sums(&self, known: &[Payment]) -> SqlResult<u64> {
+        let mut differing = 0;
+        for group in known.chunks(ROWS) {
+            let newest = format!(
+                "SELECT {PAYMENT}, amount, currency FROM expectations WHERE id IN (
+                     SELECT max(id) FROM expectations WHERE ({PAYMENT}) IN ({}) GROUP BY {PAYMENT})",
+                tuples(group.len(), 3)
+            );
+            type Sum = (String, String, String, String, String);
+            for (profile, account, payment, amount, currency) in
+                self.new.rows::<Sum>(&newest, &of_payments(group))?
+            {
+                let own: (String, String) = self.old.query_row(
+                    "SELECT amount, currency FROM expectations
+                     WHERE profile = ?1 AND account = ?2 AND payment = ?3 ORDER BY id DESC LIMIT 1",
+                    (&profile, &account, &payment),
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )?;
+                let amounts = [&amount, &own.0].map(|text| Amount::received(text).ok());
+                differing += u64::from(currency != own.1 || amounts[0] != amounts[1]);
+            }
+        }
+        Ok(differing)
     }
 
     fn insert(&self, table: &str, names: &[String], rows: &[Vec<Value>]) -> SqlResult<u64> {
@@ -301,14 +314,6 @@ impl Import<'_> {
             return Ok(0);
         }
         let width = names.len();
-        let groups: Vec<String> = (0..rows.len())
-            .map(|row| {
-                let places: Vec<String> = (1..=width)
-                    .map(|column| format!("${}", row * width + column))
-                    .collect();
-                format!("({})", places.join(", "))
-            })
-            .collect();
         let params: Vec<Param<'_>> = rows
             .iter()
             .flat_map(|row| {
@@ -322,7 +327,7 @@ impl Import<'_> {
             &format!(
                 "INSERT INTO {table} ({}) VALUES {} ON CONFLICT DO NOTHING",
                 names.join(", "),
-                groups.join(", ")
+                tuples(rows.len(), width)
             ),
             &params,
         )?;
@@ -382,6 +387,21 @@ impl Import<'_> {
         let again = (self.reseal)(sealed);
         again.map(|again| *sealed = again).is_some()
     }
+}
+
+/// Places for the values of this many rows: `($1, $2), ($3, $4)`.
+fn tuples(rows: usize, width: usize) -> String {
+    let tuple = |row: usize| {
+        let places: Vec<String> = (1..=width)
+            .map(|column| format!("${}", row * width + column))
+            .collect();
+        format!("({})", places.join(", "))
+    };
+    (0..rows).map(tuple).collect::<Vec<_>>().join(", ")
+}
+
+fn of_payments(payments: &[Payment]) -> Vec<Param<'_>> {
+    payments.iter().flatten().map(Param::from).collect()
 }
 
 /// Puts the new id in place of the old one; false where its row is not there.
