@@ -203,7 +203,7 @@ impl Hooks {
 
 impl Inner {
     fn new(profile: String, parts: Parts) -> Self {
-        let mut of_payments = vec![HookEvent::Paid, HookEvent::Underpaid, HookEvent::Failed];
+        let mut of_payments = HookEvent::OF_PAYMENTS.to_vec();
         of_payments.retain(|event| parts.programs.contains_key(event));
         Self {
             profile,

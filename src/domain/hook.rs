@@ -31,8 +31,10 @@ words! {
     pub enum HookEvent {
         /// A payment became paid.
         Paid = "paid",
-        /// A final payment is for less than expected, or in another currency.
+        /// A final payment is for less than expected, in another currency, or for an amount that cannot be read.
         Underpaid = "underpaid",
+        /// A final payment is for more than expected.
+        Overpaid = "overpaid",
         /// A payment failed.
         Failed = "failed",
         /// Several callbacks of an account in a row were refused.
@@ -49,10 +51,14 @@ words! {
 }
 
 impl HookEvent {
+    /// The events of payments, which run a program once for each payment.
+    pub const OF_PAYMENTS: [Self; 4] = [Self::Paid, Self::Underpaid, Self::Overpaid, Self::Failed];
+
     /// The settings under `[hooks]`, in the order of the events.
     pub const SETTINGS: [&'static str; Self::ALL.len()] = [
         "on_paid",
         "on_underpaid",
+        "on_overpaid",
         "on_failed",
         "on_callback_refused",
         "on_credentials_rejected",
@@ -94,13 +100,12 @@ impl HookEvent {
     pub fn of(verdict: PaymentVerdict) -> Option<Self> {
         match verdict {
             PaymentVerdict::Paid => Some(Self::Paid),
-            PaymentVerdict::Less | PaymentVerdict::OtherCurrency => Some(Self::Underpaid),
+            PaymentVerdict::Less
+            | PaymentVerdict::OtherCurrency
+            | PaymentVerdict::UnreadableAmount => Some(Self::Underpaid),
+            PaymentVerdict::More => Some(Self::Overpaid),
             PaymentVerdict::Failed => Some(Self::Failed),
-            PaymentVerdict::More
-            | PaymentVerdict::UnreadableAmount
-            | PaymentVerdict::NotCompared
-            | PaymentVerdict::Open
-            | PaymentVerdict::Cancelled => None,
+            PaymentVerdict::NotCompared | PaymentVerdict::Open | PaymentVerdict::Cancelled => None,
         }
     }
 }

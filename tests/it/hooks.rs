@@ -8,6 +8,8 @@ use crate::terminal::{LIMIT, Terminal};
 
 const PAID: &str = r#"{"result":"ok","currency":"BTC","amount":"0.010","state":"FINALIZED"}"#;
 const LESS: &str = r#"{"result":"ok","currency":"BTC","amount":"0.002","state":"FINALIZED"}"#;
+const MORE: &str = r#"{"result":"ok","currency":"BTC","amount":"1.000","state":"FINALIZED"}"#;
+const UNREADABLE: &str = r#"{"result":"ok","currency":"BTC","amount":"a lot","state":"FINALIZED"}"#;
 const ACTIVE: &str = r#"{"result":"ok","currency":"BTC","amount":"0.010","state":"ACTIVE"}"#;
 
 /// A place whose shop is at `url`, with these hooks: shell scripts, which find the place in `$0`.
@@ -158,20 +160,28 @@ fn a_payment_that_a_program_without_the_hook_saw_runs_it_where_the_hook_is() {
 
 #[test]
 fn only_a_paid_payment_runs_on_paid() {
-    for (answer, on_paid, on_underpaid) in [(PAID, 1, 0), (LESS, 0, 1), (ACTIVE, 0, 0)] {
+    for (answer, expected) in [
+        (PAID, [1, 0, 0]),
+        (LESS, [0, 1, 0]),
+        (UNREADABLE, [0, 1, 0]),
+        (MORE, [0, 0, 1]),
+        (ACTIVE, [0, 0, 0]),
+    ] {
         let peer = Peer::start(vec![json(answer)]);
         let place = place(
             &peer.url,
             &[
                 ("on_paid", "cat > $0/paid; echo >> $0/runs"),
                 ("on_underpaid", "cat > $0/underpaid; echo >> $0/runs"),
+                ("on_overpaid", "cat > $0/overpaid; echo >> $0/runs"),
             ],
         );
         expect(&place, "A-17");
         place.run(&["check", "A-17"]);
-        let ran = ["paid", "underpaid"].map(|name| usize::from(place.path().join(name).exists()));
-        assert_eq!(ran, [on_paid, on_underpaid], "{answer}");
-        assert_eq!(runs(&place), on_paid + on_underpaid);
+        let ran = ["paid", "underpaid", "overpaid"];
+        let ran = ran.map(|name| usize::from(place.path().join(name).exists()));
+        assert_eq!(ran, expected, "{answer}");
+        assert_eq!(runs(&place), expected.iter().sum::<usize>());
     }
 }
 
