@@ -726,8 +726,11 @@ fn saved_answers_are_judged_again_and_asked_again_where_they_do_not_hold() {
     let (ids, _) = newly_asked(&result.out.replace("B,shop,", "B,other,"), ROWS);
     assert_eq!(ids, ["B"], "another account answered");
     let date = &column(&result.out, "checked_at")[0][..10];
-    let (ids, _) = newly_asked(&result.out.replace(date, "2020-01-01"), ROWS);
+    let old = result.out.replace(date, "2020-01-01");
+    let (ids, _) = newly_asked(&old, ROWS);
     assert_eq!(ids, ["NOPE", "OPEN"], "what may have changed since");
+    let (ids, _) = newly_asked(&old.replacen("FINALIZED", "CANCELED", 1), ROWS);
+    assert_eq!(ids, ["A", "NOPE", "OPEN"], "it may have been paid since");
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::domain::{
 };
 use crate::private::Danger;
 
-/// A result that is not final is used for this long; then the payment is checked again.
+/// A result other than FINALIZED is used for this long; then the payment is checked again.
 const FRESH: Duration = Duration::from_hours(1);
 
 /// An open state file.
@@ -64,7 +64,8 @@ impl Saved {
     ) -> bool {
         let is_own = self.profile == profile && self.account == account.as_str();
         let last = match &self.found {
-            Found::Payment(payment) => payment.state.is_final(),
+            // One that was cancelled or failed may yet be paid.
+            Found::Payment(payment) => payment.state == PaymentState::Finalized,
             Found::Failed(_) | Found::NotSeen => false,
         };
         let fresh = self.at <= now && now.since(self.at) < FRESH;
