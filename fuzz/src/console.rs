@@ -361,6 +361,10 @@ impl Console {
         }
         Timeline {
             account: self.account.clone(),
+            latest: input.choose(&[false, true]).then(|| Observation {
+                at: NOW,
+                payment: self::payment("ORDER-1", "25", "FINALIZED"),
+            }),
             payment,
             expected: Some(expectation().sum),
             entries,

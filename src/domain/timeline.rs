@@ -18,6 +18,8 @@ pub struct Timeline {
     pub account: AccountId,
     /// The payment.
     pub payment: PaymentId,
+    /// The state in force: the last that was saved. Another machine's clock may date an earlier one later.
+    pub latest: Option<Observation>,
     /// The expected amount.
     pub expected: Option<Expected>,
     /// Oldest first.

@@ -340,7 +340,10 @@ impl Shared {
                     let sum = expected.as_ref().map(|expected| &expected.sum);
                     let summary = if settles {
                         // FINALIZED alone would be read as paid, and a narrow list cuts off what is behind it.
-                        format!("{}, {state}", payment.verdict(sum).words())
+                        let words = payment.verdict(sum).words();
+                        // The expected amount may be corrected later.
+                        let sum = sum.map_or_else(String::new, |sum| format!(", expected {sum}"));
+                        format!("{words}, {state}{sum}")
                     } else {
                         state.to_owned()
                     };

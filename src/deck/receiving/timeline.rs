@@ -11,8 +11,8 @@ use crate::domain::{
 };
 use crate::ledger::{Callbacks, DeliveryQuery, LogQuery};
 
-/// The most entries of each kind, the newest.
-const HAPPENINGS_MAX: usize = 2_000;
+/// The most requests and callbacks, the newest.
+const ENTRIES_MAX: usize = 2_000;
 
 impl Deck {
     /// The timeline of a payment: calls, callbacks, changes of its state.
@@ -39,7 +39,7 @@ impl Deck {
         let calls = LogQuery {
             since: embedded.then_some(shared.since),
             // One more than is shown, to know whether something is left out.
-            limit: HAPPENINGS_MAX + 1,
+            limit: ENTRIES_MAX + 1,
             ..self.log_query(about)
         };
         let calls = self.ledger.log(calls).await;
@@ -50,7 +50,7 @@ impl Deck {
                 subject: Some(Subject::Payment(payment.clone())),
             },
             search: of_account,
-            limit: HAPPENINGS_MAX + 1,
+            limit: ENTRIES_MAX + 1,
             ..DeliveryQuery::default()
         };
         let deliveries = self.ledger.log(deliveries).await;
@@ -58,6 +58,7 @@ impl Deck {
         let seen = self.observations(account, payment).await?;
         let expectations = self.expectations(account, payment).await?;
         let done = self.operator_actions(account, payment).await?;
+        let latest = seen.last().cloned();
         let environment = runtime.account.environment.as_str();
         // Another console's simulator runs at the same time, at another port.
         let simulator = self.simulator_url().filter(|_| embedded);
@@ -89,12 +90,23 @@ impl Deck {
             }))
             .collect();
         // A stable sort: entries of the same instant stay in the order call, its state, callback.
-        entries.sort_by_key(|happening| happening.at);
-        let over = entries.len().saturating_sub(HAPPENINGS_MAX);
-        entries.drain(..over);
+        entries.sort_by_key(|entry| entry.at);
+        let over = entries.len().saturating_sub(ENTRIES_MAX);
+        let mut left = over;
+        entries.retain(|entry| {
+            // States and what operators did are few.
+            let is_many = matches!(
+                entry.what,
+                TimelineEvent::Call { .. } | TimelineEvent::Callback(_)
+            );
+            let goes = is_many && left > 0;
+            left -= usize::from(goes);
+            !goes
+        });
         Ok(Timeline {
             account: account.clone(),
             payment: payment.clone(),
+            latest,
             expected: expectations.last().map(|last| last.sum.clone()),
             entries,
             cut: over > 0,

@@ -441,6 +441,7 @@ pub fn row_and_timeline(payment: &Payment, expected: Option<&Expected>) -> (Stri
     let timeline = Timeline {
         account: shop(),
         payment: payment.id.clone(),
+        latest: Some(seen.clone()),
         expected: expected.cloned(),
         entries: vec![TimelineEntry {
             at,

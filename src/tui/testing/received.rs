@@ -122,7 +122,7 @@ pub fn deliveries() -> Vec<Arc<Delivery>> {
     ];
     let mut both = delivery(7, -30, "ORDER-1041");
     both.jobs = vec![
-        asked(7, "paid, FINALIZED"),
+        asked(7, "paid, FINALIZED, expected 25.00 EMT"),
         forwarded(8, 200, JobState::Done),
     ];
     all.push(both);
@@ -266,9 +266,14 @@ pub fn timeline() -> Timeline {
             },
         ),
     ]);
+    let latest = entries.iter().rev().find_map(|it| match &it.what {
+        TimelineEvent::State(seen) => Some(seen.clone()),
+        _ => None,
+    });
     Timeline {
         account: shop(),
         payment: id("ORDER-1042"),
+        latest,
         expected: Some(emt("25.00")),
         entries,
         cut: false,

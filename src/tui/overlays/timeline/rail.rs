@@ -16,12 +16,8 @@ pub fn draw_head(timeline: &Timeline, ctx: ViewContext<'_>, area: Rect, buf: &mu
     let count = |what: fn(&TimelineEvent) -> bool| {
         timeline.entries.iter().filter(|it| what(&it.what)).count()
     };
-    let latest = timeline.entries.iter().rev().find_map(|it| match &it.what {
-        TimelineEvent::State(seen) => Some(seen),
-        _ => None,
-    });
     let mut pen = Pen::new(buf, area, 0);
-    match latest {
+    match &timeline.latest {
         Some(seen) => {
             let payment = &seen.payment;
             let expected = timeline.expected.as_ref();
