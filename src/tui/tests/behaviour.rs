@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::simulate::{Command, Fault, PayerAct};
+use crate::tui::msg::NewWatch;
 
 fn ready(watches: Vec<(Watch, Vec<Observation>)>) -> (Model, Vec<Effect>) {
     let mut model = sized(sandbox_setup(), 120, 40);
@@ -265,6 +266,26 @@ fn only_a_final_state_reached_while_watching_gives_a_notice() {
     let text = "kanga: A-17 · DO NOT DELIVER · expected 25.00 EMT, received 2.50 EMT";
     let notified = Effect::Notify(text.into());
     assert!(model.notify(second(3)).contains(&notified));
+
+    // It was measured against another amount.
+    let corrected = NewWatch {
+        account: shop(),
+        id: id("A-17"),
+        expected: Some(emt("2.50")),
+        by: ExpectedBy::Form,
+    };
+    let mut saved = model.clone();
+    update(&mut saved, second(4), Msg::Watched(corrected, Ok(None)));
+    assert_eq!(saved.store.notices, []);
+    let read = Msg::Watchlist {
+        list: Watchlist {
+            watches: vec![watch("A-17", Some("2.50"))],
+            handled: Vec::new(),
+        },
+        seen: Vec::new(),
+    };
+    update(&mut model, second(4), read);
+    assert_eq!(model.store.notices, []);
 }
 
 #[test]

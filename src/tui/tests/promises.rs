@@ -452,7 +452,7 @@ fn hostile_callbacks_stay_words() {
 
 /// One random event.
 #[derive(Debug, Clone)]
-enum TimelineEntry {
+enum Step {
     Key(KeyCode, KeyModifiers),
     Paste(String),
     Mouse(MouseEventKind, u16, u16),
@@ -476,7 +476,7 @@ fn size() -> impl Strategy<Value = (u16, u16)> {
     ]
 }
 
-fn happening() -> impl Strategy<Value = TimelineEntry> {
+fn happening() -> impl Strategy<Value = Step> {
     let key = prop_oneof![
         8 => proptest::char::range(' ', '~').prop_map(KeyCode::Char),
         1 => Just(KeyCode::Char('漢')),
@@ -498,19 +498,19 @@ fn happening() -> impl Strategy<Value = TimelineEntry> {
         MouseEventKind::Moved,
     ]);
     prop_oneof![
-        12 => (key, modifiers).prop_map(|(code, with)| TimelineEntry::Key(code, with)),
-        1 => "\\PC{0,40}".prop_map(TimelineEntry::Paste),
-        2 => (mouse, 0..250_u16, 0..80_u16).prop_map(|(kind, x, y)| TimelineEntry::Mouse(kind, x, y)),
-        2 => size().prop_map(|(x, y)| TimelineEntry::Resize(x, y)),
-        2 => (0..400_u64).prop_map(TimelineEntry::Wait),
-        3 => any::<u8>().prop_map(TimelineEntry::AnswerLast),
-        1 => (1..1000_i64).prop_map(TimelineEntry::Exchange),
-        1 => (1..1000_i64).prop_map(TimelineEntry::Log),
-        1 => "\\PC{0,200}".prop_map(TimelineEntry::Notice),
-        4 => (0..60_i64, any::<u8>()).prop_map(|(id, which)| TimelineEntry::Delivery(id, which)),
-        1 => (0..60_i64).prop_map(TimelineEntry::Deliveries),
-        1 => any::<u8>().prop_map(TimelineEntry::ListenerStatus),
-        1 => any::<u8>().prop_map(TimelineEntry::Asked),
+        12 => (key, modifiers).prop_map(|(code, with)| Step::Key(code, with)),
+        1 => "\\PC{0,40}".prop_map(Step::Paste),
+        2 => (mouse, 0..250_u16, 0..80_u16).prop_map(|(kind, x, y)| Step::Mouse(kind, x, y)),
+        2 => size().prop_map(|(x, y)| Step::Resize(x, y)),
+        2 => (0..400_u64).prop_map(Step::Wait),
+        3 => any::<u8>().prop_map(Step::AnswerLast),
+        1 => (1..1000_i64).prop_map(Step::Exchange),
+        1 => (1..1000_i64).prop_map(Step::Log),
+        1 => "\\PC{0,200}".prop_map(Step::Notice),
+        4 => (0..60_i64, any::<u8>()).prop_map(|(id, which)| Step::Delivery(id, which)),
+        1 => (0..60_i64).prop_map(Step::Deliveries),
+        1 => any::<u8>().prop_map(Step::ListenerStatus),
+        1 => any::<u8>().prop_map(Step::Asked),
     ]
 }
 
@@ -642,58 +642,58 @@ proptest! {
         let mut at = (width, height);
         for (step, happening) in entries.into_iter().enumerate() {
             let msg = match happening {
-                TimelineEntry::Key(code, with) => {
+                Step::Key(code, with) => {
                     Msg::Key(ratatui::crossterm::event::KeyEvent::new(code, with))
                 }
-                TimelineEntry::Paste(text) => Msg::Paste(text),
-                TimelineEntry::Mouse(kind, column, row) => Msg::Mouse(MouseEvent {
+                Step::Paste(text) => Msg::Paste(text),
+                Step::Mouse(kind, column, row) => Msg::Mouse(MouseEvent {
                     kind, column, row, modifiers: KeyModifiers::NONE,
                 }),
-                TimelineEntry::Resize(width, height) => {
+                Step::Resize(width, height) => {
                     at = (width, height);
                     Msg::Resized { width, height }
                 }
-                TimelineEntry::Wait(seconds) => {
+                Step::Wait(seconds) => {
                     now = now.plus(Duration::from_secs(seconds));
                     Msg::Woke
                 }
-                TimelineEntry::AnswerLast(which) if !looked.is_empty() => match looked.remove(0) {
+                Step::AnswerLast(which) if !looked.is_empty() => match looked.remove(0) {
                     (request, _) if which % 5 == 0 => Msg::Timeline(request, Err(Problem::new(ProblemKind::Local, "no \u{1b}", ""))),
                     (request, true) => Msg::Timeline(request, Ok(crate::tui::testing::received::timeline())),
                     (request, false) => Msg::Received(request, Ok(crate::tui::testing::received::received())),
                 },
-                TimelineEntry::Delivery(id, which) => Msg::Delivery(some_delivery(id, which).into()),
-                TimelineEntry::Deliveries(id) => {
+                Step::Delivery(id, which) => Msg::Delivery(some_delivery(id, which).into()),
+                Step::Deliveries(id) => {
                     Msg::Deliveries(Ok(Found {
                         rows: vec![some_delivery(-id, 1).into()],
                         searched: Some(7),
                     }))
                 }
-                TimelineEntry::ListenerStatus(which) => Msg::ListenerStatus(some_listening(which)),
-                TimelineEntry::Asked(which) if which % 2 == 0 => {
+                Step::ListenerStatus(which) => Msg::ListenerStatus(some_listening(which)),
+                Step::Asked(which) if which % 2 == 0 => {
                     let id = PaymentId::new(format!("NEW-{which}")).unwrap();
                     let Answer::Payment(result) = some_answer(&Op::CheckPayment(id.clone()), which) else {
                         unreachable!("a check is answered with a payment");
                     };
                     Msg::Checked(CheckedPayment { account: shop(), id, result, expected: None })
                 }
-                TimelineEntry::Asked(which) => {
+                Step::Asked(which) => {
                     let player = PlayerId(u64::from(which));
                     let items = players::items(usize::from(which));
                     Msg::PlayerItems(LoadedInventory { account: shop(), player, result: Ok(Inventory { player, items }) })
                 }
-                TimelineEntry::AnswerLast(which) => match asked.pop() {
+                Step::AnswerLast(which) => match asked.pop() {
                     Some((request, op)) => Msg::Answered(request, some_answer(&op, which)),
                     None => Msg::Woke,
                 },
-                TimelineEntry::Exchange(id) => Msg::Exchange(exchange(id, "/x", Outcome::Status(503))),
-                TimelineEntry::Log(id) => {
+                Step::Exchange(id) => Msg::Exchange(exchange(id, "/x", Outcome::Status(503))),
+                Step::Log(id) => {
                     Msg::Log(Ok(Found {
                         rows: vec![exchange(id, "/old", Outcome::Failed("x".into()))],
                         searched: Some(7),
                     }))
                 }
-                TimelineEntry::Notice(text) => Msg::Notice(msg::Notice {
+                Step::Notice(text) => Msg::Notice(msg::Notice {
                     level: msg::Level::Warning, about: text.clone(), text,
                 }),
             };

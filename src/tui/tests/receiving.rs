@@ -663,6 +663,7 @@ fn a_payments_timeline() {
     assert!(screen(&model, now, 80, 24).contains("Loading…"));
     let nothing = Timeline {
         entries: Vec::new(),
+        latest: None,
         ..timeline()
     };
     let mut empty = model.clone();
@@ -1078,6 +1079,18 @@ fn an_unwatched_payment_is_watched_after_a_callbacks_check_finds_it() {
         );
     }
     assert_eq!(model.store.payments.len(), 100, "the list is bounded");
+
+    // Nobody who forges callbacks can expect an amount.
+    let Msg::Checked(checked) = callback_check(&shop(), "LINK-1", "FINALIZED") else {
+        unreachable!("a check");
+    };
+    let underpaid = CheckedPayment {
+        expected: watch("LINK-1", Some("250.00")).expected,
+        ..checked
+    };
+    update(&mut model, now, Msg::Checked(underpaid));
+    let watched = model.store.payment_mut(&shop(), &id("LINK-1")).unwrap();
+    assert_eq!(watched.verdict(), Some(PaymentVerdict::Less));
 }
 
 /// The panes and windows of the callbacks.

@@ -185,6 +185,10 @@ impl State {
                 return !watched.is_stored;
             };
             watched.is_stored = true;
+            if watched.watch.expected != watch.expected {
+                // What was said of it was measured against another amount.
+                gone.push(watched.about());
+            }
             watched.watch = watch;
             // Of one that was added here, the ledger may know more.
             for seen in seen.remove(&watched.key()).iter().flatten() {
@@ -367,5 +371,8 @@ fn show_expectation(new: &NewWatch, in_force: Expectation, ctx: &mut UpdateConte
         && watched.expected() != Some(&in_force.sum)
     {
         watched.watch.expected = Some(in_force);
+        let about = watched.about();
+        // What was said of it was measured against another amount.
+        ctx.store.dismiss(&about);
     }
 }
