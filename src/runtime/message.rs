@@ -29,6 +29,7 @@ pub fn message_of(event: Event) -> Msg {
             about,
             text,
         }),
+        Event::Resolved(about) => Msg::Resolved(about),
         Event::ClockWarning(account, warning) => Msg::Notice(Notice {
             level: Level::Warning,
             about: format!("clock {account}"),

@@ -237,6 +237,7 @@ impl Console {
                 Some(()) = self.changes.stop.recv() => effects.push(Effect::Suspend),
                 Some(()) = self.changes.continued.recv() => {
                     self.entered.resume()?;
+                    while self.keys.try_recv().is_ok() {}
                     self.repaint(effects)?;
                     is_input = true;
                 }
@@ -305,11 +306,15 @@ impl Console {
     fn take(&mut self, mut message: Msg, effects: &mut Vec<Effect>) -> bool {
         let mut is_input = false;
         for taken in 1..=MESSAGES_A_FRAME {
-            is_input |= message.is_input();
-            self.update(message, effects);
-            // What was typed ahead is for the next profile.
+            // What is typed while the console is stopped is not for it.
+            if terminal::is_taken() || !message.is_input() {
+                is_input |= message.is_input();
+                self.update(message, effects);
+            }
+            // What was typed ahead is for the next profile, or goes with the stop.
             let mut all = effects.iter();
-            let is_over = all.any(|effect| matches!(effect, Effect::SwitchProfile(_)));
+            let is_over =
+                all.any(|effect| matches!(effect, Effect::SwitchProfile(_) | Effect::Suspend));
             // Before the next is received: it would be lost.
             if is_over || taken == MESSAGES_A_FRAME {
                 break;
