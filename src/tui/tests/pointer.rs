@@ -305,6 +305,20 @@ fn the_call_at_the_scroll_bar_is_the_one_that_keys_act_on() {
 }
 
 #[test]
+fn a_click_on_the_heading_that_stays_in_view_selects_no_call() {
+    let mut model = explorer::exploring(live_setup());
+    resized_screen(&mut model, second(4), 60, 12);
+    let shown = screen(&model, second(4), 60, 12);
+    let top = shown.lines().position(|line| line.contains('█')).unwrap();
+    press(&mut model, "<end>", second(4));
+    let shown = resized_screen(&mut model, second(4), 60, 12);
+    assert!(shown.lines().nth(top).unwrap().contains("trial"), "{shown}");
+    let at = (5, u16::try_from(top).unwrap());
+    mouse(&mut model, MouseEventKind::Down(MouseButton::Left), at);
+    assert_eq!(screen(&model, second(4), 60, 12), shown);
+}
+
+#[test]
 fn a_click_on_a_field_of_the_explorer_goes_there_below_wrapped_errors() {
     let mut model = explorer::exploring(sandbox_setup());
     let now = second(4);
