@@ -1,5 +1,7 @@
 //! The operator's programs: when they run, what they get, and what becomes of one that fails.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::peer::{Peer, json};
@@ -206,6 +208,42 @@ fn a_list_that_is_checked_runs_every_hook_and_at_most_four_at_once() {
         .map(|line| line.parse::<u32>().unwrap())
         .max();
     assert!(most <= Some(4), "{counts}");
+}
+
+#[test]
+fn hooks_that_wait_when_tilldeck_is_killed_run_once_in_the_next_one() {
+    let peer = Peer::start(vec![json(PAID)]);
+    let script = "cat >> $0/input; echo >> $0/runs; until [ -e $0/go ]; do sleep 0.01; done";
+    let place = place(&peer.url, &[("on_paid", script)]);
+    let ran = |count: usize| {
+        let pause = Duration::from_millis(5);
+        let mut looks = 0..LIMIT.as_millis() / pause.as_millis();
+        while runs(&place) < count {
+            assert!(looks.next().is_some(), "{} of {count}", runs(&place));
+            std::thread::sleep(pause);
+        }
+    };
+    let mut listener = Listener::start(&place, &[]);
+    let ids: Vec<String> = (0..8).map(|number| format!("D-{number}")).collect();
+    for id in &ids {
+        expect(&place, id);
+        let target = format!("/callbacks/shop?transactionKey={id}");
+        assert_eq!(listener.post(&target, "", "").0, 200);
+        listener.line_with("check: ");
+    }
+    ran(4);
+    listener.signal("KILL");
+    listener.end();
+    std::fs::write(place.path().join("go"), "").unwrap();
+    listener = Listener::start(&place, &[]);
+    ran(ids.len());
+    listener.signal("TERM");
+    assert_eq!(listener.end().0, 0);
+    let inputs = std::fs::read_to_string(place.path().join("input")).unwrap();
+    let inputs = inputs.lines().map(serde_json::from_str::<Value>);
+    let mut got: Vec<_> = inputs.map(|input| input.unwrap()["id"].clone()).collect();
+    got.sort_unstable_by_key(ToString::to_string);
+    assert_eq!(got, ids);
 }
 
 #[test]
