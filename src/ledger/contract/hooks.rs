@@ -124,6 +124,19 @@ pub async fn a_profile_has_a_hook_since_the_first_program_that_had_it(bench: Ben
         [(paid, WallTime(5))]
     );
     assert_eq!(one.failed_hooks("live", WallTime(9), 9).await, Ok(vec![]));
+    // The clock was ahead when the ledger saved it; of what it has seen, the ledger still takes nothing for new.
+    for (now, saved) in [(2_000_000, 2_000_000), (6, 6), (7, 6)] {
+        let found = starts(&one, "ahead", &[paid], now).await;
+        assert_eq!(found, [(paid, WallTime(saved))], "{now}");
+    }
+    one.observe(&shop(), "seen", &observation("FINALIZED", "1", 5))
+        .await
+        .unwrap();
+    let after = START.plus(Duration::from_secs(5)).0 + 1;
+    for now in [i64::MAX >> 8, 7] {
+        let found = starts(&one, "seen", &[paid], now).await;
+        assert_eq!(found, [(paid, WallTime(now.max(after)))], "{now}");
+    }
 }
 
 pub async fn payments_that_came_to_their_state_without_a_run_since_are_found(bench: Bench) {
@@ -180,4 +193,13 @@ pub async fn payments_that_came_to_their_state_without_a_run_since_are_found(ben
         let found: Vec<_> = found.iter().map(|id| of("live", id)).collect();
         assert_eq!(left.await, Ok(found), "{profile} {events:?} {since}");
     }
+    // However many run nothing.
+    for number in 0..1001 {
+        let mut observation = observation("FAILED", "0.01", 7);
+        observation.payment.id = of("many", &format!("B-{number}")).id;
+        let saved = ledger.observe(&shop(), "many", &observation).await;
+        saved.unwrap();
+    }
+    let left = ledger.payments_without_run("many", vec![failed], at(7));
+    assert_eq!(left.await.unwrap().len(), 1001);
 }

@@ -10,9 +10,6 @@ use crate::domain::{AccountId, HOOK_LIMIT, HookEvent, PaymentId, WallTime};
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 
-/// The most payments that one look finds.
-const LEFT_MAX: usize = 1000;
-
 /// Why a run failed that nothing else has been saved of.
 const INTERRUPTED: &str = "tilldeck ended while it ran";
 
@@ -59,7 +56,8 @@ impl Ledger {
             };
             let known: Vec<(HookEvent, WallTime)> = starts()?;
             // Most openings end here, without a write lock.
-            if events.iter().all(|new| known.iter().any(|(event, _)| event == new)) {
+            let is_known = |new| known.iter().any(|(event, at)| event == new && *at <= now);
+            if events.iter().all(is_known) {
                 return Ok(known);
             }
             for event in &events {
@@ -68,7 +66,9 @@ impl Ledger {
                     "INSERT INTO hook_runs (profile, account, payment, event, at) VALUES ($1, '', '', $2, max($3, max(
                          coalesce((SELECT max(at) + 1 FROM observations WHERE profile = $1), 0),
                          coalesce((SELECT max(at) + 1 FROM expectations WHERE profile = $1), 0))))
-                     ON CONFLICT DO NOTHING",
+                     -- One from the future was saved while the clock was ahead. No payment is between the two.
+                     ON CONFLICT (profile, account, payment, event) DO UPDATE SET at = excluded.at
+                     WHERE excluded.at < hook_runs.at",
                     params![&profile, event, now],
                 )?;
             }
@@ -78,7 +78,7 @@ impl Ledger {
     }
 
     /// The payments of a profile that may be one of these events and came to their state since then, by a check or an
-    /// expected amount, without a run since; the last one first, of very many only these.
+    /// expected amount, without a run since; the last one first. Some run nothing, so none is left out however many they are.
     pub async fn payments_without_run(
         &self,
         profile: &str,
@@ -108,13 +108,12 @@ impl Ledger {
                      SELECT 1 FROM hook_runs r
                      WHERE r.profile = $1 AND r.account = o.account AND r.payment = o.payment
                          AND r.at >= max(o.at, coalesce(e.at, o.at))) {others}
-                 ORDER BY o.id DESC LIMIT $5"),
+                 ORDER BY o.id DESC"),
                 params![
                     &profile,
                     since,
                     is_of(true).then_some("FAILED"),
-                    is_of(false).then_some("FINALIZED"),
-                    LEFT_MAX
+                    is_of(false).then_some("FINALIZED")
                 ],
                 |row| {
                     Ok(PaymentKey {
