@@ -45,9 +45,12 @@ struct Inner {
     profile: String,
     /// The events of payments that have a hook.
     of_payments: Vec<HookEvent>,
-    opened: WallTime,
     /// The payments that wait for a permit, and whether each has changed just now.
     waiting: Mutex<HashMap<PaymentKey, bool>>,
+    /// The payments whose hook did not run, as was reported, until the next sweep that does not find them.
+    not_run: Mutex<Vec<PaymentKey>>,
+    /// Runs whose end the ledger could not save, and how they ended.
+    unsaved: Mutex<Vec<(HookRun, Option<String>)>>,
     places: Arc<Semaphore>,
     /// Closed at the end: then no more programs begin.
     permits: Semaphore,
@@ -137,10 +140,7 @@ impl Hooks {
     /// What was seen of these accounts, for the next deck: it must not report the same again.
     pub(super) fn watch_of(&self, accounts: &[AccountId]) -> Watch {
         let watch = self.0.as_ref().and_then(|inner| inner.parts.watch.as_ref());
-        watch.map_or_else(Watch::default, |watch| {
-            let watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
-            watch.of(accounts)
-        })
+        watch.map_or_else(Watch::default, |watch| lock(watch).of(accounts))
     }
 
     /// Looks at an event of the gate for what needs attention.
@@ -158,7 +158,7 @@ impl Hooks {
         let Some(watch) = &inner.parts.watch else {
             return;
         };
-        let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watch = lock(watch);
         let notice = look(&mut watch, &inner.parts.clock);
         drop(watch);
         let Some(notice) = notice.filter(|it| inner.parts.programs.contains_key(&it.event)) else {
@@ -208,9 +208,10 @@ impl Inner {
         Self {
             profile,
             of_payments,
-            opened: parts.clock.now().wall,
             parts,
             waiting: Mutex::default(),
+            not_run: Mutex::default(),
+            unsaved: Mutex::default(),
             places: Arc::new(Semaphore::new(QUEUE_MAX)),
             permits: Semaphore::new(AT_ONCE),
             tasks: TaskTracker::new(),
@@ -247,7 +248,23 @@ impl Inner {
             .parts
             .ledger
             .payments_without_run(&self.profile, events, since);
-        for of in left.await? {
+        let left = left.await?;
+        lock(&self.not_run).retain(|of| {
+            let is_left = left.contains(of);
+            if !is_left {
+                self.resolved(HookEvent::about_any(&of.account, &of.id));
+            }
+            is_left
+        });
+        let unsaved = std::mem::take(&mut *lock(&self.unsaved));
+        for (run, failure) in unsaved {
+            let about = run.event.about(Some((&run.account, &run.payment)));
+            let has_succeeded = failure.is_none();
+            if self.save_end(run, failure).await && has_succeeded {
+                self.resolved(about);
+            }
+        }
+        for of in left {
             self.queue(of, false).await;
         }
         Ok(())
@@ -258,7 +275,7 @@ impl Inner {
         let events = self.of_payments.clone();
         let ledger = &self.parts.ledger;
         let mut starts = ledger
-            .hook_starts(&self.profile, events, self.opened)
+            .hook_starts(&self.profile, events, self.now())
             .await?;
         starts.retain(|(event, _)| self.of_payments.contains(event));
         Ok(starts)
@@ -269,17 +286,13 @@ impl Inner {
         start.max(self.now().minus(LOOK_BACK))
     }
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<PaymentKey, bool>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Queues a payment, unless it waits already. What it runs is decided when its turn comes.
     async fn queue(self: &Arc<Self>, of: PaymentKey, is_new: bool) {
         // An error would mean that the places are closed, which they never are.
         let Ok(place) = self.places.clone().acquire_owned().await else {
             return;
         };
-        let mut waiting = self.waiting();
+        let mut waiting = lock(&self.waiting);
         if let Some(was_new) = waiting.get_mut(&of) {
             *was_new |= is_new;
             return;
@@ -289,7 +302,7 @@ impl Inner {
         let inner = self.clone();
         self.tasks.spawn(async move {
             let permit = inner.permits.acquire().await;
-            let is_new = inner.waiting().remove(&of) == Some(true);
+            let is_new = lock(&inner.waiting).remove(&of) == Some(true);
             if permit.is_err() {
                 // It has not begun, so that another program may run it. A console or `listen` looks for it at its start.
                 if inner.parts.watch.is_none() {
@@ -303,7 +316,10 @@ impl Inner {
                 match inner.claim(&of, is_new).await {
                     Ok(Some(task)) => inner.run(&task).await,
                     Ok(None) => {}
-                    Err(why) if is_new => inner.not_run(&of.account, &of.id, &why),
+                    Err(why) if is_new => {
+                        inner.not_run(&of.account, &of.id, &why);
+                        lock(&inner.not_run).push(of);
+                    }
                     // It is tried again each minute.
                     Err(why) => tracing::warn!(payment = of.id.as_str(), why, "a hook waits"),
                 }
@@ -410,20 +426,25 @@ impl Inner {
         };
         let done = child::feed(words, task.input.as_bytes(), HOOK_LIMIT).await;
         let failure = done.err().map(|error| inert_words(&error.to_string()));
-        if let Some(run) = &task.run
-            && let Err(error) = self
-                .parts
-                .ledger
-                .end_hook(run.clone(), failure.clone())
-                .await
-        {
-            tracing::error!(%error, "how a hook ended is not saved");
+        if let Some(run) = &task.run {
+            self.save_end(run.clone(), failure.clone()).await;
         }
         if let Some(why) = failure {
             self.failed(task, &why);
         } else {
             tracing::info!(hook = task.event.setting(), "a hook has run");
         }
+    }
+
+    /// Saves how a run ended, or leaves that to the next sweep; returns whether it is saved.
+    async fn save_end(&self, run: HookRun, failure: Option<String>) -> bool {
+        let ledger = &self.parts.ledger;
+        let saved = ledger.end_hook(run.clone(), failure.clone()).await;
+        if let Err(error) = &saved {
+            tracing::error!(%error, "how a hook ended is not saved");
+            lock(&self.unsaved).push((run, failure));
+        }
+        saved.is_ok()
     }
 
     fn now(&self) -> WallTime {
@@ -442,6 +463,12 @@ impl Inner {
         self.warn(about, &format!(": {why}"));
     }
 
+    fn resolved(&self, about: String) {
+        if let Some(events) = &self.parts.events {
+            events.send(Event::Resolved(about));
+        }
+    }
+
     fn warn(&self, about: String, what: &str) {
         let text = inert_words(&format!("{about}{what}"));
         tracing::warn!(about, text, "warning");
@@ -451,6 +478,10 @@ impl Inner {
     }
 }
 
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Why a hook failed, without secrets: for the screen and the ledger.
 fn inert_words(why: &str) -> String {
     inert::cut(&redact::scrub(why), 500)
@@ -458,6 +489,7 @@ fn inert_words(why: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
     use std::fs;
 
     use super::*;
@@ -466,6 +498,7 @@ mod tests {
         Amount, Currency, Expectation, Expected, ExpectedBy, Observation, Replaced, Reported,
     };
     use crate::ledger::Retention;
+    use crate::net::{EventReceiver, events};
 
     const HOUR: Duration = Duration::from_hours(1);
 
@@ -474,6 +507,8 @@ mod tests {
         ledger: Ledger,
         clock: Clock,
         hand: ManualClock,
+        /// Of the hooks that were opened last.
+        events: RefCell<Option<EventReceiver>>,
     }
 
     impl Bench {
@@ -486,6 +521,7 @@ mod tests {
                 folder,
                 clock,
                 hand,
+                events: RefCell::default(),
             }
         }
 
@@ -495,11 +531,13 @@ mod tests {
             let folder = self.folder.path().display().to_string();
             let words = ["/bin/sh", "-c", script, &folder].map(str::to_owned);
             let events = [HookEvent::Paid, HookEvent::Underpaid];
+            let (sender, receiver) = events::channel();
+            self.events.replace(Some(receiver));
             let parts = Parts {
                 programs: events.map(|event| (event, words.to_vec())).into(),
                 ledger: self.ledger.clone(),
                 clock: self.clock.clone(),
-                events: None,
+                events: Some(sender),
                 watch: None,
             };
             let inner = Arc::new(Inner::new("live".into(), parts));
@@ -508,6 +546,23 @@ mod tests {
 
         fn go_on(&self) {
             fs::write(self.folder.path().join("go"), "").unwrap();
+        }
+
+        /// Renames a table of the ledger, so that it cannot be used.
+        fn rename(&self, from: &str, to: &str) {
+            let path = self.folder.path().join("state").join("ledger.db");
+            let database = rusqlite::Connection::open(path).unwrap();
+            let statement = format!("ALTER TABLE {from} RENAME TO {to}");
+            database.execute_batch(&statement).unwrap();
+        }
+
+        /// The next event: whether it resolves a warning, and its name.
+        fn event(&self) -> Option<(bool, String)> {
+            match self.events.borrow_mut().as_mut()?.try_recv()? {
+                Event::Warning { about, .. } => Some((false, about)),
+                Event::Resolved(about) => Some((true, about)),
+                _ => None,
+            }
         }
 
         /// What the hooks have read, in the order of the payments.
@@ -569,9 +624,46 @@ mod tests {
                 .payment(&shop(), &PaymentId::new(id).unwrap(), true)
                 .await;
         }
-        while inner.permits.available_permits() > 0 {
+        until(|| inner.permits.available_permits() == 0).await;
+    }
+
+    async fn until(is: impl Fn() -> bool) {
+        while !is() {
             tokio::task::yield_now().await;
         }
+    }
+
+    #[tokio::test]
+    async fn what_was_not_run_or_not_saved_is_made_up_for_and_no_alert_any_more() {
+        let bench = Bench::new();
+        let (hooks, inner) = bench.open();
+        inner.starts().await.unwrap();
+        bench.expect("A-1", "0.01", 0).await;
+        bench.see("A-1", 0).await;
+        bench.rename("expectations", "away");
+        let id = PaymentId::new("A-1").unwrap();
+        hooks.payment(&shop(), &id, true).await;
+        until(|| !lock(&inner.not_run).is_empty()).await;
+        let unknown = "hook of A-1 (shop)".to_owned();
+        assert_eq!(bench.event(), Some((false, unknown.clone())));
+        bench.rename("away", "expectations");
+        inner.sweep().await.unwrap();
+        assert_eq!(bench.event(), None, "it has not run yet");
+        let later = WallTime(0).plus(HOUR);
+        let listed = async || bench.ledger.failed_hooks("live", later, 9).await.unwrap();
+        while listed().await.is_empty() {}
+        bench.rename("hook_runs", "away");
+        bench.go_on();
+        until(|| !lock(&inner.unsaved).is_empty()).await;
+        bench.rename("away", "hook_runs");
+        assert_eq!(listed().await.len(), 1, "it counts as interrupted");
+        inner.sweep().await.unwrap();
+        assert_eq!(listed().await, []);
+        let of_paid = "hook on_paid of A-1 (shop)".to_owned();
+        let events = [bench.event(), bench.event(), bench.event()];
+        assert_eq!(events, [Some((true, unknown)), Some((true, of_paid)), None]);
+        hooks.finish().await;
+        assert_eq!(bench.inputs().len(), 1);
     }
 
     #[tokio::test]

@@ -48,6 +48,8 @@ pub enum Event {
         /// One sentence.
         text: String,
     },
+    /// What the warning of this name was about is over.
+    Resolved(String),
     /// The time is wrong, here or in an account's nonces.
     ClockWarning(AccountId, ClockWarning),
 }
@@ -77,7 +79,7 @@ impl Event {
             Self::Delivery(delivery) => Subject::Delivery(delivery.id),
             Self::ListenerStatus(_) => Subject::ListenerStatus,
             Self::Lagged => Subject::Lagged,
-            Self::Warning { about, .. } => Subject::Warning(about),
+            Self::Warning { about, .. } | Self::Resolved(about) => Subject::Warning(about),
             Self::ClockWarning(account, _) => Subject::Clock(account),
         })
     }

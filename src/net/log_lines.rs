@@ -43,6 +43,7 @@ pub(super) fn log(event: &Event) {
         }
         Event::Lagged => warn!("events were dropped: the reader is slow"),
         Event::Warning { about, text } => warn!(about, text, "warning"),
+        Event::Resolved(about) => info!(about, "what the warning was about is over"),
         Event::ClockWarning(account, warning) => clock(account, *warning),
         Event::Waiting(_, None)
         | Event::Budget(..)

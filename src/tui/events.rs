@@ -25,6 +25,7 @@ impl Store {
                 }
             }
             Msg::Notice(notice) => self.notice(notice.clone(), now),
+            Msg::Resolved(about) => self.resolved(about),
             Msg::Config(news) => self.on_config(news, now),
             Msg::Done(Ok(text)) => self.flash(Level::Info, text.clone()),
             Msg::Done(Err(problem)) => self.flash(Level::Error, problem.describe()),

@@ -90,6 +90,8 @@ pub enum Msg {
     Diagnosed(RequestId, Option<Finding>),
     /// A notice to the operator that no request caused: "the ledger cannot be written".
     Notice(Notice),
+    /// What the notice of this name was about is over.
+    Resolved(String),
     /// The state of the config file, after a change of it.
     Config(ConfigNews),
     /// The console copied a text or opened a page; the text for the operator.

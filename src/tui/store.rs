@@ -423,6 +423,13 @@ impl Store {
         }
     }
 
+    /// Removes the notice and the alert of this name.
+    pub fn resolved(&mut self, about: &str) {
+        self.dismiss(about);
+        self.failed_hooks
+            .retain(|(notice, _)| notice.about != about);
+    }
+
     pub fn add_failed_hook(&mut self, notice: Notice, began: WallTime) {
         let all = &mut self.failed_hooks;
         all.retain(|(old, _)| old.about != notice.about);

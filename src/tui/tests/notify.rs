@@ -122,6 +122,7 @@ fn a_hook_that_failed_stays_an_alert_once_its_notice_is_dismissed() {
     assert_eq!(model.store.notices, []);
     assert_eq!(alerts::count(&model.store), 1);
     let about = about.replace("A-17", "A-18");
+    let resolved = about.clone();
     update(
         &mut model,
         second(3),
@@ -129,6 +130,9 @@ fn a_hook_that_failed_stays_an_alert_once_its_notice_is_dismissed() {
     );
     assert_eq!(model.store.notices.len(), 1, "of another program");
     assert_eq!(alerts::count(&model.store), 2);
+    update(&mut model, second(4), Msg::Resolved(resolved));
+    assert_eq!(model.store.notices, []);
+    assert_eq!(alerts::count(&model.store), 1);
 }
 
 #[test]
