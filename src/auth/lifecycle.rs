@@ -2,7 +2,7 @@
 //! clock, no sleeping, no I/O.
 //!
 //! See also the other retry schedules: `net/retry.rs` (attempts of one request), `net/budget/mod.rs` (holds after 429),
-//! `domain/job.rs` (jobs of callbacks).
+//! `domain/job/schedule.rs` (jobs of callbacks).
 
 use std::time::Duration;
 

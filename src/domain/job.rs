@@ -1,4 +1,4 @@
-//! The jobs of callbacks: their states, leases, retry schedule and results. The ledger saves them
+//! The jobs of callbacks: their states, leases and results; when they are retried: [`schedule`]. The ledger saves them
 //! (`ledger/sql/deliveries/jobs.rs`), the deck runs them (`deck/receiving/jobs.rs`). Pure: nothing here waits or sends.
 //!
 //! ```text
@@ -6,7 +6,7 @@
 //!  ---------> Due ---------------------------> attempt -----------> Done
 //!              ^                                  |
 //!              |<---- failed, retries left -------|
-//!              |<---- lease expired, given back --|
+//!              |<---- lease expired, released ----|
 //!              |                                  |
 //!              |                                  | hopeless, or the retries ended
 //!              |                                  v
@@ -21,11 +21,12 @@
 //! - A lease keeps other processes away. It ends with the attempt, or after [`LEASE`] if the process died.
 //! - A dead letter stays with its last result and number of attempts. The operator may start it again
 //!   ([`Delivery::retryable`](super::Delivery::retryable)): the same job, due at once, its attempts counted from zero.
-//!
-//! See also the other retry schedules: `net/retry.rs` (attempts of one request), `net/budget/mod.rs` (holds after 429),
-//! `auth/lifecycle.rs` (access tokens).
+
+mod schedule;
 
 use std::time::Duration;
+
+pub use schedule::{BLOCKED_AGAIN, DAY, RetryContext, UNKNOWN_NOT_FOUND_MAX};
 
 use super::words::words;
 use super::{AccountId, Expectation, Inventory, Payment, PaymentId, PlayerId, Problem, WallTime};
@@ -46,8 +47,8 @@ pub struct Job {
     pub target: String,
     /// The operator added it by `replay`; no configured forward.
     pub is_replay: bool,
-    /// How often it was tried, since it was created or the operator retried it. What was [given
-    /// back](Disposition::GivenBack) is not counted.
+    /// How often it was tried, since it was created or the operator retried it. What was
+    /// [released](Disposition::Released) is not counted.
     pub attempts: u32,
     /// To how many of these attempts the provider has answered "not found": [`JobResult::not_found`].
     pub not_found: u32,
@@ -229,19 +230,6 @@ impl JobResult {
     }
 }
 
-/// What the retry schedule depends on, beside the job.
-#[derive(Debug, Clone, Copy)]
-pub struct RetryContext {
-    /// When the attempt ended.
-    pub now: WallTime,
-    /// When the callback was received.
-    pub received_at: WallTime,
-    /// Whether the callback is proved, or its payment known to the ledger.
-    pub known: bool,
-    /// The retries end after this many attempts, if the schedule does not end them before.
-    pub attempts_max: u32,
-}
-
 impl Job {
     /// Whether its last attempt failed.
     #[must_use]
@@ -292,70 +280,6 @@ impl Job {
         });
         jobs
     }
-
-    /// The state after one more attempt.
-    #[must_use]
-    pub fn state_after(&self, next: Disposition, of: RetryContext) -> JobState {
-        let (attempts, not_found) = (self.attempts + 1, self.not_found + 1);
-        let again = match next {
-            Disposition::Done => return JobState::Done,
-            Disposition::PermanentFailure => None,
-            _ if self.kind == JobKind::Relay || attempts >= of.attempts_max => None,
-            Disposition::Released => Some(Duration::ZERO),
-            Disposition::Blocked => Some(BLOCKED_AGAIN),
-            Disposition::NotFound if of.known && not_found >= NOT_FOUND_MAX => None,
-            Disposition::NotFound if !of.known => {
-                (not_found < UNKNOWN_NOT_FOUND_MAX).then_some(UNKNOWN_AGAIN)
-            }
-            Disposition::Retry { after } if self.kind == JobKind::Forward => {
-                wait_within_day(attempts, of.now.since(of.received_at), after)
-            }
-            Disposition::NotFound | Disposition::Retry { .. } => wait_after(attempts),
-        };
-        again.map_or(JobState::GivenUp, |wait| JobState::Due {
-            at: of.now.plus(wait),
-        })
-    }
-}
-
-/// The waits after the first attempts, in seconds.
-const WAITS: [u64; 6] = [1, 5, 30, 2 * 60, 10 * 60, 30 * 60];
-/// The longest of [`WAITS`].
-const LONGEST_SHORT: Duration = Duration::from_mins(30);
-/// After these, one attempt an hour until a day has passed.
-const HOURLY: u32 = 23;
-/// The wait after [`Disposition::Blocked`]. A keyring or a password manager may prompt at each read of a secret.
-pub const BLOCKED_AGAIN: Duration = Duration::from_mins(1);
-/// How long a callback is forwarded again after it was received.
-pub const DAY: Duration = Duration::from_hours(24);
-/// After this many "not found" answers, over some minutes, the payment counts as made up: anyone can send a callback
-/// with an invented id.
-const NOT_FOUND_MAX: u32 = 5;
-/// The same for a payment that this ledger does not know either.
-pub const UNKNOWN_NOT_FOUND_MAX: u32 = 2;
-/// The wait between those two attempts.
-const UNKNOWN_AGAIN: Duration = Duration::from_secs(30);
-
-/// The wait after this many failed attempts; `None` ends the retries.
-fn wait_after(attempts: u32) -> Option<Duration> {
-    let short = usize::try_from(attempts.saturating_sub(1)).ok();
-    match short.and_then(|at| WAITS.get(at)) {
-        Some(seconds) => Some(Duration::from_secs(*seconds)),
-        None => (attempts <= u32::try_from(WAITS.len()).unwrap_or(u32::MAX) + HOURLY)
-            .then_some(Duration::from_hours(1)),
-    }
-}
-
-/// As [`wait_after`], for a callback of this age, with the wait that the shop asked for (`Retry-After`). That wait is
-/// cut to what is left of the callback's day. A callback that could not be tried on its day still gets the first, short
-/// waits.
-fn wait_within_day(attempts: u32, age: Duration, requested: Option<Duration>) -> Option<Duration> {
-    let wait = wait_after(attempts)?;
-    let (left, requested) = (DAY.saturating_sub(age), requested.unwrap_or_default());
-    if left.is_zero() && (wait > LONGEST_SHORT || requested > LONGEST_SHORT) {
-        return None;
-    }
-    Some(wait.max(requested.min(left.max(LONGEST_SHORT))))
 }
 
 /// What the check of a payment has found that a callback caused.
@@ -385,122 +309,6 @@ pub struct LoadedInventory {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_fails_is_tried_again_for_a_day_and_ever_less_often() {
-        let waits: Vec<u64> = (1..)
-            .map_while(wait_after)
-            .map(|wait| wait.as_secs())
-            .collect();
-        assert_eq!(waits[..7], [1, 5, 30, 120, 600, 1800, 3600]);
-        assert!(waits.is_sorted());
-        let day = Duration::from_secs(waits.iter().sum());
-        let hours = day.as_secs() / 3600;
-        assert_eq!(hours, 23, "{day:?}");
-    }
-
-    #[test]
-    fn however_long_a_shop_asks_to_wait_its_callback_is_tried_for_a_day() {
-        let minutes = Duration::from_mins;
-        // When it is tried, where the shop asks for the same wait each time.
-        let tried = |first: Duration, asked: Duration| {
-            let mut ages = vec![first];
-            for attempts in 1.. {
-                let age = ages[ages.len() - 1];
-                let Some(wait) = wait_within_day(attempts, age, Some(asked)) else {
-                    break;
-                };
-                ages.push(age + wait);
-            }
-            ages
-        };
-        for asked in [
-            minutes(1),
-            minutes(59),
-            minutes(20 * 60),
-            DAY,
-            30 * DAY,
-            Duration::MAX,
-        ] {
-            let ages = tried(Duration::ZERO, asked);
-            let last = *ages.last().unwrap();
-            assert!(last <= DAY + minutes(60), "{asked:?}: {last:?}");
-            assert!(last >= minutes(20 * 60), "{asked:?}: {last:?}");
-        }
-        assert_eq!(tried(Duration::ZERO, 2 * DAY), [Duration::ZERO, DAY]);
-        // It came while tilldeck or the shop was away.
-        assert_eq!(tried(3 * DAY, minutes(1)).len(), 7);
-        assert_eq!(tried(3 * DAY, minutes(31)).len(), 1);
-    }
-
-    #[test]
-    fn what_an_attempt_did_decides_the_next_state_and_a_relay_is_never_due_again() {
-        let now = WallTime(1_000_000);
-        let of = |known, attempts_max| RetryContext {
-            now,
-            received_at: now,
-            known,
-            attempts_max,
-        };
-        let due = |seconds| JobState::Due {
-            at: now.plus(Duration::from_secs(seconds)),
-        };
-        let again = |after: Option<u64>| Disposition::Retry {
-            after: after.map(Duration::from_secs),
-        };
-        let (ask, forward, relay) = (JobKind::Check, JobKind::Forward, JobKind::Relay);
-        let dead = JobState::GivenUp;
-        for (kind, (attempts, not_found), next, of, state) in [
-            (ask, (0, 0), Disposition::Done, of(true, 99), JobState::Done),
-            (
-                ask,
-                (0, 0),
-                Disposition::PermanentFailure,
-                of(true, 99),
-                dead,
-            ),
-            (ask, (1, 0), again(Some(60)), of(true, 99), due(5)),
-            (forward, (1, 0), again(Some(60)), of(true, 99), due(60)),
-            (forward, (0, 0), again(None), of(true, 1), dead),
-            (forward, (29, 0), again(None), of(true, 99), dead),
-            (
-                forward,
-                (29, 0),
-                Disposition::Released,
-                of(true, 99),
-                due(0),
-            ),
-            (ask, (3, 3), Disposition::NotFound, of(true, 99), due(120)),
-            (ask, (4, 4), Disposition::NotFound, of(true, 99), dead),
-            (ask, (0, 0), Disposition::NotFound, of(false, 99), due(30)),
-            (ask, (1, 1), Disposition::NotFound, of(false, 99), dead),
-            // What else has failed is no answer.
-            (ask, (4, 3), Disposition::NotFound, of(true, 99), due(600)),
-            (ask, (1, 0), Disposition::NotFound, of(false, 99), due(30)),
-            (
-                relay,
-                (0, 0),
-                Disposition::Done,
-                of(true, 99),
-                JobState::Done,
-            ),
-            (relay, (0, 0), again(Some(1)), of(true, 99), dead),
-            (relay, (0, 0), Disposition::Released, of(true, 99), dead),
-            (
-                ask,
-                (999, 0),
-                Disposition::Blocked,
-                of(false, 9999),
-                due(60),
-            ),
-        ] {
-            assert_eq!(
-                job(kind, attempts, not_found).state_after(next, of),
-                state,
-                "{kind:?} {attempts} {not_found} {next:?}"
-            );
-        }
-    }
 
     #[test]
     fn a_check_is_dropped_only_where_it_ended_because_an_unknown_payment_is_not_found() {
@@ -540,7 +348,7 @@ mod tests {
         }
     }
 
-    fn job(kind: JobKind, attempts: u32, not_found: u32) -> Job {
+    pub(super) fn job(kind: JobKind, attempts: u32, not_found: u32) -> Job {
         Job {
             id: JobId(1),
             kind,

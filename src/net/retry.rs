@@ -1,7 +1,7 @@
 //! Decides retries and their waits. Pure; each further attempt takes its own slot and is signed again.
 //!
 //! See also the other retry schedules: `net/budget/mod.rs` (holds after 429), `auth/lifecycle.rs` (access tokens),
-//! `domain/job.rs` (jobs of callbacks).
+//! `domain/job/schedule.rs` (jobs of callbacks).
 
 use std::time::Duration;
 
