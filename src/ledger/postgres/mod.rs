@@ -16,6 +16,7 @@ mod slots;
 mod survey;
 mod target;
 mod trust;
+mod url;
 mod worker;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

@@ -1,8 +1,7 @@
-//! Where the database is: a URL as libpq has it, and how its server is trusted.
+//! Connects to the database, with the settings of a session.
 
 use std::fmt::Write as _;
 use std::future::poll_fn;
-use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -10,14 +9,15 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::SslMode;
 use tokio_postgres::{AsyncMessage, Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::PostgresError;
 use super::trust::{self, Trust};
+use super::url::{Url, host_name};
 use crate::domain::Secret;
-use crate::ledger::database::{DatabaseSettings, pass_file_lines};
+use crate::ledger::database::DatabaseSettings;
 
 /// The longest wait for a connection, over all hosts.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -67,8 +67,7 @@ impl Target {
         if let (None, Some(password)) = (url.config.get_password(), &settings.password) {
             url.config.password(password.expose());
         }
-        let near = url.config.get_hosts().iter().all(is_near);
-        let trust = trust::of(url.mode.as_deref(), near)?;
+        let trust = trust::of(url.mode.as_deref(), url.is_near())?;
         let schema = settings.schema.clone();
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|error| error.to_string())?;
@@ -86,13 +85,8 @@ impl Target {
             Trust::Opportunistic => SslMode::Prefer,
             Trust::Unverified | Trust::Authority | Trust::Full => SslMode::Require,
         };
-        let hosts = url.config.get_hosts().iter().enumerate();
         let pass_file = settings.pass_file.as_ref().map_or("", Secret::expose);
-        let hosts = hosts.map(|(at, host)| {
-            let mut one = of_one_host(&url.config, at, host);
-            if let (None, Some(password)) = (one.get_password(), saved_password(pass_file, &one)) {
-                one.password(password);
-            }
+        let hosts = url.hosts(pass_file).map(|mut one| {
             one.options(&options);
             one.ssl_mode(ssl_mode);
             one
@@ -156,154 +150,6 @@ impl Target {
         let (client, connection) = host.connect(tokio_postgres::NoTls).await?;
         set_up(client, connection, notified).await
     }
-}
-
-struct Url {
-    config: Config,
-    mode: Option<String>,
-    root: Option<PathBuf>,
-}
-
-impl Url {
-    fn read(written: &str) -> Result<Self, String> {
-        let (url, query) = split(written);
-        if !["postgres://", "postgresql://"]
-            .iter()
-            .any(|scheme| url.starts_with(scheme))
-        {
-            return Err("its URL does not begin with postgres://".to_owned());
-        }
-        if url.matches('@').count() > 1 {
-            return Err("its URL has more than one `@`; in a password, write it as %40".to_owned());
-        }
-        let (mut mode, mut root, mut rest) = (None, None, Vec::new());
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let plain = || {
-                percent_encoding::percent_decode_str(value)
-                    .decode_utf8_lossy()
-                    .into_owned()
-            };
-            match name {
-                "sslmode" => mode = Some(plain()),
-                "sslrootcert" => root = Some(PathBuf::from(plain())),
-                // It may be a part of a password: an error must not show it.
-                _ if !is_option(name) => {
-                    return Err("its URL has an option whose name is not valid; in a password, write `?` as %3F, `/` as \
-                                %2F and `@` as %40"
-                        .to_owned());
-                }
-                _ => rest.push(pair),
-            }
-        }
-        // libpq 16: the system's authorities, and never less than the whole trust.
-        if root.as_deref() == Some(Path::new("system")) {
-            root = None;
-            match mode
-                .get_or_insert_with(|| "verify-full".to_owned())
-                .as_str()
-            {
-                "verify-full" => {}
-                _ => {
-                    return Err(
-                        "sslrootcert=system in its URL needs sslmode=verify-full".to_owned()
-                    );
-                }
-            }
-        }
-        let rest = rest.join("&");
-        let config: Config = format!("{url}?{rest}")
-            .parse()
-            // Its causes name the parameter, never a value.
-            .map_err(|error: tokio_postgres::Error| {
-                let cause = std::error::Error::source(&error);
-                let cause = cause.map_or_else(|| error.to_string(), ToString::to_string);
-                format!("its URL has an error: {cause}")
-            })?;
-        let (hosts, ports) = (config.get_hosts().len(), config.get_ports().len());
-        if hosts == 0 {
-            return Err("its URL names no host".to_owned());
-        }
-        let addresses = config.get_hostaddrs().len();
-        if (addresses > 0 && addresses != hosts) || (ports > 1 && ports != hosts) {
-            return Err("its URL does not name one hostaddr and one port for each host".to_owned());
-        }
-        Ok(Self { config, mode, root })
-    }
-}
-
-/// A URL, and its query. A `?` in a password begins none.
-fn split(url: &str) -> (&str, &str) {
-    let begin = url.find("://").map_or(0, |at| at + 3);
-    let end = url[begin..].find('/').map_or(url.len(), |at| begin + at);
-    let user = url[begin..end].rfind('@').map_or(begin, |at| begin + at);
-    match url[user..].find('?') {
-        Some(at) => (&url[..user + at], &url[user + at + 1..]),
-        None => (url, ""),
-    }
-}
-
-fn is_option(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
-}
-
-/// The password that libpq's password file has for a host.
-fn saved_password(file: &str, one: &Config) -> Option<String> {
-    let host = one.get_hosts().first().map(host_name)?;
-    // As libpq names the socket of this machine.
-    let host = match &*host {
-        "/tmp" | "/run/postgresql" | "/var/run/postgresql" => "localhost",
-        host => host,
-    };
-    let port = one.get_ports().first().unwrap_or(&5432).to_string();
-    let user = one.get_user().unwrap_or_default();
-    let database = one.get_dbname().unwrap_or(user);
-    let wanted = [host, &port, database, user];
-    let is_for = |line: &[String; 5]| {
-        let mut fields = line.iter().zip(wanted);
-        fields.all(|(field, wanted)| field == "*" || field == wanted)
-    };
-    let [.., password] = pass_file_lines(file).find(is_for)?;
-    Some(password).filter(|password| !password.is_empty())
-}
-
-/// What a URL says of one of its hosts.
-fn of_one_host(url: &Config, at: usize, host: &Host) -> Config {
-    let mut one = Config::new();
-    match host {
-        Host::Tcp(name) => one.host(name),
-        #[cfg(unix)]
-        Host::Unix(path) => one.host_path(path),
-    };
-    if let Some(address) = url.get_hostaddrs().get(at) {
-        one.hostaddr(*address);
-    }
-    if let Some(port) = url.get_ports().get(at).or(url.get_ports().first()) {
-        one.port(*port);
-    }
-    if let Some(user) = url.get_user() {
-        one.user(user);
-    }
-    if let Some(password) = url.get_password() {
-        one.password(password);
-    }
-    if let Some(database) = url.get_dbname() {
-        one.dbname(database);
-    }
-    one.target_session_attrs(url.get_target_session_attrs());
-    one.channel_binding(url.get_channel_binding());
-    one.ssl_negotiation(url.get_ssl_negotiation());
-    one.load_balance_hosts(url.get_load_balance_hosts());
-    one.application_name("tilldeck");
-    one.connect_timeout(Duration::from_secs(5));
-    one.tcp_user_timeout(Duration::from_secs(15));
-    one.keepalives_idle(Duration::from_secs(15));
-    one.keepalives_interval(Duration::from_secs(5));
-    one.keepalives_retries(3);
-    one
 }
 
 async fn set_up<S, T>(
@@ -372,27 +218,6 @@ where
 
 /// See [`Target::connect`].
 pub(super) type Driver = Pin<Box<dyn Future<Output = Result<(), tokio_postgres::Error>> + Send>>;
-
-fn is_near(host: &Host) -> bool {
-    match host {
-        Host::Tcp(name) => {
-            name == "localhost"
-                || name
-                    .parse()
-                    .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
-        }
-        #[cfg(unix)]
-        Host::Unix(_) => true,
-    }
-}
-
-fn host_name(host: &Host) -> String {
-    match host {
-        Host::Tcp(name) => name.clone(),
-        #[cfg(unix)]
-        Host::Unix(path) => path.display().to_string(),
-    }
-}
 
 /// A schema's name in a statement: it may be a word of SQL. Its characters are checked.
 pub(super) fn quoted(schema: &str) -> String {
@@ -493,47 +318,6 @@ mod tests {
             assert_eq!(host.get_password(), Some(password.as_bytes()), "{url}");
             assert_eq!(target.describe(), "localhost/till", "{url}");
         }
-    }
-
-    #[test]
-    fn an_error_of_a_url_shows_no_part_of_a_password() {
-        for url in [
-            "postgres://u:top/se?cret@localhost/till",
-            "postgres://u:top@se?cret@localhost/till",
-            "postgres://u:top@se/cret@localhost/till",
-            "postgres://u:top@se?cret=1@localhost/till",
-            "postgres://localhost/till?pass%77ord=cret",
-            "postgres://u:top:cret?cret@",
-            "postgres://u:%ffcret/?cret",
-        ] {
-            let why = target(url).err().unwrap();
-            for part in ["top", "se?", "cret"] {
-                assert!(!why.contains(part), "{url}: {why}");
-            }
-        }
-        let why = target("postgres://localhost/till?sslmod=require")
-            .err()
-            .unwrap();
-        assert!(why.contains("unknown option `sslmod`"), "{why}");
-    }
-
-    #[test]
-    fn the_systems_authorities_are_trusted_for_the_named_host_only() {
-        let url = |query| {
-            Url::read(&format!(
-                "postgres://localhost/till?sslrootcert=system{query}"
-            ))
-        };
-        let read = url("").unwrap();
-        assert_eq!(
-            read.mode.as_deref(),
-            Some("verify-full"),
-            "also on this machine"
-        );
-        assert_eq!(read.root, None);
-        assert!(url("&sslmode=verify-full").is_ok());
-        let why = url("&sslmode=require").err().unwrap();
-        assert!(why.contains("needs sslmode=verify-full"), "{why}");
     }
 
     #[test]
