@@ -240,14 +240,12 @@ pub(super) fn frees(
 /// A row that has expired meanwhile (the machine slept during the request) is inserted again: its period begins only
 /// now.
 fn release(conn: &Connection, released: &[Release<'_>]) -> rusqlite::Result<()> {
+    let mut update = conn.prepare_cached(
+        "UPDATE slots SET boot = ?2, seen_at = ?3, free_at = ?3 + period WHERE id = ?1",
+    )?;
     for Release { slot, seen } in released {
         let ms = seen.ms.min(LONGEST);
-        let updated = conn
-            .prepare_cached(
-                "UPDATE slots SET boot = ?2, seen_at = ?3, free_at = ?3 + period WHERE id = ?1",
-            )?
-            .execute((slot.id, seen.boot, ms))?;
-        if updated == 0 {
+        if update.execute((slot.id, seen.boot, ms))? == 0 {
             conn.prepare_cached(
                 "INSERT INTO slots (id, scope, period, boot, flight, seen_at, free_at)
                  VALUES (?1, ?2, ?3, ?4, 0, ?5, ?5 + ?3)",
