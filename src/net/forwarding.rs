@@ -48,6 +48,7 @@ pub(super) async fn send(
         let longest = forwarded.status_decides.then_some(PAGE_TIMEOUT);
         gate.http
             .send(Outgoing {
+                decodes: !forwarded.status_decides,
                 longest,
                 ..outgoing
             })

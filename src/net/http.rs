@@ -1,12 +1,9 @@
 //! The only owner of the HTTP client. Sends given bytes to a given URL once; knows neither accounts nor retries.
 
-use std::error::Error as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, ClientBuilder, Method, Url, Version};
 use tower::util::MapFutureLayer;
@@ -15,12 +12,12 @@ use super::BoxFuture;
 use super::call::Reply;
 use super::coding::{self, CodingError};
 use super::connecting::Connecting;
-use super::error::{ANSWERING, CONNECTING, CONTINUING, ENDING, NetError, foreign_words};
-use super::proxy::{self, Proxy};
-use super::trust;
+use super::error::{ANSWERING, CONTINUING, ENDING, NetError, foreign_words};
+use super::proxy::{self, Route};
+use super::resolver::Resolver;
+use super::{failure, trust};
 use crate::clock::Clock;
 use crate::config::{self, Environ};
-use crate::domain::host::is_loopback;
 use crate::domain::{WallTime, charset};
 
 /// The most bytes of a response that are read, before and after decompression.
@@ -112,17 +109,6 @@ const UNUSED_MAX: Duration = Duration::from_mins(1);
 
 /// A shorter difference of the two clocks is no sleep.
 const SLEPT_MIN: Duration = Duration::from_secs(1);
-
-/// The way to a host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Route {
-    /// Without TLS: to this machine alone.
-    Plain,
-    /// With TLS, and no proxy in between.
-    Direct,
-    /// With TLS, in a tunnel through a proxy.
-    Through(Proxy),
-}
 
 /// The result of one attempt, complete or not.
 pub struct AttemptResult {
@@ -252,7 +238,7 @@ impl Http {
         };
         builder.build().map_err(|error| {
             let variable = trust::variables_at_fault(&self.network.environ);
-            NetError::NoTls(variable.unwrap_or_else(|| deepest(&error)))
+            NetError::NoTls(variable.unwrap_or_else(|| failure::deepest(&error)))
         })
     }
 
@@ -333,6 +319,9 @@ impl Http {
         if !body.is_empty() {
             request = request.body(body);
         }
+        let failed = |error: reqwest::Error| {
+            failure::classify(&error, &route, host, self.network.timeouts.connect)
+        };
         let late = |what, limit| {
             let host = host.clone();
             NetError::TimedOut { host, what, limit }
@@ -340,7 +329,7 @@ impl Http {
         let mut response = tokio::time::timeout(idle, request.send())
             .await
             .map_err(|_| late(ANSWERING, idle))?
-            .map_err(|error| self.classify(&error, &route, host))?;
+            .map_err(failed)?;
         let to_head = self.clock.now().mono.saturating_sub(began);
         let status = response.status().as_u16();
         let headers = texts(response.headers());
@@ -366,7 +355,7 @@ impl Http {
                     left if left < idle => late(ENDING, longest),
                     _ => late(CONTINUING, idle),
                 })?
-                .map_err(|error| self.classify(&error, &route, host))?;
+                .map_err(failed)?;
             let Some(chunk) = chunk else { break };
             // Counted while reading: `Content-Length` may be missing or wrong.
             if (raw.len() + chunk.len()) as u64 > REPLY_MAX {
@@ -399,142 +388,6 @@ impl Http {
             at: self.clock.now().wall,
         })
     }
-
-    fn classify(&self, error: &reqwest::Error, route: &Route, host: &str) -> NetError {
-        let host = host.to_owned();
-        let cause = Cause::of(error);
-        if error.is_connect() || error.is_dns() {
-            let tls = cause.tls.as_ref().map(trust::words);
-            return match (route, tls) {
-                (Route::Through(proxy), Some(why)) if proxy.speaks_tls() => NetError::Proxy {
-                    why: format!("or {host} behind it: {why}; is it an http:// proxy?"),
-                    proxy: proxy.to_string(),
-                },
-                // SOCKS proxies that take addresses only: this machine resolves the target's name.
-                (Route::Through(proxy), None) if error.is_dns() && proxy.takes_addresses_only() => {
-                    NetError::Dns(host)
-                }
-                (Route::Through(proxy), None) => NetError::Proxy {
-                    why: self.why_no_tunnel(error, &cause, &host),
-                    proxy: proxy.to_string(),
-                },
-                (_, Some(why)) => NetError::Tls { host, why },
-                _ if error.is_timeout() => NetError::TimedOut {
-                    host,
-                    what: CONNECTING,
-                    limit: self.network.timeouts.connect,
-                },
-                _ if error.is_dns() => NetError::Dns(host),
-                _ if cause.io == Some(std::io::ErrorKind::ConnectionRefused) => {
-                    NetError::ConnectionRefused(host)
-                }
-                _ => NetError::Unreachable {
-                    host,
-                    why: deepest(error),
-                },
-            };
-        }
-        // reqwest found the request itself invalid; nothing was sent.
-        if error.is_builder() {
-            return NetError::BadPath(deepest(error));
-        }
-        match cause.malformed {
-            Some(why) => NetError::Undecodable { host, why },
-            None => NetError::Broken {
-                host,
-                when: if error.is_body() || error.is_decode() {
-                    "in the middle of the response"
-                } else {
-                    "before the response arrived"
-                },
-            },
-        }
-    }
-
-    fn why_no_tunnel(&self, error: &reqwest::Error, cause: &Cause, host: &str) -> String {
-        let words = deepest(error);
-        if error.is_timeout() {
-            let limit = crate::domain::time::exact(self.network.timeouts.connect);
-            format!("opened no connection to {host} within {limit}")
-        } else if error.is_dns() {
-            "cannot be resolved".into()
-        } else if cause.io == Some(std::io::ErrorKind::ConnectionRefused) {
-            "refused the connection".into()
-        } else if words.contains("authorization required") {
-            "requires a user name and password, other than any in its URL (407)".into()
-        } else if words.contains("unsuccessful") {
-            format!("refused to open a connection to {host}")
-        } else {
-            format!("opened no connection to {host}: {words}")
-        }
-    }
-}
-
-/// The cause below the layers of the HTTP library.
-#[derive(Default)]
-struct Cause {
-    tls: Option<rustls::Error>,
-    io: Option<std::io::ErrorKind>,
-    /// Set where the bytes received are not HTTP.
-    malformed: Option<String>,
-}
-
-impl Cause {
-    fn of(error: &reqwest::Error) -> Self {
-        let mut found = Self::default();
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = error.source();
-        while let Some(inner) = cause {
-            if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
-                found.tls = Some(tls.clone());
-            }
-            if inner
-                .downcast_ref::<hyper::Error>()
-                .is_some_and(hyper::Error::is_parse)
-            {
-                found.malformed = Some(foreign_words(&inner.to_string()));
-            }
-            cause = match inner.downcast_ref::<std::io::Error>() {
-                // An I/O error hides what it wraps from `source`; a TLS error may be wrapped twice.
-                Some(outer) => {
-                    found.io = Some(outer.kind());
-                    outer.get_ref().map(|wrapped| wrapped as _)
-                }
-                None => inner.source(),
-            };
-        }
-        found
-    }
-}
-
-/// The system resolver, except that `localhost` and names below it always mean this machine (RFC 6761), whatever a
-/// name server says.
-struct Resolver {
-    clock: Clock,
-    measured: Option<Arc<Connecting>>,
-}
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let (clock, measured) = (self.clock.clone(), self.measured.clone());
-        Box::pin(async move {
-            if is_loopback(name.as_str()) {
-                let own = [
-                    IpAddr::V4(Ipv4Addr::LOCALHOST),
-                    IpAddr::V6(Ipv6Addr::LOCALHOST),
-                ];
-                let own = own.map(|address| SocketAddr::new(address, 0));
-                return Ok(Box::new(own.into_iter()) as Addrs);
-            }
-            let began = clock.now().mono;
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            if let Some(measured) = measured {
-                let _ = measured
-                    .resolved
-                    .set(clock.now().mono.saturating_sub(began));
-            }
-            Ok(Box::new(found.collect::<Vec<_>>().into_iter()) as Addrs)
-        })
-    }
 }
 
 /// A response body decompressed, and where it is JSON, in UTF-8 without a byte order mark, as parsers require (RFC
@@ -562,19 +415,6 @@ pub fn authority(url: &Url) -> String {
         (Some(host), Some(port)) => format!("{host}:{port}"),
         (Some(host), None) => host.to_owned(),
         (None, _) => String::new(),
-    }
-}
-
-/// The innermost cause in words; the outer layers of the library name the URL, which may hold a token.
-fn deepest(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    if error.source().is_none() {
-        "the request cannot be built".into()
-    } else {
-        foreign_words(&cause.to_string())
     }
 }
 

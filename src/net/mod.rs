@@ -1,11 +1,13 @@
 //! The gate: the only way out. [`Session::send`] is the ordered list of checks every request passes.
 
+mod attempt;
 pub mod budget;
 pub mod call;
 pub mod coding;
 pub mod connecting;
 pub mod error;
 pub mod events;
+mod failure;
 mod forwarding;
 pub mod http;
 mod log_lines;
@@ -13,6 +15,7 @@ mod probe;
 pub mod proxy;
 pub mod record;
 pub mod redact;
+mod resolver;
 pub mod retry;
 pub mod trust;
 
@@ -23,6 +26,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 
+use attempt::{Attempt, Outbound};
 pub use budget::Limit;
 use budget::WaitReporter;
 pub use call::{
@@ -40,7 +44,7 @@ use crate::domain::{
     Account, AccountId, BudgetGauge, Counts, Environment, Now, RequestId, Secret, Waiting,
     WallTime, host, inert,
 };
-use crate::ledger::{Ledger, LedgerError, NONCE_LEAD_MAX, Persistence, Recorded, Status};
+use crate::ledger::{Ledger, LedgerError, Persistence, Recorded};
 
 /// A boxed future, for traits that are used as objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -256,8 +260,8 @@ impl RequestOptions {
 #[derive(Clone)]
 pub struct Session {
     gate: Arc<Gate>,
-    account: Account,
-    endpoints: Vec<(&'static str, Url)>,
+    account: Arc<Account>,
+    endpoints: Arc<[(&'static str, Url)]>,
     limits: Arc<[Limit]>,
     idle: Duration,
 }
@@ -274,8 +278,8 @@ impl Session {
         Self {
             idle: gate.network().timeouts.idle.unwrap_or(http::IDLE),
             gate,
-            account,
-            endpoints,
+            account: account.into(),
+            endpoints: endpoints.into(),
             limits: limits.into(),
         }
     }
@@ -354,6 +358,7 @@ impl Session {
         // for it.
         let url = self.resolve(call)?;
         let outbound = Outbound {
+            session: self,
             call,
             url: &url,
             authorise,
@@ -370,7 +375,7 @@ impl Session {
                 result: tried,
                 credential,
                 held,
-            } = self.attempt(&outbound, attempt).await?;
+            } = outbound.attempt(attempt).await?;
             let first = *first.get_or_insert(began);
             if let Ok(reply) = &tried {
                 // At once and only once: the fresh nonce, token or secret needs no wait, and a second rejection has
@@ -432,193 +437,6 @@ impl Session {
         }
     }
 
-    /// Takes a slot and signs the request, both anew until they may be used together.
-    async fn authorised(
-        &self,
-        outbound: &Outbound<'_>,
-    ) -> Result<(budget::Permit<'_>, SignedRequest), NetError> {
-        let Outbound {
-            call,
-            authorise,
-            options,
-            ..
-        } = *outbound;
-        let gate = &self.gate;
-        let mut unprepared = 0;
-        loop {
-            self.require_writable_ledger(call, options).await?;
-            // Before the slot: fetching a token may take seconds, and takes a slot of its own.
-            authorise.prepare(call, options).await?;
-            let slot = budget::take(self, call, options).await?;
-            let authorised = WaitReporter::new(self, call, options)
-                .while_signing(authorise.authorise(call))
-                .await;
-            // A slot or nonce that the ledger could not save is unknown to other processes and must not be used.
-            self.require_writable_ledger(call, options).await?;
-            match authorised {
-                // Both arms begin again: the slot went back to the limiter, and the signature's nonce is not used.
-                Ok(_) if slot.has_lapsed(gate.clock.now()) => {}
-                Ok(_) if slot.is_held(gate.clock.now()).await => {}
-                Ok(signed)
-                    if signed.has_late_nonce(gate.clock.now()) && unprepared < UNPREPARED_MAX =>
-                {
-                    unprepared += 1;
-                }
-                Ok(signed) if signed.has_late_nonce(gate.clock.now()) => {
-                    return Err(NetError::Away("it is too slow".to_owned()));
-                }
-                Ok(signed) => return Ok((slot, signed)),
-                Err(NetError::Unprepared(_)) if unprepared < UNPREPARED_MAX => unprepared += 1,
-                // The nonce could not be saved in time.
-                Err(NetError::Locked) if !options.no_wait && unprepared < UNPREPARED_MAX => {
-                    unprepared += 1;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// One attempt; a retry cannot help against the outer error.
-    async fn attempt(&self, outbound: &Outbound<'_>, attempt: u32) -> Result<Attempt, NetError> {
-        let Outbound {
-            call,
-            url,
-            authorise,
-            ..
-        } = *outbound;
-        let gate = &self.gate;
-        let (slot, signed) = self.authorised(outbound).await?;
-        // From here on the bytes are final: what is signed is what is recorded and sent.
-        let headers = signed.headers(&call.method);
-        let url = &signed.url(url);
-        let began = gate.clock.now();
-        let sent = record::Sent {
-            account: &self.account,
-            profile: &gate.profile,
-            call,
-            url,
-            headers: &headers,
-            foreign: signed.forwarded.is_some(),
-            body: &signed.body,
-            hidden: signed.hidden,
-            at: began.wall,
-            attempt,
-        };
-        let unanswered = Unanswered {
-            gate,
-            sent: &sent,
-            began,
-            slot: Some(slot),
-        };
-        let outgoing = http::Outgoing {
-            method: &call.method,
-            url,
-            headers: headers.clone(),
-            body: signed.body.clone(),
-            idle: self.idle,
-            decodes: signed
-                .forwarded
-                .as_ref()
-                .is_none_or(|forwarded| !forwarded.status_decides),
-            longest: None,
-            measured: signed.measured.as_ref(),
-        };
-        let tried = if let Some(forwarded) = &signed.forwarded {
-            forwarding::send(gate, outgoing, forwarded).await
-        } else {
-            gate.http.send(outgoing).await
-        };
-        let seen = gate.clock.now();
-        // The `Date` of a shop's own server says nothing about the provider's clock; of a probe, its caller judges it.
-        if let Ok(reply) = &tried.result
-            && signed.forwarded.is_none()
-            && signed.measured.is_none()
-            && let Some(date) = reply.date()
-        {
-            self.compare_clocks(began, date);
-            // A slow response may carry the date of its beginning, an error page the date of another machine.
-            let is_prompt = seen.mono.saturating_sub(began.mono) <= NONCE_LEAD_MAX;
-            if is_prompt && (200..300).contains(&reply.status) {
-                authorise.provider_time(date, seen);
-            }
-        }
-        // The hold must be set before the permit is released: the next call of this key already has its slot.
-        let held = match (&tried.result, self.limit(call)) {
-            (Ok(reply), Some(limit)) if reply.status == 429 => {
-                let wait = budget::start_hold(gate, limit, reply);
-                let (account, ms) = (self.account.id.as_str(), wait.as_millis());
-                let requested = reply.retry_after().is_some();
-                tracing::warn!(account, ms, requested, "requests are held after a 429");
-                Some(wait)
-            }
-            _ => None,
-        };
-        // Reported only now that it was sent: until then a retry may have replaced the nonce.
-        if let Some(by) = signed.nonce_ahead {
-            gate.emit_clock_warning(&self.account.id, ClockWarning::Nonces(by));
-        }
-        // Calls of one key go one after another, so that nonces arrive in ascending order.
-        drop(signed.key_lock);
-        // Released and recorded before the first await: cancelling now must not lose the record of a request that was
-        // sent. In this order: dropped by a panic, the slot would count as unused.
-        unanswered.answered().release(seen);
-        let reply = tried.result.as_ref().ok();
-        let refusal = reply.and_then(|reply| authorise.refusal(reply));
-        let exchange = record::exchange(&sent, &tried, refusal);
-        gate.ledger.record_later(exchange, gate.emit_recorded());
-        // Back-pressure: a burst waits here for the disk, with its slot already released.
-        gate.ledger.keep_up().await;
-        Ok(Attempt {
-            began: began.mono,
-            result: tried.result,
-            credential: signed.credential,
-            held,
-        })
-    }
-
-    /// Fails where the ledger cannot be written, since other processes would not see slots and nonces; the simulator
-    /// and `--uncoordinated` are exempt. Waits while another program has locked it.
-    async fn require_writable_ledger(
-        &self,
-        call: &Call,
-        options: RequestOptions,
-    ) -> Result<(), NetError> {
-        let Self { gate, account, .. } = self;
-        if gate.persistence(account) == Persistence::BestEffort {
-            return Ok(());
-        }
-        if gate.overrides.read_only {
-            return Err(NetError::Away(
-                "--ledger sqlite opens this machine's own, for reading only".to_owned(),
-            ));
-        }
-        let began = gate.clock.now().mono;
-        let mut reporter = WaitReporter::new(self, call, options);
-        loop {
-            if gate.ledger.status().await.failure().is_none() {
-                return Ok(());
-            }
-            // The ledger may be writable again without any write having shown it.
-            let tried = gate.ledger.try_again().await;
-            let why = match gate.ledger.status().await {
-                Status::Degraded { why } => why,
-                Status::Away { why, .. } => return Err(NetError::Away(why)),
-                _ => return Ok(()),
-            };
-            let waited = gate.clock.now().mono.saturating_sub(began);
-            if !matches!(tried, Err(LedgerError::Locked(_))) || waited > LOCK_WAITED_MAX {
-                return Err(NetError::Uncounted(why));
-            }
-            if options.no_wait {
-                return Err(NetError::Locked);
-            }
-            if !reporter.reported {
-                reporter.emit(budget::LOCKED, None);
-            }
-            tokio::time::sleep(budget::LOOK_AGAIN).await;
-        }
-    }
-
     fn waiting(&self, call: &Call, why: String, left: Option<Duration>) -> Waiting {
         Waiting {
             account: self.account.id.clone(),
@@ -677,75 +495,6 @@ impl Session {
             "http" if is_loopback(&url) => Ok(url),
             _ => Err(NetError::PlainHttp(http::authority(&url))),
         }
-    }
-
-    /// Warns if the clock here was ahead of the provider's.
-    fn compare_clocks(&self, sent: Now, date: WallTime) {
-        let ahead = lead(sent.wall, date);
-        if ahead > NONCE_LEAD_MAX {
-            self.gate
-                .emit_clock_warning(&self.account.id, ClockWarning::Clock(ahead));
-        }
-    }
-}
-
-/// How far this machine's clock was at least ahead of a server's when it sent a request that the server dates so.
-fn lead(sent: WallTime, date: WallTime) -> Duration {
-    // `Date` has whole seconds, so up to 999 ms of an apparent lead is rounding.
-    sent.since(date.plus(Duration::from_millis(999)))
-}
-
-/// How long to wait for another program's lock on the ledger.
-const LOCK_WAITED_MAX: Duration = Duration::from_mins(1);
-
-/// How often a call is prepared again because its token expired while it waited for a slot, or because the ledger was
-/// locked.
-const UNPREPARED_MAX: u32 = 3;
-
-/// A call to send, with all that an attempt needs.
-struct Outbound<'a> {
-    call: &'a Call,
-    url: &'a Url,
-    authorise: &'a dyn Authorise,
-    options: RequestOptions,
-}
-
-struct Attempt {
-    /// When it was sent, on the monotonic clock: before that it may have waited for its slot.
-    began: Duration,
-    result: Result<Reply, NetError>,
-    credential: Option<Secret>,
-    /// How long the provider wants no further request.
-    held: Option<Duration>,
-}
-
-/// A request whose response is outstanding. If the caller cancels it, dropping this records that it was sent.
-struct Unanswered<'a> {
-    gate: &'a Gate,
-    sent: &'a record::Sent<'a>,
-    began: Now,
-    slot: Option<budget::Permit<'a>>,
-}
-
-impl<'a> Unanswered<'a> {
-    fn answered(mut self) -> budget::Permit<'a> {
-        self.slot.take().expect("it is taken here alone")
-    }
-}
-
-impl Drop for Unanswered<'_> {
-    fn drop(&mut self) {
-        let Some(slot) = self.slot.take() else { return };
-        let now = self.gate.clock.now();
-        slot.release(now);
-        let tried = http::AttemptResult {
-            result: Err(NetError::Cancelled),
-            head: None,
-            took: now.mono.saturating_sub(self.began.mono),
-        };
-        let exchange = record::exchange(self.sent, &tried, None);
-        let ledger = &self.gate.ledger;
-        ledger.record_later(exchange, self.gate.emit_recorded());
     }
 }
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::attempt::{Outbound, lead};
 use super::connecting::Connecting;
 use super::{
-    Authorise, BoxFuture, Call, MaybeSecret, NetError, Outbound, Reply, RequestOptions, Session,
-    SignedRequest, lead,
+    Authorise, BoxFuture, Call, MaybeSecret, NetError, Reply, RequestOptions, Session,
+    SignedRequest,
 };
 use crate::domain::WallTime;
 
@@ -52,6 +53,7 @@ impl Session {
             measured: Arc::default(),
         };
         let outbound = Outbound {
+            session: self,
             call,
             url: &url,
             authorise: &probe,
@@ -61,7 +63,7 @@ impl Session {
             },
         };
         let sent = self.gate.clock.now().wall;
-        let reply = self.attempt(&outbound, 1).await?.result?;
+        let reply = outbound.attempt(1).await?.result?;
         let took = |part: Option<&Duration>| part.copied();
         Ok(Reached {
             resolved: took(probe.measured.resolved.get()),

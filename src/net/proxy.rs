@@ -23,6 +23,17 @@ pub struct Proxy {
     pub(super) url: SecretUrl,
 }
 
+/// The way to a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Route {
+    /// Without TLS: to this machine alone.
+    Plain,
+    /// With TLS, and no proxy in between.
+    Direct,
+    /// With TLS, in a tunnel through a proxy.
+    Through(Proxy),
+}
+
 /// May hold a password.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct SecretUrl(pub(super) String);
@@ -38,9 +49,7 @@ impl Proxy {
     pub(super) fn speaks_tls(&self) -> bool {
         self.url.0.starts_with("https://")
     }
-}
 
-impl Proxy {
     /// Whether this machine resolves the target's name for it: SOCKS without the `h`. Only where the proxy itself is
     /// an address, so that a DNS error can only concern the target.
     pub(super) fn takes_addresses_only(&self) -> bool {

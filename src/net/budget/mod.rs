@@ -472,20 +472,23 @@ impl Drop for Permit<'_> {
 
 /// Handles a 429 although a slot was free: another program uses the same credentials, or the real limit is lower.
 /// Nothing is sent until `Retry-After` (RFC 9110, 10.2.3) has passed; without that header, for one period, after
-/// which every request counted so far has left the window. Returns the length of the hold.
+/// which every request counted so far has left the window. Returns the length of the hold, where there is one.
 ///
 /// See also the other retry schedules: `net/retry.rs` (attempts of one request), `auth/lifecycle.rs` (access tokens),
-/// `domain/job.rs` (jobs of callbacks).
-pub(super) fn start_hold(gate: &Gate, limit: &Limit, reply: &Reply) -> Duration {
+/// `domain/job/schedule.rs` (jobs of callbacks).
+pub(super) fn start_hold(session: &Session, call: &Call, reply: &Reply) -> Option<Duration> {
+    let limit = session.limit(call).filter(|_| reply.status == 429)?;
+    let gate = &session.gate;
     let now = gate.clock.now();
-    let wait = reply
-        .retry_after()
-        .unwrap_or(limit.period)
-        .clamp(HOLD_MIN, HOLD_MAX);
+    let requested = reply.retry_after();
+    let wait = requested.unwrap_or(limit.period).clamp(HOLD_MIN, HOLD_MAX);
     let limiter = gate.limiters.of(limit);
     limiter.window().hold(now.mono.saturating_add(wait));
     gate.ledger.hold_slots(limit.scope.clone(), now, wait);
-    wait
+    let (account, ms) = (session.account.id.as_str(), wait.as_millis());
+    let requested = requested.is_some();
+    tracing::warn!(account, ms, requested, "requests are held after a 429");
+    Some(wait)
 }
 
 /// Ends every hold on the limits of a session, in this process and in the ledger that others share.

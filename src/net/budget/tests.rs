@@ -422,7 +422,7 @@ impl Authorise for Blocked {
 #[tokio::test]
 async fn a_request_that_waits_for_its_signature_is_reported_as_waiting() {
     let mut counter = counter(1);
-    counter.session.endpoints = vec![("api", "http://127.0.0.1:9".parse().unwrap())];
+    counter.session.endpoints = [("api", "http://127.0.0.1:9".parse().unwrap())].into();
     let session = counter.session.clone();
     let call = Call {
         repeat: crate::net::Repeat::Never,
@@ -447,7 +447,7 @@ async fn a_request_that_has_waited_long_for_its_slot_is_retried_all_the_same() {
     let url = format!("http://{}", closed.local_addr().unwrap());
     drop(closed);
     let mut counter = counter(2);
-    counter.session.endpoints = vec![("api", url.parse().unwrap())];
+    counter.session.endpoints = [("api", url.parse().unwrap())].into();
     let (session, call) = (counter.session.clone(), call());
     let mut held = vec![
         super::take(&session, &call, HOW).await.unwrap(),
