@@ -3,6 +3,7 @@
 mod attention;
 mod clipboard;
 mod doctor;
+mod feed;
 mod first_account;
 mod input;
 mod message;

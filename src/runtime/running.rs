@@ -1,33 +1,24 @@
 //! A profile at work in the console: its deck, its tasks, and the messages from both.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::message;
+use super::feed::{Feed, relay};
 use super::perform::Performer;
 use super::source::ProfileStart;
 use super::tasks::Tasks;
-use crate::clock::time_zone;
 use crate::config::Profile;
-use crate::deck::{Deck, Follower, Handover, News, Options, Prepared};
-use crate::domain::{
-    Account, AccountId, Environment, ExchangeId, PaymentId, Problem, Search, Watchlist,
-};
-use crate::ledger::{Pause, Status};
-use crate::net::{self, Event, EventReceiver};
-use crate::tui::msg::{LEDGER, Level, Notice, Ready, Saved};
+use crate::deck::{Deck, Handover, Options, Prepared};
+use crate::domain::{Account, AccountId, Environment, Problem};
+use crate::ledger::Pause;
+use crate::net;
 use crate::tui::{Effect, Msg};
 
-/// How many exchanges the request log loads first.
-const LOG_FIRST: usize = 200;
-/// How long until a ledger that could be read in part is read again.
-const READ_AGAIN: Duration = Duration::from_secs(1);
 /// How long each step of closing a profile may take.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -92,7 +83,8 @@ impl Running {
                 |account: &Account| verify_on_start || account.environment == Environment::Embedded;
             let accounts = deck.accounts().filter(wanted).map(|account| account.id);
             let verify = accounts.filter(|id| !unchanged.contains(id)).collect();
-            report(&deck, verify, &to, opened_to).await;
+            let feed = Feed { deck, messages: to };
+            feed.run(verify, opened_to).await;
         }));
         Self {
             profile,
@@ -231,256 +223,6 @@ async fn open(
     }
 }
 
-/// Sends what the deck has, then what changes there. The deck may perform effects once it is sent to `opened`.
-async fn report(
-    deck: &Arc<Deck>,
-    verify: Vec<AccountId>,
-    messages: &mpsc::Sender<Msg>,
-    opened: mpsc::Sender<Arc<Deck>>,
-) {
-    // Before anything is read that it goes on from.
-    let follower = Follower::new(deck).await;
-    let (ready, list) = ready(deck, verify, messages).await;
-    let follow = follow_ledger(deck.ledger().clone(), messages.clone());
-    // Before any request, so that later gauges are newer.
-    for (account, gauge) in deck.gauges().await.unwrap_or_default() {
-        let _ = messages.send(Msg::Budget(account, gauge)).await;
-    }
-    let parts = deck.simulator_parts();
-    let _ = opened.send(deck.clone()).await;
-    let is_unread = ready.is_unread;
-    let newest = ready.log.first().map_or(ExchangeId(0), |newest| newest.id);
-    let _ = messages.send(Msg::Ready(ready)).await;
-    let _ = messages.send(Msg::Simulator(parts)).await;
-    for account in deck.accounts() {
-        // Read only once it can be sent; later changes are sent later.
-        let Ok(room) = messages.reserve().await else {
-            break;
-        };
-        let mut known = deck.tokens().into_iter();
-        if let Some((account, status)) = known.find(|(id, _)| *id == account.id) {
-            room.send(Msg::Token(account, status));
-        }
-    }
-    let follower = follower.after(newest);
-    let follow_deck = async {
-        let list = if is_unread {
-            read_later(deck, list, messages).await
-        } else {
-            list
-        };
-        let watchlist = follow_watchlist(deck, list, messages);
-        let others = follow_others(deck, follower, messages);
-        tokio::join!(watchlist, others);
-    };
-    tokio::join!(follow, follow_deck);
-}
-
-async fn ready(
-    deck: &Arc<Deck>,
-    verify: Vec<AccountId>,
-    messages: &mpsc::Sender<Msg>,
-) -> (Ready, Watchlist) {
-    let log = match deck.requests(None, Search::default(), LOG_FIRST).await {
-        Ok(found) => found.rows,
-        Err(problem) => {
-            let _ = messages.send(Msg::Log(Err(problem))).await;
-            Vec::new()
-        }
-    };
-    // The request log shows the ledger's problems, once.
-    let saved = saved(deck).await;
-    let listening = deck.listening().borrow().clone();
-    let list = deck.watchlist().await;
-    let is_unread = list.is_err() || saved.is_err();
-    if is_unread {
-        // Even if it is empty: the console waits for it.
-        deck.send_watchlist_again();
-    }
-    let list = list.unwrap_or_default();
-    let mut seen = deck.watched_observations().await.unwrap_or_default();
-    let watches = list.watches.iter().map(|watch| {
-        let key = (watch.account.clone(), watch.id.clone());
-        (watch.clone(), seen.remove(&key).unwrap_or_default())
-    });
-    let watches = watches.collect();
-    let ready = Ready {
-        saved: saved.unwrap_or_default(),
-        listening,
-        watches,
-        handled: list.handled.clone(),
-        is_unread,
-        log,
-        verify,
-        simulator: deck.simulator_url(),
-        seed: fastrand::u64(..),
-        zone: time_zone(),
-    };
-    (ready, list)
-}
-
-async fn saved(deck: &Deck) -> Result<Saved, Problem> {
-    let deliveries = deck.deliveries(None, Search::default(), LOG_FIRST).await?;
-    let failed = deck.failed_hooks().await?;
-    Ok(Saved {
-        credentials: deck.remembered_credentials().await?,
-        deliveries: deliveries.rows,
-        failed_callbacks: deck.failed_deliveries(LOG_FIRST).await?,
-        awaited: deck.awaited_deliveries().await?,
-        failed_hooks: failed.into_iter().map(message::failed_hook).collect(),
-    })
-}
-
-/// Sends the events of a deck, until it is gone or messages have no receiver.
-async fn relay(mut events: EventReceiver, deck: Weak<Deck>, messages: mpsc::Sender<Msg>) {
-    let missed = Notify::new();
-    let relayed = async {
-        while let Some(event) = events.recv().await {
-            if event == Event::Lagged {
-                missed.notify_one();
-            }
-            if messages.send(message::message_of(event)).await.is_err() {
-                return;
-            }
-        }
-    };
-    // Beside the events: during a flood, those that wait for a read would be missed, too.
-    tokio::select! {
-        () = relayed => {}
-        () = read_missed(&missed, deck, &messages) => {}
-    }
-}
-
-/// After each gap in the events, sends the callbacks that must be answered in time: one of them may not have been sent.
-async fn read_missed(missed: &Notify, deck: Weak<Deck>, messages: &mpsc::Sender<Msg>) {
-    loop {
-        missed.notified().await;
-        let Some(deck) = deck.upgrade() else { return };
-        let awaited = deck.awaited_deliveries().await;
-        // While this waits, it does not hold the deck open.
-        drop(deck);
-        let Ok(awaited) = awaited else {
-            tokio::time::sleep(READ_AGAIN).await;
-            missed.notify_one();
-            continue;
-        };
-        if messages.send(Msg::Awaited(awaited)).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// Sends what the ledger has, which could not be read at the start, once it can be read; returns the watch list.
-async fn read_later(deck: &Deck, known: Watchlist, messages: &mpsc::Sender<Msg>) -> Watchlist {
-    let mut list = known;
-    loop {
-        // The watch list first: its marks say which of the alerts that follow are handled.
-        let Some(next) = next_watchlist(deck, &list, messages).await else {
-            return list;
-        };
-        list = next;
-        if let Ok(saved) = saved(deck).await {
-            let _ = messages.send(Msg::Saved(saved)).await;
-            return list;
-        }
-        tokio::time::sleep(READ_AGAIN).await;
-        deck.send_watchlist_again();
-    }
-}
-
-/// Sends the watch list whenever it differs from `known`, also after changes by other processes.
-async fn follow_watchlist(deck: &Deck, mut known: Watchlist, messages: &mpsc::Sender<Msg>) {
-    while let Some(list) = next_watchlist(deck, &known, messages).await {
-        known = list;
-    }
-}
-
-/// Sends the watch list once it differs from `known`, and returns it; `None` once messages have no receiver.
-async fn next_watchlist(
-    deck: &Deck,
-    known: &Watchlist,
-    messages: &mpsc::Sender<Msg>,
-) -> Option<Watchlist> {
-    let list = deck.watchlist_after(known).await;
-    let mut seen = Vec::new();
-    let before = known
-        .watches
-        .iter()
-        .map(|watch| (&watch.account, &watch.id));
-    let before: HashSet<(&AccountId, &PaymentId)> = before.collect();
-    for watch in &list.watches {
-        if !before.contains(&(&watch.account, &watch.id))
-            && let Ok(observations) = deck.observations(&watch.account, &watch.id).await
-        {
-            let key = (watch.account.clone(), watch.id.clone());
-            seen.push((key, observations));
-        }
-    }
-    let sent = Msg::Watchlist {
-        list: list.clone(),
-        seen,
-    };
-    messages.send(sent).await.ok()?;
-    Some(list)
-}
-
-/// Sends what other programs that share the ledger have saved, and what they leave of the rate limits.
-async fn follow_others(deck: &Deck, mut follower: Follower, messages: &mpsc::Sender<Msg>) {
-    loop {
-        let News {
-            requests,
-            observations,
-            failed_hooks,
-        } = follower.next(deck).await;
-        let shared = Msg::Shared {
-            exchanges: requests.into_iter().map(Arc::new).collect(),
-            observations,
-            failed_hooks: failed_hooks.into_iter().map(message::failed_hook).collect(),
-        };
-        if messages.send(shared).await.is_err() {
-            return;
-        }
-        for (account, gauge) in deck.gauges().await.unwrap_or_default() {
-            let _ = messages.send(Msg::Budget(account, gauge)).await;
-        }
-    }
-}
-
-/// Notifies the operator when the ledger cannot save, and when it works again.
-async fn follow_ledger(ledger: crate::ledger::Ledger, messages: mpsc::Sender<Msg>) {
-    let mut changes = ledger.status_changes();
-    let mut reported = false;
-    loop {
-        let status = ledger.status().await;
-        let (level, text) = match &status {
-            Status::Ready if reported => (Level::Info, "the ledger can be used again".to_owned()),
-            Status::Ready | Status::Opening => (Level::Info, String::new()),
-            Status::Locked => (
-                Level::Warning,
-                "waiting: another program has locked the ledger's database".to_owned(),
-            ),
-            Status::SetAside { .. } => (Level::Warning, status.warning().unwrap_or_default()),
-            Status::Degraded { .. } | Status::Away { .. } => {
-                (Level::Error, status.warning().unwrap_or_default())
-            }
-        };
-        if !text.is_empty() {
-            reported = true;
-            let notice = Notice {
-                level,
-                about: LEDGER.into(),
-                text,
-            };
-            if messages.send(Msg::Notice(notice)).await.is_err() {
-                return;
-            }
-        }
-        if changes.changed().await.is_err() {
-            return;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
@@ -493,7 +235,7 @@ mod tests {
     use crate::config::{self, AccountConfig, Environ, Vault};
     use crate::deck::Receive;
     use crate::domain::manage::Change;
-    use crate::domain::{CallbackVerdict, HookEvent, ListenerStatus, RequestId, Watch};
+    use crate::domain::{CallbackVerdict, HookEvent, ListenerStatus, PaymentId, RequestId, Watch};
     use crate::ledger::{HookRun, Ledger, NewDelivery, Retention};
     use crate::net::{Overrides, Timeouts};
     use crate::tui::Model;
