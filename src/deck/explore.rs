@@ -1,8 +1,10 @@
-//! Raw calls of the explorer: sent unchanged, the response redacted and parsed.
+//! Raw calls, of the explorer and of `tilldeck request`: sent unchanged, the response redacted and parsed.
 
 use super::Deck;
 use crate::domain::raw_path::{self, HasFragment};
-use crate::domain::{AccountId, Explored, Problem, RawCall, RawReply, Secret, catalogue, fill};
+use crate::domain::{
+    Ability, AccountId, Explored, Problem, RawCall, RawReply, Secret, catalogue, fill,
+};
 use crate::net::{RequestOptions, record, redact};
 use crate::providers::Manifest;
 
@@ -29,6 +31,51 @@ pub struct NextPage {
 }
 
 impl Deck {
+    /// Whether a raw call with this method and path is a write.
+    ///
+    /// # Errors
+    /// If there is no such account.
+    pub fn writes(&self, account: &AccountId, method: &str, path: &str) -> Result<bool, Problem> {
+        Ok(self.runtime(account)?.manifest.writes(method, path))
+    }
+
+    /// Whether this call can be made: the provider's client accepts it, and it stays within the account's base URL.
+    ///
+    /// # Errors
+    /// If it cannot.
+    pub fn could_send(&self, account: &AccountId, call: &RawCall) -> Result<(), Problem> {
+        let runtime = self.runtime(account)?;
+        let call = runtime
+            .client
+            .raw(call)
+            .map_err(|error| runtime.problem(error))?;
+        runtime
+            .session
+            .resolve(&call)
+            .map(drop)
+            .map_err(|error| runtime.problem(error.into()))
+    }
+
+    /// The failure that a provider reports inside a raw response. Rejected credentials are an event, too.
+    ///
+    /// # Errors
+    /// The provider's failure.
+    pub fn judge_raw(
+        &self,
+        account: &AccountId,
+        call: &RawCall,
+        raw: &RawReply,
+    ) -> Result<(), Problem> {
+        let runtime = self.runtime(account)?;
+        let judged = runtime.judged(call, raw);
+        // Success says nothing, since some calls are not signed; of a game, it may be the player's token that is rejected.
+        if judged.is_err() && !runtime.account.can(Ability::Players) {
+            let hooks = &self.queries.hooks;
+            hooks.on_answer(account, judged.as_ref().copied());
+        }
+        judged
+    }
+
     /// The signed link to the page where a payer makes the purchase that `data` describes. Nothing is sent.
     ///
     /// # Errors

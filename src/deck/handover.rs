@@ -31,7 +31,7 @@ impl Deck {
     /// Hands over what the next deck of this profile needs. Nothing goes along about the accounts that are not in `unchanged`.
     #[must_use]
     pub fn hand_over(&self, unchanged: &[AccountId], prepared: Prepared) -> Handover {
-        let port = || self.callbacks.shared.take_port();
+        let port = || self.callbacks.shared.port.take();
         Handover {
             // One that is opened anew could be another: its URL may come from a file.
             ledger: Some(self.ledger.clone()),

@@ -1,5 +1,5 @@
-//! An open profile: accounts with their sessions, the ledger, the built-in simulator. The only place where these are
-//! put together; console, command line and tests all use it.
+//! An open profile: accounts with their sessions, the ledger, the built-in simulator, the receiver. Console, command line and
+//! tests all use it.
 
 mod bring;
 pub mod doctor;
@@ -11,8 +11,10 @@ mod join;
 mod ledger;
 pub mod manage;
 pub mod metrics;
+mod open;
 mod operations;
 mod payments;
+mod pick;
 mod preferences;
 mod query;
 mod receiving;
@@ -23,11 +25,10 @@ mod simulator;
 mod tokens;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use reqwest::Url;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -38,23 +39,18 @@ pub use join::{Joined, Machine, TeamLedger, another_key, has_team_key};
 pub use ledger::{database, on_thread};
 pub use receiving::{Pace, Prepared, Receive, is_forward, target};
 pub use runtime::accounts;
-use runtime::{AccountFactory, AccountRegistry, AccountRuntime};
+use runtime::{AccountFactory, AccountRegistry};
 pub use secrets::{learn_all, learn_fast};
 pub use simulator::{Posted, Proof, TestCallback, post, serve, trigger};
 
-use hooks::Hooks;
-use ledger::Source;
 use query::QueryService;
-use receiving::{CallbackService, ConfiguredKeys, ListenState, Parts, Sealing};
+use receiving::CallbackService;
 
 use crate::clock::Clock;
-use crate::config::{self, Callbacks, Environ, LedgerConfig, Profile, Vault};
-use crate::domain::{
-    Ability, Account, AccountId, BudgetGauge, CredentialStatus, Exchange, Problem, RawCall,
-};
+use crate::config::{self, Callbacks, Environ, LedgerConfig, Vault};
+use crate::domain::{AccountId, BudgetGauge, CredentialStatus, Exchange, Problem};
 use crate::ledger::{Ledger, LedgerError, Status};
 use crate::net::{ClockWarning, EventSender, Gate, Network, Overrides};
-use crate::providers::REGISTRY;
 use crate::sandbox::Sandbox;
 
 const FLUSH_MAX: Duration = Duration::from_secs(10);
@@ -113,137 +109,7 @@ pub struct Deck {
     send_again: AtomicBool,
 }
 
-/// Says which provider's account an ability needs.
-fn needs(ability: Option<Ability>, profile: &str) -> String {
-    let Some(ability) = ability else {
-        return format!("profile {profile} has no accounts");
-    };
-    let able = REGISTRY
-        .iter()
-        .filter(|manifest| manifest.abilities.contains(&ability));
-    let titles: Vec<&str> = able.map(|manifest| manifest.title).collect();
-    format!(
-        "{} need a {} account; profile {profile} has none",
-        ability.noun(),
-        titles.join(" or ")
-    )
-}
-
 impl Deck {
-    /// Opens a profile. The ledger opens behind this; secrets are read at first use.
-    ///
-    /// # Errors
-    /// If the built-in simulator cannot be started, or a newer tilldeck wrote the ledger.
-    pub async fn open(profile: &Profile, options: Options) -> Result<Self, Problem> {
-        let Options {
-            state_dir,
-            clock,
-            network,
-            events,
-            environ,
-            renew,
-            config,
-            vault,
-            mut overrides,
-            receive,
-            ledger,
-            callbacks,
-            hooks,
-            handover,
-            recording,
-        } = options;
-        // The simulator's accounts belong to this run, so its ledger is this machine's file.
-        overrides.read_only &= !profile.built_in;
-        let source = match (recording, handover.ledger) {
-            (Some(requests), _) => Source::Recording(requests),
-            (None, Some(ledger)) => Source::Open(ledger),
-            _ if profile.built_in => Source::File,
-            _ if overrides.read_only => Source::ReadOnlyFile,
-            _ => Source::Configured(&ledger),
-        };
-        let opened = ledger::open(source, state_dir.clone(), &environ, &clock);
-        let receives = receive.as_ref().filter(|_| !overrides.read_only);
-        let bound = ListenState::new(profile, receives, handover.receiver.port);
-        let listening = listening(profile, bound, &clock);
-        // Before anything is sent: jobs and nonces of a newer ledger would be ignored.
-        let (ledger, listening) = tokio::join!(opened, listening);
-        let (ledger, (bound, simulator)) = (ledger?, listening?);
-        let watch = handover.watch.for_port(!matches!(bound, ListenState::Off));
-        let hooks = hooks::Parts {
-            // Another ledger knows which hooks have run.
-            programs: hooks.into_iter().filter(|_| !overrides.read_only).collect(),
-            ledger: ledger.clone(),
-            clock: clock.clone(),
-            events: events.clone(),
-            watch: receive.is_some().then(|| Mutex::new(watch)),
-        };
-        let hooks = Hooks::new(profile, hooks);
-        let mut gate = Gate::new(ledger.clone(), clock.clone(), network, events);
-        gate.observer = Some(hooks.observer());
-        gate.overrides = overrides;
-        gate.profile.clone_from(&profile.name);
-        let gate = Arc::new(gate);
-        let factory = AccountFactory {
-            gate: gate.clone(),
-            ledger: ledger.clone(),
-            clock: clock.clone(),
-            environ,
-            vault,
-            secret_overrides: handover.secrets,
-            renews: renew,
-            is_trial: false,
-        };
-        let registry = AccountRegistry::new(running(profile, simulator.as_ref(), &factory));
-        learn_secrets(profile, &factory.environ, &registry).await;
-        let payments = match &simulator {
-            Some(simulator) => payments::simulated(&profile.name, simulator.seeded(), &clock).await,
-            None => ledger.clone(),
-        };
-        let queries = QueryService {
-            profile: profile.name.as_str().into(),
-            registry: registry.clone(),
-            ledger: ledger.clone(),
-            clock: clock.clone(),
-            payments,
-            hooks,
-        };
-        let keys = ConfiguredKeys::new(callbacks, &factory.environ);
-        let sealing = Sealing::new(factory.vault.clone(), keys, ledger.clone(), clock.clone());
-        let sealing = match &simulator {
-            Some(_) => sealing.simulated(),
-            None => sealing,
-        };
-        let service = CallbackService::start(Parts {
-            queries: queries.clone(),
-            gate: gate.clone(),
-            sealing: sealing.with_key(handover.receiver.seal_key),
-            account_key: receiving::account_key(profile),
-            bound,
-            receive,
-        });
-        Ok(Self {
-            profile: profile.name.clone(),
-            config,
-            state_dir,
-            registry,
-            factory,
-            gate,
-            ledger,
-            clock,
-            simulator,
-            queries,
-            callbacks: service,
-            changed: Notify::new(),
-            send_again: AtomicBool::new(false),
-        })
-    }
-
-    /// The profile's accounts, in the config's order.
-    pub fn accounts(&self) -> impl Iterator<Item = Account> {
-        let registry = self.registry.all().into_iter();
-        registry.map(|runtime| runtime.account.clone())
-    }
-
     /// The store that survives this process.
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
@@ -292,131 +158,6 @@ impl Deck {
     #[must_use]
     pub fn simulator_url(&self) -> Option<String> {
         self.simulator.as_ref().map(Sandbox::base_url)
-    }
-
-    fn runtime(&self, id: &AccountId) -> Result<Arc<AccountRuntime>, Problem> {
-        let runtime = self.registry.find(id);
-        runtime.ok_or_else(|| self.no_account(id.as_str()))
-    }
-
-    fn no_account(&self, name: &str) -> Problem {
-        let names: Vec<String> = self
-            .accounts()
-            .map(|account| account.id.to_string())
-            .collect();
-        Problem::usage(
-            format!(
-                "profile {} has no account {}",
-                self.profile,
-                crate::domain::inert::quoted(name, 64)
-            ),
-            if names.is_empty() {
-                "it has no accounts; `tilldeck account add` adds one".to_owned()
-            } else if self.simulator.is_some() {
-                let names = names.join(", ");
-                format!("the simulator's accounts are: {names}; --profile chooses your own")
-            } else {
-                format!("its accounts are: {}", names.join(", "))
-            },
-        )
-    }
-
-    /// Which accounts can do it instead. Some commands name the account by an option, others by an argument, so this
-    /// names the accounts and no option.
-    fn able(&self, can: &impl Fn(&Account) -> bool, ability: Option<Ability>) -> String {
-        let able = self.accounts().filter(can);
-        let names: Vec<String> = able.map(|account| account.id.to_string()).collect();
-        match names.as_slice() {
-            [] => needs(ability, &self.profile),
-            [one] => format!("use the account `{one}`"),
-            several => format!("use one of the accounts `{}`", several.join("`, `")),
-        }
-    }
-
-    /// The account called `name`; without a name, the only account that has `ability`.
-    ///
-    /// # Errors
-    /// If there is no such account, it cannot do that, or there are several to choose from.
-    pub fn pick(&self, name: Option<&str>, ability: Option<Ability>) -> Result<Account, Problem> {
-        let can = |account: &Account| ability.is_none_or(|ability| account.can(ability));
-        let noun = ability.map_or("", Ability::noun);
-        if let Some(name) = name {
-            let account = self
-                .accounts()
-                .find(|account| account.id.as_str() == name)
-                .ok_or_else(|| self.no_account(name))?;
-            return if can(&account) {
-                Ok(account)
-            } else {
-                Err(Problem::usage(
-                    format!("account {name}: {} has no {noun}", account.provider_title),
-                    self.able(&can, ability),
-                ))
-            };
-        }
-        let mut able = self.accounts().filter(can);
-        match (able.next(), able.next()) {
-            (Some(only), None) => Ok(only),
-            (None, _) => Err(Problem::usage(
-                needs(ability, &self.profile),
-                "add one with `tilldeck account add`, or choose another profile with --profile",
-            )),
-            (Some(first), Some(second)) => Err(Problem::usage(
-                format!(
-                    "several accounts of profile {} fit: {}, {}{}",
-                    self.profile,
-                    first.id,
-                    second.id,
-                    able.next().map_or("", |_| ", …")
-                ),
-                "choose one with --account",
-            )),
-        }
-    }
-
-    /// Whether a raw call with this method and path is a write.
-    ///
-    /// # Errors
-    /// If there is no such account.
-    pub fn writes(&self, account: &AccountId, method: &str, path: &str) -> Result<bool, Problem> {
-        Ok(self.runtime(account)?.manifest.writes(method, path))
-    }
-
-    /// Whether this call can be made: the provider's client accepts it, and it stays within the account's base URL.
-    ///
-    /// # Errors
-    /// If it cannot.
-    pub fn could_send(&self, account: &AccountId, call: &RawCall) -> Result<(), Problem> {
-        let runtime = self.runtime(account)?;
-        let call = runtime
-            .client
-            .raw(call)
-            .map_err(|error| runtime.problem(error))?;
-        runtime
-            .session
-            .resolve(&call)
-            .map(drop)
-            .map_err(|error| runtime.problem(error.into()))
-    }
-
-    /// The failure that a provider reports inside a raw response. Rejected credentials are an event, too.
-    ///
-    /// # Errors
-    /// The provider's failure.
-    pub fn judge_raw(
-        &self,
-        account: &AccountId,
-        call: &RawCall,
-        raw: &crate::domain::RawReply,
-    ) -> Result<(), Problem> {
-        let runtime = self.runtime(account)?;
-        let judged = runtime.judged(call, raw);
-        // Success says nothing, since some calls are not signed; of a game, it may be the player's token that is rejected.
-        if judged.is_err() && !runtime.account.can(Ability::Players) {
-            let hooks = &self.queries.hooks;
-            hooks.on_answer(account, judged.as_ref().copied());
-        }
-        judged
     }
 
     /// The last verified state of each account's credentials.
@@ -480,55 +221,4 @@ impl Deck {
             let _ = tokio::time::timeout(FLUSH_MAX, self.ledger.close()).await;
         }
     }
-}
-
-/// The receiver, and the simulator of the built-in profile, which needs the receiver's address.
-async fn listening(
-    profile: &Profile,
-    bound: impl Future<Output = ListenState>,
-    clock: &Clock,
-) -> Result<(ListenState, Option<Sandbox>), Problem> {
-    let bound = bound.await;
-    if !profile.built_in {
-        return Ok((bound, None));
-    }
-    let simulator = simulator::start(clock, bound.callback_urls()).await?;
-    Ok((bound, Some(simulator)))
-}
-
-/// The accounts of a profile at work: the simulator's if it is running.
-fn running(
-    profile: &Profile,
-    simulator: Option<&Sandbox>,
-    factory: &AccountFactory,
-) -> Vec<AccountRuntime> {
-    let Some(simulator) = simulator else {
-        let accounts = profile.accounts.iter();
-        return accounts
-            .filter_map(|config| factory.configured(config).ok())
-            .collect();
-    };
-    let base = Url::parse(&simulator.base_url()).expect("a loopback address makes a URL");
-    REGISTRY
-        .iter()
-        .map(|manifest| factory.embedded(manifest, &base))
-        .collect()
-}
-
-/// Teaches the redactor the accounts' secrets and the access tokens of earlier runs, as far as they can be read at
-/// once. Done before anything is sent, received or recorded, since a response may echo them.
-async fn learn_secrets(profile: &Profile, environ: &Environ, registry: &AccountRegistry) {
-    let (accounts, environ) = (profile.accounts.clone(), environ.clone());
-    let tokens: Vec<_> = registry
-        .all()
-        .iter()
-        .filter_map(|runtime| runtime.tokens.clone())
-        .collect();
-    let learnt = tokio::task::spawn_blocking(move || {
-        secrets::learn_fast(&accounts, &environ);
-        for tokens in tokens {
-            tokens.learn_stored();
-        }
-    });
-    let _ = learnt.await;
 }

@@ -18,6 +18,7 @@ use crate::net::{self, Gate, Limit, NetError, RequestOptions, Session};
 use crate::providers::{
     self, Client, Credentials, Manifest, Queried, Query, REGISTRY, ReadSecret, Verify,
 };
+use crate::sandbox::Sandbox;
 
 pub(super) struct AccountRuntime {
     pub(super) account: Account,
@@ -37,7 +38,7 @@ pub(super) struct AccountRuntime {
 pub(super) struct AccountRegistry(Arc<RwLock<Vec<Arc<AccountRuntime>>>>);
 
 impl AccountRegistry {
-    pub(super) fn new(registry: Vec<AccountRuntime>) -> Self {
+    fn new(registry: Vec<AccountRuntime>) -> Self {
         Self(Arc::new(RwLock::new(
             registry.into_iter().map(Arc::new).collect(),
         )))
@@ -109,6 +110,27 @@ struct AccountSetup<'a> {
 }
 
 impl AccountFactory {
+    /// The accounts of a profile: the simulator's if it is running.
+    pub(super) fn all(&self, profile: &Profile, simulator: Option<&Sandbox>) -> AccountRegistry {
+        let accounts = match simulator {
+            None => {
+                let accounts = profile.accounts.iter();
+                accounts
+                    .filter_map(|config| self.configured(config).ok())
+                    .collect()
+            }
+            Some(simulator) => {
+                let base = simulator.base_url();
+                let base = Url::parse(&base).expect("a loopback address makes a URL");
+                let manifests = REGISTRY.iter();
+                manifests
+                    .map(|manifest| self.embedded(manifest, &base))
+                    .collect()
+            }
+        };
+        AccountRegistry::new(accounts)
+    }
+
     /// The simulator's account of one provider.
     pub(super) fn embedded(&self, manifest: &'static Manifest, base: &Url) -> AccountRuntime {
         let texts =

@@ -1,6 +1,7 @@
 //! The accounts' access tokens: their state, renewal on demand, and a valid token for the operator.
 
-use super::{AccountRuntime, Deck};
+use super::Deck;
+use super::runtime::AccountRuntime;
 use crate::auth::Tokens;
 use crate::domain::{AccountId, Problem, ProblemKind, Secret, TokenStatus};
 use crate::net::RequestOptions;

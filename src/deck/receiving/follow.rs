@@ -2,7 +2,7 @@
 //! in memory, so that a flood cannot fill the memory.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -100,6 +100,22 @@ pub(super) async fn begin(
     Ok((newest, last))
 }
 
+impl Shared {
+    pub(super) fn publish(&self, delivery: Delivery) {
+        self.publish_as(&mut self.watched(), delivery);
+    }
+
+    /// With the lock held, so that the last published state is also the one that is noted.
+    fn publish_as(&self, watched: &mut Watched, delivery: Delivery) {
+        watched.note(&delivery);
+        self.gate.emit(Event::Delivery(Arc::new(delivery)));
+    }
+
+    fn watched(&self) -> MutexGuard<'_, Watched> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 struct Follower<'a> {
     shared: &'a Shared,
     last: DeliveryId,
@@ -119,7 +135,7 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    pub(super) fn note(&mut self, delivery: &Delivery) {
+    fn note(&mut self, delivery: &Delivery) {
         let any = |is: fn(&Job) -> bool| delivery.jobs.iter().any(is);
         self.forget(delivery.id);
         let watched = if any(|job| matches!(job.state, JobState::Due { .. })) {
@@ -204,7 +220,7 @@ impl Follower<'_> {
                 None => watched.forget(before.id),
                 Some(now) if now != before => {
                     self.shared.publish_as(&mut watched, now);
-                    self.shared.due.notify_waiters();
+                    self.shared.queues.wake();
                 }
                 Some(_) => {}
             }

@@ -10,10 +10,10 @@ use reqwest::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSF
 use super::Shared;
 use crate::callbacks::{Address, Inbound};
 use crate::domain::job::{AttemptOutcome, Disposition};
-use crate::domain::{Account, AccountId, Delivery, Environment, Problem, ProviderId, inert, time};
+use crate::domain::{Account, AccountId, Delivery, Environment, ProviderId, time};
 use crate::net::{
     self, Authorise, BoxFuture, Call, ForwardedRequest, NetError, Repeat, Reply, RequestOptions,
-    Session, SignedRequest, redact,
+    Session, SignedRequest,
 };
 
 /// How much of the shop's response body is saved with the job.
@@ -39,60 +39,6 @@ const OWN_HEADERS: [&str; 13] = [
     "content-length",
     "accept-encoding",
 ];
-
-/// Parses a forward target: `http://` on this machine, `https://` elsewhere.
-///
-/// # Errors
-/// If it is no such URL, or contains a secret: targets are stored and shown in plain text.
-pub fn target(text: &str) -> Result<Url, Problem> {
-    let wrong = |why: &str, hint: &str| {
-        Problem::usage(
-            format!(
-                "callbacks cannot be forwarded to {}: {why}",
-                inert::quoted(&redact::body(&without_login(text)), 120)
-            ),
-            hint,
-        )
-    };
-    let example =
-        "write it like http://127.0.0.1:3000/callbacks, or https://shop.example/callbacks";
-    let url = Url::parse(text).map_err(|_| wrong("this is not a URL", example))?;
-    if url.fragment().is_some() {
-        return Err(wrong(
-            "it has a fragment (`#…`), which HTTP never sends",
-            "remove it",
-        ));
-    }
-    match url.scheme() {
-        "https" => {}
-        "http" if net::is_loopback(&url) => {}
-        "http" => {
-            return Err(wrong(
-                "plain http to another machine can be read and changed on the way",
-                "use https://, or a server on this machine",
-            ));
-        }
-        _ => return Err(wrong("only http and https are supported", example)),
-    }
-    if !url.username().is_empty() || url.password().is_some() || redact::url(&url) != url.as_str() {
-        return Err(wrong(
-            "it contains a secret, and targets are stored and shown in plain text",
-            "remove the secret; the callback's own headers and signature are forwarded",
-        ));
-    }
-    Ok(url)
-}
-
-/// A URL without its password, for messages.
-fn without_login(text: &str) -> String {
-    match text.rsplit_once('@') {
-        Some((before, host)) => match before.split_once("://") {
-            Some((scheme, _)) => format!("{scheme}://…@{host}"),
-            None => format!("…@{host}"),
-        },
-        None => text.to_owned(),
-    }
-}
 
 pub(super) struct ForwardResult(pub(super) Result<Reply, NetError>);
 
@@ -335,34 +281,6 @@ fn about(delivery: &Delivery) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ProblemKind;
-
-    #[test]
-    fn callbacks_go_on_to_this_machine_or_over_tls_and_to_no_url_with_a_secret() {
-        for good in [
-            "http://127.0.0.1:3000/x?a=b",
-            "http://localhost/",
-            "http://[::1]:9/x",
-            "https://shop.example/callbacks",
-        ] {
-            assert!(target(good).is_ok(), "{good}");
-        }
-        for (bad, why) in [
-            ("http://shop.example/x", "plain http"),
-            ("http://127.0.0.1.example/x", "plain http"),
-            ("ftp://127.0.0.1/x", "only http and https"),
-            ("https://shop.example/callbacks#top", "a fragment"),
-            ("127.0.0.1:3000", "not a URL"),
-            ("/callbacks", "not a URL"),
-            ("https://name:word@shop.example/", "a secret"),
-            ("https://shop.example/?api_key=abcdefgh", "a secret"),
-        ] {
-            let problem = target(bad).unwrap_err();
-            assert_eq!(problem.kind, ProblemKind::Usage);
-            assert!(problem.message.contains(why), "{bad}: {}", problem.message);
-            assert!(!problem.message.contains("abcdefgh"), "{}", problem.message);
-        }
-    }
 
     #[test]
     fn what_is_behind_the_accounts_name_and_the_query_go_on_byte_for_byte() {

@@ -15,7 +15,7 @@ pub(super) struct CallbackRouter(pub(super) Arc<Shared>);
 
 impl CallbackHandlers for CallbackRouter {
     fn forwards(&self) -> bool {
-        !self.0.forward.is_empty()
+        !self.0.targets.is_empty()
     }
 
     fn find(&self, name: &str) -> Option<Arc<dyn CallbackHandler>> {
@@ -31,7 +31,7 @@ impl CallbackHandlers for CallbackRouter {
         self.0.saved.notify_one();
         // A repeat may have made an earlier delivery's job due.
         if !delivery.jobs.is_empty() || delivery.verdict == CallbackVerdict::Repeat {
-            self.0.due.notify_waiters();
+            self.0.queues.wake();
         }
     }
 
@@ -101,7 +101,7 @@ impl CallbackHandler for AccountHandler {
     }
 
     fn forward_to(&self) -> Option<String> {
-        let to = self.shared.forward_of(self.runtime.account.id.as_str());
+        let to = self.shared.targets.of(&self.runtime.account.id);
         to.map(Url::to_string)
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hyper::http::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
 
 use super::jobs::ClaimedJob;
-use super::{Shared, forward, unread};
+use super::{Shared, target, unread};
 use crate::deck::Deck;
 use crate::domain::job::{LEASE, NewJob};
 use crate::domain::{
@@ -190,8 +190,8 @@ impl Deck {
     pub async fn replay(&self, id: DeliveryId, to: &str) -> Result<Delivery, Problem> {
         let shared = &self.callbacks.shared;
         self.delivery(id).await?;
-        let target = forward::target(to)?;
-        shared.forwards_to(target.as_str());
+        let target = target(to)?;
+        shared.targets.add(target.as_str());
         let now = self.clock.now().wall;
         let held_until = now.plus(LEASE);
         let job = NewJob {
@@ -209,7 +209,7 @@ impl Deck {
         })?;
         if self.callbacks.workers() {
             shared.publish(added.clone());
-            shared.due.notify_waiters();
+            shared.queues.wake();
             return Ok(added);
         }
         // The job just added: ids only grow.

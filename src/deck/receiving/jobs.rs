@@ -4,15 +4,16 @@
 mod unknown;
 mod unverified;
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::super::runtime::AccountRuntime;
 use super::forward::Destination;
-use super::{Shared, forward, log_lines};
+use super::{RUNS, Shared, log_lines, target};
 use crate::callbacks::Inbound;
 use crate::domain::job::{
     ATTEMPT_MAX, AttemptOutcome, ClaimRequest, DAY, Disposition, JobResult, LEASE, RetryContext,
@@ -22,9 +23,10 @@ use crate::domain::{
     JobKind, JobState, LoadedInventory, Now, PaymentState, Problem, ProblemKind, Subject, WallTime,
     inert,
 };
-use crate::ledger::JobFilter;
+use crate::ledger::{JobFilter, KeyedMutex};
 use crate::net::{Event, RequestOptions, redact};
-pub(super) use unknown::Unknown;
+use unknown::Unknown;
+use unverified::Unverifiable;
 
 /// Jobs of one queue that run at once; fewer for callbacks that anyone may have made up.
 const AT_ONCE: usize = 6;
@@ -35,14 +37,34 @@ const SHORTEST: Duration = Duration::from_millis(20);
 const SHUTDOWN: Duration = Duration::from_secs(1);
 /// How long giving jobs back may take.
 const GIVING_BACK: Duration = Duration::from_millis(500);
+/// Open jobs of a simulator run that are this old, in milliseconds, are dropped: that run has ended.
+const RUN_OVER: i64 = 24 * 60 * 60 * 1000;
 /// Retry by the schedule.
 const AGAIN: Disposition = Disposition::Retry { after: None };
 /// The most characters saved of an attempt's result: enough for a cause and what to do about it.
 const SUMMARY_MAX: usize = 500;
 
+/// What the workers of all queues share.
+#[derive(Default)]
+pub(super) struct QueueState {
+    /// Notifies that a job may be due.
+    due: Notify,
+    /// By account and subject: two checks of one payment never run at once.
+    subject_locks: KeyedMutex<(String, Subject)>,
+    unknown: Unknown,
+    pub(super) unverifiable: Unverifiable,
+}
+
+impl QueueState {
+    /// Makes the workers look for due jobs now.
+    pub(super) fn wake(&self) {
+        self.due.notify_waiters();
+    }
+}
+
 /// Jobs that share a limit of concurrent attempts.
 #[derive(Clone, Copy)]
-pub(super) struct JobQueue {
+struct JobQueue {
     kinds: &'static [JobKind],
     /// As in [`JobFilter`].
     known: bool,
@@ -50,7 +72,7 @@ pub(super) struct JobQueue {
 
 /// Separate queues: a shop's server that hangs does not delay payment checks, and made-up callbacks delay nothing
 /// else.
-pub(super) const JOB_QUEUES: [JobQueue; 4] = {
+const JOB_QUEUES: [JobQueue; 4] = {
     const ASKS: &[JobKind] = &[JobKind::Check];
     const FORWARDS: &[JobKind] = &[JobKind::Forward, JobKind::Relay];
     const fn queue(kinds: &'static [JobKind], known: bool) -> JobQueue {
@@ -78,7 +100,7 @@ impl JobQueue {
             targets: if self.kinds == [JobKind::Check] {
                 shared.accounts(self.known)
             } else {
-                shared.targets()
+                shared.own_targets()
             },
         }
     }
@@ -117,14 +139,23 @@ impl ClaimedJob {
     }
 }
 
-/// Runs the due jobs of a queue until stopped.
-pub(super) async fn work(shared: Arc<Shared>, queue: JobQueue, stop: CancellationToken) {
+/// Runs the due jobs of all queues until stopped.
+pub(super) async fn work(shared: Arc<Shared>, stop: CancellationToken) {
+    let over = WallTime(shared.since.0.saturating_sub(RUN_OVER));
+    // If this cannot be written, the next run does it.
+    let _ = shared.queries.ledger.end_abandoned_jobs(RUNS, over).await;
+    let queues = JOB_QUEUES.map(|queue| work_through(shared.clone(), queue, stop.clone()));
+    let [checks, unknown_checks, forwards, unknown_forwards] = queues;
+    tokio::join!(checks, unknown_checks, forwards, unknown_forwards);
+}
+
+async fn work_through(shared: Arc<Shared>, queue: JobQueue, stop: CancellationToken) {
     let mut attempts = JoinSet::new();
     let cancel = CancellationToken::new();
     // When the queue was last read.
     let mut seen = WallTime(i64::MAX);
     while !stop.is_cancelled() {
-        let due = shared.due.notified();
+        let due = shared.queues.due.notified();
         tokio::pin!(due);
         // Subscribed before the queue is read, so that no notification is lost in between.
         due.as_mut().enable();
@@ -324,10 +355,8 @@ impl Shared {
                 .emit(Event::Player(runtime.account.id.clone(), claim));
         }
         // An older answer must not be saved after a newer one.
-        let lock = self
-            .subject_locks
-            .lock((delivery.account.clone(), subject.clone()))
-            .await;
+        let checked = (delivery.account.clone(), subject.clone());
+        let lock = self.queues.subject_locks.lock(checked).await;
         let account = runtime.account.id.clone();
         let (outcome, event) = match subject {
             Subject::Payment(id) => {
@@ -439,7 +468,7 @@ impl Shared {
             let name = runtime.account.id.to_string();
             if !known && self.is_unverifiable(&name) {
                 takes_all = false;
-            } else if self.bind.is_some() || !is_shared {
+            } else if self.port.is_configured() || !is_shared {
                 names.push(format!("{name}/"));
             }
             names.push(name);
@@ -449,20 +478,16 @@ impl Shared {
 
     /// The targets whose forwards this process takes; `None` for all. An address can mean another server on another
     /// machine, so with a shared ledger these are the configured ones and those of replays by this process.
-    fn targets(&self) -> Option<Vec<String>> {
-        let all = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+    fn own_targets(&self) -> Option<Vec<String>> {
         let is_shared = self.queries.ledger.is_shared();
-        is_shared.then(|| all.iter().cloned().collect())
-    }
-
-    /// Lets this process take forwards to this target.
-    pub(super) fn forwards_to(&self, target: &str) {
-        let mut all = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(target.to_owned());
+        is_shared.then(|| self.targets.all())
     }
 
     async fn try_forward(&self, delivery: &Delivery, job: &Job) -> AttemptOutcome {
-        if self.targets().is_some_and(|own| !own.contains(&job.target)) {
+        if self
+            .own_targets()
+            .is_some_and(|own| !own.contains(&job.target))
+        {
             let next = self.left_to_others(delivery, job);
             let why = match next {
                 Disposition::Released => "this machine does not forward to this address",
@@ -470,7 +495,7 @@ impl Shared {
             };
             return AttemptOutcome::without_answer(why, next);
         }
-        let to = match forward::target(&job.target) {
+        let to = match target(&job.target) {
             Ok(to) => to,
             Err(problem) => return AttemptOutcome::hopeless(problem.message),
         };

@@ -3,9 +3,9 @@
 
 use bytes::Bytes;
 
-use super::Shared;
-use super::forward::{self, Destination, ForwardResult, REPLY_KEPT_MAX};
+use super::forward::{Destination, ForwardResult, REPLY_KEPT_MAX};
 use super::jobs::ClaimedJob;
+use super::{Shared, target};
 use crate::callbacks::Inbound;
 use crate::domain::job::{Disposition, LEASE};
 use crate::domain::{Delivery, Job};
@@ -21,7 +21,7 @@ impl Shared {
         job: &Job,
     ) -> Option<Bytes> {
         let began = self.queries.clock.now();
-        let result = match forward::target(&job.target) {
+        let result = match target(&job.target) {
             Ok(url) => {
                 let shop = Destination {
                     url,

@@ -177,7 +177,7 @@ impl Bench {
         let new = self.new_delivery(account, jobs, inbound).await;
         let delivery = self.deck.ledger.deliver(new).await.unwrap();
         self.deck.callbacks.shared.saved.notify_one();
-        self.deck.callbacks.shared.due.notify_waiters();
+        self.deck.callbacks.shared.queues.wake();
         delivery
     }
 
@@ -220,7 +220,7 @@ impl Bench {
 
     fn advance(&self, seconds: u64) {
         self.hand.advance(Duration::from_secs(seconds));
-        self.deck.callbacks.shared.due.notify_waiters();
+        self.deck.callbacks.shared.queues.wake();
     }
 
     async fn event(&mut self) -> Event {
@@ -894,7 +894,7 @@ async fn a_port_of_another_tilldeck_is_no_outage_and_is_left_to_one_that_forward
             );
         } else {
             assert!(
-                matches!(&then, ListenerStatus::Down { why, .. } if *why == super::FORWARDER_ENDED),
+                matches!(&then, ListenerStatus::Down { why, .. } if *why == super::supervisor::FORWARDER_ENDED),
                 "{then:?}"
             );
             let again = open(address, &forward).await;

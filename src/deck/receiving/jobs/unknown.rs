@@ -20,7 +20,7 @@ const MANY: u64 = 100;
 const WARN_AGAIN: Duration = Duration::from_mins(10);
 
 #[derive(Default)]
-pub(in super::super) struct Unknown(Mutex<Memory>);
+pub(super) struct Unknown(Mutex<Memory>);
 
 #[derive(Default)]
 struct Memory {
@@ -58,7 +58,7 @@ impl Shared {
         seen: &mut WallTime,
     ) -> Result<Vec<ClaimedJob>, Duration> {
         let mono = self.queries.clock.now().mono;
-        let rest = self.unknown.memory().rest_until.saturating_sub(mono);
+        let rest = self.queues.unknown.memory().rest_until.saturating_sub(mono);
         if !rest.is_zero() {
             return Err(rest);
         }
@@ -102,7 +102,7 @@ impl Shared {
             }
         }
         if all_used {
-            self.unknown.memory().rest_until = mono.saturating_add(pause);
+            self.queues.unknown.memory().rest_until = mono.saturating_add(pause);
         }
         Err(pause)
     }
@@ -148,7 +148,7 @@ impl Shared {
     fn warn_of_many(&self, account: &str, count: u64) {
         let now = self.queries.clock.now().mono;
         {
-            let warned = &mut self.unknown.memory().warned;
+            let warned = &mut self.queues.unknown.memory().warned;
             let lately = |at: &Duration| now.saturating_sub(*at) < WARN_AGAIN;
             if warned.get(account).is_some_and(lately) {
                 return;

@@ -2,7 +2,7 @@
 //! just arrived.
 
 use std::collections::HashMap;
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{AGAIN, Shared};
@@ -11,21 +11,28 @@ use crate::domain::job::{AttemptOutcome, BLOCKED_AGAIN, Disposition};
 use crate::domain::{CallbackVerdict, Delivery, Job};
 use crate::ledger::NewDelivery;
 
-impl Shared {
-    pub(in crate::deck::receiving) fn unverifiable(
-        &self,
-    ) -> MutexGuard<'_, HashMap<String, Duration>> {
-        let until = self.unverifiable.lock();
-        until.unwrap_or_else(PoisonError::into_inner)
+/// Until when no callback to an account is verified, on the monotonic clock: its secret could not be read.
+#[derive(Default)]
+pub(in crate::deck::receiving) struct Unverifiable(Mutex<HashMap<String, Duration>>);
+
+impl Unverifiable {
+    fn until(&self) -> MutexGuard<'_, HashMap<String, Duration>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Lets all be verified again.
+    pub(in crate::deck::receiving) fn clear(&self) {
+        self.until().clear();
+    }
+}
+
+impl Shared {
     /// Whether a secret of the account could not be read just before: however many callbacks wait, they cause one prompt
     /// in [`BLOCKED_AGAIN`].
     pub(super) fn is_unverifiable(&self, account: &str) -> bool {
         let now = self.queries.clock.now().mono;
-        self.unverifiable()
-            .get(account)
-            .is_some_and(|until| now < *until)
+        let until = self.queues.unverifiable.until();
+        until.get(account).is_some_and(|until| now < *until)
     }
 
     /// Judges a callback again. If it is judged twice, because a process ends in between, the second is a repeat, unless it
@@ -81,7 +88,7 @@ impl Shared {
             Err(Refusal::Unable(problem)) => {
                 let until = self.queries.clock.now().mono.saturating_add(BLOCKED_AGAIN);
                 let account = delivery.account.clone();
-                self.unverifiable().insert(account, until);
+                self.queues.unverifiable.until().insert(account, until);
                 return AttemptOutcome::without_answer(problem.message, Disposition::Blocked);
             }
             Err(refusal) => arrival.rejected(&refusal, None),
@@ -94,7 +101,7 @@ impl Shared {
         match self.queries.ledger.deliver(new).await {
             Ok(saved) => {
                 self.saved.notify_one();
-                self.due.notify_waiters();
+                self.queues.wake();
                 let verdict = match saved.verdict {
                     CallbackVerdict::Refused => "rejected",
                     other => other.as_str(),

@@ -87,7 +87,8 @@ async fn a_callback_whose_secret_cannot_be_read_is_saved_and_judged_once_it_can_
         .deck
         .callbacks
         .shared
-        .forwards_to(&format!("{}/", shop.url));
+        .targets
+        .add(&format!("{}/", shop.url));
     keep_secret(folder.path());
     bench.advance(60);
     let mut seen = BTreeMap::new();

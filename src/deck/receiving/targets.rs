@@ -1,0 +1,142 @@
+//! Where callbacks are forwarded to.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use reqwest::Url;
+
+use crate::domain::{AccountId, Problem, inert};
+use crate::net::{self, redact};
+
+/// The targets that this process forwards to.
+pub(super) struct ForwardTargets {
+    /// Each of an account, or the default.
+    configured: Vec<(Option<AccountId>, Url)>,
+    /// Those, and those of replays by this process.
+    all: Mutex<BTreeSet<String>>,
+}
+
+impl ForwardTargets {
+    pub(super) fn new(configured: Vec<(Option<AccountId>, Url)>) -> Self {
+        let all = configured.iter().map(|(_, url)| url.to_string());
+        Self {
+            all: Mutex::new(all.collect()),
+            configured,
+        }
+    }
+
+    /// Whether none is configured.
+    pub(super) fn is_empty(&self) -> bool {
+        self.configured.is_empty()
+    }
+
+    /// An account's configured target: its own, else the default.
+    pub(super) fn of(&self, account: &AccountId) -> Option<&Url> {
+        let find = |name: Option<&AccountId>| {
+            let mut all = self.configured.iter();
+            all.find(|(of, _)| of.as_ref() == name)
+        };
+        let found = find(Some(account)).or_else(|| find(None));
+        found.map(|(_, url)| url)
+    }
+
+    pub(super) fn all(&self) -> Vec<String> {
+        self.lock().iter().cloned().collect()
+    }
+
+    /// Lets this process take forwards to this target.
+    pub(super) fn add(&self, target: &str) {
+        self.lock().insert(target.to_owned());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Parses a forward target: `http://` on this machine, `https://` elsewhere.
+///
+/// # Errors
+/// If it is no such URL, or contains a secret: targets are stored and shown in plain text.
+pub fn target(text: &str) -> Result<Url, Problem> {
+    let wrong = |why: &str, hint: &str| {
+        Problem::usage(
+            format!(
+                "callbacks cannot be forwarded to {}: {why}",
+                inert::quoted(&redact::body(&without_login(text)), 120)
+            ),
+            hint,
+        )
+    };
+    let example =
+        "write it like http://127.0.0.1:3000/callbacks, or https://shop.example/callbacks";
+    let url = Url::parse(text).map_err(|_| wrong("this is not a URL", example))?;
+    if url.fragment().is_some() {
+        return Err(wrong(
+            "it has a fragment (`#…`), which HTTP never sends",
+            "remove it",
+        ));
+    }
+    match url.scheme() {
+        "https" => {}
+        "http" if net::is_loopback(&url) => {}
+        "http" => {
+            return Err(wrong(
+                "plain http to another machine can be read and changed on the way",
+                "use https://, or a server on this machine",
+            ));
+        }
+        _ => return Err(wrong("only http and https are supported", example)),
+    }
+    if !url.username().is_empty() || url.password().is_some() || redact::url(&url) != url.as_str() {
+        return Err(wrong(
+            "it contains a secret, and targets are stored and shown in plain text",
+            "remove the secret; the callback's own headers and signature are forwarded",
+        ));
+    }
+    Ok(url)
+}
+
+/// A URL without its password, for messages.
+fn without_login(text: &str) -> String {
+    match text.rsplit_once('@') {
+        Some((before, host)) => match before.split_once("://") {
+            Some((scheme, _)) => format!("{scheme}://…@{host}"),
+            None => format!("…@{host}"),
+        },
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ProblemKind;
+
+    #[test]
+    fn callbacks_go_on_to_this_machine_or_over_tls_and_to_no_url_with_a_secret() {
+        for good in [
+            "http://127.0.0.1:3000/x?a=b",
+            "http://localhost/",
+            "http://[::1]:9/x",
+            "https://shop.example/callbacks",
+        ] {
+            assert!(target(good).is_ok(), "{good}");
+        }
+        for (bad, why) in [
+            ("http://shop.example/x", "plain http"),
+            ("http://127.0.0.1.example/x", "plain http"),
+            ("ftp://127.0.0.1/x", "only http and https"),
+            ("https://shop.example/callbacks#top", "a fragment"),
+            ("127.0.0.1:3000", "not a URL"),
+            ("/callbacks", "not a URL"),
+            ("https://name:word@shop.example/", "a secret"),
+            ("https://shop.example/?api_key=abcdefgh", "a secret"),
+        ] {
+            let problem = target(bad).unwrap_err();
+            assert_eq!(problem.kind, ProblemKind::Usage);
+            assert!(problem.message.contains(why), "{bad}: {}", problem.message);
+            assert!(!problem.message.contains("abcdefgh"), "{}", problem.message);
+        }
+    }
+}
