@@ -25,8 +25,13 @@ pub fn can_ask() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// Asks for a line; `None` at the end of the input.
-pub async fn line(question: &str) -> Option<String> {
+/// Asks for a line.
+pub async fn ask(question: &str) -> Result<String, Problem> {
+    line(question).await.ok_or_else(interrupted)
+}
+
+/// `None` at the end of the input.
+async fn line(question: &str) -> Option<String> {
     let question = question.to_owned();
     let read = tokio::task::spawn_blocking(move || {
         put(&question);

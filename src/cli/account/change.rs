@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::answers::say;
+use super::say;
 use crate::cli::interrupt::Interrupts;
 use crate::cli::prelude::*;
 use crate::deck::manage::Verified;

@@ -1,17 +1,18 @@
 //! `account`: lists and verifies accounts, adds and removes them, replaces their secrets.
 
 mod add;
-mod answers;
 mod change;
 mod list;
+mod questions;
 mod remove;
 mod rotate;
+mod values;
 mod verify;
 
 use super::prelude::*;
 use crate::domain::Environment;
 
-use answers::AddAccount;
+use add::AddAccount;
 use list::ListAccounts;
 use remove::RemoveAccount;
 use rotate::RotateSecret;
@@ -34,4 +35,8 @@ fn environment_tone(environment: Environment) -> Tone {
     } else {
         Tone::Dim
     }
+}
+
+fn say(words: &str) {
+    Out::default().say(words);
 }

@@ -1,7 +1,6 @@
 //! `account remove`: removes an account from the config file.
 
-use super::answers::{ask, say};
-use super::change;
+use super::{change, say};
 use crate::cli::prelude::*;
 use crate::cli::prompt::{self, can_ask};
 use crate::deck::manage;
@@ -64,7 +63,7 @@ async fn confirm_removal(account: &Account) -> Result<(), Problem> {
     if !account.environment.is_live() {
         return prompt::confirm("remove it? [y/N] ", &unchanged).await;
     }
-    if ask("this account is LIVE; type its name to remove it: ").await? == id.as_str() {
+    if prompt::ask("this account is LIVE; type its name to remove it: ").await? == id.as_str() {
         return Ok(());
     }
     Err(prompt::declined(&unchanged))

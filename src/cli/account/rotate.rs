@@ -1,7 +1,7 @@
 //! `account rotate`: replaces an account's secret.
 
-use super::answers::one_of;
 use super::change;
+use super::questions::provider_of;
 use crate::cli::prelude::*;
 use crate::cli::prompt::{self, can_ask};
 use crate::cli::secret::{SOURCES, read_from, source_of};
@@ -34,7 +34,7 @@ impl DeckCommand for RotateSecret {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
         let account = cx.named(&self.name, None)?;
         let setups = manage::setups();
-        let setup = one_of(&setups, account.provider.0)?;
+        let setup = provider_of(&setups, account.provider.0)?;
         let key = self.key.as_deref().or(setup.main_secret());
         let key = key.ok_or_else(|| usage("this account has no secret", ""))?;
         let mut fields = setup.fields.iter();
