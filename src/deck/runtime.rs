@@ -38,10 +38,8 @@ pub(super) struct AccountRuntime {
 pub(super) struct AccountRegistry(Arc<RwLock<Vec<Arc<AccountRuntime>>>>);
 
 impl AccountRegistry {
-    fn new(registry: Vec<AccountRuntime>) -> Self {
-        Self(Arc::new(RwLock::new(
-            registry.into_iter().map(Arc::new).collect(),
-        )))
+    fn new(accounts: impl Iterator<Item = AccountRuntime>) -> Self {
+        Self(Arc::new(RwLock::new(accounts.map(Arc::new).collect())))
     }
 
     pub(super) fn all(&self) -> Vec<Arc<AccountRuntime>> {
@@ -112,23 +110,13 @@ struct AccountSetup<'a> {
 impl AccountFactory {
     /// The accounts of a profile: the simulator's if it is running.
     pub(super) fn all(&self, profile: &Profile, simulator: Option<&Sandbox>) -> AccountRegistry {
-        let accounts = match simulator {
-            None => {
-                let accounts = profile.accounts.iter();
-                accounts
-                    .filter_map(|config| self.configured(config).ok())
-                    .collect()
-            }
-            Some(simulator) => {
-                let base = simulator.base_url();
-                let base = Url::parse(&base).expect("a loopback address makes a URL");
-                let manifests = REGISTRY.iter();
-                manifests
-                    .map(|manifest| self.embedded(manifest, &base))
-                    .collect()
-            }
+        let Some(simulator) = simulator else {
+            let accounts = profile.accounts.iter();
+            return AccountRegistry::new(accounts.filter_map(|it| self.configured(it).ok()));
         };
-        AccountRegistry::new(accounts)
+        let base = Url::parse(&simulator.base_url()).expect("a loopback address makes a URL");
+        let manifests = REGISTRY.iter();
+        AccountRegistry::new(manifests.map(|manifest| self.embedded(manifest, &base)))
     }
 
     /// The simulator's account of one provider.

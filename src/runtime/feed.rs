@@ -34,7 +34,7 @@ impl Feed {
         let follower = Follower::new(deck).await;
         let (ready, mut list) = self.ready(verify).await;
         // Before any request, so that later gauges are newer.
-        self.send_gauges().await;
+        send_gauges(&self.deck, &self.messages).await;
         let parts = deck.simulator_parts();
         let _ = opened.send(deck.clone()).await;
         let is_unread = ready.is_unread;
@@ -95,12 +95,6 @@ impl Feed {
             zone: time_zone(),
         };
         (ready, list)
-    }
-
-    async fn send_gauges(&self) {
-        for (account, gauge) in self.deck.gauges().await.unwrap_or_default() {
-            self.send(Msg::Budget(account, gauge)).await;
-        }
     }
 
     async fn send_tokens(&self) {
@@ -169,7 +163,7 @@ impl Feed {
             if self.send(shared).await.is_none() {
                 return;
             }
-            self.send_gauges().await;
+            send_gauges(&self.deck, &self.messages).await;
         }
     }
 
@@ -209,6 +203,13 @@ impl Feed {
                 return;
             }
         }
+    }
+}
+
+/// Sends the current use of the rate limits.
+pub async fn send_gauges(deck: &Deck, messages: &mpsc::Sender<Msg>) {
+    for (account, gauge) in deck.gauges().await.unwrap_or_default() {
+        let _ = messages.send(Msg::Budget(account, gauge)).await;
     }
 }
 

@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use super::doctor;
+use super::feed::send_gauges;
 use super::tasks::{Tasks, to_the_end};
 use crate::config::child;
 use crate::deck::Deck;
@@ -133,9 +134,7 @@ impl Performer<'_> {
                 deck.lift_holds(&account).await;
             })),
             Effect::LookAtBudgets => self.tasks.start(Box::pin(async move {
-                for (account, gauge) in deck.gauges().await.unwrap_or_default() {
-                    let _ = messages.send(Msg::Budget(account, gauge)).await;
-                }
+                send_gauges(&deck, &messages).await;
             })),
             // Performed above.
             Effect::Query { .. }

@@ -4,7 +4,8 @@
 mod unknown;
 mod unverified;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -26,7 +27,6 @@ use crate::domain::{
 use crate::ledger::{JobFilter, KeyedMutex};
 use crate::net::{Event, RequestOptions, redact};
 use unknown::Unknown;
-use unverified::Unverifiable;
 
 /// Jobs of one queue that run at once; fewer for callbacks that anyone may have made up.
 const AT_ONCE: usize = 6;
@@ -52,7 +52,8 @@ pub(super) struct QueueState {
     /// By account and subject: two checks of one payment never run at once.
     subject_locks: KeyedMutex<(String, Subject)>,
     unknown: Unknown,
-    pub(super) unverifiable: Unverifiable,
+    /// Until when no callback to an account is verified, on the monotonic clock: its secret could not be read.
+    unverifiable: Mutex<HashMap<String, Duration>>,
 }
 
 impl QueueState {
@@ -468,7 +469,7 @@ impl Shared {
             let name = runtime.account.id.to_string();
             if !known && self.is_unverifiable(&name) {
                 takes_all = false;
-            } else if self.port.is_configured() || !is_shared {
+            } else if self.port.configured.is_some() || !is_shared {
                 names.push(format!("{name}/"));
             }
             names.push(name);

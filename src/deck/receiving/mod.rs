@@ -27,7 +27,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use reqwest::Url;
 use tokio::sync::{Notify, watch};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Deck;
@@ -123,14 +123,18 @@ pub(super) struct CallbackService {
 }
 
 /// The background tasks.
+#[derive(Default)]
 struct Workers {
-    /// Stops the receiver.
-    stop_receiver: CancellationToken,
-    receiver: TaskTracker,
-    /// Stops the workers, which have work as long as callbacks arrive.
+    receiver: TaskGroup,
+    /// These have work as long as callbacks arrive.
+    others: TaskGroup,
+}
+
+/// Tasks that stop together, also when this is dropped.
+#[derive(Default)]
+struct TaskGroup {
+    tasks: TaskTracker,
     stop: CancellationToken,
-    others: TaskTracker,
-    _stop_on_drop: (DropGuard, DropGuard),
 }
 
 /// What the service is built from.
@@ -213,22 +217,23 @@ impl CallbackService {
         // A command that receives nothing has no follower to wait for.
         let (set_begun, begun) = watch::channel(!wanted);
         let workers = wanted.then(|| {
-            let workers = Workers::new();
-            let follow = follow::follow(shared.clone(), workers.stop.clone(), every, set_begun);
-            workers.others.spawn(follow);
-            let work = jobs::work(shared.clone(), workers.stop.clone());
-            workers.others.spawn(work);
-            let stop = workers.stop_receiver.clone();
-            let supervisor = Supervisor::new(shared.clone(), trusted_proxies, status, stop);
+            let workers = Workers::default();
+            let TaskGroup { tasks, stop } = &workers.others;
+            tasks.spawn(follow::follow(
+                shared.clone(),
+                stop.clone(),
+                every,
+                set_begun,
+            ));
+            tasks.spawn(jobs::work(shared.clone(), stop.clone()));
+            let TaskGroup { tasks, stop } = &workers.receiver;
+            let supervisor = Supervisor::new(shared.clone(), trusted_proxies, status, stop.clone());
             // The port opens once the follower runs, or the first callbacks would go unreported.
             let mut ready = begun.clone();
-            workers.receiver.spawn(async move {
+            tasks.spawn(async move {
                 let _ = ready.wait_for(|ready| *ready).await;
                 supervisor.run(bound).await;
             });
-            // A tracker's `wait` returns only once it is closed.
-            workers.receiver.close();
-            workers.others.close();
             workers
         });
         Self {
@@ -248,34 +253,30 @@ impl CallbackService {
     async fn stop_receiver(&self) {
         let Some(workers) = &self.workers else { return };
         drop(self.shared.port.take());
-        workers.stop_receiver.cancel();
         // The receiver limits its time itself; this is for a keyring that it still waits for.
         let limit = LEAVING.max(Limits::default().answering()) + Duration::from_secs(1);
-        let _ = tokio::time::timeout(limit, workers.receiver.wait()).await;
+        workers.receiver.stop(limit).await;
     }
 
     async fn stop(&self) {
         let Some(workers) = &self.workers else { return };
         // The receiver first: the workers finish what it still accepts.
         self.stop_receiver().await;
-        workers.stop.cancel();
-        let _ = tokio::time::timeout(LEAVING + Duration::from_secs(1), workers.others.wait()).await;
+        workers.others.stop(LEAVING + Duration::from_secs(1)).await;
     }
 }
 
-impl Workers {
-    fn new() -> Self {
-        let (stop_receiver, stop) = (CancellationToken::new(), CancellationToken::new());
-        Self {
-            receiver: TaskTracker::new(),
-            others: TaskTracker::new(),
-            _stop_on_drop: (
-                stop_receiver.clone().drop_guard(),
-                stop.clone().drop_guard(),
-            ),
-            stop_receiver,
-            stop,
-        }
+impl TaskGroup {
+    async fn stop(&self, limit: Duration) {
+        self.stop.cancel();
+        self.tasks.close();
+        let _ = tokio::time::timeout(limit, self.tasks.wait()).await;
+    }
+}
+
+impl Drop for TaskGroup {
+    fn drop(&mut self) {
+        self.stop.cancel();
     }
 }
 

@@ -72,7 +72,7 @@ impl Binding {
 
 /// Where this receiver listens, or tries to.
 pub(in crate::deck) struct ReceiverPort {
-    configured: Option<SocketAddr>,
+    pub(super) configured: Option<SocketAddr>,
     open: Mutex<Option<OpenPort>>,
 }
 
@@ -82,10 +82,6 @@ impl ReceiverPort {
             configured,
             open: Mutex::new(bound.port()),
         }
-    }
-
-    pub(super) fn is_configured(&self) -> bool {
-        self.configured.is_some()
     }
 
     /// Notes the port that is open now.

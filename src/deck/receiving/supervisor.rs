@@ -132,18 +132,16 @@ impl Supervisor {
             let about = "callbacks key".to_owned();
             shared.gate.emit(Event::Warning { about, text });
         }
-        Receiver::start(
-            listener,
-            Setup {
-                limits: Limits::default(),
-                ledger: shared.queries.ledger.clone(),
-                clock: shared.queries.clock.clone(),
-                sealer: key.sealer,
-                account_key: shared.account_key.to_string(),
-                trusted_proxies: self.trusted_proxies.clone(),
-                handlers: Arc::new(CallbackRouter(shared.clone())),
-            },
-        )
+        let setup = Setup {
+            limits: Limits::default(),
+            ledger: shared.queries.ledger.clone(),
+            clock: shared.queries.clock.clone(),
+            sealer: key.sealer,
+            account_key: shared.account_key.to_string(),
+            trusted_proxies: self.trusted_proxies.clone(),
+            handlers: Arc::new(CallbackRouter(shared.clone())),
+        };
+        Receiver::start(listener, setup)
     }
 
     /// Reports who has the port or why it is closed, and binds it after a moment: the program that holds it may end.

@@ -2,27 +2,21 @@
 //! just arrived.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{AGAIN, Shared};
+use super::{AGAIN, QueueState, Shared};
 use crate::callbacks::{Answer, Arrival, Inbound, Refusal};
 use crate::domain::job::{AttemptOutcome, BLOCKED_AGAIN, Disposition};
 use crate::domain::{CallbackVerdict, Delivery, Job};
 use crate::ledger::NewDelivery;
 
-/// Until when no callback to an account is verified, on the monotonic clock: its secret could not be read.
-#[derive(Default)]
-pub(in crate::deck::receiving) struct Unverifiable(Mutex<HashMap<String, Duration>>);
-
-impl Unverifiable {
-    fn until(&self) -> MutexGuard<'_, HashMap<String, Duration>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Lets all be verified again.
-    pub(in crate::deck::receiving) fn clear(&self) {
-        self.until().clear();
+impl QueueState {
+    pub(in crate::deck::receiving) fn unverifiable(
+        &self,
+    ) -> MutexGuard<'_, HashMap<String, Duration>> {
+        let until = self.unverifiable.lock();
+        until.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -31,7 +25,7 @@ impl Shared {
     /// in [`BLOCKED_AGAIN`].
     pub(super) fn is_unverifiable(&self, account: &str) -> bool {
         let now = self.queries.clock.now().mono;
-        let until = self.queues.unverifiable.until();
+        let until = self.queues.unverifiable();
         until.get(account).is_some_and(|until| now < *until)
     }
 
@@ -88,7 +82,7 @@ impl Shared {
             Err(Refusal::Unable(problem)) => {
                 let until = self.queries.clock.now().mono.saturating_add(BLOCKED_AGAIN);
                 let account = delivery.account.clone();
-                self.queues.unverifiable.until().insert(account, until);
+                self.queues.unverifiable().insert(account, until);
                 return AttemptOutcome::without_answer(problem.message, Disposition::Blocked);
             }
             Err(refusal) => arrival.rejected(&refusal, None),
