@@ -2,6 +2,7 @@
 //! redactor.
 
 use std::io::Write as _;
+use std::panic::PanicHookInfo;
 use std::sync::{Mutex, PoisonError};
 
 use crate::net::redact;
@@ -17,13 +18,20 @@ static REPORTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// # Errors
 /// If hooks are already installed.
 pub fn install_hooks() -> color_eyre::Result<()> {
-    let plain = color_eyre::config::Theme::new();
-    let (panic, error) = color_eyre::config::HookBuilder::blank()
-        .theme(plain)
-        .into_hooks();
-    error.install()?;
+    #[cfg(debug_assertions)]
+    let describe = {
+        let plain = color_eyre::config::Theme::new();
+        let (panic, error) = color_eyre::config::HookBuilder::blank()
+            .theme(plain)
+            .into_hooks();
+        error.install()?;
+        move |info: &PanicHookInfo<'_>| panic.panic_report(info).to_string()
+    };
+    // A release has no symbols that a backtrace could name, and the code that reads them is large.
+    #[cfg(not(debug_assertions))]
+    let describe = |info: &PanicHookInfo<'_>| info.to_string();
     std::panic::set_hook(Box::new(move |info| {
-        let report = redact::scrub(&panic.panic_report(info).to_string()).into_owned();
+        let report = redact::scrub(&describe(info)).into_owned();
         tracing::error!(report, "panic");
         support_log::flush();
         // Printing now would draw over the console.
