@@ -148,7 +148,7 @@ pub async fn payments_that_came_to_their_state_without_a_run_since_are_found(ben
         ("A-3", "FINALIZED", 1, Some(1), None),
         ("A-4", "FINALIZED", 5, None, None),
         ("A-5", "ACTIVE", 5, Some(5), None),
-        ("A-6", "FAILED", 5, None, None),
+        ("A-6", "FAILED", 5, Some(1), None),
         ("A-7", "FINALIZED", 5, Some(1), Some(5)),
         ("A-8", "FINALIZED", 1, Some(6), Some(5)),
     ] {

@@ -92,7 +92,7 @@ impl Ledger {
             let others = if events.contains(&HookEvent::Paid) {
                 ""
             } else {
-                "AND (e.id IS NULL OR o.amount <> e.amount OR o.currency <> e.currency)"
+                "AND (o.state = $3 OR e.id IS NULL OR o.amount <> e.amount OR o.currency <> e.currency)"
             };
             sql.all(
                 &format!("SELECT o.account, o.payment
