@@ -36,6 +36,11 @@ const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// deliver what was delivered by hand meanwhile.
 const LOOK_BACK: Duration = DAY.saturating_mul(7);
 
+/// How many times it looks only at what has come since the last time and shortly before: of very many payments, all take
+/// seconds.
+const RECENT_SWEEPS: u32 = 60;
+const OVERLAP: Duration = Duration::from_hours(1);
+
 /// The hooks of an open profile. Clones share them.
 #[derive(Clone)]
 pub(super) struct Hooks(Option<Arc<Inner>>);
@@ -228,9 +233,18 @@ impl Inner {
             return;
         }
         let again_and_again = async {
-            loop {
-                if let Err(error) = self.sweep().await {
-                    tracing::warn!(%error, "the payments whose hook has not run cannot be read");
+            let mut swept = None;
+            for round in (0..RECENT_SWEEPS).cycle() {
+                let now = self.now();
+                let is_recent = round > 0 && lock(&self.not_run).is_empty();
+                let from = swept
+                    .filter(|_| is_recent)
+                    .map(|at: WallTime| at.minus(OVERLAP));
+                match self.sweep(from).await {
+                    Ok(()) => swept = Some(now),
+                    Err(error) => {
+                        tracing::warn!(%error, "the payments whose hook has not run cannot be read");
+                    }
                 }
                 tokio::time::sleep(SWEEP_EVERY).await;
             }
@@ -238,11 +252,14 @@ impl Inner {
         self.closing.run_until_cancelled(again_and_again).await;
     }
 
-    /// Queues the payments whose hook no program has run: theirs ended, has no such hook, or does not know of the change.
-    async fn sweep(self: &Arc<Self>) -> Result<(), LedgerError> {
+    /// Queues the payments whose hook no program has run: theirs ended, has no such hook, or does not know of the change;
+    /// only those of a change since `from`, if it is given.
+    async fn sweep(self: &Arc<Self>, from: Option<WallTime>) -> Result<(), LedgerError> {
         let starts = self.starts().await?;
         let since = starts.iter().map(|(_, start)| self.since(*start)).min();
-        let Some(since) = since else { return Ok(()) };
+        let Some(since) = since.max(from.filter(|_| since.is_some())) else {
+            return Ok(());
+        };
         let events = self.of_payments.clone();
         let left = self
             .parts
@@ -270,7 +287,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Since when the profile has each of its hooks. Read each time: an import into a shared ledger sets it anew.
+    /// Since when the profile has each of its hooks. Read each time: one from the future is lowered.
     async fn starts(&self) -> Result<Vec<(HookEvent, WallTime)>, LedgerError> {
         let events = self.of_payments.clone();
         let ledger = &self.parts.ledger;
@@ -647,7 +664,7 @@ mod tests {
         let unknown = "hook of A-1 (shop)".to_owned();
         assert_eq!(bench.event(), Some((false, unknown.clone())));
         bench.rename("away", "expectations");
-        inner.sweep().await.unwrap();
+        inner.sweep(None).await.unwrap();
         assert_eq!(bench.event(), None, "it has not run yet");
         let later = WallTime(0).plus(HOUR);
         let listed = async || bench.ledger.failed_hooks("live", later, 9).await.unwrap();
@@ -657,7 +674,7 @@ mod tests {
         until(|| !lock(&inner.unsaved).is_empty()).await;
         bench.rename("away", "hook_runs");
         assert_eq!(listed().await.len(), 1, "it counts as interrupted");
-        inner.sweep().await.unwrap();
+        inner.sweep(None).await.unwrap();
         assert_eq!(listed().await, []);
         let of_paid = "hook on_paid of A-1 (shop)".to_owned();
         let events = [bench.event(), bench.event(), bench.event()];
@@ -679,7 +696,7 @@ mod tests {
         tokio::join!(hooks.end(), release);
         assert_eq!(bench.inputs().len(), 4);
         let (next, inner) = bench.open();
-        inner.sweep().await.unwrap();
+        inner.sweep(None).await.unwrap();
         next.finish().await;
         let ran = bench.inputs();
         let ran: Vec<&Value> = ran.iter().map(|input| &input["id"]).collect();
@@ -731,7 +748,7 @@ mod tests {
             let [(_, one), (_, two), (checking, _)] = &programs;
             let (shop, id) = (shop(), PaymentId::new("A-1").unwrap());
             let check = checking.payment(&shop, &id, false);
-            let (one, two, ()) = tokio::join!(one.sweep(), two.sweep(), check);
+            let (one, two, ()) = tokio::join!(one.sweep(None), two.sweep(None), check);
             assert_eq!((one, two), (Ok(()), Ok(())));
             for (hooks, _) in &programs {
                 hooks.finish().await;
