@@ -226,8 +226,7 @@ impl Pruning<'_> {
         let (mut rows, mut bytes) = tally;
         // Of those that may yet turn out to be genuine, none is dropped for another.
         let is_bounded = class != Class::Unverified;
-        let too_much = |rows, bytes| is_bounded && (rows > bounds.rows || bytes > bounds.bytes);
-        let mut drop_one = |id: i64, size: u64| -> SqlResult<(u64, u64)> {
+        let drop_one = |id: i64| -> SqlResult<()> {
             let dedup_key: Option<i64> = sql.value(
                 "DELETE FROM deliveries WHERE id = $1 RETURNING dedup_key",
                 params![id],
@@ -235,9 +234,7 @@ impl Pruning<'_> {
             if class == Class::Unknown {
                 forget_unknown(sql, dedup_key)?;
             }
-            rows = rows.saturating_sub(1);
-            bytes = bytes.saturating_sub(size);
-            Ok((rows, bytes))
+            Ok(())
         };
         let old: Vec<(i64, u64)> = sql.rows(
             "SELECT id, size FROM
@@ -245,12 +242,13 @@ impl Pruning<'_> {
              WHERE received_at < $3 ORDER BY id",
             params![class as i64, most, since],
         )?;
-        let mut left = tally;
         for (id, size) in &old {
-            left = drop_one(*id, *size)?;
+            drop_one(*id)?;
+            (rows, bytes) = (rows.saturating_sub(1), bytes.saturating_sub(*size));
         }
         for dropped in old.len()..most {
-            if !too_much(left.0, left.1) {
+            let is_too_much = rows > bounds.rows || bytes > bounds.bytes;
+            if !is_bounded || !is_too_much {
                 return Ok(dropped);
             }
             let first: Option<(i64, u64)> = sql.first(
@@ -262,9 +260,10 @@ impl Pruning<'_> {
             };
             // A flood to one account displaces nothing of another.
             if matches!(class, Class::Accepted | Class::Unknown) {
-                (id, size) = oldest_of_the_largest(sql, class, left.0 > bounds.rows)?;
+                (id, size) = oldest_of_the_largest(sql, class, rows > bounds.rows)?;
             }
-            left = drop_one(id, size)?;
+            drop_one(id)?;
+            (rows, bytes) = (rows.saturating_sub(1), bytes.saturating_sub(size));
         }
         Ok(most)
     }
