@@ -20,7 +20,7 @@ const LOG_FIRST: usize = 200;
 /// How long until a ledger that could be read in part is read again.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
-/// Sends the state of a deck and its changes. Ends once messages have no receiver.
+/// Sends the state of a deck and its changes, until its task is stopped.
 pub struct Feed {
     pub deck: Arc<Deck>,
     pub messages: mpsc::Sender<Msg>,

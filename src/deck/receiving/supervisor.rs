@@ -115,6 +115,10 @@ impl Supervisor {
             server.stop(LEAVING).await;
         }
         changed?;
+        // Bound anew now, the port would stay open.
+        if self.stop.is_cancelled() {
+            return None;
+        }
         Some(Binding::at(address, shared.port.take()).await)
     }
 
