@@ -90,15 +90,15 @@ const CAUSED_WITHIN: Duration = Duration::from_mins(1);
 const CHECKED_WITHIN: Duration = Duration::from_secs(5);
 /// A callback that has not arrived after this time is reported as missing.
 const CALLBACK_AFTER: Duration = Duration::from_mins(1);
-/// This many unchanged checks in a row are shown as one row.
+/// This many checks with the same result in a row are shown as one row.
 const RUN_MIN: usize = 3;
 
-/// One row of a displayed timeline: one entry, or several unchanged checks.
+/// One row of a displayed timeline: one entry, or several checks with the same result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// Its first entry, as an index into [`Timeline::entries`].
     pub first: usize,
-    /// Its last entry; differs from the first only in a row of unchanged checks.
+    /// Its last entry; differs from the first only in a row of several.
     pub last: usize,
     /// Remarks on it.
     pub remarks: Vec<Remark>,
@@ -134,6 +134,8 @@ pub enum Remark {
     NothingNew(DeliveryId),
     /// On checks: this many in a row had the same result.
     Unchanged(usize),
+    /// On checks: this many in a row failed alike, so nothing was checked.
+    Failed(usize),
 }
 
 impl fmt::Display for Remark {
@@ -153,6 +155,7 @@ impl fmt::Display for Remark {
             }
             Self::NothingNew(callback) => write!(f, "callback {} reports nothing new", callback.0),
             Self::Unchanged(times) => write!(f, "checked {times} times without change"),
+            Self::Failed(times) => write!(f, "{times} attempts failed"),
         }
     }
 }
@@ -227,11 +230,15 @@ fn walk(entries: &[TimelineEntry]) -> (Vec<Row>, Option<Latest<'_>>) {
             remarks: Vec::new(),
         };
         match &happening.what {
-            TimelineEvent::Call { .. } => {
+            TimelineEvent::Call { outcome, .. } => {
                 let alike = run(&entries[at..], latest.as_ref().map(|latest| latest.seen));
                 if alike >= RUN_MIN {
                     row.last = at + alike - 1;
-                    row.remarks.push(Remark::Unchanged(alike));
+                    row.remarks.push(if outcome.is_failure() {
+                        Remark::Failed(alike)
+                    } else {
+                        Remark::Unchanged(alike)
+                    });
                 }
             }
             TimelineEvent::State(seen) => {

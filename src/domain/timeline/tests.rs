@@ -225,6 +225,11 @@ fn distances_are_named() {
             &["500: NEW seen 8 min 20 s before its callback"],
         ),
         (
+            "attempts that failed checked nothing",
+            [1, 2, 3].map(|at| ended(at, Outcome::Status(503))).into(),
+            &["1: 3 attempts failed"],
+        ),
+        (
             "two calls are no run, nor are such that ended otherwise",
             vec![
                 call(1),
@@ -287,7 +292,7 @@ proptest! {
             callbacks.extend(own);
             for remark in &row.remarks {
                 match remark {
-                    Remark::Unchanged(times) => {
+                    Remark::Unchanged(times) | Remark::Failed(times) => {
                         prop_assert_eq!(*times, row.last - row.first + 1);
                     }
                     Remark::NothingNew(callback) => prop_assert_eq!(Some(*callback), own),
