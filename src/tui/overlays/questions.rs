@@ -1,7 +1,9 @@
 //! The questions that the console asks before it does what cannot be undone.
 
 use super::ask::{Confirmation, Then};
-use crate::domain::{Delivery, Expectation, JobKind, Now, RawCall, cents, inert};
+use crate::domain::{
+    Delivery, Expectation, JobKind, Now, PaymentState, PaymentVerdict, RawCall, cents, inert,
+};
 use crate::tui::deliveries;
 use crate::tui::msg::NewWatch;
 use crate::tui::prelude::*;
@@ -50,14 +52,31 @@ pub fn expect(new: NewWatch, current: &Expectation, now: Now, store: &Store) -> 
     let to = format!("change to {}", to.unwrap_or_default());
     let about = format!("{} at {}", new.id, new.account);
     let note = "The timeline shows both amounts.";
+    let mut payments = store.payments.iter();
+    let of = payments.find(|it| it.watch.account == new.account && it.watch.id == new.id);
+    let received = of.and_then(|it| it.latest());
+    let received = received.filter(|it| it.state == PaymentState::Finalized);
+    let then = received.map(|payment| {
+        let verdict = match payment.verdict(new.expected.as_ref()) {
+            PaymentVerdict::Paid => "PAID",
+            verdict => verdict.words(),
+        };
+        let sum = payment.sum();
+        (
+            Tone::Warn,
+            format!("received {sum}: it will count as {verdict}"),
+        )
+    });
+    let text = [
+        Some((Tone::Plain, format!("expected now {current}"))),
+        Some((Tone::Warn, to)),
+        then,
+        Some((Tone::Plain, about)),
+        Some((Tone::Dim, note.into())),
+    ];
     Confirmation {
         title: "Change the expected amount".into(),
-        text: vec![
-            (Tone::Plain, format!("expected now {current}")),
-            (Tone::Warn, to),
-            (Tone::Plain, about),
-            (Tone::Dim, note.into()),
-        ],
+        text: text.into_iter().flatten().collect(),
         yes: ("change", "changes it"),
         no: ("keep", "cancels"),
         live: store.is_live_account(new.account.as_str()),
