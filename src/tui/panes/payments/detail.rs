@@ -31,21 +31,27 @@ pub fn draw(watched: &Watched, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffe
 
     let (tone, words) = watched.explain(ctx.now);
     let mut text = vec![(tone, words)];
-    let departs = |payment: &Payment| payment.departure(watched.expected()).is_some();
-    if roomy || watched.latest().is_some_and(departs) {
-        text.push((Tone::Dim, sums(watched, ctx)));
-    }
     if let Some(note) = &watched.watch.note {
         let words = format!("note: {} · {}", note.signed(), ctx.ago(note.at));
         text.push((Tone::Accent, words));
     }
+    text.extend(last_error(watched, ctx));
+    let departs = |payment: &Payment| payment.departure(watched.expected()).is_some();
+    let state = state(watched, ctx);
+    let rows = |words: &str| cells(wrap(words, left.width).len());
+    let used = text
+        .iter()
+        .fold(rows(&state), |used, (_, words)| used + rows(words));
+    if left.height > used || watched.latest().is_some_and(departs) {
+        text.insert(1, (Tone::Dim, sums(watched, ctx)));
+    }
     let text = text.into_iter().filter(|(_, words)| !words.is_empty());
-    for (tone, words) in text.chain(last_error(watched, ctx)) {
+    for (tone, words) in text {
         let [room, _] = split_rows(left, left.height.saturating_sub(1).max(1));
         let rest = paragraph(buf, room, &words, theme.style(tone));
         left = below(left, room.height - rest.height);
     }
-    let left = paragraph(buf, left, &state(watched, ctx), theme.style(Tone::Dim));
+    let left = paragraph(buf, left, &state, theme.style(Tone::Dim));
     draw_history(watched, ctx, below(left, 1), buf);
 }
 
@@ -66,8 +72,8 @@ fn sums(watched: &Watched, ctx: ViewContext<'_>) -> String {
             inert::cut(&apart, SHOWN_MAX),
             expected.sum.currency
         ),
-        // The explanation above names the received amount.
-        None if watched.latest().is_some() => format!("expected amount {set}"),
+        // The explanation above names it.
+        None if watched.is_final() => format!("expected amount {set}"),
         None => format!("expected {}, {set}", expected.sum),
     }
 }

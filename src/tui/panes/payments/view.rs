@@ -350,7 +350,12 @@ fn state<'r>(watched: &Watched, is_compared: bool, ctx: ViewContext<'_>) -> Line
     } else {
         theme.bold(tone)
     };
-    let glyph = Span::styled(glyph, theme.bold(tone));
+    let handled = ctx.store.handled(&watched.alert_key(), watched.began());
+    let sign = match handled {
+        Some(_) => theme.style(Tone::Dim),
+        None => theme.bold(tone),
+    };
+    let glyph = Span::styled(glyph, sign);
     Line::from(vec![glyph, " ".into(), Span::styled(word, state)])
 }
 
