@@ -183,11 +183,11 @@ impl Tabs<'_> {
 /// The most rows of a notice: enough for a cause and what to do about it.
 const NOTICE_ROWS: u16 = 4;
 
-/// Draws the latest notice over the lowest frame line; a long one grows upwards. `before` is the screen without the open
+/// Draws the first notice over the lowest frame line; a long one grows upwards. `before` is the screen without the open
 /// window: a notice where that is drawn waits until it is closed, unless it is about a key pressed in the window.
 pub fn draw_notice(ctx: ViewContext<'_>, area: Rect, before: Option<&Buffer>, buf: &mut Buffer) {
     let (store, theme) = (ctx.store, ctx.theme);
-    let (level, text, key) = match (&store.flash, store.notices.last()) {
+    let (level, text, key) = match (&store.flash, store.first_notice()) {
         (Some(flash), _) => (flash.level, &flash.text, String::new()),
         (None, Some(notice)) => {
             let more = match store.notices.len() {

@@ -185,7 +185,7 @@ impl Model {
         if self.call(pane, io, Component::cancel) {
             return;
         }
-        if let Some(notice) = self.store.notices.last() {
+        if let Some(notice) = self.store.first_notice() {
             let about = notice.about.clone();
             self.store.dismiss(&about);
             return;

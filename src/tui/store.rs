@@ -464,6 +464,11 @@ impl Store {
         self.awaited.note(delivery, loaded, deadlines);
     }
 
+    /// The notice to show: of the highest level the newest.
+    pub fn first_notice(&self) -> Option<&Notice> {
+        self.notices.iter().max_by_key(|notice| notice.level)
+    }
+
     pub fn dismiss(&mut self, about: &str) {
         self.notices.retain(|old| old.about != about);
         self.raised.remove(about);

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::State;
 use super::watchlist::{again, notice};
 use crate::domain::payment::about;
-use crate::domain::{AccountId, Exchange, Observation, Payment, Problem, ProblemKind, Watch};
+use crate::domain::{
+    AccountId, Exchange, Observation, Payment, Problem, ProblemKind, Severity, Watch,
+};
 use crate::tui::msg::{Notice, WatchKey};
 use crate::tui::prelude::*;
 use crate::tui::store::Purpose;
@@ -51,14 +53,9 @@ fn changed(key: &WatchKey, change: Change, ctx: &mut UpdateContext<'_>) {
         return;
     }
     if let Some(watched) = ctx.store.payment_mut(&key.0, &key.1) {
-        let (tone, words) = watched.explain(ctx.now);
-        let level = match tone {
-            Tone::Bad => Level::Error,
-            Tone::Warn => Level::Warning,
-            _ => Level::Info,
-        };
+        let (_, words) = watched.explain(ctx.now);
         let notice = Notice {
-            level,
+            level: level(watched),
             about: watched.about(),
             text: format!("{}: {words}", key.1),
         };
@@ -68,6 +65,19 @@ fn changed(key: &WatchKey, change: Change, ctx: &mut UpdateContext<'_>) {
         if !is_alert {
             ctx.out.push(Effect::Bell);
         }
+    }
+}
+
+/// The level of a notice about a payment. One that says `DO NOT DELIVER` is at least a warning.
+fn level(watched: &Watched) -> Level {
+    let severity = watched.latest().map(|it| it.severity(watched.expected()));
+    match severity {
+        Some(Severity::Bad) => Level::Error,
+        Some(Severity::Over) => Level::Warning,
+        Some(Severity::Warning) if watched.is_final() || watched.needs_attention() => {
+            Level::Warning
+        }
+        _ => Level::Info,
     }
 }
 
@@ -138,12 +148,8 @@ impl State {
         };
         let over = watched.is_final();
         let is_alert = watched.needs_attention();
-        let (tone, words) = watched.explain(ctx.now);
-        let level = match tone {
-            Tone::Bad => Level::Error,
-            Tone::Warn if over => Level::Warning,
-            _ => Level::Info,
-        };
+        let (_, words) = watched.explain(ctx.now);
+        let level = level(watched);
         let text = format!("callback for {id}, now watched: {words}");
         notice(&about(account, id), level, text, ctx);
         if over && !is_alert {
