@@ -178,10 +178,17 @@ fn arrows_move_among_the_found_calls_and_what_found_them_is_not_saved() {
     assert_ne!(selected(&model), first);
     press(&mut model, "<up>", second(2));
     assert_eq!(selected(&model), first);
-    // Esc shows all calls, and the found one stays selected.
+    // Esc shows all calls, before it dismisses a notice, and the found one stays selected.
+    let notice = msg::Notice {
+        level: msg::Level::Warning,
+        about: "disk".into(),
+        text: "the disk is full".into(),
+    };
+    model.store.notice(notice, second(2));
     press(&mut model, "<esc><enter>", second(2));
     let shown = screen(&model, second(2), 120, 40);
     assert!(shown.contains("GET /v1/offers/5f9e2c "), "{shown}");
+    assert_eq!(model.store.notices.len(), 1);
 }
 
 #[test]

@@ -545,10 +545,10 @@ impl Component for State {
     fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
         let request = self.in_flight();
         ctx.console.extend(request.map(Command::Cancel));
-        request.is_some()
+        request.is_some() || self.part == Part::Calls && self.filter.clear()
     }
 
-    /// One step back: from a search, to the row that the call was made from, to the request, to the calls, to all calls.
+    /// One step back: from a search, to the row that the call was made from, to the request, to the calls.
     fn back(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
         let is_searched = self.part == Part::Response && self.is_searched();
         let response = self.response.as_mut().filter(|_| is_searched);
@@ -561,7 +561,7 @@ impl Component for State {
         match self.part {
             Part::Response => self.part = Part::Request,
             Part::Request => self.part = Part::Calls,
-            Part::Calls => return self.filter.clear(),
+            Part::Calls => return false,
         }
         true
     }
