@@ -172,12 +172,21 @@ pub fn fit_line(line: Line<'_>, room: u16) -> Line<'static> {
 fn cut_line(line: Line<'_>, room: u16, cut: fn(&str, u16) -> Cow<'_, str>) -> Line<'static> {
     let mut left = room;
     let style = line.style;
-    let spans = line.spans.into_iter().map(|span| {
+    let mut spans: Vec<Span<'static>> = Vec::new();
+    for span in line.spans {
+        if left == 0 && !span.content.trim().is_empty() {
+            // The cut falls on the end of a span, which thus shows it.
+            if let Some(last) = spans.last_mut().filter(|it| !it.content.ends_with('…')) {
+                let marked = format!("{}…", last.content);
+                last.content = fit(&marked, width(&last.content)).into_owned().into();
+            }
+            break;
+        }
         let text = cut(&span.content, left).into_owned();
         left -= width(&text).min(left);
-        Span::styled(text, style.patch(span.style))
-    });
-    Line::from(spans.collect::<Vec<_>>())
+        spans.push(Span::styled(text, style.patch(span.style)));
+    }
+    Line::from(spans)
 }
 
 /// The width of each column in `total`, from those where all have room; 0 for a hidden one.
@@ -425,6 +434,21 @@ mod tests {
         let cut = fit_line(cell, 5);
         let colors = cut.spans.iter().map(|span| span.style.fg);
         assert!(colors.eq([good.fg, bad.fg]));
+    }
+
+    #[test]
+    fn a_cut_is_shown_also_at_the_end_of_a_span() {
+        for (spans, room, shown) in [
+            (["abc", "def"], 6, "abcdef"),
+            (["abc", "def"], 5, "abcd…"),
+            (["abc", "def"], 3, "ab…"),
+            (["abc", "  "], 3, "abc"),
+            (["abc", "def"], 2, "a…"),
+            (["漢字", "d"], 4, "漢…"),
+        ] {
+            let line = Line::from(spans.map(Span::raw).to_vec());
+            assert_eq!(fit_line(line, room).to_string(), shown, "{spans:?} {room}");
+        }
     }
 
     #[test]
