@@ -125,7 +125,11 @@ impl Mounts {
     }
 
     pub fn command(&self, command: &Command) -> Result<String, String> {
-        let unknown = |id: &PaymentId| Err(format!("there is no payment {id}"));
+        let unknown = |id: &PaymentId| {
+            Err(format!(
+                "no payment {id} here yet: the payer must open its payment link first"
+            ))
+        };
         let result = match command {
             Command::SetFault(fault) => {
                 self.simulator.set_fault(*fault);

@@ -750,10 +750,13 @@ async fn callbacks_can_be_duplicated_late_out_of_order_posted_or_about_unknown_p
 async fn callbacks_are_sent_unprompted_and_to_this_machine_only() {
     let shop = shop().await;
     let bench = shop.bench("/hook").await;
-    let pay = Command::Payer {
-        payment: PaymentId::new("ORDER-1001").unwrap(),
+    let pay = |id| Command::Payer {
+        payment: PaymentId::new(id).unwrap(),
         act: PayerAct::Pay,
     };
+    let unopened = bench.sandbox.command(&pay("SHOP-1")).unwrap_err();
+    assert!(unopened.contains("open its payment link"), "{unopened}");
+    let pay = pay("ORDER-1001");
     assert!(bench.sandbox.command(&pay).unwrap().contains("ORDER-1001"));
     let arrived = async {
         while shop.received().is_empty() {
