@@ -64,6 +64,10 @@ pub fn all(store: &Store) -> Vec<Alert> {
         .collect();
     for alert in &mut alerts {
         alert.handled = store.handled(&alert.key, alert.since).cloned();
+        // Whoever shows an alert names its account.
+        if let Some(account) = &alert.account {
+            alert.what = alert.what.replacen(&format!("account {account}: "), "", 1);
+        }
     }
     // Stable: within a rank, causes stay in the order of their sources and do not jump. What must be answered in time comes
     // first.

@@ -20,8 +20,6 @@ keys! {
 const WIDEST: u16 = 110;
 /// Columns of a badge: ` LIVE `.
 const BADGE: u16 = 6;
-/// Rows for the whole text of the selected alert.
-const DETAIL: u16 = 4;
 
 /// The selected alert. It stays selected when its row moves.
 #[derive(Debug, Clone, Default)]
@@ -64,6 +62,14 @@ impl Component for State {
         })
     }
 
+    fn word(&self, action: Action, ctx: ViewContext<'_>) -> Option<&'static str> {
+        let is_handled = || {
+            self.chosen(ctx.store)
+                .is_some_and(|it| it.handled.is_some())
+        };
+        (action == Action::MarkHandled && is_handled()).then_some("not handled")
+    }
+
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         let Some(alert) = self.chosen(ctx.store) else {
             return;
@@ -95,7 +101,7 @@ impl Component for State {
     fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
         let alerts = alerts::all(ctx.store);
         self.list.selected = self.place(&alerts);
-        let [list, ..] = areas(ctx.area, alerts.len());
+        let [list, ..] = areas(ctx.area, &alerts);
         self.list.step(step, alerts.len(), list.height);
         let at = alerts.get(self.list.selected);
         self.selected = at.map(|alert| alert.key.clone());
@@ -116,7 +122,7 @@ impl Component for State {
         let alerts = alerts::all(ctx.store);
         let window = Window {
             title: "Alerts",
-            size: size(screen, alerts.len()),
+            size: size(screen, &alerts),
             live: ctx.store.is_live(),
         };
         let inner = window.draw(theme, screen, buf);
@@ -129,7 +135,7 @@ impl Component for State {
             );
             return None;
         }
-        let [list, place, detail, keys] = areas(screen, alerts.len());
+        let [list, place, detail] = areas(screen, &alerts);
         let accounts = alerts.iter().filter_map(|alert| alert.account.as_ref());
         let account = widest(accounts.map(AccountId::as_str)).min(16);
         let selected = self.place(&alerts);
@@ -143,37 +149,31 @@ impl Component for State {
         Pen::new(buf, place, 0).flush(&shown, theme.style(Tone::Dim));
         let what = words(&alerts[selected]);
         paragraph(buf, detail, &what, theme.style(Tone::Plain));
-        let verb = match &alerts[selected].handled {
-            Some(_) => "marks it as not handled",
-            None => "marks it as handled",
-        };
-        let mark = format!("{} {verb}.", ctx.key(Action::MarkHandled));
-        let text = match alerts[selected].target {
-            Target::Notice(_) => mark,
-            _ => format!("{} goes to it, {mark}", ctx.key(Action::GoToAlert)),
-        };
-        Pen::new(buf, keys, 0).text(&text, theme.style(Tone::Dim));
         None
     }
 }
 
-/// The window's size for this many alerts.
-fn size(screen: Rect, len: usize) -> Size {
-    let frame = 2 + 1 + DETAIL;
-    // Not `clamp`, which panics if the upper bound is below the lower one: on a tiny screen it is.
-    let height = (cells(len) + frame)
-        .max(frame + 1)
-        .min(screen.height.saturating_sub(1).max(frame));
-    Size::new(WIDEST, height)
+/// Rows for the whole text of any of the alerts, so that the window stays as it is when the selection moves; three are left
+/// to the list.
+fn detail(screen: Rect, alerts: &[Alert]) -> u16 {
+    let room = columns_inside(screen, WIDEST);
+    let rows = alerts.iter().map(|it| cells(wrap(&words(it), room).len()));
+    let most = screen.height.saturating_sub(4 + cells(alerts.len()).min(3));
+    rows.max().unwrap_or(0).min(most)
 }
 
-/// The alerts, the row of their place, the text of the selected one, and the keys.
-fn areas(screen: Rect, len: usize) -> [Rect; 4] {
-    inside(screen, size(screen, len)).layout(&Layout::vertical([
+/// The window's size for these alerts.
+fn size(screen: Rect, alerts: &[Alert]) -> Size {
+    let height = 2 + cells(alerts.len()) + 1 + detail(screen, alerts);
+    Size::new(WIDEST, height.min(screen.height.saturating_sub(1)))
+}
+
+/// The alerts, the row of their place, and the text of the selected one.
+fn areas(screen: Rect, alerts: &[Alert]) -> [Rect; 3] {
+    inside(screen, size(screen, alerts)).layout(&Layout::vertical([
         Fill(1),
         Length(1),
-        Length(DETAIL - 1),
-        Length(1),
+        Length(detail(screen, alerts)),
     ]))
 }
 

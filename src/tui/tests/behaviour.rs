@@ -289,6 +289,42 @@ fn only_a_final_state_reached_while_watching_gives_a_notice() {
 }
 
 #[test]
+fn a_notice_that_says_do_not_deliver_is_at_least_a_warning() {
+    for (amount, state, level) in [
+        ("25.00", "FINALIZED", msg::Level::Info),
+        ("25.00", "CANCELED", msg::Level::Warning),
+        ("26.00", "FINALIZED", msg::Level::Warning),
+        ("2.50", "FINALIZED", msg::Level::Error),
+    ] {
+        let before = seen("A-17", "25.00", &["ACTIVE"]);
+        let (mut model, effects) = ready(vec![(watch("A-17", Some("25.00")), before)]);
+        let request = check_of(&effects).unwrap().0;
+        let ended = Answer::Payment(Ok(payment("A-17", amount, state)));
+        answer(&mut model, second(1), request, ended);
+        assert_eq!(model.store.notices[0].level, level, "{amount} {state}");
+    }
+}
+
+#[test]
+fn an_alert_does_not_repeat_its_account() {
+    let (mut model, effects) = ready(open_payment());
+    let request = check_of(&effects).unwrap().0;
+    let problem = Problem::new(ProblemKind::Unreachable, "account kanga: no route", "");
+    answer(
+        &mut model,
+        second(1),
+        request,
+        Answer::Payment(Err(problem)),
+    );
+    let all = alerts::all(&model.store);
+    assert!(
+        all.iter()
+            .any(|it| it.what == "A-17 cannot be checked · no route"),
+        "{all:?}"
+    );
+}
+
+#[test]
 fn what_is_removed_can_be_brought_back() {
     let (mut model, _) = ready(open_payment());
     assert_eq!(
@@ -352,6 +388,8 @@ fn no_number_of_paid_notices_pushes_out_a_warning() {
     assert_eq!(notices.len(), 20);
     assert_eq!(notices[0].about, "clock shop");
     assert_eq!(notices[1].about, "payment shop A-6", "the oldest went");
+    let first = model.store.first_notice().unwrap();
+    assert_eq!(first.about, "clock shop", "nor does any cover it");
     assert_eq!(alerts::count(&model.store), 1);
     assert_eq!(model.store.raised("payment shop A-5"), None);
     // With warnings alone, the next one is not worth any of them.
