@@ -7,6 +7,7 @@ use csv::{ReaderBuilder, StringRecord};
 
 use crate::domain::order_list::{self, AMOUNT, CURRENCY, ID};
 use crate::domain::{Amount, Currency, Expected, PaymentId};
+use crate::tui::widgets::text::and_more;
 
 /// More lines than this are not read at once.
 const LINES_MAX: usize = 5_000;
@@ -17,6 +18,17 @@ pub struct Pasted {
     pub rows: Vec<(PaymentId, Option<Expected>)>,
     /// Lines that are not payments: their numbers, and why.
     pub bad: Vec<(usize, String)>,
+}
+
+impl Pasted {
+    /// The first line that was skipped, and why; and how many more.
+    pub fn skipped(&self) -> Option<String> {
+        let ((line, why), more) = self.bad.split_first()?;
+        Some(format!(
+            "skipped line {line} ({why}){}",
+            and_more(more.len())
+        ))
+    }
 }
 
 /// Reads a text of several lines, or of one line with an amount or several ids; `None` for a single id, or an empty text.

@@ -31,10 +31,12 @@ impl FormWindow for State {
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
         let rows = &self.data.pasted.rows;
         let sums = rows.iter().filter(|(_, sum)| sum.is_some()).count();
+        let skipped = self.data.pasted.skipped();
         let note = format!(
-            "{}, {sums} with an expected amount: {}",
+            "{}, {sums} with an expected amount: {}{}",
             counted(rows.len(), "payment"),
-            listed(rows)
+            listed(rows),
+            skipped.map_or_else(String::new, |it| format!("; {it}"))
         );
         WindowText::new("Watch the pasted payments", note, ctx.store.is_live())
     }

@@ -663,6 +663,22 @@ fn ten_changes_of_the_list_are_undone_also_added_payments_and_expected_amounts()
     assert!(shown.contains("nothing to undo"), "{shown}");
 }
 
+#[test]
+fn undo_of_a_first_expected_amount_does_not_remove_the_payment() {
+    for (is_stored, left) in [(true, 1), (false, 0)] {
+        let mut model = ready(Vec::new());
+        press(&mut model, "aNEW-1<enter>", second(1));
+        model.store.payments[0].is_stored = is_stored;
+        let new = new_watch("NEW-1", Some("7"));
+        update(&mut model, second(2), Msg::Watched(new, Ok(None)));
+        press(&mut model, "u", second(3));
+        assert_eq!(model.store.payments.len(), left);
+        let flash = model.store.flash.clone().unwrap().text;
+        let says = flash == "NEW-1 keeps its expected amount; e changes it";
+        assert_eq!(says, is_stored, "{flash}");
+    }
+}
+
 /// What is expected of the under-paid order.
 fn expected_of(model: &Model) -> Expected {
     let mut all = model.store.payments.iter();

@@ -307,6 +307,13 @@ pub fn grouped(number: usize) -> String {
     grouped
 }
 
+pub fn and_more(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    }
+}
+
 /// A reason without the account that it begins with, for a place that names the account already.
 pub fn without_account<'a>(why: &'a str, account: &str) -> &'a str {
     let rest = why.strip_prefix("account ");

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::State;
+use super::{Action, State};
 use crate::domain::{
     AccountId, Expectation, Expected, ExpectedBy, Observation, Problem, Watch, Watchlist,
 };
@@ -10,7 +10,7 @@ use crate::tui::msg::{NewWatch, Notice, WatchKey};
 use crate::tui::pasted::Pasted;
 use crate::tui::prelude::*;
 use crate::tui::watched::Watched;
-use crate::tui::widgets::text::counted;
+use crate::tui::widgets::text::{and_more, counted};
 
 /// Payments that the operator removed; of more, the oldest are forgotten.
 const OFF_MAX: usize = 200;
@@ -32,6 +32,8 @@ pub(super) enum Change {
         before: Expected,
         after: Expected,
     },
+    /// The first expected amount of a payment on the list, which the ledger does not forget.
+    FirstExpected(WatchKey),
 }
 
 impl State {
@@ -66,7 +68,7 @@ impl State {
         ctx: &mut UpdateContext<'_>,
     ) {
         self.differing.clear();
-        let total = pasted.rows.len();
+        let (total, skipped) = (pasted.rows.len(), pasted.skipped());
         let mut added = Vec::new();
         // The newest payment is on top; the first pasted line counts as the newest.
         for (id, expected) in pasted.rows.into_iter().rev() {
@@ -86,11 +88,10 @@ impl State {
         if new < total {
             text = format!("{text}, {} already watched", total - new);
         }
-        let level = match pasted.bad.split_first() {
+        let level = match &skipped {
             None => Level::Info,
-            Some(((line, why), more)) => {
-                let more = and_more(more.len());
-                text = format!("{text}; skipped line {line} ({why}){more}");
+            Some(skipped) => {
+                text = format!("{text}; {skipped}");
                 Level::Warning
             }
         };
@@ -216,18 +217,20 @@ impl State {
         }
     }
 
-    /// Notes an expected amount that takes the place of another one.
+    /// Notes an expected amount that takes the place of another one, or is the first one of a payment on the list.
     fn note_expected(&mut self, new: &NewWatch, ctx: &mut UpdateContext<'_>) {
         let watched = ctx.store.payment_mut(&new.account, &new.id);
-        let before = watched.and_then(|watched| watched.watch.expected.clone());
-        if let (Some(before), Some(after)) = (before, new.expected.clone())
-            && before.sum != after
-        {
-            self.note_change(Change::Expected {
-                of: (new.account.clone(), new.id.clone()),
-                before: before.sum,
-                after,
-            });
+        let (Some(watched), Some(after)) = (watched, new.expected.clone()) else {
+            return;
+        };
+        let (of, is_stored) = (watched.key(), watched.is_stored);
+        match watched.expected().cloned() {
+            Some(before) if before != after => {
+                self.note_change(Change::Expected { of, before, after });
+            }
+            // One that is added with its amount is removed with it.
+            None if is_stored => self.note_change(Change::FirstExpected(of)),
+            _ => {}
         }
     }
 
@@ -309,6 +312,11 @@ impl State {
                 });
                 self.undone.insert(of);
             }
+            Some(Change::FirstExpected((_, id))) => {
+                let key = ctx.view().key(Action::ExpectPayment);
+                let text = format!("{id} keeps its expected amount; {key} changes it");
+                ctx.flash(Level::Info, text);
+            }
             None => ctx.store.flash(Level::Info, NOTHING),
         }
     }
@@ -356,13 +364,6 @@ pub(super) fn again(watch: &Watch) -> NewWatch {
 pub(super) fn notice(about: &str, level: Level, text: String, ctx: &mut UpdateContext<'_>) {
     let about = about.to_owned();
     ctx.store.notice(Notice { level, about, text }, ctx.now);
-}
-
-fn and_more(count: usize) -> String {
-    match count {
-        0 => String::new(),
-        n => format!(" and {n} more"),
-    }
 }
 
 /// Shows the expectation in force; one with the same amount stays, with its time and origin.
