@@ -105,6 +105,6 @@ const GUIDE: &[Guide] = &[Guide {
         "Under Payment gateway > API, create a key; the page shows the secret. Kanga's API text calls this \
         tab TPG > TPG API.",
         "Set the callback address there too, so that Kanga reports changed payments.",
-        "Run `tilldeck account add` and enter the key and the secret; tilldeck verifies them.",
+        "Add the account in Credentials, or by `tilldeck account add`: enter the key and the secret; tilldeck verifies them.",
     ],
 }];

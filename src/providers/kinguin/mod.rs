@@ -138,7 +138,7 @@ const GUIDE: &[Guide] = &[
             "Choose \"NEXT\" and enter a code from Google Authenticator; the code stays valid for one hour.",
             "Copy the secret now: Kinguin shows it only once. If you lose it, reset it.",
             "Choose \"DONE\"; the client is now in the list.",
-            "Run `tilldeck account add` and enter the id and the secret; tilldeck verifies them.",
+            "Add the account in Credentials, or by `tilldeck account add`: enter the id and the secret; tilldeck verifies them.",
         ],
     },
     Guide {

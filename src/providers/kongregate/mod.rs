@@ -68,7 +68,7 @@ const GUIDE: &[Guide] = &[
             https://www.kongregate.com/games/NAME/GAME.",
             "Signed in as its owner, open that address with /api added to its end: the page shows the \
             game's API key.",
-            "Run `tilldeck account add` and enter the key; tilldeck verifies it by listing the game's items.",
+            "Add the account in Credentials, or by `tilldeck account add`: enter the key; tilldeck verifies it by listing the game's items.",
             "Keep the key on servers: a game's client that makes these calls gives it to every player.",
             "A browser's warning about CORS or cross-origin resources means that a client calls the server \
             API: the key is probably exposed.",

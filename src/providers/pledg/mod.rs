@@ -223,7 +223,7 @@ const GUIDE: &[Guide] = &[
         about: GuideTopic::SetUp,
         steps: &[
             "Ask Pledg for a client API key and its secret, one for staging and one for production.",
-            "Run `tilldeck account add` and enter both; tilldeck verifies them by fetching an access token, \
+            "Add the account in Credentials, or by `tilldeck account add`: enter both; tilldeck verifies them by fetching an access token, \
             which expires after ten minutes.",
             "Keep both private: never in a web page's JavaScript, a mobile app or a shared repository.",
             "If they leak, inform Pledg at once.",

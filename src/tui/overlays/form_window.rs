@@ -14,8 +14,8 @@ keys! {
     FormAction:
     FORM "Forms" text [OVERLAY] {
         Submit "submit" ["enter"] "submit" "check and submit the form";
-        NextField "next-field" ["tab" "down"] "next" "next field";
-        PreviousField "previous-field" ["shift-tab" "up"] "back" "previous field";
+        NextField "next-field" ["tab" "down"] "next" "next field" else "this form has one field";
+        PreviousField "previous-field" ["shift-tab" "up"] "back" "previous field" else "this form has one field";
         FormGuide "form-guide" ["f1"] "guide" "show how to get credentials" else "this form has no guide";
     }
 }
@@ -139,7 +139,11 @@ where
     type Action = FormAction;
 
     fn can(&self, action: FormAction, _ctx: ViewContext<'_>) -> bool {
-        action != FormAction::FormGuide || self.guide().is_some()
+        match action {
+            FormAction::Submit => true,
+            FormAction::NextField | FormAction::PreviousField => self.form.fields.len() > 1,
+            FormAction::FormGuide => self.guide().is_some(),
+        }
     }
 
     fn act(&mut self, action: FormAction, ctx: &mut UpdateContext<'_>) {

@@ -311,6 +311,10 @@ impl Component for State {
         (action == Action::CheckTimeline).then_some(payments::IS_CHECKED)
     }
 
+    fn word(&self, action: Action, _ctx: ViewContext<'_>) -> Option<&'static str> {
+        (action == Action::AllCalls && self.all).then_some("grouped")
+    }
+
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {
             Action::OpenHappening => self.open_chosen(ctx),
