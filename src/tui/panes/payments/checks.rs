@@ -13,8 +13,8 @@ use crate::tui::prelude::*;
 use crate::tui::store::Purpose;
 use crate::tui::watched::{Change, Watched};
 
-/// The size of the watch list up to which a callback adds a payment without an expected amount. A sender of forged
-/// callbacks must not be able to make the console check an endless list.
+/// The size of the watch list up to which a callback adds any payment; beyond it, only one that needs attention and is
+/// checked no more. A sender of forged callbacks must not be able to make the console check an endless list.
 const WATCHED_MAX: usize = 100;
 
 /// Applies the result of a check. A new final state gives a notice and rings the bell.
@@ -132,7 +132,9 @@ impl State {
         if ctx.store.known(account).is_none() || self.off.contains(&key) {
             return;
         }
-        if ctx.store.payments.len() >= WATCHED_MAX && watch.expected.is_none() {
+        let expected = watch.expected.as_ref().map(|expected| &expected.sum);
+        let is_wrong = payment.state.is_final() && payment.needs_attention(expected);
+        if ctx.store.payments.len() >= WATCHED_MAX && !is_wrong {
             let text = format!(
                 "callback for {id}: not watched, because the watch list already has {WATCHED_MAX} payments"
             );

@@ -186,7 +186,7 @@ impl State {
                 return !watched.is_stored;
             };
             watched.is_stored = true;
-            if watched.watch.expected != watch.expected {
+            if watched.expected() != watch.expected.as_ref().map(|it| &it.sum) {
                 // What was said of it was measured against another amount.
                 gone.push(watched.about());
             }
