@@ -3,7 +3,8 @@
 
 mod watch;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -52,10 +53,13 @@ struct Inner {
     of_payments: Vec<HookEvent>,
     /// The payments that wait for a permit, and whether each has changed just now.
     waiting: Mutex<HashMap<PaymentKey, bool>>,
-    /// The payments whose hook did not run, as was reported, until the next sweep that does not find them.
-    not_run: Mutex<Vec<PaymentKey>>,
+    /// The payments whose hook did not run, as was reported, and whether the ledger has their state: then a sweep that does
+    /// not find one any more resolves it.
+    not_run: Mutex<HashMap<PaymentKey, bool>>,
+    /// Whether a payment has waited in vain, so that the next sweep looks at all.
+    waits: AtomicBool,
     /// Runs whose end the ledger could not save, and how they ended.
-    unsaved: Mutex<Vec<(HookRun, Option<String>)>>,
+    unsaved: Mutex<VecDeque<(HookRun, Option<String>)>>,
     places: Arc<Semaphore>,
     /// Closed at the end: then no more programs begin.
     permits: Semaphore,
@@ -118,12 +122,7 @@ impl Hooks {
         if let Some(inner) = &self.0
             && !inner.of_payments.is_empty()
         {
-            let of = PaymentKey {
-                profile: inner.profile.clone(),
-                account: account.clone(),
-                id: id.clone(),
-            };
-            inner.queue(of, is_new).await;
+            inner.queue(inner.key(account, id), is_new).await;
         }
     }
 
@@ -139,6 +138,8 @@ impl Hooks {
         {
             let why = format!("its state cannot be saved: {why}");
             inner.not_run(account, &payment.id, &why);
+            let of = inner.key(account, &payment.id);
+            lock(&inner.not_run).insert(of, false);
         }
     }
 
@@ -190,6 +191,7 @@ impl Hooks {
             inner.closing.cancel();
             inner.tasks.close();
             inner.tasks.wait().await;
+            inner.save_ends().await;
         }
     }
 
@@ -216,11 +218,20 @@ impl Inner {
             parts,
             waiting: Mutex::default(),
             not_run: Mutex::default(),
+            waits: AtomicBool::default(),
             unsaved: Mutex::default(),
             places: Arc::new(Semaphore::new(QUEUE_MAX)),
             permits: Semaphore::new(AT_ONCE),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
+        }
+    }
+
+    fn key(&self, account: &AccountId, id: &PaymentId) -> PaymentKey {
+        PaymentKey {
+            profile: self.profile.clone(),
+            account: account.clone(),
+            id: id.clone(),
         }
     }
 
@@ -236,7 +247,8 @@ impl Inner {
             let mut swept = None;
             for round in (0..RECENT_SWEEPS).cycle() {
                 let now = self.now();
-                let is_recent = round > 0 && lock(&self.not_run).is_empty();
+                let looks_at_all = round == 0 || self.waits.swap(false, Ordering::Relaxed);
+                let is_recent = !looks_at_all && lock(&self.not_run).is_empty();
                 let from = swept
                     .filter(|_| is_recent)
                     .map(|at: WallTime| at.minus(OVERLAP));
@@ -260,27 +272,22 @@ impl Inner {
         let Some(since) = since.max(from.filter(|_| since.is_some())) else {
             return Ok(());
         };
+        let reported: Vec<PaymentKey> = lock(&self.not_run)
+            .iter()
+            .filter(|(_, is_saved)| **is_saved)
+            .map(|(of, _)| of.clone())
+            .collect();
         let events = self.of_payments.clone();
-        let left = self
-            .parts
-            .ledger
-            .payments_without_run(&self.profile, events, since);
+        let ledger = &self.parts.ledger;
+        let left = ledger.payments_without_run(&self.profile, events, since);
         let left = left.await?;
-        lock(&self.not_run).retain(|of| {
-            let is_left = left.contains(of);
-            if !is_left {
+        // Another program has run it.
+        for of in reported.iter().filter(|of| !left.contains(of)) {
+            if lock(&self.not_run).remove(of).is_some() {
                 self.resolved(HookEvent::about_any(&of.account, &of.id));
             }
-            is_left
-        });
-        let unsaved = std::mem::take(&mut *lock(&self.unsaved));
-        for (run, failure) in unsaved {
-            let about = run.event.about(Some((&run.account, &run.payment)));
-            let has_succeeded = failure.is_none();
-            if self.save_end(run, failure).await && has_succeeded {
-                self.resolved(about);
-            }
         }
+        self.save_ends().await;
         for of in left {
             self.queue(of, false).await;
         }
@@ -331,14 +338,22 @@ impl Inner {
                 }
             } else {
                 match inner.claim(&of, is_new).await {
-                    Ok(Some(task)) => inner.run(&task).await,
-                    Ok(None) => {}
+                    Ok(task) => {
+                        if lock(&inner.not_run).remove(&of).is_some() {
+                            inner.resolved(HookEvent::about_any(&of.account, &of.id));
+                        }
+                        if let Some(task) = task {
+                            inner.run(&task).await;
+                        }
+                    }
                     Err(why) if is_new => {
                         inner.not_run(&of.account, &of.id, &why);
-                        lock(&inner.not_run).push(of);
+                        lock(&inner.not_run).insert(of, true);
                     }
-                    // It is tried again each minute.
-                    Err(why) => tracing::warn!(payment = of.id.as_str(), why, "a hook waits"),
+                    Err(why) => {
+                        inner.waits.store(true, Ordering::Relaxed);
+                        tracing::warn!(payment = of.id.as_str(), why, "a hook waits");
+                    }
                 }
             }
             drop((permit, place));
@@ -390,6 +405,7 @@ impl Inner {
             Ok(is_first) => is_first,
             // It may be saved all the same, and then no program runs it.
             Err(error) => {
+                lock(&self.not_run).remove(of);
                 self.not_run(&of.account, &of.id, &failed(error));
                 return Ok(None);
             }
@@ -453,13 +469,28 @@ impl Inner {
         }
     }
 
+    /// Saves the ends that could not be saved.
+    async fn save_ends(&self) {
+        let unsaved = lock(&self.unsaved).len();
+        for _ in 0..unsaved {
+            let Some((run, failure)) = lock(&self.unsaved).pop_front() else {
+                return;
+            };
+            let about = run.event.about(Some((&run.account, &run.payment)));
+            let has_succeeded = failure.is_none();
+            if self.save_end(run, failure).await && has_succeeded {
+                self.resolved(about);
+            }
+        }
+    }
+
     /// Saves how a run ended, or leaves that to the next sweep; returns whether it is saved.
     async fn save_end(&self, run: HookRun, failure: Option<String>) -> bool {
         let ledger = &self.parts.ledger;
         let saved = ledger.end_hook(run.clone(), failure.clone()).await;
         if let Err(error) = &saved {
             tracing::error!(%error, "how a hook ended is not saved");
-            lock(&self.unsaved).push((run, failure));
+            lock(&self.unsaved).push_back((run, failure));
         }
         saved.is_ok()
     }

@@ -355,6 +355,11 @@ fn take(
         if let Some(delivery) = found {
             taken.push((delivery, JobId(job)));
         } else {
+            // Of a damaged file, its callback may be missing.
+            change.execute(
+                "DELETE FROM jobs WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE id = $2)",
+                params![job, delivery],
+            )?;
             // It cannot be read, so that no attempt could end.
             let end = "UPDATE jobs SET due_at = NULL WHERE id = $1 RETURNING delivery";
             for ended in change.rows::<i64>(end, params![job])? {
