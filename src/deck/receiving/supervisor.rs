@@ -191,8 +191,6 @@ impl Supervisor {
     /// Reports the health of the receiver until it ends or is stopped.
     async fn report_health(&self, receiver: &Receiver) {
         let mut listening = receiver.listening();
-        // The first state counts as a change, or it would never be passed on.
-        listening.mark_changed();
         while let Some(Ok(())) = self.stop.run_until_cancelled(listening.changed()).await {
             let now = listening.borrow_and_update().clone();
             let before = self.status.send_replace(now.clone());

@@ -292,10 +292,9 @@ impl Import<'_> {
                      SELECT max(id) FROM expectations WHERE ({PAYMENT}) IN ({}) GROUP BY {PAYMENT})",
                 tuples(group.len(), 3)
             );
-            type Sum = (String, String, String, String, String);
-            for (profile, account, payment, amount, currency) in
-                self.new.rows::<Sum>(&newest, &of_payments(group))?
-            {
+            let team: Vec<(String, String, String, String, String)> =
+                self.new.rows(&newest, &of_payments(group))?;
+            for (profile, account, payment, amount, currency) in team {
                 let own: (String, String) = self.old.query_row(
                     "SELECT amount, currency FROM expectations
                      WHERE profile = ?1 AND account = ?2 AND payment = ?3 ORDER BY id DESC LIMIT 1",

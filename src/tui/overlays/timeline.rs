@@ -33,7 +33,7 @@ const SETTLES_IN: Duration = Duration::from_millis(250);
 #[derive(Debug, Clone, PartialEq)]
 enum History {
     Nothing,
-    Loaded(Timeline, Vec<Row>),
+    Loaded(Box<Timeline>, Vec<Row>),
     Failed(Problem),
 }
 
@@ -193,7 +193,7 @@ impl State {
         match result {
             Ok(timeline) => {
                 let rows = timeline::rows(&timeline.entries);
-                self.known = History::Loaded(timeline, rows);
+                self.known = History::Loaded(Box::new(timeline), rows);
             }
             Err(problem) => {
                 // A failed reload keeps the entries on screen.
