@@ -39,6 +39,15 @@ fn job(place: &Place) -> (Terminal, Pid) {
 }
 
 /// The screen is drawn whole, keys come one by one, and the shell has its terminal whole at the end.
+/// Waits until the console goes on: what is typed before that is dropped.
+fn goes_on(terminal: &Terminal) {
+    terminal.wait_for_bytes("the screen taken again and drawn", |bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        let drawn = text.split("\u{1b}[?1049h").nth(2);
+        drawn.is_some_and(|drawn| drawn.contains("tilldeck"))
+    });
+}
+
 fn works_and_is_given_back(mut terminal: Terminal, title: &str) {
     terminal.wait_for("the screen taken again and drawn", |screen| {
         screen.alternate_screen()
@@ -83,6 +92,7 @@ fn a_stop_that_cannot_be_heard_is_mended_when_the_console_goes_on() {
             String::from_utf8_lossy(bytes).contains("stopped 1")
         });
         terminal.send("\n");
+        goes_on(&terminal);
         works_and_is_given_back(terminal, "tilldeck ›");
     }
 }
@@ -93,6 +103,7 @@ fn a_stop_from_outside_where_no_shell_could_end_it_changes_nothing() {
     let mut terminal = console(&place.command(&[]), (80, 24));
     terminal.signal(Signal::TSTP);
     terminal.signal(Signal::CONT);
+    goes_on(&terminal);
     terminal.send("?");
     terminal.sees("─ Help ─");
     terminal.send("qq");
