@@ -53,9 +53,8 @@ struct Inner {
     of_payments: Vec<HookEvent>,
     /// The payments that wait for a permit, and whether each has changed just now.
     waiting: Mutex<HashMap<PaymentKey, bool>>,
-    /// The payments whose hook did not run, as was reported, and whether the ledger has their state: then a sweep that does
-    /// not find one any more resolves it.
-    not_run: Mutex<HashMap<PaymentKey, bool>>,
+    /// The payments whose hook did not run, as was reported.
+    not_run: Mutex<HashMap<PaymentKey, NotRun>>,
     /// Whether a payment has waited in vain, so that the next sweep looks at all.
     waits: AtomicBool,
     /// Runs whose end the ledger could not save, and how they ended.
@@ -66,6 +65,17 @@ struct Inner {
     tasks: TaskTracker,
     /// Cancelled at the end: then it looks for no more payments.
     closing: CancellationToken,
+}
+
+/// Why a hook did not run, which says what resolves that.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum NotRun {
+    /// The ledger does not have the payment's state.
+    Unsaved,
+    /// It has: once no run is missing, a program has run it.
+    Saved,
+    /// It may have saved that the hook runs: only a run here shows that it had not.
+    Claimed,
 }
 
 /// What [`Hooks`] are made from.
@@ -139,7 +149,17 @@ impl Hooks {
             let why = format!("its state cannot be saved: {why}");
             inner.not_run(account, &payment.id, &why);
             let of = inner.key(account, &payment.id);
-            lock(&inner.not_run).insert(of, false);
+            lock(&inner.not_run).insert(of, NotRun::Unsaved);
+        }
+    }
+
+    /// Reports that a payment is saved as it is now.
+    pub(super) fn payment_saved(&self, account: &AccountId, id: &PaymentId) {
+        if let Some(inner) = &self.0
+            && let Some(why @ NotRun::Unsaved) =
+                lock(&inner.not_run).get_mut(&inner.key(account, id))
+        {
+            *why = NotRun::Saved;
         }
     }
 
@@ -274,7 +294,7 @@ impl Inner {
         };
         let reported: Vec<PaymentKey> = lock(&self.not_run)
             .iter()
-            .filter(|(_, is_saved)| **is_saved)
+            .filter(|(_, why)| **why == NotRun::Saved)
             .map(|(of, _)| of.clone())
             .collect();
         let events = self.of_payments.clone();
@@ -283,9 +303,7 @@ impl Inner {
         let left = left.await?;
         // Another program has run it.
         for of in reported.iter().filter(|of| !left.contains(of)) {
-            if lock(&self.not_run).remove(of).is_some() {
-                self.resolved(HookEvent::about_any(&of.account, &of.id));
-            }
+            self.resolve(of, |why| why == NotRun::Saved);
         }
         self.save_ends().await;
         for of in left {
@@ -339,16 +357,14 @@ impl Inner {
             } else {
                 match inner.claim(&of, is_new).await {
                     Ok(task) => {
-                        if lock(&inner.not_run).remove(&of).is_some() {
-                            inner.resolved(HookEvent::about_any(&of.account, &of.id));
-                        }
+                        inner.resolve(&of, |why| task.is_some() || why == NotRun::Saved);
                         if let Some(task) = task {
                             inner.run(&task).await;
                         }
                     }
                     Err(why) if is_new => {
                         inner.not_run(&of.account, &of.id, &why);
-                        lock(&inner.not_run).insert(of, true);
+                        lock(&inner.not_run).insert(of, NotRun::Saved);
                     }
                     Err(why) => {
                         inner.waits.store(true, Ordering::Relaxed);
@@ -405,8 +421,8 @@ impl Inner {
             Ok(is_first) => is_first,
             // It may be saved all the same, and then no program runs it.
             Err(error) => {
-                lock(&self.not_run).remove(of);
                 self.not_run(&of.account, &of.id, &failed(error));
+                lock(&self.not_run).insert(of.clone(), NotRun::Claimed);
                 return Ok(None);
             }
         };
@@ -509,6 +525,15 @@ impl Inner {
         let of = task.run.as_ref();
         let about = task.event.about(of.map(|run| (&run.account, &run.payment)));
         self.warn(about, &format!(": {why}"));
+    }
+
+    /// Ends the alert that a payment's hook did not run.
+    fn resolve(&self, of: &PaymentKey, is_over: impl FnOnce(NotRun) -> bool) {
+        let mut not_run = lock(&self.not_run);
+        if not_run.get(of).copied().is_some_and(is_over) {
+            not_run.remove(of);
+            self.resolved(HookEvent::about_any(&of.account, &of.id));
+        }
     }
 
     fn resolved(&self, about: String) {
@@ -628,12 +653,7 @@ mod tests {
         async fn see(&self, id: &str, hour: u32) {
             let seen = Observation {
                 at: WallTime(0).plus(hour * HOUR),
-                payment: Payment {
-                    id: PaymentId::new(id).unwrap(),
-                    currency: Reported::currency("BTC"),
-                    amount: Reported::amount("0.01"),
-                    state: PaymentState::Finalized,
-                },
+                payment: paid(id),
             };
             let saved = self.ledger.observe(&shop(), "live", &seen).await;
             assert_eq!(saved, Ok(true));
@@ -675,6 +695,15 @@ mod tests {
         until(|| inner.permits.available_permits() == 0).await;
     }
 
+    fn paid(id: &str) -> Payment {
+        Payment {
+            id: PaymentId::new(id).unwrap(),
+            currency: Reported::currency("BTC"),
+            amount: Reported::amount("0.01"),
+            state: PaymentState::Finalized,
+        }
+    }
+
     async fn until(is: impl Fn() -> bool) {
         while !is() {
             tokio::task::yield_now().await;
@@ -711,6 +740,30 @@ mod tests {
         let events = [bench.event(), bench.event(), bench.event()];
         assert_eq!(events, [Some((true, unknown)), Some((true, of_paid)), None]);
         hooks.finish().await;
+        assert_eq!(bench.inputs().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_alert_of_a_state_that_was_not_saved_stays_until_it_is_and_the_hook_runs() {
+        let bench = Bench::new();
+        let (hooks, inner) = bench.open();
+        inner.starts().await.unwrap();
+        bench.go_on();
+        let payment = paid("A-1");
+        hooks.payment_unsaved(&shop(), &payment, &LedgerError::Stopped);
+        let unknown = "hook of A-1 (shop)".to_owned();
+        assert_eq!(bench.event(), Some((false, unknown.clone())));
+        // An amount is expected: the ledger still has no state.
+        bench.expect("A-1", "0.01", 0).await;
+        hooks.payment(&shop(), &payment.id, true).await;
+        until(|| inner.places.available_permits() == QUEUE_MAX).await;
+        inner.sweep(None).await.unwrap();
+        assert_eq!(bench.event(), None);
+        bench.see("A-1", 0).await;
+        hooks.payment_saved(&shop(), &payment.id);
+        hooks.payment(&shop(), &payment.id, true).await;
+        hooks.finish().await;
+        assert_eq!(bench.event(), Some((true, unknown)));
         assert_eq!(bench.inputs().len(), 1);
     }
 

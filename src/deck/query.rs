@@ -68,6 +68,7 @@ impl QueryService {
         let is_new = saved.inspect_err(|error| {
             self.hooks.payment_unsaved(account, payment, error);
         })?;
+        self.hooks.payment_saved(account, &payment.id);
         if payment.state.is_final() {
             self.hooks.payment(account, &payment.id, is_new).await;
         }

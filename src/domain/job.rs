@@ -1,4 +1,4 @@
-//! The jobs of callbacks: their states, leases and results; when they are retried: [`schedule`]. The ledger saves them
+//! The jobs of callbacks: their states, leases and results; when they are retried: `schedule`. The ledger saves them
 //! (`ledger/sql/deliveries/jobs.rs`), the deck runs them (`deck/receiving/jobs.rs`). Pure: nothing here waits or sends.
 //!
 //! ```text

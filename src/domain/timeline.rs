@@ -234,7 +234,12 @@ fn walk(entries: &[TimelineEntry]) -> (Vec<Row>, Option<Latest<'_>>) {
                 let alike = run(&entries[at..], latest.as_ref().map(|latest| latest.seen));
                 if alike >= RUN_MIN {
                     row.last = at + alike - 1;
-                    row.remarks.push(if outcome.is_failure() {
+                    let is_unanswered = match outcome {
+                        // Other errors of a client may be the answer: a payment that is not known.
+                        Outcome::Status(status) => matches!(status, 401 | 403 | 429 | 500..),
+                        _ => outcome.is_failure(),
+                    };
+                    row.remarks.push(if is_unanswered {
                         Remark::Failed(alike)
                     } else {
                         Remark::Unchanged(alike)

@@ -1,7 +1,7 @@
 //! The selected payment: its verdict, the expected and the received amount, and its states so far.
 
 use crate::domain::amount::SHOWN_MAX;
-use crate::domain::{Outcome, Payment, Subject, WallTime, inert};
+use crate::domain::{Outcome, Payment, PaymentVerdict, Subject, WallTime, inert};
 use crate::tui::overlays::alerts::handled_words;
 use crate::tui::panes::track::Track;
 use crate::tui::prelude::*;
@@ -73,7 +73,7 @@ fn sums(watched: &Watched, ctx: ViewContext<'_>) -> String {
             expected.sum.currency
         ),
         // The explanation above names it.
-        None if watched.is_final() => format!("expected amount {set}"),
+        None if watched.verdict() == Some(PaymentVerdict::Paid) => format!("expected amount {set}"),
         None => format!("expected {}, {set}", expected.sum),
     }
 }

@@ -229,7 +229,12 @@ impl State {
                 self.note_change(Change::Expected { of, before, after });
             }
             // One that is added with its amount is removed with it.
-            None if is_stored => self.note_change(Change::FirstExpected(of)),
+            None if is_stored => {
+                // One stands for all of a list, which would push out what can be undone.
+                if !matches!(self.changes.back(), Some(Change::FirstExpected(_))) {
+                    self.note_change(Change::FirstExpected(of));
+                }
+            }
             _ => {}
         }
     }
