@@ -228,12 +228,10 @@ impl State {
             Some(before) if before != after => {
                 self.note_change(Change::Expected { of, before, after });
             }
-            // One that is added with its amount is removed with it.
-            None if is_stored => {
-                // One stands for all of a list, which would push out what can be undone.
-                if !matches!(self.changes.back(), Some(Change::FirstExpected(_))) {
-                    self.note_change(Change::FirstExpected(of));
-                }
+            // One that is added with its amount is removed with it. One stands for all of a list, which would push out what can
+            // be undone.
+            None if is_stored && !matches!(self.changes.back(), Some(Change::FirstExpected(_))) => {
+                self.note_change(Change::FirstExpected(of));
             }
             _ => {}
         }
