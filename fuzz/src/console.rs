@@ -62,7 +62,7 @@ const MOUSE: [MouseEventKind; 5] = [
 ];
 
 /// The account's kind, and the size; then what happens: a printable byte is that key, any other byte is what
-/// [`Console::happening`] makes of it.
+/// [`Console::entry`] makes of it.
 pub fn run(data: &[u8]) {
     let mut input = Input(data);
     let environment = input.choose(&[
@@ -76,7 +76,7 @@ pub fn run(data: &[u8]) {
         if input.is_empty() {
             break;
         }
-        let msg = console.happening(&mut input);
+        let msg = console.entry(&mut input);
         console.tell(msg);
         // Drawing costs most.
         if step % 4 == 0 {
@@ -207,7 +207,7 @@ impl Console {
         assert_eq!(hostile, None);
     }
 
-    fn happening(&mut self, input: &mut Input<'_>) -> Msg {
+    fn entry(&mut self, input: &mut Input<'_>) -> Msg {
         let first = input.byte();
         if matches!(first, b' '..=b'~') {
             return key(KeyCode::Char(char::from(first)), KeyModifiers::NONE);

@@ -223,13 +223,13 @@ fn walk(entries: &[TimelineEntry]) -> (Vec<Row>, Option<Latest<'_>>) {
     // A callback whose change has not been observed yet.
     let mut announced: Option<&Delivery> = None;
     let mut at = 0;
-    while let Some(happening) = entries.get(at) {
+    while let Some(entry) = entries.get(at) {
         let mut row = Row {
             first: at,
             last: at,
             remarks: Vec::new(),
         };
-        match &happening.what {
+        match &entry.what {
             TimelineEvent::Call { outcome, .. } => {
                 let alike = run(&entries[at..], latest.as_ref().map(|latest| latest.seen));
                 if alike >= RUN_MIN {
@@ -298,8 +298,8 @@ fn walk(entries: &[TimelineEntry]) -> (Vec<Row>, Option<Latest<'_>>) {
     (rows, latest)
 }
 
-fn genuine(happening: &TimelineEntry) -> Option<&Delivery> {
-    match &happening.what {
+fn genuine(entry: &TimelineEntry) -> Option<&Delivery> {
+    match &entry.what {
         TimelineEvent::Callback(delivery) if delivery.is_genuine() => Some(delivery),
         _ => None,
     }
@@ -311,13 +311,13 @@ fn changes(before: Option<&Observation>, seen: &Observation) -> bool {
 
 /// Whether the next change after a callback is the one it reported.
 fn reported_by(delivery: &Delivery, before: Option<&Observation>, after: &[TimelineEntry]) -> bool {
-    for happening in after {
-        match &happening.what {
+    for entry in after {
+        match &entry.what {
             TimelineEvent::State(seen) if changes(before, seen) => {
                 return delivery.may_have_reported(seen.at);
             }
             // The later callback is closer to the change.
-            _ if genuine(happening).is_some() => return false,
+            _ if genuine(entry).is_some() => return false,
             _ => {}
         }
     }
@@ -326,7 +326,7 @@ fn reported_by(delivery: &Delivery, before: Option<&Observation>, after: &[Timel
 
 /// How many calls from the first on are alike and changed nothing.
 fn run(entries: &[TimelineEntry], before: Option<&Observation>) -> usize {
-    let key = |happening: &'_ TimelineEntry| match &happening.what {
+    let key = |entry: &'_ TimelineEntry| match &entry.what {
         TimelineEvent::Call {
             method,
             path,

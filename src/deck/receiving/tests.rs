@@ -348,7 +348,7 @@ async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_i
     let kinds: Vec<&str> = told
         .entries
         .iter()
-        .map(|happening| match &happening.what {
+        .map(|entry| match &entry.what {
             TimelineEvent::Call { .. } => "call",
             TimelineEvent::State(_) => "state",
             TimelineEvent::Callback(_) => "callback",

@@ -261,7 +261,7 @@ fn a_state_that_was_invented_is_inert() {
     assert!(!told.chars().any(inert::is_hostile), "{told}");
 }
 
-fn happening() -> impl Strategy<Value = TimelineEntry> {
+fn entry() -> impl Strategy<Value = TimelineEntry> {
     let at = 0..2_000_i64;
     let word = proptest::sample::select(vec!["NEW", "ACTIVE", "FINALIZING", "FINALIZED", "x"]);
     let verdict = proptest::sample::select(CallbackVerdict::ALL.to_vec());
@@ -275,7 +275,7 @@ fn happening() -> impl Strategy<Value = TimelineEntry> {
 proptest! {
     #[test]
     fn every_happening_is_reported_once_and_remarks_name_what_there_is(
-        mut entries in proptest::collection::vec(happening(), 0..40),
+        mut entries in proptest::collection::vec(entry(), 0..40),
         sorted in any::<bool>(),
     ) {
         if sorted {

@@ -18,7 +18,7 @@ use crate::tui::store::{InFlight, Purpose, is_about};
 keys! {
     Action:
     TIMELINE "Timeline" keys [NAV, READER, OVERLAY] {
-        OpenHappening "open-happening" ["enter"] "open" "open an entry, or expand a group";
+        OpenEntry "open-happening" ["enter"] "open" "open an entry, or expand a group";
         AllCalls "all-calls" ["a"] "all calls" "group or show repeated calls";
         CheckTimeline "check-timeline" ["c"] "check" "check the payment now";
         CopyTimelineId "copy-timeline-id" ["y"] "copy id" "copy the payment id";
@@ -166,7 +166,7 @@ impl State {
         }
     }
 
-    /// Changes the lines. The same happening stays selected, at the same place on the screen, unless it is the newest one.
+    /// Changes the lines. The same entry stays selected, at the same place on the screen, unless it is the newest one.
     fn change(&mut self, ctx: &UpdateContext<'_>, change: impl FnOnce(&mut Self)) {
         let lines = self.lines(ctx.now, ctx.store);
         // Remarks may stand below the last row.
@@ -255,7 +255,7 @@ impl State {
         const NOTHING: &str = "no request or callback to open here";
         let lines = self.lines(ctx.now, ctx.store);
         let line = lines.get(self.list.selected).copied();
-        let happening = match line.map_or(&[][..], |line| self.entries(line)) {
+        let entry = match line.map_or(&[][..], |line| self.entries(line)) {
             [] => return ctx.flash(Level::Info, NOTHING),
             [one] => one,
             [.., last] => {
@@ -263,7 +263,7 @@ impl State {
                 return self.expanded.extend(call);
             }
         };
-        match &happening.what {
+        match &entry.what {
             TimelineEvent::Call { exchange: id, .. } => {
                 if let Some(exchange) = ctx.store.exchanges.known(*id).cloned() {
                     exchange::State::open(exchange, ctx);
@@ -303,7 +303,7 @@ impl Component for State {
                 let mut all = ctx.store.payments.iter().filter(|it| it.is(&key));
                 all.any(|watched| ctx.store.can_check(watched))
             }
-            Action::OpenHappening | Action::AllCalls | Action::CopyTimelineId => true,
+            Action::OpenEntry | Action::AllCalls | Action::CopyTimelineId => true,
         }
     }
 
@@ -317,7 +317,7 @@ impl Component for State {
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {
-            Action::OpenHappening => self.open_chosen(ctx),
+            Action::OpenEntry => self.open_chosen(ctx),
             Action::AllCalls => {
                 self.change(ctx, |it| {
                     it.all = !it.all;
@@ -354,7 +354,7 @@ impl Component for State {
         let lines = self.lines(ctx.now, ctx.store);
         let can = lines.get(row).copied().is_some_and(Line::is_selectable);
         if row == self.list.selected {
-            self.act(Action::OpenHappening, ctx);
+            self.act(Action::OpenEntry, ctx);
         } else if can {
             self.opening = None;
             self.list.selected = row;
@@ -446,9 +446,9 @@ impl Component for State {
         };
         let pager = Pager::list(list, self.list, lines.len());
         pager.draw(ctx, buf, |at, line, buf| match lines[at] {
-            Line::Day(happening) => rail.day(happening, line, buf),
+            Line::Day(entry) => rail.day(entry, line, buf),
             Line::Row(of) => rail.row(&rows[of], line, buf),
-            Line::Call(happening) => rail.happening(happening, line, buf),
+            Line::Call(entry) => rail.entry(entry, line, buf),
             Line::Remark(of, remark) => rail.remark(&rows[of].remarks[remark], line, buf),
             Line::Missing => {
                 if let Some(remark) = self.missing(ctx.now, ctx.store) {
@@ -462,8 +462,8 @@ impl Component for State {
 }
 
 /// The request of an entry.
-fn call(happening: &TimelineEntry) -> Option<ExchangeId> {
-    match happening.what {
+fn call(entry: &TimelineEntry) -> Option<ExchangeId> {
+    match entry.what {
         TimelineEvent::Call { exchange, .. } => Some(exchange),
         _ => None,
     }

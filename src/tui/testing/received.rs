@@ -181,12 +181,12 @@ pub fn received() -> Received {
     }
 }
 
-fn happening(at: i64, what: TimelineEvent) -> TimelineEntry {
+fn entry(at: i64, what: TimelineEvent) -> TimelineEntry {
     TimelineEntry { at: wall(at), what }
 }
 
 pub fn call(at: i64, exchange: i64, outcome: Outcome) -> TimelineEntry {
-    happening(
+    entry(
         at,
         TimelineEvent::Call {
             operator: String::new(),
@@ -200,7 +200,7 @@ pub fn call(at: i64, exchange: i64, outcome: Outcome) -> TimelineEntry {
 }
 
 pub fn state(at: i64, word: &str) -> TimelineEntry {
-    happening(
+    entry(
         at,
         TimelineEvent::State(Observation {
             at: wall(at),
@@ -220,7 +220,7 @@ pub fn callback(delivery: Delivery) -> TimelineEntry {
 pub fn timeline() -> Timeline {
     let ok = || Outcome::Status(200);
     let mut entries = vec![
-        happening(
+        entry(
             -86_010,
             TimelineEvent::Watched {
                 operator: "anna".into(),
@@ -253,11 +253,11 @@ pub fn timeline() -> Timeline {
         }),
         call(-181, 33, ok()),
         state(-180, "FINALIZED"),
-        happening(
+        entry(
             -90,
             TimelineEvent::Noted(note("asked the shop to wait", START)),
         ),
-        happening(
+        entry(
             -60,
             TimelineEvent::Marked {
                 verdict: PaymentVerdict::Less,

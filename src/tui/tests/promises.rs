@@ -476,7 +476,7 @@ fn size() -> impl Strategy<Value = (u16, u16)> {
     ]
 }
 
-fn happening() -> impl Strategy<Value = Step> {
+fn any_step() -> impl Strategy<Value = Step> {
     let key = prop_oneof![
         8 => proptest::char::range(' ', '~').prop_map(KeyCode::Char),
         1 => Just(KeyCode::Char('漢')),
@@ -629,7 +629,7 @@ proptest! {
     #![proptest_config(cases())]
     #[test]
     fn nothing_panics_at_any_size(
-        entries in proptest::collection::vec(happening(), 1..60),
+        entries in proptest::collection::vec(any_step(), 1..60),
         (width, height) in size(),
         first in 0..9_usize,
     ) {
@@ -640,8 +640,8 @@ proptest! {
         press(&mut model, &first.to_string().replace('0', ""), now);
         update(&mut model, now, Msg::Resized { width, height });
         let mut at = (width, height);
-        for (step, happening) in entries.into_iter().enumerate() {
-            let msg = match happening {
+        for (number, step) in entries.into_iter().enumerate() {
+            let msg = match step {
                 Step::Key(code, with) => {
                     Msg::Key(ratatui::crossterm::event::KeyEvent::new(code, with))
                 }
@@ -709,7 +709,7 @@ proptest! {
                 }
             }
             // Every second frame has another size than the last resize event.
-            let (width, height) = if step % 2 == 0 { at } else { (width, height) };
+            let (width, height) = if number % 2 == 0 { at } else { (width, height) };
             drawn(&model, now, width, height);
             let _ = next_wake(&model, now);
         }

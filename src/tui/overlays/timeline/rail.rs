@@ -1,4 +1,4 @@
-//! Draws a timeline: the current state, then one line for each happening along the axis.
+//! Draws a timeline: the current state, then one line for each entry along the axis.
 
 use crate::domain::timeline::{Remark, Row};
 use crate::domain::{
@@ -94,7 +94,7 @@ impl Rail<'_> {
 
     pub fn row(&self, entry: &Row, line: Rect, buf: &mut Buffer) {
         if entry.last == entry.first {
-            self.happening(entry.first, line, buf);
+            self.entry(entry.first, line, buf);
             return;
         }
         let theme = self.ctx.theme;
@@ -140,7 +140,7 @@ impl Rail<'_> {
         pen
     }
 
-    pub fn happening(&self, at: usize, line: Rect, buf: &mut Buffer) {
+    pub fn entry(&self, at: usize, line: Rect, buf: &mut Buffer) {
         let theme = self.ctx.theme;
         let (plain, dim) = (theme.style(Tone::Plain), theme.style(Tone::Dim));
         match &self.timeline.entries[at].what {
