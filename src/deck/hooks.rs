@@ -289,9 +289,8 @@ impl Inner {
     async fn sweep(self: &Arc<Self>, from: Option<WallTime>) -> Result<(), LedgerError> {
         let starts = self.starts().await?;
         let since = starts.iter().map(|(_, start)| self.since(*start)).min();
-        let Some(since) = since.max(from.filter(|_| since.is_some())) else {
-            return Ok(());
-        };
+        let Some(since) = since else { return Ok(()) };
+        let since = from.map_or(since, |from| since.max(from));
         let reported: Vec<PaymentKey> = lock(&self.not_run)
             .iter()
             .filter(|(_, why)| **why == NotRun::Saved)
