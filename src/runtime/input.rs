@@ -5,10 +5,13 @@ mod decode;
 mod sequence;
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::termios::{QueueSelector, tcflush};
 use tokio::sync::mpsc;
 
 use crate::tui::Msg;
@@ -16,50 +19,126 @@ use decode::Decoder;
 
 /// The most input that a terminal buffers for a program.
 const READ_MAX: usize = 4096;
+/// The most messages that wait. The thread waits for room.
+const PENDING_MAX: usize = 1024;
 
-/// Reads until the terminal or the receiver is closed.
-pub fn start(messages: mpsc::Sender<Msg>) -> io::Result<()> {
-    std::thread::Builder::new()
-        .name("input".into())
-        .stack_size(256 * 1024)
-        .spawn(move || {
-            let mut decoder = Decoder::default();
-            loop {
-                let events = match next(decoder.patience()) {
-                    Ok(Some(bytes)) => decoder.read(&bytes),
-                    Ok(None) => decoder.timed_out(),
-                    Err(_) => return,
-                };
-                for message in events {
-                    if messages.blocking_send(message).is_err() {
-                        return;
-                    }
-                }
-            }
-        })
-        .map(drop)
+/// Increased before and after the terminal is taken again: odd meanwhile.
+type Turn = Arc<AtomicU64>;
+
+/// What the operator types and points at.
+pub struct Input {
+    messages: mpsc::Receiver<(u64, Msg)>,
+    turn: Turn,
+    /// Messages of an earlier turn are dropped.
+    current: u64,
 }
 
-/// The terminal's next bytes; `None` if none arrive within the time.
-fn next(patience: Option<Duration>) -> io::Result<Option<Vec<u8>>> {
-    let stdin = io::stdin();
+impl Input {
+    /// Starts the thread, which reads until the terminal is closed, or this.
+    pub fn start() -> io::Result<Self> {
+        let (sender, messages) = mpsc::channel(PENDING_MAX);
+        let turn = Turn::default();
+        let of_thread = turn.clone();
+        std::thread::Builder::new()
+            .name("input".into())
+            .stack_size(256 * 1024)
+            .spawn(move || read_all(&sender, &of_thread))?;
+        Ok(Self {
+            messages,
+            turn,
+            current: 0,
+        })
+    }
+
+    /// The next message; `None` if the terminal gives no more.
+    pub async fn next(&mut self) -> Option<Msg> {
+        loop {
+            let (turn, message) = self.messages.recv().await?;
+            if turn == self.current {
+                return Some(message);
+            }
+        }
+    }
+
+    /// The next message, if one waits.
+    pub fn try_next(&mut self) -> Option<Msg> {
+        loop {
+            let (turn, message) = self.messages.try_recv().ok()?;
+            if turn == self.current {
+                return Some(message);
+            }
+        }
+    }
+
+    /// Takes the terminal again after a stop. Drops all input from before, read or not, whole or in part: it could
+    /// confirm a write that the operator does not see.
+    pub fn take_again<T>(&mut self, take: impl FnOnce() -> T) -> T {
+        // Not a lock: a read in the background lasts until something is typed.
+        self.turn.fetch_add(1, Ordering::SeqCst);
+        let taken = take();
+        let _ = tcflush(io::stdin(), QueueSelector::IFlush);
+        self.current = self.turn.fetch_add(1, Ordering::SeqCst) + 1;
+        taken
+    }
+}
+
+fn read_all(messages: &mpsc::Sender<(u64, Msg)>, turn: &AtomicU64) {
+    let mut decoder = Decoder::default();
+    let mut last = 0;
+    loop {
+        let Ok((current, bytes)) = read_next(decoder.patience(), turn) else {
+            return;
+        };
+        if current != last {
+            decoder = Decoder::default();
+            last = current;
+        }
+        let events = match bytes {
+            Some(bytes) => decoder.read(&bytes),
+            None => decoder.timed_out(),
+        };
+        for message in events {
+            if messages.blocking_send((current, message)).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// The terminal's next bytes and the turn that they were typed in; no bytes if none arrive within the time.
+fn read_next(patience: Option<Duration>, turn: &AtomicU64) -> io::Result<(u64, Option<Vec<u8>>)> {
     let limit = patience.and_then(|time| Timespec::try_from(time).ok());
+    loop {
+        if !is_readable(limit)? {
+            return Ok((turn.load(Ordering::SeqCst), None));
+        }
+        let current = turn.load(Ordering::SeqCst);
+        // What was there may have been dropped: a read would wait for the next key and take it for an old one.
+        if !is_readable(Some(Timespec::default()))? {
+            continue;
+        }
+        let mut bytes = vec![0; READ_MAX];
+        match rustix::io::read(io::stdin(), &mut bytes) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) if turn.load(Ordering::SeqCst) != current => {}
+            Ok(count) => {
+                bytes.truncate(count);
+                return Ok((current, Some(bytes)));
+            }
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// Whether the terminal has input, or has closed, within the limit; without one it waits.
+fn is_readable(limit: Option<Timespec>) -> io::Result<bool> {
+    let stdin = io::stdin();
     loop {
         let mut ready = [PollFd::new(&stdin, PollFlags::IN)];
         match poll(&mut ready, limit.as_ref()) {
-            Ok(0) => return Ok(None),
-            Ok(_) => {}
-            Err(Errno::INTR) => continue,
-            Err(errno) => return Err(errno.into()),
-        }
-        let mut bytes = vec![0; READ_MAX];
-        match rustix::io::read(&stdin, &mut bytes) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(count) => {
-                bytes.truncate(count);
-                return Ok(Some(bytes));
-            }
-            Err(Errno::INTR | Errno::AGAIN) => {}
+            Ok(count) => return Ok(count > 0),
+            Err(Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }
     }

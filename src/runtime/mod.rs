@@ -41,6 +41,7 @@ use attention::Attention;
 use clipboard::Multiplexer;
 pub use doctor::examine;
 use first_account::Added;
+use input::Input;
 pub use message::clock_warning;
 pub use plain::{PlainStart, run_plain};
 use reload::Preparing;
@@ -127,16 +128,14 @@ pub fn run(start: Start) -> io::Result<Ended> {
     if early.load(Ordering::SeqCst) || terminal::has_hung_up() {
         return Ok(Ended::Interrupted);
     }
-    // Bounded, as every channel here: whoever sends waits.
-    let (keys_to, keys) = mpsc::channel(1024);
-    input::start(keys_to)?;
+    let input = Input::start()?;
     let ended = runtime.block_on(async {
         let (added_to, added) = mpsc::channel(1);
         let console = Console {
             entered,
             model: first.model.clone(),
             clock,
-            keys,
+            input,
             screen_changes: None,
             attention: Attention::new(first.notify.clone(), &Environ::process()),
             running: Running::start(first),
@@ -166,8 +165,7 @@ struct Console {
     clock: Clock,
     /// When what was drawn last changes by itself, on the monotonic clock.
     screen_changes: Option<Duration>,
-    /// What the operator types and points at.
-    keys: mpsc::Receiver<Msg>,
+    input: Input,
     running: Running,
     source: Arc<dyn ProfileSource>,
     config_changes: mpsc::Receiver<()>,
@@ -217,7 +215,7 @@ impl Console {
             let wakes = [self.model.next_wake(now), frame, changes];
             let wake = wakes.into_iter().flatten().min();
             tokio::select! {
-                message = self.keys.recv() => match message {
+                message = self.input.next() => match message {
                     Some(message) => is_input = self.take(message, effects),
                     // The terminal gives no more input.
                     None => break Ended::Interrupted,
@@ -237,8 +235,7 @@ impl Console {
                 }
                 Some(()) = self.changes.stop.recv() => effects.push(Effect::Suspend),
                 Some(()) = self.changes.continued.recv() => {
-                    self.entered.resume()?;
-                    while self.keys.try_recv().is_ok() {}
+                    self.input.take_again(|| self.entered.resume())?;
                     self.repaint(effects)?;
                     is_input = true;
                 }
@@ -320,8 +317,8 @@ impl Console {
             if is_over || taken == MESSAGES_A_FRAME {
                 break;
             }
-            let next = self.keys.try_recv();
-            let Ok(next) = next.or_else(|_| self.running.inbox.try_recv()) else {
+            let next = self.input.try_next();
+            let Some(next) = next.or_else(|| self.running.inbox.try_recv().ok()) else {
                 break;
             };
             message = next;

@@ -14,7 +14,6 @@ use ratatui::{Terminal, TerminalOptions, Viewport};
 
 use crate::config::Environ;
 use rustix::process::{Signal, kill_current_process_group};
-use rustix::termios::{QueueSelector, tcflush};
 
 /// The drawing backend: one write for each frame rather than one for each cell.
 pub type Screen = Terminal<CrosstermBackend<BufWriter<Stdout>>>;
@@ -82,8 +81,6 @@ impl TerminalGuard {
         // After SIGSTOP, the terminal was not restored and now has the shell's modes.
         give_back();
         take(self.mouse)?;
-        // What was typed meanwhile could confirm a write that the operator does not see.
-        let _ = tcflush(io::stdin(), QueueSelector::IFlush);
         match self.title.take() {
             Some(title) => self.set_title(title),
             None => Ok(()),
