@@ -28,8 +28,9 @@ pub fn waits() -> impl Iterator<Item = Duration> + Send {
         .with_min_delay(Duration::from_millis(200))
         .with_max_delay(Duration::from_secs(5))
         .with_max_times(TRIES_MAX - 1)
-        // So that processes that failed together do not retry together.
+        // So that processes that failed together do not retry together. Without a seed, all would wait the same.
         .with_jitter()
+        .with_jitter_seed(fastrand::u64(..))
         .build()
 }
 
@@ -200,5 +201,12 @@ mod tests {
                 .iter()
                 .all(|wait| *wait >= Duration::from_millis(200) && *wait <= Duration::from_secs(5))
         );
+    }
+
+    #[test]
+    fn waits_differ_from_call_to_call() {
+        let all: std::collections::BTreeSet<Vec<Duration>> =
+            (0..20).map(|_| waits().collect()).collect();
+        assert!(all.len() > 1, "{all:?}");
     }
 }
