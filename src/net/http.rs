@@ -393,6 +393,10 @@ impl Http {
 /// A response body decompressed, and where it is JSON, in UTF-8 without a byte order mark, as parsers require (RFC
 /// 8259, 8.1). Other text stays as it is.
 fn readable(body: Bytes, headers: &HeaderMap) -> Result<Bytes, CodingError> {
+    // Nearly every response is readable as it is.
+    if charset::begins_as_json(&body) && !coding::may_grow(&body, headers) {
+        return Ok(body);
+    }
     let body = coding::decode(body, headers, REPLY_MAX)?;
     let text = coding::as_utf8(body.clone(), headers);
     let is_json = charset::begins_as_json(&text);
