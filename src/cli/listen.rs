@@ -104,7 +104,7 @@ impl Listen {
             return Err(nothing_saved(why, &status).into());
         }
         let counted = exporter.as_ref().map(|exporter| exporter.metrics.clone());
-        let printing = Printing::start(out, settings.clock.now().wall, events, counted);
+        let printing = Printing::start(out, settings.clock.clone(), events, counted);
         if let Some(exporter) = &exporter {
             printing.note(Note::Words(Tone::Dim, "metrics", exporter.url()));
         }

@@ -31,6 +31,12 @@ impl Now {
         moved.saturating_sub(passed).saturating_abs() >= 1000
     }
 
+    /// Whether what happened at `at` is of a run that began at `started`. The wall clock may have been set since.
+    #[must_use]
+    pub fn is_of_run(self, started: Self, at: WallTime) -> bool {
+        self.wall.since(at) <= self.mono.saturating_sub(started.mono)
+    }
+
     /// This instant moved on by `by`, on both clocks.
     #[must_use]
     pub fn plus(self, by: Duration) -> Self {

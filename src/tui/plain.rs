@@ -20,7 +20,7 @@ use crate::domain::{
     AccountId, Delivery, DeliveryId, Environment, Exchange, Job, JobId, JobState, Now, Problem,
     Recent, inert, notice_alert,
 };
-use facts::{Fact, Reported, facts, is_since};
+use facts::{Fact, Reported, facts};
 use words::without_signs;
 
 /// The most characters of a line: a reader must come to its end.
@@ -276,7 +276,7 @@ impl Plain {
 
     /// A new callback; a job of one that fails, is given up, or succeeds after all.
     fn on_delivery(&mut self, delivery: &Delivery, now: Now) {
-        let is_of_this_run = is_since(delivery.received_at, self.started, now);
+        let is_of_this_run = now.is_of_run(self.started, delivery.received_at);
         if is_of_this_run && self.reported.remember(delivery.id) {
             let text = words::callback(delivery);
             self.about(&delivery.account, &text);
@@ -298,7 +298,7 @@ impl Plain {
     /// Whether a job's state is worth a line.
     fn is_news(&mut self, job: &Job, now: Now) -> bool {
         let tried_at = job.tried_at;
-        let is_of_this_run = tried_at.is_some_and(|at| is_since(at, self.started, now));
+        let is_of_this_run = tried_at.is_some_and(|at| now.is_of_run(self.started, at));
         let before = self.jobs.get(job.id).copied();
         if !is_of_this_run || before == Some((job.state, job.attempts)) {
             return false;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::cli::output::{Out, Tone};
-use crate::domain::{Job, JobKind, JobState, WallTime, inert};
+use crate::domain::{Job, JobState, inert};
 use crate::net::redact;
 
 /// Servers that reject forwards. Each cause is printed once, when it first occurs, and again when it is over.
@@ -14,11 +14,7 @@ pub(super) struct Forwards {
 }
 
 impl Forwards {
-    pub(super) fn note(&mut self, job: &Job, since: WallTime, out: &Out) {
-        let is_new = job.tried_at.is_some_and(|at| at >= since);
-        if job.kind == JobKind::Check || !is_new {
-            return;
-        }
+    pub(super) fn note(&mut self, job: &Job, out: &Out) {
         let target = redact::scrub(&job.target).into_owned();
         if job.state == JobState::Done {
             if self.failing.remove(&target).is_some() {

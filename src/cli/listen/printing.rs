@@ -11,8 +11,9 @@ use super::PATIENCE;
 use super::forwards::Forwards;
 use crate::cli::deliveries;
 use crate::cli::prelude::*;
+use crate::clock::Clock;
 use crate::deck::metrics::Metrics;
-use crate::domain::{Delivery, DeliveryId, Job, JobId, JobState, Recent};
+use crate::domain::{Delivery, DeliveryId, Job, JobId, JobKind, JobState, Now, Recent};
 use crate::net::{Event, EventReceiver};
 use crate::runtime;
 
@@ -54,7 +55,7 @@ pub(super) struct Printing {
 impl Printing {
     pub(super) fn start(
         out: &Out,
-        since: WallTime,
+        clock: Clock,
         events: EventReceiver,
         metrics: Option<Arc<Metrics>>,
     ) -> Self {
@@ -64,7 +65,8 @@ impl Printing {
             listing: deliveries::listing(&out.for_reader()),
             out: out.for_reader(),
             zone: crate::clock::time_zone(),
-            since,
+            started: clock.now(),
+            clock,
             metrics,
             reported: Recent::new(REPORTED_MAX),
             attempts: Recent::new(REPORTED_MAX),
@@ -108,8 +110,9 @@ struct Printer {
     out: Out,
     listing: deliveries::Rows,
     zone: TimeZone,
-    /// Deliveries after this one are new.
-    since: WallTime,
+    clock: Clock,
+    /// What came later is new.
+    started: Now,
     metrics: Option<Arc<Metrics>>,
     /// The printed deliveries.
     reported: Recent<DeliveryId, ()>,
@@ -190,7 +193,10 @@ impl Printer {
         match event {
             Event::Delivery(delivery) => {
                 for job in &delivery.jobs {
-                    self.forwards.note(job, self.since, &self.out);
+                    let is_new = job.tried_at.is_some_and(|at| self.is_new(at));
+                    if is_new && job.kind != JobKind::Check {
+                        self.forwards.note(job, &self.out);
+                    }
                 }
                 let printed = self.delivery(&delivery);
                 self.note_failure(printed);
@@ -213,9 +219,13 @@ impl Printer {
         }
     }
 
+    fn is_new(&self, at: WallTime) -> bool {
+        self.clock.now().is_of_run(self.started, at)
+    }
+
     /// Prints and counts a new delivery, or one whose jobs changed. For those of earlier runs, only changes.
     fn delivery(&mut self, delivery: &Delivery) -> Result<(), OutputError> {
-        let is_new = self.reported.remember(delivery.id) && delivery.received_at >= self.since;
+        let is_new = self.reported.remember(delivery.id) && self.is_new(delivery.received_at);
         let reported = self.attempts.get(delivery.id);
         let reported = reported.map_or(&[][..], Vec::as_slice);
         let attempted: Vec<&Job> = delivery
@@ -224,8 +234,8 @@ impl Printer {
             .filter(|job| {
                 let before = reported.iter().find(|(id, ..)| *id == job.id);
                 // Not by the number of attempts: it starts again when a job is retried.
-                job.tried_at > before.and_then(|(_, at, _)| *at)
-                    && job.tried_at.is_some_and(|at| at >= self.since)
+                job.tried_at != before.and_then(|(_, at, _)| *at)
+                    && job.tried_at.is_some_and(|at| self.is_new(at))
             })
             .collect();
         let attempts = delivery.jobs.iter();

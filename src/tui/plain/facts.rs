@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::words::{self, without_signs};
 use crate::domain::payment::is_about_payment;
 use crate::domain::{
-    AccountId, BudgetGauge, CredentialState, CredentialStatus, ListenerStatus, Now, WallTime,
-    notice_alert, time,
+    AccountId, BudgetGauge, CredentialState, CredentialStatus, ListenerStatus, Now, notice_alert,
+    time,
 };
 use crate::tui::alerts::{self, Alert, Target};
 use crate::tui::msg::Level;
@@ -181,7 +181,7 @@ impl Fact {
         let account = known.id();
         let CredentialStatus { state, at, .. } = known.status;
         // Those that were verified before are reported once they are verified again.
-        let is_new = at.is_some_and(|at| is_since(at, started, now));
+        let is_new = at.is_some_and(|at| now.is_of_run(started, at));
         (is_new && state == CredentialState::Valid).then(|| {
             let line = format!("{account}: credentials valid");
             Self::new(credentials(account), "valid", line)
@@ -319,11 +319,6 @@ impl Reported {
         let due = self.0.values().filter_map(Fact::over_at);
         due.map(|at| at.saturating_sub(now.mono)).min()
     }
-}
-
-/// Whether an event is of a run that began at `started`. The wall clock may have been set since.
-pub fn is_since(at: WallTime, started: Now, now: Now) -> bool {
-    now.wall.since(at) <= now.mono.saturating_sub(started.mono)
 }
 
 /// The name of an account's credentials.
