@@ -128,6 +128,13 @@ impl Payment {
     pub fn sum(&self) -> String {
         format!("{} {}", self.amount, self.currency)
     }
+
+    /// Whether no later answer can tell more: FINALIZED, with an amount that can be compared.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let is_readable = self.amount.read().is_some() && self.currency.read().is_some();
+        self.state == PaymentState::Finalized && is_readable
+    }
 }
 
 /// A payment as observed at one instant.

@@ -134,24 +134,29 @@ impl Payment {
     /// Its verdict.
     #[must_use]
     pub fn verdict(&self, expected: Option<&Expected>) -> PaymentVerdict {
-        match (&self.state, self.compare(expected)) {
-            (PaymentState::Canceled, _) => PaymentVerdict::Cancelled,
-            (PaymentState::Failed, _) => PaymentVerdict::Failed,
-            (PaymentState::Finalized, Comparison::Equal) => PaymentVerdict::Paid,
-            (PaymentState::Finalized, Comparison::Less) => PaymentVerdict::Less,
-            (PaymentState::Finalized, Comparison::More) => PaymentVerdict::More,
-            (PaymentState::Finalized, Comparison::OtherCurrency) => PaymentVerdict::OtherCurrency,
-            (PaymentState::Finalized, Comparison::Unreadable) => PaymentVerdict::UnreadableAmount,
-            (PaymentState::Finalized, Comparison::NotCompared) => PaymentVerdict::NotCompared,
-            (
-                PaymentState::New
-                | PaymentState::Active
-                | PaymentState::Processing
-                | PaymentState::Finalizing
-                | PaymentState::Cancelling
-                | PaymentState::Unknown(_),
-                _,
-            ) => PaymentVerdict::Open,
+        match self.state {
+            PaymentState::Canceled => PaymentVerdict::Cancelled,
+            PaymentState::Failed => PaymentVerdict::Failed,
+            PaymentState::Finalized => self.verdict_once_finalized(expected),
+            PaymentState::New
+            | PaymentState::Active
+            | PaymentState::Processing
+            | PaymentState::Finalizing
+            | PaymentState::Cancelling
+            | PaymentState::Unknown(_) => PaymentVerdict::Open,
+        }
+    }
+
+    /// What the verdict is in the state FINALIZED, with the sum as it is now.
+    #[must_use]
+    pub fn verdict_once_finalized(&self, expected: Option<&Expected>) -> PaymentVerdict {
+        match self.compare(expected) {
+            Comparison::Equal => PaymentVerdict::Paid,
+            Comparison::Less => PaymentVerdict::Less,
+            Comparison::More => PaymentVerdict::More,
+            Comparison::OtherCurrency => PaymentVerdict::OtherCurrency,
+            Comparison::Unreadable => PaymentVerdict::UnreadableAmount,
+            Comparison::NotCompared => PaymentVerdict::NotCompared,
         }
     }
 
@@ -174,6 +179,17 @@ impl Payment {
         }
     }
 
+    fn other_currency(&self, expected: Option<&Expected>) -> &'static str {
+        let has = self.currency.as_str();
+        // `emt` for `EMT` is easy to overlook.
+        match expected {
+            Some(expected) if expected.currency.as_str().eq_ignore_ascii_case(has) => {
+                "another currency (capital letters count)"
+            }
+            _ => "another currency",
+        }
+    }
+
     /// How the payment differs from the expectation, in words, in any state. For an open payment it is a warning: the
     /// page's URL is unsigned, so its payer can change the amount.
     #[must_use]
@@ -182,7 +198,7 @@ impl Payment {
             Comparison::NotCompared | Comparison::Equal => None,
             Comparison::Less => Some("less than expected"),
             Comparison::More => Some("more than expected"),
-            Comparison::OtherCurrency => Some("another currency"),
+            Comparison::OtherCurrency => Some(self.other_currency(expected)),
             Comparison::Unreadable => expected.map(|_| "not readable"),
         }
     }
@@ -263,7 +279,9 @@ impl Payment {
         match self.verdict(expected) {
             PaymentVerdict::Paid => format!("PAID: expected {wanted}, received {sum}"),
             PaymentVerdict::Less => differs(STOP),
-            PaymentVerdict::OtherCurrency => format!("{}: another currency", differs(STOP)),
+            PaymentVerdict::OtherCurrency => {
+                format!("{}: {}", differs(STOP), self.other_currency(expected))
+            }
             PaymentVerdict::More => differs("CHECK BEFORE YOU DELIVER"),
             PaymentVerdict::NotCompared => {
                 format!("received {sum}, no expected amount: {COMPARE}")

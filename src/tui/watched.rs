@@ -90,7 +90,7 @@ impl Watched {
             due: None,
         };
         watched.bound();
-        watched.due = (!watched.is_final()).then_some(now.mono);
+        watched.due = watched.next_due(now).map(|_| now.mono);
         watched
     }
 
@@ -152,6 +152,12 @@ impl Watched {
             .is_some_and(|payment| payment.state.is_final())
     }
 
+    /// When it is checked next, unless no check is worth it. An amount that could not be read may be readable later.
+    fn next_due(&self, now: Now) -> Option<Duration> {
+        let is_unreadable = self.verdict() == Some(PaymentVerdict::UnreadableAmount);
+        (!self.is_final() || is_unreadable).then(|| now.mono + self.interval)
+    }
+
     pub fn expected(&self) -> Option<&Expected> {
         self.watch.expected.as_ref().map(|expected| &expected.sum)
     }
@@ -191,12 +197,12 @@ impl Watched {
     /// Records that a check was cancelled; the next one comes after the usual interval.
     pub fn cancelled(&mut self, now: Now) {
         self.asking = None;
-        self.due = (!self.is_final()).then(|| now.mono + self.interval);
+        self.due = self.next_due(now);
     }
 
     /// Checks it soon, because it may have changed.
     pub fn poll_soon(&mut self, now: Now) {
-        if !self.is_final() {
+        if self.next_due(now).is_some() {
             self.interval = POLL_FIRST;
             self.due = Some(now.mono);
         }
@@ -257,7 +263,7 @@ impl Watched {
                 Change::Nothing
             }
         };
-        self.due = (!self.is_final()).then(|| now.mono + self.interval);
+        self.due = self.next_due(now);
         change
     }
 
@@ -277,7 +283,7 @@ impl Watched {
         self.answered_at = self.answered_at.max(Some(seen.at));
         self.interval = POLL_FIRST;
         let was_reported = std::mem::replace(&mut self.is_reported, true);
-        self.due = (!self.is_final()).then(|| now.mono + self.interval);
+        self.due = self.next_due(now);
         if was_reported && self.is_final() {
             Change::Ended
         } else {
@@ -345,7 +351,12 @@ impl Watched {
             let words = if expects { "awaiting payment" } else { "" };
             return ("", words.into(), Tone::Dim);
         };
-        let (glyph, words) = payment.verdict(self.expected()).mark();
+        // The payer can change the amount while it is open.
+        let verdict = match payment.departure(self.expected()) {
+            Some(_) if !self.is_final() => payment.verdict_once_finalized(self.expected()),
+            _ => payment.verdict(self.expected()),
+        };
+        let (glyph, words) = verdict.mark();
         let tone = payment.severity(self.expected()).into();
         (glyph, words.into(), tone)
     }

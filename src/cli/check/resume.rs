@@ -65,7 +65,7 @@ impl Saved {
         let is_own = self.profile == profile && self.account == account.as_str();
         let last = match &self.found {
             // One that was cancelled or failed may yet be paid.
-            Found::Payment(payment) => payment.state == PaymentState::Finalized,
+            Found::Payment(payment) => payment.is_settled(),
             Found::Failed(_) | Found::NotSeen => false,
         };
         let fresh = self.at <= now && now.since(self.at) < FRESH;

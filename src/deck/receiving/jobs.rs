@@ -365,10 +365,9 @@ impl Shared {
                 // Without it the payment is shown as not compared, which is true.
                 let expected = self.queries.expectation(&account, id).await.ok().flatten();
                 let mut outcome = check_outcome(&checked, |(payment, _)| {
-                    let settles = payment.state == PaymentState::Finalized;
                     let state = payment.state.as_str();
                     let sum = expected.as_ref().map(|expected| &expected.sum);
-                    let summary = if settles {
+                    let summary = if payment.state == PaymentState::Finalized {
                         // FINALIZED alone would be read as paid, and a narrow list cuts off what is behind it.
                         let words = payment.verdict(sum).words();
                         // The expected amount may be corrected later.
@@ -377,9 +376,9 @@ impl Shared {
                     } else {
                         state.to_owned()
                     };
-                    (summary, settles)
+                    (summary, payment.is_settled())
                 });
-                // FINALIZED settles the payment: no later callback checks it.
+                // Where it is settled, no later callback checks it.
                 if let Ok((_, Err(error))) = &checked {
                     let summary =
                         format!("{}; its state cannot be saved: {error}", outcome.summary);

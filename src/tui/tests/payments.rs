@@ -329,6 +329,10 @@ fn an_amount_that_cannot_be_read_hides_no_state() {
         "{shown}"
     );
     assert!(!shown.contains("PAID"), "{shown}");
+    assert!(
+        shown.contains("next check"),
+        "it may be readable later: {shown}"
+    );
 }
 
 #[test]
