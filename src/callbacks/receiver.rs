@@ -328,7 +328,7 @@ impl Shared {
         let answer = match parsed.answer {
             Answer::Plain => text(StatusCode::OK, "ok"),
             Answer::Relayed { otherwise } => {
-                let dedup_key = arrival.dedup_key(&parsed.dedup);
+                let dedup_key = arrival.dedup_key(&parsed);
                 let body = match delivery.verdict {
                     // Only the first delivery calls the shop; a repeat gets the same answer, or an order would be
                     // delivered twice.

@@ -87,7 +87,7 @@ impl Arrival<'_> {
             subject: parsed.subject.clone(),
             happened_at: parsed.happened_at,
             proved: parsed.proved,
-            dedup_key: Some(self.dedup_key(&parsed.dedup)),
+            dedup_key: Some(self.dedup_key(parsed)),
             status: StatusCode::OK.as_u16(),
             jobs,
             ..self.rejected(&Refusal::Refused(String::new()), None)
@@ -105,11 +105,9 @@ impl Arrival<'_> {
 
     /// What makes it a repeat.
     #[must_use]
-    pub fn dedup_key(&self, dedup: &Dedup) -> DedupKey {
+    pub fn dedup_key(&self, parsed: &ParsedCallback) -> DedupKey {
         let address = Address::of(self.inbound.request.uri().path());
-        // The same message to another path is a different one.
-        let rest = address.map_or("".into(), |address| address.rest);
-        let (which, what) = match dedup {
+        let (which, what) = match &parsed.dedup {
             Dedup::Message(what) => (b"m", what),
             Dedup::Subject(what) => (b"s", what),
         };
@@ -120,15 +118,18 @@ impl Arrival<'_> {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        // Only where there is one, so that keys from before such paths were accepted stay valid.
-        if !rest.is_empty() && matches!(dedup, Dedup::Message(_)) {
+        // The same message to another path is a different one; but an order that the shop answers would be delivered
+        // twice. Only where there is a path, so that keys from before paths were accepted stay valid.
+        let rest = address.map_or("".into(), |address| address.rest);
+        let is_relayed = matches!(parsed.answer, Answer::Relayed { .. });
+        if which == b"m" && !rest.is_empty() && !is_relayed {
             hash.update(b"path");
             hash.update((rest.len() as u64).to_be_bytes());
             hash.update(&*rest);
         }
         hash.update(what);
         let hash = hash.finalize().into();
-        match dedup {
+        match parsed.dedup {
             Dedup::Message(_) => DedupKey::Message(hash),
             Dedup::Subject(_) => DedupKey::Subject(hash),
         }
