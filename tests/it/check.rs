@@ -266,6 +266,19 @@ fn amounts_are_compared_whatever_their_notation_and_shown_as_received() {
 }
 
 #[test]
+fn an_answer_about_another_payment_pays_no_order() {
+    let sum = ["--amount", "5", "--currency", "EMT", "--json"];
+    for (named, code) in [("A", 0), ("B", 5)] {
+        let (place, _peer) = shop(ok(&format!(
+            r#"{{"result":"ok","transactionKey":"{named}","currency":"EMT","amount":"5","state":"FINALIZED"}}"#
+        )));
+        let ran = place.run(&[&["check", "A"], &sum[..]].concat());
+        assert_eq!(ran.code, code, "{ran:?}");
+        assert_eq!(ran.out.contains("another payment"), code == 5, "{ran:?}");
+    }
+}
+
+#[test]
 fn an_id_may_have_any_letters_and_is_never_cut() {
     let long = "ł".repeat(256);
     let (place, peer) = shop(answer("FINALIZED", "5", "EMT"));

@@ -345,6 +345,12 @@ fn payment(id: &PaymentId, answer: &Flat) -> Result<Payment, ApiError> {
     if state.is_empty() {
         return Err(ApiError::unexpected("`state` is empty"));
     }
+    // Not documented; but where it is there, it tells which payment the answer is about.
+    if let Some(Field::Text(named)) = answer.get("transactionKey")
+        && named != id.as_str()
+    {
+        return Err(ApiError::unexpected("it is about another payment"));
+    }
     Ok(Payment {
         id: id.clone(),
         currency: currency(reported(answer, "currency")),
