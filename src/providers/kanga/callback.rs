@@ -121,6 +121,7 @@ mod tests {
             ("POST", "/?transactionKey=A+1", ""),
             ("POST", "/?transactionKey=A+1", "not a form \u{1b}"),
             ("POST", "/", "x=1&transactionKey=A%201&y"),
+            ("POST", "/", "transactionKey=A+1\r\n"),
             ("POST", "/?transactionKey=A+1", "transactionKey=A%201"),
             ("POST", "/", r#"{"transactionKey":"A 1","state":null}"#),
             ("POST", "/?transactionKey=A+1", "{broken"),
