@@ -66,7 +66,6 @@ fn read(inbound: &Inbound, held: &CallbackSecrets) -> Result<ParsedCallback, Ref
 }
 
 fn signed_one(key: &Secret, text: &str, at: WallTime) -> Result<ParsedCallback, Refusal> {
-    const PROOF: &str = "a signature";
     let fields = signed::verify(key, text).map_err(Refusal::Refused)?;
     // After the signature: only a genuine `issued_at` means anything.
     must_be_new(&fields, at)?;
@@ -76,55 +75,39 @@ fn signed_one(key: &Secret, text: &str, at: WallTime) -> Result<ParsedCallback, 
         text.ok_or_else(|| unreadable(&format!("the signed data has no `{name}`")))
     };
     let event = text("event")?;
-    let answer = match event.as_str() {
-        ORDER_REQUEST => Answer::Relayed {
-            otherwise: NO_ITEMS,
-        },
-        ORDER_PLACED => Answer::Relayed {
-            otherwise: CANCELED,
-        },
+    let (subject, dedup, needs_check, answer) = match event.as_str() {
+        ORDER_REQUEST | ORDER_PLACED => {
+            let order = text("order_id")?;
+            let id = PaymentId::new(order.as_str())
+                .map_err(|error| unreadable(&format!("`order_id` cannot be used: {error}")))?;
+            // Request and placement have the same `order_id` and are two messages.
+            let dedup = Dedup::Message(parts(&[&event, &order]));
+            let is_request = event == ORDER_REQUEST;
+            let otherwise = if is_request { NO_ITEMS } else { CANCELED };
+            let answer = Answer::Relayed { otherwise };
+            (Some(Subject::Payment(id)), dedup, false, answer)
+        }
         INVENTORY => {
             let player = player(&text("user_id")?)?;
-            return Ok(ParsedCallback {
-                happened_at: None,
-                subject: Some(Subject::Player(player)),
-                proof: PROOF,
-                proved: true,
-                dedup: change_of(player),
-                needs_check: true,
-                answer: Answer::Plain,
-                kind: event,
-            });
+            let subject = Some(Subject::Player(player));
+            (subject, change_of(player), true, Answer::Plain)
         }
         _ => {
-            return Ok(ParsedCallback {
-                happened_at: None,
-                subject: wire::whole(fields.get("user_id"))
-                    .map(PlayerId)
-                    .map(Subject::Player),
-                proof: PROOF,
-                proved: true,
-                // Undocumented, so nothing less than all fields makes two of them the same.
-                dedup: Dedup::Message(parts(&["signed", &text_of(&fields)])),
-                needs_check: false,
-                answer: Answer::Plain,
-                kind: event,
-            });
+            let player = wire::whole(fields.get("user_id")).map(PlayerId);
+            // Undocumented, so nothing less than all fields makes two of them the same.
+            let dedup = Dedup::Message(parts(&["signed", &text_of(&fields)]));
+            (player.map(Subject::Player), dedup, false, Answer::Plain)
         }
     };
-    let order = text("order_id")?;
-    let id = PaymentId::new(order.as_str())
-        .map_err(|error| unreadable(&format!("`order_id` cannot be used: {error}")))?;
     Ok(ParsedCallback {
         happened_at: None,
-        subject: Some(Subject::Payment(id)),
-        proof: PROOF,
-        proved: true,
-        // Request and placement have the same `order_id` and are two messages.
-        dedup: Dedup::Message(parts(&[&event, &order])),
-        needs_check: false,
-        answer,
         kind: event,
+        subject,
+        proof: "a signature",
+        proved: true,
+        dedup,
+        needs_check,
+        answer,
     })
 }
 
