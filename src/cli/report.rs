@@ -27,7 +27,7 @@ pub const COLUMNS: [&str; 14] = [
 pub const HEADS: [&str; 6] = [
     "",
     "state, verdict",
-    "      received",
+    "        amount",
     "payment",
     "account",
     "",

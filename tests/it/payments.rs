@@ -102,7 +102,7 @@ fn watched_payments_are_listed_with_what_is_known_of_them() {
         "1.00 oPLN",
         " 249.00 oPLN",
         "-248.00",
-        "not checked yet",
+        "no state yet",
     ] {
         assert!(words.contains(said), "{said}: {words}");
     }

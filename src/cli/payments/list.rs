@@ -175,7 +175,7 @@ impl Filters {
         [
             "state",
             "verdict",
-            "received",
+            "amount",
             "expected",
             "difference",
             "changed",
@@ -297,7 +297,7 @@ impl Known {
                 payment.sum(),
                 payment.severity(expected).into(),
             ),
-            None => ("not checked yet".to_owned(), String::new(), Tone::Dim),
+            None => ("no state yet".to_owned(), String::new(), Tone::Dim),
         };
         let verdict = self.report.verdict().map_or("", PaymentVerdict::words);
         let wanted = match expected {

@@ -422,7 +422,7 @@ pub static CATALOGUE: [DocumentedCall; 47] = [
         Some(
             r#"{"status": "ACTIVE", "price": {"amount": 1500, "currency": "EUR"}, "declaredStock": 0}"#,
         ),
-        "change an offer; the `price` you send is what you receive (IWTR). From the fourth price change a \
+        "change an offer; the `price` you send is what you receive (IWTR), in cents. From the fourth price change a \
         day Kinguin charges a fee",
     ),
     DocumentedCall::write(
@@ -430,7 +430,7 @@ pub static CATALOGUE: [DocumentedCall; 47] = [
         OFFER,
         &[OFFER_ID],
         Some(r#"{"price": {"amount": 1500, "currency": "EUR"}}"#),
-        "change some fields of an offer; the `price` you send is what you receive (IWTR). From the fourth \
+        "change some fields of an offer; the `price` you send is what you receive (IWTR), in cents. From the fourth \
         price change a day Kinguin charges a fee",
     )
     .after(&[

@@ -84,6 +84,6 @@ fn page_of(purchase: &Purchase) -> Response {
 }
 
 fn message(status: StatusCode, title: &str, words: &str) -> Box<Response> {
-    let data = json!({ "title": title, "tone": "bad", "words": words });
+    let data = json!({ "title": title, "tone": "bad", "words": words, "open": false });
     Box::new(page::page(status, PAGE, &data))
 }

@@ -173,6 +173,8 @@ async fn the_page_of_a_purchase_acts_on_that_purchase_and_offers_a_refused_one_a
         let mut all = state["purchases"].as_array().unwrap().iter();
         all.find(|one| one["uid"] == uid).unwrap()["state"].clone()
     };
+    let refused = bench.send("GET", "/purchase?signature=x", "", "").await;
+    assert_eq!(refused.status, 400);
     let mut seen = Vec::new();
     for (act, state) in [
         ("fail", "SCORING_KO"),
