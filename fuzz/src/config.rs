@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tilldeck::config::edit::{Edit, Entry, NewSource, current};
 use tilldeck::config::{Config, SecretSource};
-use tilldeck::domain::AccountId;
+use tilldeck::domain::{AccountId, Environment};
 use tilldeck::providers::SPECS;
 
 use super::assert_inert;
@@ -98,7 +98,7 @@ fn entry(profile: &str) -> Entry {
         profile: profile.to_owned(),
         account: AccountId::new("one-more-account").expect("a name"),
         provider: "kanga".into(),
-        environment: "production".into(),
+        environment: Environment::Production,
         texts: vec![("api_key".into(), "key-of-a-test".into())],
         secrets: vec![(
             "api_secret".into(),

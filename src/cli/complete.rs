@@ -8,8 +8,8 @@ use clap::Command;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate, complete};
 
 use super::prelude::*;
-use crate::config::{AccountConfig, KeyKind, Locations, Profile, SANDBOX, in_home};
-use crate::domain::{catalogue, inert};
+use crate::config::{AccountConfig, Locations, Profile, SANDBOX, in_home};
+use crate::domain::{Environment, catalogue, inert};
 use crate::providers::{self, Manifest};
 
 mod word;
@@ -263,14 +263,19 @@ impl Names {
         let named = |word: &str| {
             let mut known = accounts.iter();
             let (_, provider) = known.find(|(name, _)| name == word)?;
-            manifest(provider)
+            providers::by_name(provider)
         };
-        let by_option = line.option("provider").and_then(manifest);
+        let by_option = line.option("provider").and_then(providers::by_name);
         Self {
             profiles,
             // The first plain word is the command itself.
             manifest: plain.iter().skip(1).find_map(|word| named(word)),
-            provider: by_option.or_else(|| plain.iter().skip(2).find_map(|word| manifest(word))),
+            provider: by_option.or_else(|| {
+                plain
+                    .iter()
+                    .skip(2)
+                    .find_map(|word| providers::by_name(word))
+            }),
             line: plain.iter().map(|word| (*word).to_owned()).collect(),
             accounts,
         }
@@ -360,8 +365,9 @@ impl Names {
 
     fn environments(&self) -> Vec<Name> {
         let spec = self.provider.map(|provider| &provider.spec);
-        let environments = spec.map_or(&["production", "sandbox"][..], |spec| spec.environments);
-        words(environments.iter().copied())
+        let all = [Environment::Production, Environment::Sandbox];
+        let environments = spec.map_or(&all[..], |spec| spec.environments);
+        words(environments.iter().map(|it| it.as_str()))
     }
 }
 
@@ -373,15 +379,10 @@ fn accounts(profile: &Profile) -> Vec<Name> {
     profile.accounts.iter().map(name).collect()
 }
 
-fn manifest(provider: &str) -> Option<&'static Manifest> {
-    let mut all = providers::REGISTRY.iter().copied();
-    all.find(|manifest| manifest.id.0 == provider)
-}
-
 fn keys(manifest: Option<&Manifest>, secret: bool) -> Vec<Name> {
     let keys = manifest.map_or(&[][..], |manifest| manifest.spec.keys);
     let keys = keys.iter();
-    let keys = keys.filter(|key| (key.kind == KeyKind::Secret) == secret);
+    let keys = keys.filter(|key| key.is_secret() == secret);
     names(keys.map(|key| (key.name, key.about)))
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::{Config, ConfigError, ProviderSpec, SecretSource, check, file};
 use rustix::fs::{Access, access};
 
-use crate::domain::{AccountId, ThemeChoice, inert};
+use crate::domain::{AccountId, Environment, ThemeChoice, inert};
 use crate::private;
 
 /// A new account to write.
@@ -23,7 +23,7 @@ pub struct Entry {
     /// Its provider.
     pub provider: String,
     /// Its environment.
-    pub environment: String,
+    pub environment: Environment,
     /// The keys written as values, in order.
     pub texts: Vec<(String, String)>,
     /// The source of each secret, in order.

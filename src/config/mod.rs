@@ -21,7 +21,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub use crate::domain::Ui;
-use crate::domain::{AccountId, Color, HookEvent, inert};
+use crate::domain::manage::KeySpec;
+use crate::domain::{AccountId, Color, Environment, HookEvent, inert};
 
 pub use environ::Environ;
 pub use error::ConfigError;
@@ -51,37 +52,11 @@ pub struct ProviderSpec {
     /// The keys of an account.
     pub keys: &'static [KeySpec],
     /// The values of `environment =`; the first is the default.
-    pub environments: &'static [&'static str],
+    pub environments: &'static [Environment],
     /// The endpoints whose URL can be overridden.
     pub endpoints: &'static [&'static str],
     /// Whether reads have a rate limit of their own: `reads` in `budget`.
     pub counts_reads: bool,
-}
-
-/// A key of a provider's account.
-#[derive(Debug, PartialEq, Eq)]
-pub struct KeySpec {
-    /// Its name in the file: `api_key`.
-    pub name: &'static str,
-    /// How its value is written.
-    pub kind: KeyKind,
-    /// Whether an account must have it.
-    pub required: bool,
-    /// Its meaning, as a noun phrase.
-    pub about: &'static str,
-}
-
-/// How a key's value is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyKind {
-    /// As a plain value.
-    Text,
-    /// As a plain value: the name of an HTTP header.
-    HeaderName,
-    /// As one of these words.
-    Choice(&'static [&'static str]),
-    /// As the source of a secret, never the secret itself.
-    Secret,
 }
 
 /// The checked configuration. Contains no secret.
@@ -141,7 +116,7 @@ pub struct AccountConfig {
     /// One of the specs' names.
     pub provider: &'static str,
     /// One of the provider's environments.
-    pub environment: String,
+    pub environment: Environment,
     /// The keys written as values.
     pub texts: BTreeMap<&'static str, String>,
     /// The keys written as sources of secrets.

@@ -1,6 +1,7 @@
 //! The config file, from text to Config or error.
 
 use super::*;
+use crate::domain::manage::KeyKind;
 use crate::domain::{Colors, ThemeChoice, Tone};
 
 const KANGA: ProviderSpec = ProviderSpec {
@@ -20,7 +21,7 @@ const KANGA: ProviderSpec = ProviderSpec {
             about: "the API secret",
         },
     ],
-    environments: &["production"],
+    environments: &[Environment::Production],
     endpoints: &["api", "pay"],
     counts_reads: false,
 };
@@ -42,7 +43,7 @@ const KINGUIN: ProviderSpec = ProviderSpec {
             about: "the client's secret",
         },
     ],
-    environments: &["production", "sandbox"],
+    environments: &[Environment::Production, Environment::Sandbox],
     endpoints: &["gateway", "token"],
     counts_reads: true,
 };
@@ -117,7 +118,7 @@ fn an_account_is_read_in_full() {
         panic!("{live:?}")
     };
     assert_eq!((shop.id.as_str(), another.id.as_str()), ("shop", "another"));
-    assert_eq!(shop.environment, "production");
+    assert_eq!(shop.environment, Environment::Production);
     assert_eq!(shop.texts["api_key"], "public");
     assert_eq!(shop.secrets["api_secret"].describe(), "command pass");
     assert_eq!(shop.endpoints["api"], "http://127.0.0.1:9000");

@@ -9,10 +9,10 @@ use super::Deck;
 use super::runtime::AccountFactory;
 use super::secrets::SecretOverrides;
 use crate::config::edit::{self, Edit, Entry};
-use crate::config::{ConfigError, KeyKind, SecretSource};
+use crate::config::{ConfigError, SecretSource};
 use crate::domain::manage::{
-    Change, Changed, NewAccount, NewSecret, Proof, ProviderSetup, SetupField, leaves_open,
-    unprovable, unprovable_account,
+    Change, Changed, NewAccount, NewSecret, Proof, ProviderSetup, leaves_open, unprovable,
+    unprovable_account,
 };
 use crate::domain::{AccountId, CredentialStatus, Environment, Problem, ProblemKind};
 use crate::net::{Event, RequestOptions, redact};
@@ -33,28 +33,12 @@ pub fn setups() -> Vec<ProviderSetup> {
 }
 
 fn setup(manifest: &Manifest) -> ProviderSetup {
-    let environments = manifest.spec.environments.iter();
     ProviderSetup {
         provider: manifest.id,
         title: manifest.title,
-        environments: environments
-            .map(|name| match *name {
-                "sandbox" => Environment::Sandbox,
-                _ => Environment::Production,
-            })
-            .collect(),
-        fields: manifest
-            .spec
-            .keys
-            .iter()
-            .map(|key| SetupField {
-                key: key.name,
-                about: key.about,
-                secret: key.kind == KeyKind::Secret,
-                required: key.required,
-                proved: manifest.proves.contains(&key.name),
-            })
-            .collect(),
+        environments: manifest.spec.environments,
+        fields: manifest.spec.keys,
+        proves: manifest.proves,
         endpoints: manifest.spec.endpoints,
         guide: manifest.guide,
         simulates_rotation: (manifest.simulator)()
@@ -121,7 +105,7 @@ impl Deck {
             profile: self.profile.clone(),
             account: new.name,
             provider: new.provider.0.to_owned(),
-            environment: new.environment.as_str().to_owned(),
+            environment: new.environment,
             texts: owned(new.texts),
             secrets: owned(secrets),
             endpoints: new.endpoints.into_iter().collect(),
@@ -190,7 +174,7 @@ impl Deck {
         let runtime = self.runtime(&account)?;
         let spec = runtime.manifest.spec.keys.iter();
         let names: Vec<_> = spec
-            .filter(|spec| spec.kind == KeyKind::Secret)
+            .filter(|spec| spec.is_secret())
             .map(|spec| spec.name)
             .collect();
         let known = names.iter().copied().find(|name| *name == key);

@@ -16,7 +16,8 @@ use crate::domain::{Account, AccountId, Counts, Environment, Problem, RawCall, R
 use crate::ledger::{KeyHash, Ledger, NonceRules};
 use crate::net::{self, Gate, Limit, NetError, RequestOptions, Session};
 use crate::providers::{
-    self, Client, Credentials, Manifest, Queried, Query, REGISTRY, ReadSecret, Verify,
+    self, Client, Credentials, Manifest, PublishedLimit, Queried, Query, REGISTRY, ReadSecret,
+    Verify,
 };
 use crate::sandbox::Sandbox;
 
@@ -244,7 +245,7 @@ impl AccountFactory {
                 // The published number in another period would be another limit.
                 let (requests, period) = match (number, own) {
                     (Some(number), Some(own)) => (number, own.period),
-                    _ => (limit.requests, limit.period),
+                    _ => (limit.requests, PublishedLimit::PERIOD),
                 };
                 let requests = if self.gate.overrides.uncoordinated {
                     // Other processes cannot be seen, so each gets a part of the limit.
@@ -361,7 +362,7 @@ fn account(config: &AccountConfig, manifest: &Manifest, vault: &Vault) -> Accoun
         id: config.id.clone(),
         provider: manifest.id,
         provider_title: manifest.title,
-        environment: environment(config),
+        environment: config.environment,
         host: first.as_ref().map(net::http::authority).unwrap_or_default(),
         base: first.as_ref().map(base).unwrap_or_default(),
         secret_source: config
@@ -396,17 +397,9 @@ pub(super) fn source_in_words(source: &SecretSource, vault: &Vault) -> String {
     }
 }
 
-fn environment(config: &AccountConfig) -> Environment {
-    if config.environment == Environment::Sandbox.as_str() {
-        Environment::Sandbox
-    } else {
-        Environment::Production
-    }
-}
-
 /// Where the calls of an account may go.
 pub(super) fn endpoints(config: &AccountConfig, manifest: &Manifest) -> Vec<(&'static str, Url)> {
-    let environment = environment(config);
+    let environment = config.environment;
     manifest
         .endpoints
         .iter()

@@ -32,19 +32,38 @@ impl ProviderSetup {
     }
 }
 
-/// One thing an account needs.
+/// A key of a provider's account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SetupField {
-    /// As the config file calls it: `api_key`.
-    pub key: &'static str,
-    /// What it is, as a noun phrase.
-    pub about: &'static str,
-    /// Whether it is a secret: not in the config file, and masked on screen.
-    pub secret: bool,
+pub struct KeySpec {
+    /// Its name in the file: `api_key`.
+    pub name: &'static str,
+    /// How its value is written.
+    pub kind: KeyKind,
     /// Whether an account must have it.
     pub required: bool,
-    /// Whether the provider's verification covers this secret. Others can only be tried by use.
-    pub proved: bool,
+    /// Its meaning, as a noun phrase.
+    pub about: &'static str,
+}
+
+/// How a key's value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// As a plain value.
+    Text,
+    /// As a plain value: the name of an HTTP header.
+    HeaderName,
+    /// As one of these words.
+    Choice(&'static [&'static str]),
+    /// As the source of a secret, never the secret itself.
+    Secret,
+}
+
+impl KeySpec {
+    /// Whether its value is a secret: not in the config file, and masked on screen.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        self.kind == KeyKind::Secret
+    }
 }
 
 /// The setup of accounts at one provider: fields, environments, guides.
@@ -55,9 +74,11 @@ pub struct ProviderSetup {
     /// Its name for people.
     pub title: &'static str,
     /// The environments of an account; the first is the usual one.
-    pub environments: Vec<Environment>,
+    pub environments: &'static [Environment],
     /// The fields, in the order of the form.
-    pub fields: Vec<SetupField>,
+    pub fields: &'static [KeySpec],
+    /// The secrets that the provider's verification covers. Others can only be tried by use.
+    pub proves: &'static [&'static str],
     /// The endpoints whose URL the operator may override.
     pub endpoints: &'static [&'static str],
     /// How to get an account and its credentials.
@@ -70,9 +91,11 @@ impl ProviderSetup {
     /// The field that rotation replaces by default: the first required secret.
     #[must_use]
     pub fn main_secret(&self) -> Option<&'static str> {
-        let secrets = || self.fields.iter().filter(|field| field.secret);
+        let secrets = || self.fields.iter().filter(|field| field.is_secret());
         let required = secrets().find(|field| field.required);
-        required.or_else(|| secrets().next()).map(|field| field.key)
+        required
+            .or_else(|| secrets().next())
+            .map(|field| field.name)
     }
 }
 

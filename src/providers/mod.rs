@@ -106,6 +106,26 @@ pub struct Endpoint {
     pub url: &'static str,
 }
 
+impl Endpoint {
+    const fn production(name: &'static str, url: &'static str) -> Self {
+        let environment = Environment::Production;
+        Self {
+            name,
+            environment,
+            url,
+        }
+    }
+
+    const fn sandbox(name: &'static str, url: &'static str) -> Self {
+        let environment = Environment::Sandbox;
+        Self {
+            name,
+            environment,
+            url,
+        }
+    }
+}
+
 /// A rate limit: the published one, or our own where none is published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PublishedLimit {
@@ -115,8 +135,19 @@ pub struct PublishedLimit {
     pub counts: Counts,
     /// The number of calls in one period.
     pub requests: u32,
-    /// The window.
-    pub period: Duration,
+}
+
+impl PublishedLimit {
+    /// The window of every published limit.
+    pub const PERIOD: Duration = Duration::from_mins(1);
+
+    const fn of(endpoint: &'static str, counts: Counts, requests: u32) -> Self {
+        Self {
+            endpoint,
+            counts,
+            requests,
+        }
+    }
 }
 
 /// Reads one of the account's secrets when it is needed.

@@ -388,7 +388,7 @@ mod tests {
         start.profile.accounts = vec![AccountConfig {
             id: AccountId::new("shop").unwrap(),
             provider: "kinguin",
-            environment: "sandbox".into(),
+            environment: Environment::Sandbox,
             texts: BTreeMap::new(),
             secrets: BTreeMap::new(),
             endpoints: BTreeMap::new(),
@@ -435,7 +435,7 @@ mod tests {
         start.profile.accounts = vec![AccountConfig {
             id: AccountId::new("shop").unwrap(),
             provider: "kongregate",
-            environment: "production".into(),
+            environment: Environment::Production,
             texts: BTreeMap::new(),
             secrets: BTreeMap::new(),
             endpoints: BTreeMap::new(),

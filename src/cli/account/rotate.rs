@@ -38,7 +38,9 @@ impl DeckCommand for RotateSecret {
         let key = self.key.as_deref().or(setup.main_secret());
         let key = key.ok_or_else(|| usage("this account has no secret", ""))?;
         let mut fields = setup.fields.iter();
-        let unprovable = fields.any(|field| field.key == key && field.secret && !field.proved);
+        let unprovable = fields.any(|field| {
+            field.name == key && field.is_secret() && !setup.proves.contains(&field.name)
+        });
         // Reported before any prompt.
         if unprovable && !self.unverified && account.environment != Environment::Embedded {
             return Err(unprovable_key(&account, key).into());

@@ -6,7 +6,7 @@ use crate::cli::prompt;
 use crate::cli::secret::{SOURCES, source_of};
 use crate::config::SecretSource;
 use crate::domain::Secret;
-use crate::domain::manage::{ProviderSetup, SetupField};
+use crate::domain::manage::{KeySpec, ProviderSetup};
 
 pub(super) type Sources = Vec<(&'static str, SecretSource)>;
 
@@ -27,8 +27,11 @@ impl Values {
     ) -> Result<Self, Problem> {
         let mut given = Self::default();
         let names = |secret: bool| -> String {
-            let fields = setup.fields.iter().filter(|field| field.secret == secret);
-            let names: Vec<&str> = fields.map(|field| field.key).collect();
+            let fields = setup
+                .fields
+                .iter()
+                .filter(|field| field.is_secret() == secret);
+            let names: Vec<&str> = fields.map(|field| field.name).collect();
             names.join(", ")
         };
         // The text after `=` is not shown: it may be a secret.
@@ -48,14 +51,14 @@ impl Values {
                 given.endpoints.push((endpoint, value.to_owned()));
                 continue;
             }
-            match setup.fields.iter().find(|field| field.key == key) {
-                Some(field) if field.secret => {
+            match setup.fields.iter().find(|field| field.name == key) {
+                Some(field) if field.is_secret() => {
                     return Err(usage(
                         format!("{key} is a secret; --set does not accept it"),
                         format!("omit it to be prompted, or pass --secret {key}=SOURCE; {SOURCES}"),
                     ));
                 }
-                Some(field) => given.texts.push((field.key, value.to_owned())),
+                Some(field) => given.texts.push((field.name, value.to_owned())),
                 None => {
                     return Err(usage(
                         format!("{} has no setting {}", setup.title, inert::quoted(key, 40)),
@@ -68,37 +71,39 @@ impl Values {
             let (key, source) = text
                 .split_once('=')
                 .ok_or_else(|| usage("--secret needs KEY=SOURCE", SOURCES))?;
-            let mut secrets = setup.fields.iter().filter(|field| field.secret);
-            let field = secrets.find(|field| field.key == key).ok_or_else(|| {
+            let mut secrets = setup.fields.iter().filter(|field| field.is_secret());
+            let field = secrets.find(|field| field.name == key).ok_or_else(|| {
                 usage(
                     format!("{} has no secret {}", setup.title, inert::quoted(key, 40)),
                     format!("its secrets are: {}", names(true)),
                 )
             })?;
-            let source = source_of(field.key, source)?;
-            given.sources.push((field.key, source));
+            let source = source_of(field.name, source)?;
+            given.sources.push((field.name, source));
         }
         Ok(given)
     }
 
     /// The settings without a value.
-    fn unset<'s>(&self, setup: &'s ProviderSetup) -> Vec<&'s SetupField> {
+    fn unset<'s>(&self, setup: &'s ProviderSetup) -> Vec<&'s KeySpec> {
         let texts = self.texts.iter().map(|(key, _)| *key);
         let sources = self.sources.iter().map(|(key, _)| *key);
         let known: Vec<&str> = texts.chain(sources).collect();
         let fields = setup.fields.iter();
-        fields.filter(|field| !known.contains(&field.key)).collect()
+        fields
+            .filter(|field| !known.contains(&field.name))
+            .collect()
     }
 
     /// The options that are missing.
     pub(super) fn missing(&self, setup: &ProviderSetup) -> Vec<String> {
         let unset = self.unset(setup).into_iter();
-        let option = |field: &SetupField| {
-            if field.secret {
-                return format!("--secret {}=SOURCE", field.key);
+        let option = |field: &KeySpec| {
+            if field.is_secret() {
+                return format!("--secret {}=SOURCE", field.name);
             }
-            let example = field.key.to_uppercase().replace('_', "-");
-            format!("--set {}=YOUR-{example}", field.key)
+            let example = field.name.to_uppercase().replace('_', "-");
+            format!("--set {}=YOUR-{example}", field.name)
         };
         unset.filter(|field| field.required).map(option).collect()
     }
@@ -111,16 +116,17 @@ impl Values {
             } else {
                 " (optional, Enter skips it)"
             };
-            let question = format!("{}, {}{optional}", field.key, field.about);
-            if field.secret {
+            let question = format!("{}, {}{optional}", field.name, field.about);
+            if field.is_secret() {
                 let typed = if field.required {
                     Some(prompt::secret(&question).await?)
                 } else {
                     prompt::optional_secret(&question).await?
                 };
-                self.secrets.extend(typed.map(|secret| (field.key, secret)));
+                self.secrets
+                    .extend(typed.map(|secret| (field.name, secret)));
             } else if let Some(text) = ask_text(&question, field.required).await? {
-                self.texts.push((field.key, text));
+                self.texts.push((field.name, text));
             }
         }
         Ok(())

@@ -9,11 +9,11 @@ use toml::de::DeValue;
 
 use super::table::{Entry, Table, texts};
 use crate::config::{
-    AccountConfig, BudgetOverride, ConfigError, KeyKind, KeySpec, ProviderSpec, SecretSource,
-    TIMEOUT_MAX, child,
+    AccountConfig, BudgetOverride, ConfigError, ProviderSpec, SecretSource, TIMEOUT_MAX, child,
 };
-use crate::domain::AccountId;
 use crate::domain::host::is_loopback;
+use crate::domain::manage::{KeyKind, KeySpec};
+use crate::domain::{AccountId, Environment};
 
 /// What an account of any provider may have.
 pub const ACCOUNT: [&str; 5] = ["provider", "environment", "endpoints", "budget", "timeout"];
@@ -102,16 +102,22 @@ fn provider(
     found.ok_or_else(|| table.unknown("provider", name, &names))
 }
 
-fn environment(spec: &ProviderSpec, table: &Table<'_, '_>) -> Result<String, ConfigError> {
+fn environment(spec: &ProviderSpec, table: &Table<'_, '_>) -> Result<Environment, ConfigError> {
     let Some(name) = table.string("environment")? else {
         let default = spec.environments.first();
-        return Ok((*default.expect("each provider has an environment")).to_owned());
+        return Ok(*default.expect("each provider has an environment"));
     };
-    if spec.environments.contains(&name.value) {
-        return Ok(name.value.to_owned());
-    }
-    let what = format!("environment of {}", spec.title);
-    Err(table.unknown(&what, name, spec.environments))
+    let mut known = spec.environments.iter();
+    let found = known.find(|environment| environment.as_str() == name.value);
+    found.copied().ok_or_else(|| {
+        let what = format!("environment of {}", spec.title);
+        let words: Vec<_> = spec
+            .environments
+            .iter()
+            .map(|known| known.as_str())
+            .collect();
+        table.unknown(&what, name, &words)
+    })
 }
 
 fn missing(spec: &ProviderSpec, key: &KeySpec, table: &Table<'_, '_>) -> ConfigError {

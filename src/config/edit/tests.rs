@@ -1,7 +1,7 @@
 //! Edits of a config that a person wrote: what is not meant stays, byte for byte.
 
 use super::*;
-use crate::config::{KeyKind, KeySpec};
+use crate::domain::manage::{KeyKind, KeySpec};
 
 static SPECS: &[&ProviderSpec] = &[&ProviderSpec {
     name: "kanga",
@@ -20,7 +20,7 @@ static SPECS: &[&ProviderSpec] = &[&ProviderSpec {
             about: "the API secret",
         },
     ],
-    environments: &["production"],
+    environments: &[Environment::Production],
     endpoints: &["api", "pay"],
     counts_reads: false,
 }];
@@ -65,7 +65,7 @@ fn entry(profile: &str, name: &str) -> Entry {
         profile: profile.into(),
         account: account(name),
         provider: "kanga".into(),
-        environment: "production".into(),
+        environment: Environment::Production,
         texts: vec![("api_key".into(), "KEY \"1\"".replace(' ', "-"))],
         secrets: vec![(
             "api_secret".into(),

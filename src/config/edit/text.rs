@@ -95,7 +95,7 @@ fn fields(entry: &Entry) -> Vec<(String, Value)> {
     let text = |text: &str| Value::from(text);
     let mut fields = vec![
         ("provider".to_owned(), text(&entry.provider)),
-        ("environment".to_owned(), text(&entry.environment)),
+        ("environment".to_owned(), text(entry.environment.as_str())),
     ];
     let texts = entry.texts.iter();
     fields.extend(texts.map(|(name, value)| (name.clone(), text(value))));

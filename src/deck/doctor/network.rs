@@ -92,6 +92,7 @@ fn authorities(config: &Config, environ: &Environ) -> Finding {
 mod tests {
     use super::*;
     use crate::config::AccountConfig;
+    use crate::domain::Environment;
 
     fn profile() -> Profile {
         Profile {
@@ -101,7 +102,7 @@ mod tests {
             accounts: vec![AccountConfig {
                 id: AccountId::new("shop").unwrap(),
                 provider: "kanga",
-                environment: "production".into(),
+                environment: Environment::Production,
                 texts: BTreeMap::new(),
                 secrets: BTreeMap::new(),
                 endpoints: BTreeMap::new(),

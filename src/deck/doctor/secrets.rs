@@ -110,7 +110,7 @@ fn store(vault: &Vault) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{AccountId, Secret};
+    use crate::domain::{AccountId, Environment, Secret};
 
     #[test]
     fn each_secret_is_read_and_named_by_its_source_alone() {
@@ -128,7 +128,7 @@ mod tests {
         let account = AccountConfig {
             id: AccountId::new("shop").unwrap(),
             provider: "kanga",
-            environment: "production".into(),
+            environment: Environment::Production,
             texts: BTreeMap::new(),
             secrets: BTreeMap::from([
                 ("api_secret", env("SHOP_SECRET")),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::callbacks::CallbackSecrets;
-use crate::config::{KeyKind, ProviderSpec};
+use crate::config::ProviderSpec;
 use crate::domain::Problem;
 use crate::providers::{CachedSecret, Credentials};
 
@@ -20,7 +20,7 @@ impl Keys {
         // The simulator's account has its secrets among its texts.
         let is_secret = |name: &str| {
             let mut keys = spec.keys.iter();
-            keys.any(|key| key.name == name && key.kind == KeyKind::Secret)
+            keys.any(|key| key.name == name && key.is_secret())
         };
         let mut texts = credentials.texts.clone();
         texts.retain(|name, _| !is_secret(name));

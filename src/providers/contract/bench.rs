@@ -10,7 +10,6 @@ use super::super::{ApiError, Client, Credentials, Manifest, Queried, Query, Veri
 use crate::auth::Tokens;
 use crate::callbacks::{CallbackSecrets, Inbound, ParsedCallback, Refusal};
 use crate::clock::{Clock, ManualClock};
-use crate::config::KeyKind;
 use crate::domain::catalogue::ParamLocation;
 use crate::domain::simulate::Command;
 use crate::domain::{
@@ -144,7 +143,7 @@ impl Bench {
         let reads = Arc::new(AtomicU32::new(0));
         let (read, counted) = (keys.clone(), reads.clone());
         let secrets = manifest.spec.keys.iter();
-        let secrets = secrets.filter(|key| key.kind == KeyKind::Secret);
+        let secrets = secrets.filter(|key| key.is_secret());
         let mut credentials = Credentials {
             texts,
             read_secret: Arc::new(move |key| {
@@ -348,7 +347,7 @@ pub fn held(manifest: &Manifest) -> CallbackSecrets {
         found.map(|(_, value)| (key, (*value).to_owned()))
     };
     let texts = manifest.spec.keys.iter();
-    let texts = texts.filter(|key| key.kind != KeyKind::Secret);
+    let texts = texts.filter(|key| !key.is_secret());
     let secrets = manifest.callbacks.secrets.iter().map(|key| {
         let (key, value) = embedded(key).unwrap_or_else(|| panic!("the simulator has no {key}"));
         (key, Secret::new(value))

@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use bench::{AT, Bench, filled, raw_call};
 
-use super::{ApiError, REGISTRY, Verify};
-use crate::config::KeyKind;
+use super::{ApiError, PublishedLimit, REGISTRY, Verify};
 use crate::domain::Environment::{Production, Sandbox};
 use crate::domain::simulate::{Command, Fault};
 use crate::domain::{
@@ -88,11 +87,10 @@ fn each_provider_has_its_documented_limits_and_kinguin_room_for_a_delayed_answer
             manifest.timeout > Duration::from_mins(1),
             manifest.id.0 == "kinguin"
         );
-        manifest.limits.iter().map(|limit| {
-            assert_eq!(limit.period, Duration::from_mins(1));
-            (manifest.id.0, limit.endpoint, limit.counts, limit.requests)
-        })
+        let limits = manifest.limits.iter();
+        limits.map(|limit| (manifest.id.0, limit.endpoint, limit.counts, limit.requests))
     });
+    assert_eq!(PublishedLimit::PERIOD, Duration::from_mins(1));
     let documented = [
         ("kanga", "api", Counts::All, 600),
         ("kinguin", "gateway", Counts::Writes, 2000),
@@ -208,7 +206,7 @@ async fn wrong_credentials_are_refused_and_called_so() {
     for manifest in REGISTRY {
         let bench = Bench::with(manifest, |setup| {
             let keys = manifest.spec.keys.iter();
-            for key in keys.filter(|key| key.kind == KeyKind::Secret) {
+            for key in keys.filter(|key| key.is_secret()) {
                 setup
                     .keys
                     .insert(key.name, "another-secret-altogether".into());
@@ -226,7 +224,7 @@ async fn a_secret_that_was_replaced_is_read_again_after_a_refusal() {
         let mut valid = BTreeMap::new();
         let bench = Bench::with(manifest, |setup| {
             let keys = manifest.spec.keys.iter();
-            for key in keys.filter(|key| key.kind == KeyKind::Secret) {
+            for key in keys.filter(|key| key.is_secret()) {
                 let wrong = "another-secret-altogether".to_owned();
                 valid.extend(setup.keys.insert(key.name, wrong).map(|it| (key.name, it)));
             }
@@ -253,7 +251,7 @@ async fn a_slow_source_of_a_rejected_secret_is_read_again_less_often() {
             let bench = Bench::with(manifest, |setup| {
                 setup.is_slow = is_slow;
                 let keys = manifest.spec.keys.iter();
-                for key in keys.filter(|key| key.kind == KeyKind::Secret) {
+                for key in keys.filter(|key| key.is_secret()) {
                     let wrong = "another-secret-altogether".to_owned();
                     setup.keys.insert(key.name, wrong);
                 }
@@ -411,12 +409,7 @@ async fn a_revoked_token_is_renewed_once_and_the_call_repeated_once() {
 fn manifests_are_complete() {
     for manifest in REGISTRY {
         assert_eq!(manifest.id.0, manifest.spec.name);
-        assert!(
-            manifest
-                .limits
-                .iter()
-                .all(|limit| limit.requests > 0 && !limit.period.is_zero())
-        );
+        assert!(manifest.limits.iter().all(|limit| limit.requests > 0));
         for key in manifest.spec.keys.iter().filter(|key| key.required) {
             assert!(
                 manifest.embedded.iter().any(|(name, _)| *name == key.name),

@@ -10,11 +10,9 @@ mod settings;
 mod tests;
 mod wire;
 
-use std::time::Duration;
-
 use super::{Endpoint, Manifest, PublishedLimit, Verify};
 use crate::domain::manage::{Guide, GuideTopic};
-use crate::domain::{Ability, Counts, DocumentedCall, Environment, ProviderId, RowIds};
+use crate::domain::{Ability, Counts, DocumentedCall, ProviderId, RowIds};
 use crate::net;
 
 /// Kanga's registration.
@@ -23,25 +21,12 @@ pub static MANIFEST: Manifest = Manifest {
     title: "Kanga TPG",
     spec: settings::SPEC,
     endpoints: &[
-        Endpoint {
-            name: "api",
-            environment: Environment::Production,
-            url: "https://api.kanga.exchange",
-        },
-        Endpoint {
-            name: "pay",
-            environment: Environment::Production,
-            url: "https://kanga.exchange",
-        },
+        Endpoint::production("api", "https://api.kanga.exchange"),
+        Endpoint::production("pay", "https://kanga.exchange"),
     ],
     // Our choice: Kanga publishes no limit (`docs/providers/kanga.md#limits`). This stops a runaway script before Kanga
     // does.
-    limits: &[PublishedLimit {
-        endpoint: "api",
-        counts: Counts::All,
-        requests: 600,
-        period: Duration::from_mins(1),
-    }],
+    limits: &[PublishedLimit::of("api", Counts::All, 600)],
     timeout: net::http::IDLE,
     tokens: None,
     abilities: &[

@@ -1,6 +1,8 @@
 //! Kanga's keys in the config file.
 
-use crate::config::{KeyKind, KeySpec, ProviderSpec};
+use crate::config::ProviderSpec;
+use crate::domain::Environment;
+use crate::domain::manage::{KeyKind, KeySpec};
 
 /// Identifies the shop in every call and in the payment page's URL.
 pub const API_KEY: &str = "api_key";
@@ -25,7 +27,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
             about: "the API secret, from the same page",
         },
     ],
-    environments: &["production"],
+    environments: &[Environment::Production],
     endpoints: &["api", "pay"],
     counts_reads: false,
 };

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::{Endpoint, Manifest, PublishedLimit, Verify};
 use crate::domain::manage::{Guide, GuideTopic};
-use crate::domain::{Ability, Counts, Deadline, Environment, ProviderId};
+use crate::domain::{Ability, Counts, Deadline, ProviderId};
 
 /// Kinguin's registration.
 pub static MANIFEST: Manifest = Manifest {
@@ -24,43 +24,17 @@ pub static MANIFEST: Manifest = Manifest {
     title: "Kinguin",
     spec: settings::SPEC,
     endpoints: &[
-        Endpoint {
-            name: settings::GATEWAY,
-            environment: Environment::Production,
-            url: "https://gateway.kinguin.net",
-        },
-        Endpoint {
-            name: settings::TOKEN,
-            environment: Environment::Production,
-            url: "https://id.kinguin.net/auth/token",
-        },
-        Endpoint {
-            name: settings::GATEWAY,
-            environment: Environment::Sandbox,
-            url: "https://gateway.sandbox.kinguin.net",
-        },
+        Endpoint::production(settings::GATEWAY, "https://gateway.kinguin.net"),
+        Endpoint::production(settings::TOKEN, "https://id.kinguin.net/auth/token"),
+        Endpoint::sandbox(settings::GATEWAY, "https://gateway.sandbox.kinguin.net"),
         // A guess after the pattern of the other hosts (`docs/providers/kinguin.md#hosts`); `endpoints` in the config sets
         // another.
-        Endpoint {
-            name: settings::TOKEN,
-            environment: Environment::Sandbox,
-            url: "https://id.sandbox.kinguin.net/auth/token",
-        },
+        Endpoint::sandbox(settings::TOKEN, "https://id.sandbox.kinguin.net/auth/token"),
     ],
     // Two pages name two limits; both are held (`docs/providers/kinguin.md#limits`).
     limits: &[
-        PublishedLimit {
-            endpoint: settings::GATEWAY,
-            counts: Counts::Writes,
-            requests: 2000,
-            period: Duration::from_mins(1),
-        },
-        PublishedLimit {
-            endpoint: settings::GATEWAY,
-            counts: Counts::Reads,
-            requests: 4000,
-            period: Duration::from_mins(1),
-        },
+        PublishedLimit::of(settings::GATEWAY, Counts::Writes, 2000),
+        PublishedLimit::of(settings::GATEWAY, Counts::Reads, 4000),
     ],
     // Kinguin may delay a call over the limit by up to a minute instead of refusing it (`docs/providers/kinguin.md#limits`).
     timeout: Duration::from_secs(90),

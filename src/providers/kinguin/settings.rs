@@ -1,6 +1,8 @@
 //! Kinguin's keys in the config file.
 
-use crate::config::{KeyKind, KeySpec, ProviderSpec};
+use crate::config::ProviderSpec;
+use crate::domain::Environment;
+use crate::domain::manage::{KeyKind, KeySpec};
 
 /// Identifies the client in the token call.
 pub const CLIENT_ID: &str = "client_id";
@@ -46,7 +48,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
             about: "that header's value; tilldeck rejects webhooks without this header; if empty, it cannot verify them",
         },
     ],
-    environments: &["production", "sandbox"],
+    environments: &[Environment::Production, Environment::Sandbox],
     endpoints: &[GATEWAY, TOKEN],
     counts_reads: true,
 };

@@ -14,11 +14,9 @@ mod signed;
 mod tests;
 mod wire;
 
-use std::time::Duration;
-
 use super::{Endpoint, Manifest, PublishedLimit, Verify};
 use crate::domain::manage::{Guide, GuideTopic};
-use crate::domain::{Ability, Counts, Environment, ProviderId};
+use crate::domain::{Ability, Counts, ProviderId};
 use crate::net;
 
 /// Kongregate's registration.
@@ -26,19 +24,13 @@ pub static MANIFEST: Manifest = Manifest {
     id: ProviderId("kongregate"),
     title: "Kongregate",
     spec: settings::SPEC,
-    endpoints: &[Endpoint {
-        name: settings::API,
-        environment: Environment::Production,
-        url: "https://api.kongregate.com/api",
-    }],
+    endpoints: &[Endpoint::production(
+        settings::API,
+        "https://api.kongregate.com/api",
+    )],
     // Our choice: Kongregate publishes no limit (`docs/providers/kongregate.md#limits`). It is far above what an operator
     // needs, and stops a runaway script before Kongregate does.
-    limits: &[PublishedLimit {
-        endpoint: settings::API,
-        counts: Counts::All,
-        requests: 600,
-        period: Duration::from_mins(1),
-    }],
+    limits: &[PublishedLimit::of(settings::API, Counts::All, 600)],
     timeout: net::http::IDLE,
     tokens: None,
     abilities: &[Ability::Players],

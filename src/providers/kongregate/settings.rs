@@ -1,6 +1,8 @@
 //! Kongregate's keys in the config file.
 
-use crate::config::{KeyKind, KeySpec, ProviderSpec};
+use crate::config::ProviderSpec;
+use crate::domain::Environment;
+use crate::domain::manage::{KeyKind, KeySpec};
 
 /// The game's key: identifies the game and authenticates its owner, so all of it is secret.
 pub const API_KEY: &str = "api_key";
@@ -33,7 +35,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
             about: "encoding of write requests: form (default) or json",
         },
     ],
-    environments: &["production"],
+    environments: &[Environment::Production],
     endpoints: &[API],
     counts_reads: false,
 };

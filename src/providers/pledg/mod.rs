@@ -13,12 +13,10 @@ mod signature;
 mod tests;
 mod wire;
 
-use std::time::Duration;
-
 use super::{Endpoint, Manifest, PublishedLimit, Verify};
 use crate::domain::catalogue::{Param, next, write};
 use crate::domain::manage::{Guide, GuideTopic};
-use crate::domain::{Ability, Counts, DocumentedCall, Environment, ProviderId};
+use crate::domain::{Ability, Counts, DocumentedCall, ProviderId};
 use crate::net;
 
 /// Pledg's registration.
@@ -27,37 +25,16 @@ pub static MANIFEST: Manifest = Manifest {
     title: "Pledg",
     spec: settings::SPEC,
     endpoints: &[
-        Endpoint {
-            name: "api",
-            environment: Environment::Production,
-            url: "https://back.ecard.pledg.co",
-        },
+        Endpoint::production("api", "https://back.ecard.pledg.co"),
         // Pledg calls it staging: e-mails are sent, no money moves (`docs/providers/pledg.md#environments`).
-        Endpoint {
-            name: "api",
-            environment: Environment::Sandbox,
-            url: "https://staging.back.ecard.pledg.co",
-        },
+        Endpoint::sandbox("api", "https://staging.back.ecard.pledg.co"),
         // Where payers make a purchase; no call goes there.
-        Endpoint {
-            name: settings::FRONT,
-            environment: Environment::Production,
-            url: "https://front.ecard.pledg.co",
-        },
-        Endpoint {
-            name: settings::FRONT,
-            environment: Environment::Sandbox,
-            url: "https://staging.front.ecard.pledg.co",
-        },
+        Endpoint::production(settings::FRONT, "https://front.ecard.pledg.co"),
+        Endpoint::sandbox(settings::FRONT, "https://staging.front.ecard.pledg.co"),
     ],
     // Our choice: Pledg publishes no limit (`docs/providers/pledg.md#limits`). It is far above what a shop needs, and stops
     // a runaway script before Pledg does.
-    limits: &[PublishedLimit {
-        endpoint: "api",
-        counts: Counts::All,
-        requests: 600,
-        period: Duration::from_mins(1),
-    }],
+    limits: &[PublishedLimit::of("api", Counts::All, 600)],
     timeout: net::http::IDLE,
     tokens: Some(api::fetch),
     abilities: &[Ability::AuthMethods, Ability::PurchaseLinks],

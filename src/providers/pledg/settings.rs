@@ -2,7 +2,9 @@
 //! the token call, the merchant's secret for signatures, the dashboard's login for the calls that take it
 //! (`docs/providers/pledg.md#credentials`).
 
-use crate::config::{KeyKind, KeySpec, ProviderSpec};
+use crate::config::ProviderSpec;
+use crate::domain::Environment;
+use crate::domain::manage::{KeyKind, KeySpec};
 
 /// User name of the token call.
 pub const API_KEY: &str = "api_key";
@@ -57,7 +59,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
             about: "the password of the dashboard login",
         },
     ],
-    environments: &["production", "sandbox"],
+    environments: &[Environment::Production, Environment::Sandbox],
     endpoints: &[API, FRONT],
     counts_reads: false,
 };

@@ -63,10 +63,10 @@ impl State {
         fields.extend(setup.fields.iter().map(|need| {
             let optional = if need.required { "" } else { ", optional" };
             let hint = format!("{}{optional}", need.about);
-            if need.secret {
-                Field::hidden(need.key, &hint)
+            if need.is_secret() {
+                Field::hidden(need.name, &hint)
             } else {
-                Field::text(need.key, &hint, "")
+                Field::text(need.name, &hint, "")
             }
         }));
         let hint = format!(
@@ -111,17 +111,17 @@ impl State {
             (Ok(_), None) => None,
         };
         let (mut texts, mut secrets) = (Vec::new(), Vec::new());
-        for (field, need) in fields[NEEDS..last].iter_mut().zip(&setup.fields) {
+        for (field, need) in fields[NEEDS..last].iter_mut().zip(setup.fields) {
             let missing = || format!("required: {}", need.about);
             field.error = None;
-            if need.secret {
+            if need.is_secret() {
                 match field.secret() {
-                    Some(Ok(secret)) => secrets.push((need.key, secret)),
+                    Some(Ok(secret)) => secrets.push((need.name, secret)),
                     Some(Err(why)) => field.error = Some(why),
                     None => field.error = need.required.then(missing),
                 }
             } else if !field.typed().is_empty() {
-                texts.push((need.key, field.typed().to_owned()));
+                texts.push((need.name, field.typed().to_owned()));
             } else {
                 field.error = need.required.then(missing);
             }

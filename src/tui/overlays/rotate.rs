@@ -23,8 +23,8 @@ pub type State = FormState<Rotation>;
 
 impl State {
     pub fn of(account: Account, setup: &ProviderSetup) -> Self {
-        let secrets = setup.fields.iter().filter(|need| need.secret);
-        let keys: Vec<_> = secrets.map(|need| need.key).collect();
+        let secrets = setup.fields.iter().filter(|need| need.is_secret());
+        let keys: Vec<_> = secrets.map(|need| need.name).collect();
         let main = setup.main_secret();
         let at = keys.iter().position(|key| Some(*key) == main).unwrap_or(0);
         let mut fields = vec![Field::hidden(
@@ -35,10 +35,10 @@ impl State {
             let names = keys.iter().map(ToString::to_string).collect();
             fields.push(Field::choice("secret to replace", names, at));
         }
-        let secrets = setup.fields.iter().filter(|need| need.secret);
+        let secrets = setup.fields.iter().filter(|need| need.is_secret());
         let unprovable: Vec<_> = secrets
-            .filter(|need| !need.proved)
-            .map(|need| need.key)
+            .filter(|need| !setup.proves.contains(&need.name))
+            .map(|need| need.name)
             .collect();
         if !unprovable.is_empty() {
             // The harmless choice comes first: Enter alone must not replace a secret that nothing has verified.

@@ -12,7 +12,7 @@ use super::msg::{NewWatch, Ready};
 use super::setup::ProfileEntry;
 use super::{Effect, Model, Msg, Setup, update};
 use crate::domain::catalogue::{FollowUp, Param, ParamLocation};
-use crate::domain::manage::{Guide, GuideTopic, ProviderSetup, SetupField};
+use crate::domain::manage::{Guide, GuideTopic, KeyKind, KeySpec, ProviderSetup};
 use crate::domain::payment::Price;
 use crate::domain::search::Found;
 use crate::domain::{
@@ -81,24 +81,44 @@ pub fn account(name: &str, environment: Environment) -> Account {
     }
 }
 
+const fn field(name: &'static str, about: &'static str, kind: KeyKind, required: bool) -> KeySpec {
+    KeySpec {
+        name,
+        kind,
+        required,
+        about,
+    }
+}
+
+const KANGA: &[KeySpec] = &[
+    field("api_key", "the API key", KeyKind::Text, true),
+    field("api_secret", "the API secret", KeyKind::Secret, true),
+];
+const KINGUIN: &[KeySpec] = &[
+    field(
+        "client_id",
+        "the client id, from the merchant panel's Developer section",
+        KeyKind::Text,
+        true,
+    ),
+    field(
+        "client_secret",
+        "the client's secret key, shown there once",
+        KeyKind::Secret,
+        true,
+    ),
+    field("other_secret", "another", KeyKind::Secret, false),
+];
+
 /// Two providers: one with a key and a secret, one with two environments, an optional secret and a way to reset it.
 pub fn setups() -> Vec<ProviderSetup> {
-    let need = |key, about, secret, required| SetupField {
-        key,
-        about,
-        secret,
-        required,
-        proved: secret && required,
-    };
     vec![
         ProviderSetup {
             provider: ProviderId("kanga"),
             title: "Kanga TPG",
-            environments: vec![Environment::Production],
-            fields: vec![
-                need("api_key", "the API key", false, true),
-                need("api_secret", "the API secret", true, true),
-            ],
+            environments: &[Environment::Production],
+            fields: KANGA,
+            proves: &["api_secret"],
             endpoints: &["api", "pay"],
             guide: &[Guide {
                 title: "A merchant account and its API key",
@@ -110,22 +130,9 @@ pub fn setups() -> Vec<ProviderSetup> {
         ProviderSetup {
             provider: ProviderId("kinguin"),
             title: "Kinguin",
-            environments: vec![Environment::Production, Environment::Sandbox],
-            fields: vec![
-                need(
-                    "client_id",
-                    "the client id, from the merchant panel's Developer section",
-                    false,
-                    true,
-                ),
-                need(
-                    "client_secret",
-                    "the client's secret key, shown there once",
-                    true,
-                    true,
-                ),
-                need("other_secret", "another", true, false),
-            ],
+            environments: &[Environment::Production, Environment::Sandbox],
+            fields: KINGUIN,
+            proves: &["client_secret"],
             endpoints: &["gateway", "token"],
             guide: &[
                 Guide {
