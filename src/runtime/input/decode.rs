@@ -12,6 +12,8 @@ const ESC: u8 = 0x1b;
 const OSC: &[u8] = b"\x1b]";
 const PASTE: &[u8] = b"\x1b[200~";
 const PASTED: &[u8] = b"\x1b[201~";
+/// The answer of a terminal that marks pastes.
+const MARKS: &[u8] = b"\x1b[?2004;1$y";
 
 /// An Esc is the start of a sequence if the rest arrives within this time; slow lines need some.
 const AFTER_ESC: Duration = Duration::from_millis(100);
@@ -22,8 +24,11 @@ const AFTER_BURST: Duration = Duration::from_millis(30);
 /// A paste without an end mark ends after this time; otherwise the console would ignore all keys.
 const AFTER_PASTE: Duration = Duration::from_secs(5);
 
-/// Movement keys repeat when held down, so several of them in one read are not a paste.
-const HELD_DOWN: [u8; 4] = *b"hjkl";
+/// Keys that only move. Held down, or on a slow line, several of them arrive in one read.
+const MOVES: [u8; 6] = *b"hjklgG";
+/// As many quick keys may arrive in one read, where the terminal marks pastes. Longer text is still a paste: what is
+/// between tilldeck and the terminal, such as tmux, may drop the marks.
+const QUICK_MAX: usize = 3;
 
 /// Decodes input, one read at a time.
 #[derive(Debug, Default)]
@@ -31,6 +36,8 @@ pub struct Decoder {
     /// The start of an incomplete sequence.
     held: Vec<u8>,
     state: State,
+    /// Whether the terminal marks pastes: it said so, or has sent one.
+    marks: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -118,14 +125,18 @@ impl Decoder {
                 self.take(length);
             }
             State::Keys if self.held.starts_with(PASTE) => {
+                self.marks = true;
                 self.state = State::Paste {
                     searched: PASTE.len(),
                 };
             }
-            State::Keys if is_paste(&self.held[..run(&self.held)]) => self.state = State::Burst,
+            State::Keys if self.is_paste(&self.held[..run(&self.held)]) => {
+                self.state = State::Burst;
+            }
             State::Keys => match piece(&self.held) {
                 Token::Part => return false,
                 Token::Whole(length, message) => {
+                    self.marks |= self.held.starts_with(MARKS);
                     out.extend(message.map(as_interrupt));
                     self.take(length);
                 }
@@ -138,25 +149,27 @@ impl Decoder {
         self.held.drain(..length);
         self.state = State::Keys;
     }
+
+    /// Whether this text in one read was pasted: a person rarely types two characters, and never many, or a character and
+    /// Enter, at once.
+    fn is_paste(&self, run: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(run);
+        let text = text.trim_start_matches(['\t', '\r', '\n']);
+        let printable = text.chars().filter(|c| !c.is_ascii_control()).count();
+        match printable {
+            0 => false,
+            _ if text.contains(['\r', '\n']) => true,
+            1 => false,
+            2..=QUICK_MAX if self.marks => false,
+            _ => !run.iter().all(|byte| MOVES.contains(byte)),
+        }
+    }
 }
 
 /// The number of leading text bytes: printable characters, tabs and line ends.
 fn run(bytes: &[u8]) -> usize {
     let other = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r' | b'\n');
     bytes.iter().position(other).unwrap_or(bytes.len())
-}
-
-/// Whether this text in one read was pasted: a person does not type two characters, or a character and Enter, at once.
-fn is_paste(run: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(run);
-    let text = text.trim_start_matches(['\t', '\r', '\n']);
-    let printable = text.chars().filter(|c| !c.is_ascii_control()).count();
-    let held_down = |key: u8| HELD_DOWN.contains(&key) && run.iter().all(|byte| *byte == key);
-    match printable {
-        0 => false,
-        1 => text.contains(['\r', '\n']),
-        _ => !run.first().copied().is_some_and(held_down),
-    }
 }
 
 fn piece(bytes: &[u8]) -> Token {
@@ -418,7 +431,16 @@ mod tests {
             (&["quit\x03"], "\"quit\" Control-c"),
             // Held down over a slow line.
             (&["jjjj"], "j j j j"),
+            (&["jkgg"], "j k g g"),
             (&["yy"], "\"yy\""),
+            // Where the terminal marks pastes, a few are typed.
+            (&["\x1b[?2004;1$y", "yy", "3j"], "y y 3 j"),
+            (&["\x1b[?200", "4;1$y?q\t"], "? q Tab"),
+            (&["\x1b[200~A\x1b[201~", "yy"], "\"A\" y y"),
+            (&["\x1b[?2004;1$y", "A-17"], "\"A-17\""),
+            (&["\x1b[?2004;1$y", "y\r"], "\"y\\r\""),
+            (&["\x1b[?2004;1$y", "yy\r"], "\"yy\\r\""),
+            (&["\x1b[?2004;0$y", "yy"], "\"yy\""),
         ] {
             assert_eq!(decoded(reads), are, "{reads:?}");
         }
