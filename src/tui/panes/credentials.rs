@@ -378,7 +378,12 @@ impl Component for State {
         }
         let list = list_area(area, accounts.len());
         let columns = self.widths.apply(columns(list.width, ctx));
-        let grid = Grid::new(columns, accounts.iter().collect(), self.list, list);
+        let grid = Grid::new(
+            columns,
+            &accounts.iter().collect::<Vec<_>>(),
+            self.list,
+            list,
+        );
         let marks = accounts.len() > 1;
         grid.draw(ctx, marks, buf);
         if let Some(known) = self.selected(ctx.store) {

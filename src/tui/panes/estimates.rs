@@ -373,9 +373,9 @@ impl Component for State {
             }
             return None;
         };
-        let prices = quote.prices.iter().collect();
+        let prices: Vec<&Price> = quote.prices.iter().collect();
         let columns = self.widths.apply(self.columns(ctx));
-        let grid = Grid::new(columns, prices, self.list, left);
+        let grid = Grid::new(columns, &prices, self.list, left);
         grid.draw(ctx, ctx.focused, buf);
         None
     }

@@ -441,7 +441,7 @@ impl<T: LogRow> Log<T> {
         let rows = self.shown(store);
         let all = (0..rows.len()).map(|at| &*rows[place(at, rows)]);
         let columns = self.widths.apply(columns);
-        Grid::new(columns, all.collect(), self.list, area)
+        Grid::new(columns, &all.collect::<Vec<_>>(), self.list, area)
     }
 }
 

@@ -174,7 +174,7 @@ impl Component for State {
         let list = list_area(area, users.len());
         let marks = users.len() > 1;
         let columns = self.widths.apply(columns(ctx));
-        let grid = Grid::new(columns, users, self.list, list);
+        let grid = Grid::new(columns, &users, self.list, list);
         grid.draw(ctx, marks, buf);
         let left = below(area, list.height);
         draw_lines(&self.details(ctx, area.width), ctx, left, buf);

@@ -20,11 +20,13 @@ use crate::tui::theme::Tone;
 const GAP: u16 = 1;
 /// The least width of the column that shrinks.
 const SHRUNK_MIN: u16 = 6;
+/// As many rows decide the widths, besides those on the screen.
+const MEASURED_MAX: usize = 1_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Width {
     Exact(u16),
-    /// As wide as the widest cell on the screen, within these limits.
+    /// As wide as the widest cell of the list, so that columns stay where they are as it scrolls, within these limits.
     Fit(u16, u16),
     /// What the others leave, at most the second number; hidden where that is less than the first.
     Rest(u16, u16),
@@ -247,7 +249,7 @@ fn widths(columns: &[Layout], natural: Vec<u16>, total: u16) -> Vec<u16> {
 ///     Column::new("payment", Width::Fit(16, 40), |it: &Watched, _| it.id().into()).id().shrinks(0),
 ///     Column::new("amount", Width::Fit(6, 20), |it, _| it.amount().into()).right(),
 /// ];
-/// Grid::new(columns, rows, self.list, area).draw(ctx, ctx.focused, buf);
+/// Grid::new(columns, &rows, self.list, area).draw(ctx, ctx.focused, buf);
 /// ```
 pub struct Grid {
     /// The columns on the screen.
@@ -266,20 +268,14 @@ struct Head {
 
 impl Grid {
     /// All rows of a list, of which those around the selected one are drawn.
-    pub fn new<T>(columns: Vec<Column<'_, T>>, rows: Vec<&T>, list: List, area: Rect) -> Self {
+    pub fn new<T>(columns: Vec<Column<'_, T>>, rows: &[&T], list: List, area: Rect) -> Self {
         let pager = Pager::list(area, list, rows.len());
-        let shown = pager.shown();
-        let rows: Vec<&T> = rows
-            .into_iter()
-            .skip(shown.start)
-            .take(shown.len())
-            .collect();
         let columns = columns
             .into_iter()
             .map(|column| (column.layout, column.cell));
         let (layouts, cells): (Vec<_>, Vec<_>) = columns.unzip();
         let cell = |row: usize, at: usize, room| cells[at](rows[row], room);
-        Self::fitted(&layouts, &cell, pager, area.width)
+        Self::fitted(&layouts, &cell, pager)
     }
 
     /// Not generic, so that it is compiled once for all lists.
@@ -287,11 +283,11 @@ impl Grid {
         columns: &[Layout],
         cell: &dyn Fn(usize, usize, u16) -> Line<'r>,
         pager: Pager,
-        total: u16,
     ) -> Self {
-        let rows = 0..pager.shown().len();
+        let (rows, total) = (pager.shown(), pager.area().width);
+        let measured = || (0..pager.len().min(MEASURED_MAX)).chain(pager.shown());
         let natural = columns.iter().enumerate().map(|(at, column)| {
-            let widths = |most| rows.clone().map(move |row| cell(row, at, most).width());
+            let widths = |most| measured().map(move |row| cell(row, at, most).width());
             column.natural(total, |most| widths(most).max().unwrap_or(0))
         });
         let widths = widths(columns, natural.collect(), total);
@@ -414,7 +410,12 @@ mod tests {
         let mut buf = Buffer::empty(area);
         let rows = [("ORDER-1040".to_owned(), "2.5".to_owned())];
         let list = Rect::new(0, 1, total, 1);
-        let grid = Grid::new(columns(), rows.iter().collect(), List::default(), list);
+        let grid = Grid::new(
+            columns(),
+            &rows.iter().collect::<Vec<_>>(),
+            List::default(),
+            list,
+        );
         let model = sized(sandbox_setup(), 80, 24);
         let ctx = model.ctx(second(0), true);
         grid.draw_head(ctx, Rect::new(0, 0, total, 1), &mut buf);
@@ -448,6 +449,23 @@ mod tests {
         ] {
             let line = Line::from(spans.map(Span::raw).to_vec());
             assert_eq!(fit_line(line, room).to_string(), shown, "{spans:?} {room}");
+        }
+    }
+
+    #[test]
+    fn columns_stay_where_they_are_while_the_list_scrolls() {
+        let rows = ["A", "ORDER-1040", "B"].map(|id| (id.to_owned(), "2.5".to_owned()));
+        for selected in 0..rows.len() {
+            let mut list = List::default();
+            list.selected = selected;
+            list.fit(rows.len(), 1);
+            let grid = Grid::new(
+                columns(),
+                &rows.iter().collect::<Vec<_>>(),
+                list,
+                Rect::new(0, 1, 30, 1),
+            );
+            assert_eq!(grid.width_of("id"), Some(10), "{selected}");
         }
     }
 

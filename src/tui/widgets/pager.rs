@@ -86,6 +86,11 @@ impl Pager {
         self.area
     }
 
+    /// The number of all rows.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
     /// The places of the visible rows in the list.
     pub fn shown(&self) -> Range<usize> {
         self.shown.clone()

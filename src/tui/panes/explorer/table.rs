@@ -170,7 +170,8 @@ pub fn grid(digest: &Digest, list: List, area: Rect) -> Grid {
             _ => shown.gives_way(TEXT_MIN + cells(at), 0),
         }
     });
-    Grid::new(columns.collect(), digest.rows.iter().collect(), list, area)
+    let rows: Vec<_> = digest.rows.iter().collect();
+    Grid::new(columns.collect(), &rows, list, area)
 }
 
 #[cfg(test)]

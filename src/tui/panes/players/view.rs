@@ -72,8 +72,8 @@ impl State {
         }
         let parts = parts(area);
         let columns = columns(ctx);
-        let players = self.players.iter().collect();
-        let grid = Grid::new(columns, players, self.list, parts.list);
+        let players: Vec<_> = self.players.iter().collect();
+        let grid = Grid::new(columns, &players, self.list, parts.list);
         grid.draw(ctx, true, buf);
         let line = Block::new().borders(Borders::LEFT);
         line.border_style(theme.border(false, false))
@@ -218,7 +218,7 @@ impl State {
             }),
         ];
         let seen = items.skip(pager.shown().start).take(pager.shown().len());
-        let grid = Grid::new(columns, seen.collect(), List::default(), rows);
+        let grid = Grid::new(columns, &seen.collect::<Vec<_>>(), List::default(), rows);
         grid.draw_head(ctx, head, buf);
         grid.paint(None, buf);
         if let Some(place) = pager.place() {

@@ -139,7 +139,7 @@ impl State {
             })
             .collect();
         let columns = waiting_columns(area.width, ctx);
-        let grid = Grid::new(columns, rows.iter().collect(), list, area);
+        let grid = Grid::new(columns, &rows.iter().collect::<Vec<_>>(), list, area);
         let selected = self.waiting_at.map(|_| ctx.theme.selected(ctx.focused));
         grid.paint(selected, buf);
         let bottom = area.height.saturating_sub(1);
