@@ -252,9 +252,9 @@ fn badge(status: &TokenStatus, now: Now) -> Badge {
     let failed = status.failure.is_some();
     // `TokenState::word` is what `--json` prints; the screen has words of its own.
     let (glyph, word, tone) = match state {
-        // Not an error yet: it is fetched when a request needs it.
         TokenState::Missing if failed => ("!", "missing", Tone::Warn),
-        TokenState::Missing => ("○", "missing", Tone::Dim),
+        // Not an error: it is fetched when a request needs it.
+        TokenState::Missing => ("○", "none yet", Tone::Dim),
         TokenState::Refreshing => ("◌", "renewing", Tone::Busy),
         TokenState::Refused => ("✘", "rejected", Tone::Bad),
         TokenState::Expired if status.idle && !failed => ("○", "expired", Tone::Dim),
@@ -568,7 +568,7 @@ mod tests {
     #[test]
     fn a_failure_has_its_own_glyph_and_word() {
         let mut status = TokenStatus::default();
-        assert_eq!(badge_at(&status, 0).1, "missing");
+        assert_eq!(badge_at(&status, 0).1, "none yet");
         assert_eq!(badge_at(&status, 0).2, Tone::Dim);
         status.failure = Some(TokenFailure {
             at: START,

@@ -174,7 +174,9 @@ fn without_colour_or_motion_the_words_show_the_state() {
     model.theme = Theme::new(&model.options, model.tint, model.color);
     let text = resized_screen(&mut model, second(40), 120, 60);
     assert!(text.is_ascii());
-    for word in ["valid", "due", "renewing", "rejected", "expired", "missing"] {
+    for word in [
+        "valid", "due", "renewing", "rejected", "expired", "none yet",
+    ] {
         assert!(text.contains(word), "{word}:\n{text}");
     }
     assert!(text.contains("03:54:26"), "the clock time it ends\n{text}");
@@ -344,7 +346,7 @@ fn nine_accounts_scroll_and_long_names_are_cut() {
     let mut model = begun(setup, 80, 24);
     press(&mut model, "2G", second(1));
     let text = screen(&model, second(1), 80, 24);
-    assert!(text.contains("missing"), "{text}");
+    assert!(text.contains("none yet"), "{text}");
     assert_eq!(model.panes.tokens.list.selected, 8);
     let effects = press(&mut model, "r", second(1));
     let (_, account) = asked(&effects, &Op::RenewToken);
