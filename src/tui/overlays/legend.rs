@@ -34,6 +34,7 @@ pub const LEGEND: &[Section] = &[
         ("state", "the provider's state; PAID: amount and currency match"),
         ("LESS, MORE", "differs from the order; in place of FINALIZED if narrow"),
         ("payment", "your order id"),
+        ("¶", "has a note, which the details show"),
         ("account", "the account that receives the payment"),
         ("amount", "the amount that the provider reports"),
         ("expected", "the amount and currency that you expect"),
@@ -95,7 +96,8 @@ pub const LEGEND: &[Section] = &[
         ("waiting", "the request for a new token is not sent yet"),
         ("rejected", "the provider rejected the credentials"),
         ("expired", "not valid any more, and not renewed yet"),
-        ("missing", "no token yet; requested when needed"),
+        ("none yet", "no token yet; requested when needed"),
+        ("missing", "no token: its request failed"),
         ("bar, 59:32", "the time until the token expires"),
     ]),
     ("Search in Requests and Callbacks", &[

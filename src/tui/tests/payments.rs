@@ -540,6 +540,12 @@ fn the_order_changes_and_the_selected_payment_stays_selected() {
         "newest first",
         "latest change first",
         "by id",
+        "by state",
+        "by account",
+        "by amount",
+        "by expected amount",
+        "latest response first",
+        "next check first",
         "needs attention first",
     ] {
         press(&mut model, "s", second(1));
@@ -1306,6 +1312,8 @@ fn a_note_is_saved_listed_searched_and_on_the_receipt() {
     update(&mut model, now, Msg::Watchlist { list, seen });
     let shown = screen(&model, now, 120, 40);
     assert!(shown.contains("note: asked for the rest (ben)"), "{shown}");
+    let row = shown.lines().find(|line| line.contains(" ¶ "));
+    assert!(row.is_some(), "the row has a sign\n{shown}");
     assert!(shown.contains("by anna"), "{shown}");
     for (filter, found) in [("rest", true), ("ship", false)] {
         press(&mut model, &format!("/{filter}<enter>"), now);

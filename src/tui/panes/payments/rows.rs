@@ -52,14 +52,11 @@ pub struct Sort {
 }
 
 impl Sort {
+    /// The order after this one in [`SORTS`], after the last one the first.
     pub fn next(self) -> Self {
+        let mut after = SORTS.iter().skip_while(|(by, ..)| *by != self.by);
         Self {
-            by: match self.by {
-                SortKey::Attention => SortKey::Newest,
-                SortKey::Newest => SortKey::Changed,
-                SortKey::Changed => SortKey::Id,
-                _ => SortKey::Attention,
-            },
+            by: after.nth(1).map_or_else(SortKey::default, |(by, ..)| *by),
             is_reversed: false,
         }
     }

@@ -244,6 +244,8 @@ const HEADING: u16 = 46;
 const COMPARED: &str = "vs. order";
 /// Columns of its sign, without words.
 const SIGN: u16 = 1;
+/// Says that a payment has a note.
+const NOTE: &str = "¶";
 
 impl State {
     /// The columns in a list of `total` columns; `is_compared`: with words in `vs. order`.
@@ -276,6 +278,11 @@ impl State {
             })
             .id()
             .shrinks(0),
+            // Only where some payment has a note.
+            Column::new("", Width::Fit(0, 1), move |it: &Watched, _| {
+                let note = it.watch.note.as_ref().map_or("", |_| NOTE);
+                Line::styled(note, theme.style(Tone::Accent))
+            }),
             Column::new("account", Width::Fit(7, 12), move |it: &Watched, _| {
                 Line::styled(it.watch.account.as_str(), dim)
             })
