@@ -9,7 +9,7 @@ use super::{credentials, parts};
 use crate::domain::payment::Price;
 use crate::domain::{
     Ability, Amount, Answer, Currency, Environment, Estimate, EstimateRequest, Op, Problem,
-    Reported, RequestId,
+    Reported, RequestId, Secret,
 };
 use crate::tui::intent::Question;
 use crate::tui::overlays::quote_form;
@@ -25,6 +25,7 @@ keys! {
         Quote "quote" ["e" "enter"] "amount" "set the amount to estimate" else "no account has estimates";
         Refresh "refresh" ["r"] "refresh" "estimate the same amount again";
         AutoRefresh "auto-refresh" ["t"] "auto" "repeat every 30 s, or stop";
+        CopyPrice "copy-price" ["y"] "copy" "copy the selected price" else "there is no price";
     }
 }
 
@@ -48,6 +49,10 @@ pub struct State {
 }
 
 impl State {
+    fn selected(&self) -> Option<&Price> {
+        self.quotes.back()?.prices.get(self.list.selected)
+    }
+
     /// Forgets the question if no account can answer it any more.
     fn forget_missing(&mut self, store: &Store) {
         let question = self.question.as_ref();
@@ -242,6 +247,7 @@ impl Component for State {
             Action::Quote => ctx.store.any_can(Ability::Estimates),
             Action::Refresh => self.question.is_some() && self.request.is_none(),
             Action::AutoRefresh => self.question.is_some(),
+            Action::CopyPrice => self.selected().is_some(),
         };
         can && ctx.store.is_ready()
     }
@@ -264,6 +270,12 @@ impl Component for State {
                     None => Some(ctx.now.mono + AUTO_EVERY),
                     Some(_) => None,
                 };
+            }
+            Action::CopyPrice => {
+                if let Some(price) = self.selected() {
+                    let text = format!("{} {}", price.amount, price.currency);
+                    ctx.copy(Secret::new(text), "the price");
+                }
             }
         }
     }
