@@ -183,18 +183,34 @@ impl Tabs<'_> {
 /// The most rows of a notice: enough for a cause and what to do about it.
 const NOTICE_ROWS: u16 = 4;
 
-/// Draws the first notice over the lowest frame line; a long one grows upwards. `before` is the screen without the open
-/// window: a notice where that is drawn waits until it is closed, unless it is about a key pressed in the window.
-pub fn draw_notice(ctx: ViewContext<'_>, area: Rect, before: Option<&Buffer>, buf: &mut Buffer) {
+/// Where a notice is drawn.
+pub struct NoticePlace<'a> {
+    /// The lowest frame line.
+    pub area: Rect,
+    /// The screen without the open window: a notice where that is drawn waits until it is closed, unless it is about a key
+    /// pressed in the window.
+    pub before: Option<&'a Buffer>,
+    /// What Esc does; empty where it does not reach the notice.
+    pub escape: &'static str,
+}
+
+/// Draws the first notice; a long one grows upwards.
+pub fn draw_notice(ctx: ViewContext<'_>, place: &NoticePlace<'_>, buf: &mut Buffer) {
+    let NoticePlace {
+        area,
+        before,
+        escape,
+    } = *place;
     let (store, theme) = (ctx.store, ctx.theme);
     let (level, text, key) = match (&store.flash, store.first_notice()) {
         (Some(flash), _) => (flash.level, &flash.text, String::new()),
+        (None, Some(notice)) if escape.is_empty() => (notice.level, &notice.text, String::new()),
         (None, Some(notice)) => {
             let more = match store.notices.len() {
                 1 => String::new(),
                 n => format!(", {} more after it", n - 1),
             };
-            let key = format!(" {} dismisses{more} ", ctx.key(ConsoleAction::Escape));
+            let key = format!(" {} {escape}{more} ", ctx.key(ConsoleAction::Escape));
             (notice.level, &notice.text, key)
         }
         (None, None) => return,
@@ -259,13 +275,21 @@ impl Hint {
     }
 }
 
-/// Draws the keys that work now: those of the window or pane first, help and quit at the right.
+/// From this width on, the footer always has room for the key of the palette.
+const PALETTE_FROM: u16 = 100;
+
+/// Draws the keys that work now: those of the window or pane first, those that every pane has at the right.
 pub fn draw_footer(model: &Model, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let scope = model.scope();
     let failed = model.has_failed() && model.overlays.is_empty();
+    let global = [
+        ConsoleAction::Palette.into(),
+        ConsoleAction::Help.into(),
+        ConsoleAction::Quit.into(),
+    ];
     let ends: &[Action] = match (failed, scope.is_in(&GLOBAL)) {
         (true, _) => &[ConsoleAction::Quit.into()],
-        (false, true) => &[ConsoleAction::Help.into(), ConsoleAction::Quit.into()],
+        (false, true) => &global[usize::from(area.width < PALETTE_FROM)..],
         (false, false) if scope.is_in(&OVERLAY) => &[WindowAction::Close.into()],
         (false, false) => &[],
     };

@@ -397,6 +397,11 @@ pub trait Component: Any + fmt::Debug + Send {
         self.filter().is_some_and(Filter::clear)
     }
 
+    /// The filter or the marks that [`Self::cancel`] undoes, as a word after the key.
+    fn undoes(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Esc in a pane with nothing to cancel: one step back. Returns whether there was one.
     fn back(&mut self, _ctx: &mut UpdateContext<'_>) -> bool {
         false

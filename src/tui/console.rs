@@ -5,7 +5,8 @@ use std::any::Any;
 use super::component::{Command, Component, DynComponent};
 use super::intent::Intent;
 use super::keys::{
-    Action, ColumnAction, ConsoleAction, FILTER, FilterAction, Keys as _, NavAction, WindowAction,
+    Action, ColumnAction, ConsoleAction, FILTER, FilterAction, GLOBAL, Keys as _, NavAction,
+    WindowAction,
 };
 use super::msg::{Level, WatchKey};
 use super::overlays::ask::Confirmation;
@@ -193,6 +194,15 @@ impl Model {
         if !self.call(pane, io, Component::back) {
             self.is_zoomed = false;
         }
+    }
+
+    /// What Esc does while a notice is shown, unless a request is cancelled first; empty in a window or a text field.
+    pub(super) fn escape_word(&self) -> &'static str {
+        if !self.scope().is_in(&GLOBAL) {
+            return "";
+        }
+        let pane = self.component(ComponentId::Pane(self.focus));
+        pane.undoes().unwrap_or("dismisses")
     }
 
     /// Opens another profile, or the current one where that has failed. Asks first while a write request is in flight or a

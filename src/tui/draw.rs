@@ -76,7 +76,12 @@ pub fn draw(model: &Model, now: Now, hits: Option<&Hits>, buf: &mut Buffer) -> O
     }
     let failed = matches!(model.store.phase, Phase::Failed(_));
     if !failed || model.store.flash.is_some() {
-        chrome::draw_notice(ctx, areas.notice, before.as_ref(), buf);
+        let place = chrome::NoticePlace {
+            area: areas.notice,
+            before: before.as_ref(),
+            escape: model.escape_word(),
+        };
+        chrome::draw_notice(ctx, &place, buf);
     }
     chrome::draw_footer(model, ctx, areas.footer, buf);
     model.theme.finish(buf);

@@ -73,7 +73,7 @@ keys! {
         NextPane "next-pane" ["tab" "right" "l"] "" "next pane";
         PreviousPane "previous-pane" ["shift-tab" "left" "h"] "" "previous pane";
         Escape "escape" ["esc"] "" "cancel, dismiss or go back";
-        Palette "palette" [":" "ctrl-p"] "" "find an action, payment, call and more";
+        Palette "palette" [":" "ctrl-p"] "commands" "find an action, payment, call and more";
         Help "help" ["?"] "help" "show keys, symbols and columns";
         Quit "quit" ["q"] "quit" "quit, with confirmation during a write";
     }

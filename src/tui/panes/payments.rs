@@ -31,11 +31,11 @@ keys! {
     PAYMENTS "Payments" keys [NAV, COLUMNS, GLOBAL] else "no payment is selected" {
         Check "check" ["c" "enter"] "check" "check the selected or marked payments";
         AddWatch "add" ["a"] "add" "watch a payment; paste adds several" else "no account has payments";
-        RemoveWatch "remove" ["d"] "remove" "stop watching the selected or marked";
-        UndoChange "undo" ["u"] "undo" "undo the last change of the list" else "the list was not changed";
         PaymentTimeline "timeline" ["t"] "timeline" "show the payment's timeline";
         ExpectPayment "expect" ["e"] "expect" "set the expected amount";
         FilterPayments "filter-payments" ["/"] "filter" "filter by id, state, account, note" else "no payment is watched";
+        RemoveWatch "remove" ["d"] "remove" "stop watching the selected or marked";
+        UndoChange "undo" ["u"] "undo" "undo the last change of the list" else "the list was not changed";
         NotePayment "note" ["N"] "note" "add a note to the payment";
         MarkPayment "mark" ["space"] "mark" "mark or unmark the payment";
         CopyId "copy-id" ["y"] "copy id" "copy the payment ids";
@@ -469,6 +469,12 @@ impl Component for State {
             return true;
         }
         self.filter.clear()
+    }
+
+    fn undoes(&self) -> Option<&'static str> {
+        let filter = self.filter.undoes();
+        let marks = (!self.marked.is_empty()).then_some("unmarks");
+        marks.or(filter)
     }
 
     fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<Line<'static>> {

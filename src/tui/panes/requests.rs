@@ -274,6 +274,10 @@ impl Component for State {
         self.log.filter.clear()
     }
 
+    fn undoes(&self) -> Option<&'static str> {
+        self.log.filter.undoes()
+    }
+
     fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<Line<'static>> {
         self.log.note(ctx, room)
     }

@@ -367,7 +367,19 @@ fn escape_calls_off_before_it_dismisses() {
     let cancelled = press(&mut model, "<esc>", second(1));
     assert_eq!(cancelled, [Effect::Cancel(request)]);
     assert_eq!(model.store.notices.len(), 1);
-    press(&mut model, "<esc>", second(1));
+    let frame = |model: &Model| screen(model, second(1), 120, 40);
+    for (keys, does) in [
+        (" ", "Esc unmarks"),
+        ("<esc>/A-<enter>", "Esc clears the filter"),
+        ("<esc>", "Esc dismisses"),
+    ] {
+        press(&mut model, keys, second(1));
+        assert!(frame(&model).contains(does), "{keys} {}", frame(&model));
+    }
+    // A window closes first.
+    press(&mut model, ":", second(1));
+    assert!(!frame(&model).contains("Esc dismisses"));
+    press(&mut model, "<esc><esc>", second(1));
     assert_eq!(model.store.notices.len(), 0);
 }
 
@@ -808,6 +820,20 @@ fn older_requests_leave_the_selection_on_its_row() {
     let old = exchange(0, "/api/v2/tpg/transaction", Outcome::Status(200));
     update(&mut model, second(3), Msg::Log(Ok(older(vec![old]))));
     assert_eq!(line(&model), before);
+}
+
+#[test]
+fn the_selected_price_of_an_estimate_is_copied() {
+    let mut model = busy();
+    let effects = press(&mut model, "4jy", second(4));
+    let copied = effects.iter().find_map(|effect| match effect {
+        Effect::Copy { text, .. } => Some(text),
+        _ => None,
+    });
+    let text = copied.expect("it is copied");
+    let row = screen(&model, second(4), 120, 40);
+    let (amount, currency) = text.expose().split_once(' ').unwrap();
+    assert!(row.contains(amount) && row.contains(currency), "{row}");
 }
 
 #[test]

@@ -185,7 +185,12 @@ fn arrows_move_among_the_found_calls_and_what_found_them_is_not_saved() {
         text: "the disk is full".into(),
     };
     model.store.notice(notice, second(2));
-    press(&mut model, "<esc><enter>", second(2));
+    let frame = screen(&model, second(2), 120, 40);
+    assert!(!frame.contains("Esc dismisses"), "{frame}");
+    press(&mut model, "<esc>", second(2));
+    let frame = screen(&model, second(2), 120, 40);
+    assert!(frame.contains("Esc dismisses"), "{frame}");
+    press(&mut model, "<enter>", second(2));
     let shown = screen(&model, second(2), 120, 40);
     assert!(shown.contains("GET /v1/offers/5f9e2c "), "{shown}");
     assert_eq!(model.store.notices.len(), 1);

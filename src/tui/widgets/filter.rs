@@ -37,6 +37,11 @@ impl Filter {
         !self.text.is_empty()
     }
 
+    /// What Esc does to it, if it is active.
+    pub fn undoes(&self) -> Option<&'static str> {
+        self.is_active().then_some("clears the filter")
+    }
+
     pub fn is_typed(&self) -> bool {
         self.input.is_some()
     }

@@ -548,6 +548,11 @@ impl Component for State {
         request.is_some() || self.part == Part::Calls && self.filter.clear()
     }
 
+    fn undoes(&self) -> Option<&'static str> {
+        let filter = self.filter.undoes();
+        filter.filter(|_| self.part == Part::Calls)
+    }
+
     /// One step back: from a search, to the row that the call was made from, to the request, to the calls.
     fn back(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
         let is_searched = self.part == Part::Response && self.is_searched();
