@@ -12,8 +12,8 @@ use ratatui::text::Line;
 
 use super::log::{LOAD, Log, LogRow};
 use crate::domain::{
-    AccountId, Delivery, DeliveryId, ListenerStatus, RequestId, Search, Secret, Subject, WallTime,
-    notice_alert,
+    AccountId, Delivery, DeliveryId, Job, JobState, ListenerStatus, RequestId, Search, Secret,
+    Subject, WallTime, notice_alert,
 };
 use crate::tui::msg::{Notice, Ready};
 use crate::tui::overlays::{delivery, follow_ups, replay};
@@ -165,6 +165,32 @@ impl State {
             return;
         }
         Self::notice_failed(delivery, ctx.now.wall, ctx.store);
+    }
+
+    /// Shows a notice of how an attempt of a replay ended. One that failed for good has a notice already.
+    fn report_replayed(delivery: &Delivery, ctx: &mut UpdateContext<'_>) {
+        let Some(before) = ctx.store.deliveries.known(delivery.id) else {
+            return;
+        };
+        let tried = |job: &&Job| {
+            let before = before.jobs.iter().find(|before| before.id == job.id);
+            job.is_replay && job.tried_at != before.and_then(|before| before.tried_at)
+        };
+        let Some(job) = delivery.jobs.iter().rfind(tried) else {
+            return;
+        };
+        let (id, result) = (delivery.id.0, job.summary.as_str());
+        let about = format!("replay {id}");
+        let text = match job.state {
+            JobState::Done => format!("callback {id} was forwarded: {result}"),
+            JobState::Due { .. } if job.has_failed() => {
+                format!("callback {id} was not forwarded yet: {result}; tilldeck retries it")
+            }
+            JobState::Due { .. } => return,
+            JobState::GivenUp => return ctx.store.dismiss(&about),
+        };
+        let level = Level::Info;
+        ctx.store.notice(Notice { level, about, text }, ctx.now);
     }
 
     /// Counts the failed jobs from before the start, and shows a notice of each account's latest unless it is handled.
@@ -367,6 +393,7 @@ impl Component for State {
             }
             Event::Message(Msg::Delivery(delivery), _) => {
                 Self::report_given_up(delivery, ctx);
+                Self::report_replayed(delivery, ctx);
                 self.log.push(delivery, ctx.store);
             }
             Event::Message(Msg::Awaited(awaited), _) => Self::note_awaited(awaited, ctx.store),
@@ -398,6 +425,10 @@ impl Component for State {
             }
             Event::Message(..) | Event::Cancelled { .. } => {}
         }
+    }
+
+    fn undoes(&self) -> Option<&'static str> {
+        self.log.filter.undoes()
     }
 
     fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<Line<'static>> {

@@ -8,7 +8,7 @@ use ratatui::backend::TestBackend;
 
 use super::*;
 use crate::domain::search::Found;
-use crate::domain::{CheckedPayment, notice_alert};
+use crate::domain::{CheckedPayment, JobId, notice_alert};
 use crate::tui::testing::received::*;
 
 pub const SIZES: [(u16, u16); 3] = [(120, 40), (80, 24), (60, 15)];
@@ -246,6 +246,33 @@ fn a_replay_asks_first_and_where_to() {
     };
     update(&mut model, now, Msg::Replayed(*request, Ok(())));
     assert!(matches!(model.overlays.as_slice(), []));
+    // A notice has its result, once there is one.
+    let mut delivery = (*deliveries()[7]).clone();
+    let mut replay = delivery.jobs[1].clone();
+    (replay.id, replay.is_replay, replay.attempts) = (JobId(99), true, 1);
+    for (at, state, summary, notice) in [
+        (None, JobState::Due { at: now.wall }, "", None),
+        (
+            Some(now.wall),
+            JobState::Due { at: now.wall },
+            "HTTP 500",
+            Some("callback 8 was not forwarded yet: HTTP 500; tilldeck retries it"),
+        ),
+        (
+            Some(second(5).wall),
+            JobState::Done,
+            "HTTP 200",
+            Some("callback 8 was forwarded: HTTP 200"),
+        ),
+    ] {
+        (replay.tried_at, replay.state, replay.summary) = (at, state, summary.into());
+        delivery.jobs.truncate(2);
+        delivery.jobs.push(replay.clone());
+        update(&mut model, now, Msg::Delivery(delivery.clone().into()));
+        let mut notices = model.store.notices.iter();
+        let about = notices.find(|notice| notice.about == "replay 8");
+        assert_eq!(about.map(|notice| notice.text.as_str()), notice);
+    }
 
     // A callback that was never forwarded cannot be forwarded again.
     assert_eq!(press(&mut model, "gr<enter>", now), []);
