@@ -57,6 +57,15 @@ fn current_name(column: &str) -> &str {
 const MARKS: &str = "INSERT INTO marks (profile, alert, at, handled, operator)
      SELECT profile, alert, at, 1, operator FROM handled WHERE true ON CONFLICT DO NOTHING";
 
+/// A callback whose open jobs could not be read is shown as failed, so that the operator retries it: which forwards it had is
+/// not known.
+const LOST_JOBS: &str = "INSERT INTO jobs
+         (delivery, account_key, dedup_key, kind, target, known, tries, leased_until, done, tried_at, summary)
+     SELECT id, account_key, dedup_key, 'ask', '', class = 3, 0, 0, 0, received_at,
+         'its jobs were lost with a damaged ledger; retry the check, and replay the callback if it is forwarded'
+     FROM deliveries WHERE class IN (3, 4, 5)
+         AND NOT EXISTS (SELECT 1 FROM jobs WHERE delivery = deliveries.id AND NOT done)";
+
 /// The most rows of one entry in [`TABLES`] whose rows are numbered: the newest, as many as orders are remembered. The key of
 /// any other says nothing of age, so there all rows are read.
 const MOST: usize = 1_000_000;
@@ -102,6 +111,7 @@ impl Recovered {
             rows.bring(&change)?;
         }
         change.execute_batch(MARKS)?;
+        change.execute_batch(LOST_JOBS)?;
         change.commit()
     }
 }
