@@ -48,7 +48,10 @@ impl News {
 impl Follower {
     /// Reads all requests and failed hooks, and observations from now on.
     pub async fn new(deck: &Deck) -> Self {
-        let read = deck.ledger.observations_after(&deck.profile, None, 0).await;
+        let read = deck
+            .ledger
+            .observations_after(deck.queries.apis(), None, 0)
+            .await;
         Self {
             request: ExchangeId(0),
             observation: read.ok().map(|(last, _)| last),
@@ -89,7 +92,7 @@ impl Follower {
         let mut news = News::default();
         let read = deck
             .ledger
-            .observations_after(&deck.profile, self.observation, BATCH);
+            .observations_after(deck.queries.apis(), self.observation, BATCH);
         let (last, observations) = read.await.ok()?;
         // Each run of the simulator has its own payments.
         if !deck.forgets_payments() {

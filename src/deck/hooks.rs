@@ -5,7 +5,7 @@ mod watch;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -46,9 +46,14 @@ const OVERLAP: Duration = Duration::from_hours(1);
 #[derive(Clone)]
 pub(super) struct Hooks(Option<Arc<Inner>>);
 
+/// Finds the base URL of the API that an account uses now.
+pub(super) type ApiOf = Box<dyn Fn(&AccountId) -> Option<String> + Send + Sync>;
+
 struct Inner {
     parts: Parts,
     profile: String,
+    /// Set before anything of a payment is reported.
+    api_of: OnceLock<ApiOf>,
     /// The events of payments that have a hook.
     of_payments: Vec<HookEvent>,
     /// The payments that wait for a permit, and whether each has changed just now.
@@ -113,11 +118,17 @@ impl Hooks {
         if parts.programs.is_empty() || profile.built_in {
             return Self(None);
         }
-        let inner = Arc::new(Inner::new(profile.name.clone(), parts));
+        let inner = Inner::new(profile.name.clone(), parts);
+        Self(Some(Arc::new(inner)))
+    }
+
+    /// Begins to look for payments, once the accounts are there.
+    pub(super) fn start(&self, api_of: ApiOf) {
+        let Some(inner) = &self.0 else { return };
+        let _ = inner.api_of.set(api_of);
         if !inner.of_payments.is_empty() {
             inner.tasks.spawn(inner.clone().sweeps());
         }
-        Self(Some(inner))
     }
 
     /// Sees the events of the gate.
@@ -234,6 +245,7 @@ impl Inner {
         of_payments.retain(|event| parts.programs.contains_key(event));
         Self {
             profile,
+            api_of: OnceLock::new(),
             of_payments,
             parts,
             waiting: Mutex::default(),
@@ -378,7 +390,11 @@ impl Inner {
     /// The run of a payment as it is now, if one is due and the ledger says that it is the first.
     async fn claim(&self, of: &PaymentKey, is_new: bool) -> Result<Option<Task>, String> {
         let ledger = &self.parts.ledger;
-        let seen = ledger.last_observation(of.clone()).await;
+        let api_of = self.api_of.get();
+        let Some(api) = api_of.and_then(|api_of| api_of(&of.account)) else {
+            return Ok(None);
+        };
+        let seen = ledger.last_observation(of.clone(), Some(api)).await;
         let seen = seen.map_err(|error| format!("its last state cannot be read: {error}"))?;
         let Some(seen) = seen.filter(|seen| self.may_run(&seen.payment.state)) else {
             return Ok(None);
@@ -573,6 +589,7 @@ mod tests {
     use crate::net::{EventReceiver, events};
 
     const HOUR: Duration = Duration::from_hours(1);
+    const API: &str = "https://api.example";
 
     struct Bench {
         folder: tempfile::TempDir,
@@ -613,6 +630,7 @@ mod tests {
                 watch: None,
             };
             let inner = Arc::new(Inner::new("live".into(), parts));
+            let _ = inner.api_of.set(Box::new(|_| Some(API.into())));
             (Hooks(Some(inner.clone())), inner)
         }
 
@@ -654,7 +672,7 @@ mod tests {
                 at: WallTime(0).plus(hour * HOUR),
                 payment: paid(id),
             };
-            let saved = self.ledger.observe(&shop(), "live", &seen).await;
+            let saved = self.ledger.observe(&shop(), ("live", API), &seen).await;
             assert_eq!(saved, Ok(true));
         }
 

@@ -83,6 +83,7 @@ impl Deck {
             is_trial: false,
         };
         let registry = factory.all(profile, simulator.as_ref());
+        hooks.start(registry.api_of());
         learn_secrets(profile, &factory.environ, &registry).await;
         let payments = match &simulator {
             Some(simulator) => payments::simulated(&profile.name, simulator.seeded(), &clock).await,

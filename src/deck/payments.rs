@@ -73,7 +73,7 @@ impl Deck {
         if self.forgets_payments() {
             return Ok(Vec::new());
         }
-        let unwatched = self.ledger.unwatched(&self.profile).await;
+        let unwatched = self.ledger.unwatched(self.queries.apis()).await;
         unwatched.map_err(|error| unread(&error))
     }
 
@@ -309,7 +309,7 @@ impl Deck {
         found.map_err(|error| unread(&error))
     }
 
-    /// All saved observations of a payment, oldest first.
+    /// All saved observations of a payment by the account's API, oldest first.
     ///
     /// # Errors
     /// If there is no such account, or the ledger cannot be read.
@@ -318,9 +318,9 @@ impl Deck {
         account: &AccountId,
         id: &PaymentId,
     ) -> Result<Vec<Observation>, Problem> {
-        self.runtime(account)?;
+        let api = self.runtime(account)?.account.base.clone();
         let key = self.queries.key(account, id);
-        let seen = self.queries.payments.observations(key).await;
+        let seen = self.queries.payments.observations(key, api).await;
         seen.map_err(|error| unread(&error))
     }
 
@@ -331,7 +331,8 @@ impl Deck {
     pub async fn watched_observations(
         &self,
     ) -> Result<HashMap<(AccountId, PaymentId), Vec<Observation>>, Problem> {
-        let seen = self.queries.payments.watched_observations(&self.profile);
+        let apis = self.queries.apis();
+        let seen = self.queries.payments.watched_observations(apis);
         let seen = seen.await.map_err(|error| unread(&error))?;
         let mut by_payment: HashMap<_, Vec<_>> = HashMap::new();
         for (account, observation) in seen {
@@ -341,7 +342,7 @@ impl Deck {
         Ok(by_payment)
     }
 
-    /// The last observation of a payment.
+    /// The last observation of a payment by the account's API.
     ///
     /// # Errors
     /// If there is no such account, or the ledger cannot be read.
@@ -350,9 +351,10 @@ impl Deck {
         account: &AccountId,
         id: &PaymentId,
     ) -> Result<Option<Observation>, Problem> {
-        self.runtime(account)?;
+        let api = self.runtime(account)?.account.base.clone();
         let key = self.queries.key(account, id);
-        let last = self.queries.payments.last_observation(key).await;
+        let last = self.queries.payments.last_observation(key, Some(api));
+        let last = last.await;
         last.map_err(|error| unread(&error))
     }
 

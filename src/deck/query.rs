@@ -7,9 +7,10 @@ use super::hooks::Hooks;
 use super::runtime::{AccountRegistry, AccountRuntime};
 use crate::clock::Clock;
 use crate::domain::{
-    AccountId, CredentialStatus, Environment, Expectation, Observation, Payment, PaymentId, Problem,
+    Account, AccountId, CredentialStatus, Environment, Expectation, Observation, Payment,
+    PaymentId, Problem, filled,
 };
-use crate::ledger::{Ledger, LedgerError, PaymentKey};
+use crate::ledger::{Ledger, LedgerError, PaymentKey, ProfileApis};
 use crate::net::RequestOptions;
 use crate::providers::Queried;
 
@@ -53,7 +54,7 @@ impl QueryService {
             at: self.clock.now().wall,
             payment: payment.clone(),
         };
-        let (queries, account) = (self.clone(), runtime.account.id.clone());
+        let (queries, account) = (self.clone(), runtime.account.clone());
         // Its own task: a caller that is cancelled now must not lose the change.
         let saving = tokio::spawn(async move { queries.observe(&account, &observation).await });
         let saved = saving.await.unwrap_or(Err(LedgerError::Stopped));
@@ -62,9 +63,10 @@ impl QueryService {
 
     /// Saves an observation, and reports a payment that is final: also one that was so before, since a program that has no
     /// hooks may have seen it first.
-    async fn observe(&self, account: &AccountId, seen: &Observation) -> Result<(), LedgerError> {
-        let payment = &seen.payment;
-        let saved = self.payments.observe(account, &self.profile, seen).await;
+    async fn observe(&self, by: &Account, seen: &Observation) -> Result<(), LedgerError> {
+        let (account, payment) = (&by.id, &seen.payment);
+        let source = (&*self.profile, by.base.as_str());
+        let saved = self.payments.observe(account, source, seen).await;
         let is_new = saved.inspect_err(|error| {
             self.hooks.payment_unsaved(account, payment, error);
         })?;
@@ -101,6 +103,15 @@ impl QueryService {
             profile: self.profile.to_string(),
             account: account.clone(),
             id: id.clone(),
+        }
+    }
+
+    /// The API that each account uses now.
+    pub(super) fn apis(&self) -> ProfileApis {
+        let accounts = self.registry.all().into_iter();
+        ProfileApis {
+            profile: self.profile.to_string(),
+            apis: filled(accounts.map(|it| (it.account.id.clone(), it.account.base.clone()))),
         }
     }
 

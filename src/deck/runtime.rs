@@ -7,6 +7,7 @@ use std::time::Duration;
 use reqwest::Url;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::hooks::ApiOf;
 use super::receiving::keys::Keys;
 use super::secrets::{self, SecretOverrides};
 use crate::auth::{TokenStore, Tokens};
@@ -54,6 +55,12 @@ impl AccountRegistry {
         self.all()
             .into_iter()
             .find(|runtime| runtime.account.id == *id)
+    }
+
+    /// Finds the API that an account uses. Does not keep the accounts open.
+    pub(super) fn api_of(&self) -> ApiOf {
+        let accounts = Arc::downgrade(&self.0);
+        Box::new(move |id| Some(Self(accounts.upgrade()?).find(id)?.account.base.clone()))
     }
 
     /// Replaces the account of this name, or adds it at the end.

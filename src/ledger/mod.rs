@@ -38,7 +38,7 @@ pub use sql::deliveries::{Callbacks, DeliveryQuery, UNKNOWN_MAX};
 pub use sql::exchanges::{LogQuery, Recorded, Requests};
 pub use sql::hooks::{FailedHook, HookRun};
 pub use sql::logs::{LogKind, RowQuery, SEARCHED_MAX};
-pub use sql::payments::{PaymentKey, Unwatched};
+pub use sql::payments::{PaymentKey, ProfileApis, Unwatched};
 pub use sqlite::{set_aside_in, survey_file, written_by_newer};
 pub use status::{Persistence, Retention, Status};
 

@@ -183,12 +183,19 @@ impl Store {
         let payments = before.unsaved_payments();
         let payments = payments.filter(|it| self.known(&it.watch.account).is_some());
         self.payments = payments.cloned().collect();
+        let changed = self.payments.iter_mut();
+        let changed = changed.filter(|it| !is_unchanged(&it.watch.account));
+        changed.for_each(Watched::forget);
         self.zone = before.zone.clone();
         self.selected_payment.clone_from(&before.selected_payment);
         self.traffic.clone_from(&before.traffic);
         self.notices.clone_from(&before.notices);
         self.failed_hooks.clone_from(&before.failed_hooks);
         self.raised.clone_from(&before.raised);
+        let changed = before.payments.iter();
+        for watched in changed.filter(|it| !is_unchanged(&it.watch.account)) {
+            self.dismiss(&watched.about());
+        }
         // The next receiver says how it is.
         self.dismiss(LISTENER);
         self.handled.clone_from(&before.handled);

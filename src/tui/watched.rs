@@ -147,6 +147,13 @@ impl Watched {
         self.seen.last().map(|observation| observation.at)
     }
 
+    /// Forgets its states, and checks it: its account may have another host now.
+    pub fn forget(&mut self) {
+        self.seen.clear();
+        self.is_reported = false;
+        self.poll_now();
+    }
+
     pub fn is_final(&self) -> bool {
         self.latest()
             .is_some_and(|payment| payment.state.is_final())

@@ -761,6 +761,38 @@ fn an_answer_of_another_profile_is_not_trusted() {
 }
 
 #[test]
+fn what_an_earlier_host_of_the_account_said_is_not_trusted() {
+    let (shop, real) = (Shop::new(), Peer::choosing(|_, _| finalized("ACTIVE")));
+    let state = shop.place.path().join("state.csv");
+    let resume = ["--csv", "--resume", state.to_str().unwrap()];
+    let list = "id,amount,currency\nA,5,EMT\nB,5,EMT\n";
+    assert_eq!(shop.place.run(&["payments", "add", "A"]).code, 0);
+    let ran = shop.check(list, &resume);
+    assert_eq!(column(&ran.out, "verdict")[0], "paid", "{ran:?}");
+    let listed = || {
+        let ran = shop.place.run(&["payments", "list", "--all", "--json"]);
+        let rows = ran.objects().into_iter();
+        let mut states: Vec<_> = rows
+            .map(|row| format!("{} {} {}", row["id"], row["state"], row["paid"]))
+            .collect();
+        states.sort_unstable();
+        states
+    };
+    let test = listed();
+    assert!(test[0].contains("FINALIZED"), "{test:?}");
+    let config = std::fs::read_to_string(shop.place.config_path()).unwrap();
+    let moved = config.replace(&shop.peer.url, &real.url);
+    std::fs::write(shop.place.config_path(), moved).unwrap();
+    let unseen = ["\"A\" null null", "\"B\" null null"];
+    assert_eq!(listed(), unseen);
+    let ran = shop.check(list, &resume);
+    assert_eq!(asked(&real), ["A", "B"], "{ran:?}");
+    assert_eq!(column(&ran.out, "verdict"), ["open", "open"], "{ran:?}");
+    std::fs::write(shop.place.config_path(), config).unwrap();
+    assert_eq!(listed(), test);
+}
+
+#[test]
 fn a_stray_quotation_mark_in_the_state_file_loses_no_row() {
     let shop = Shop::new();
     let result = shop.check(ROWS, &["--csv"]).out;

@@ -178,6 +178,7 @@ impl Run<'_> {
         };
         if let Some(saved) = saved
             && saved.holds(self.checker.owner(), report.expected.as_ref(), now)
+            && self.is_of_this_host(&saved.found, id).await
         {
             report.found = saved.found;
             report.at = Some(saved.at);
@@ -202,6 +203,16 @@ impl Run<'_> {
             }
         };
         Ok(is_saved)
+    }
+
+    /// Whether the account's API reported a saved state: the file does not say where it comes from, the ledger does.
+    async fn is_of_this_host(&self, saved: &Found, id: &PaymentId) -> bool {
+        let Found::Payment(payment) = saved else {
+            return true;
+        };
+        let checker = self.checker;
+        let last = checker.cx.deck.last_observation(&checker.account, id).await;
+        last.is_ok_and(|last| last.is_some_and(|last| last.payment == *payment))
     }
 
     /// Records a row that cannot be checked. The others continue.

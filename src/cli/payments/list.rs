@@ -165,7 +165,7 @@ async fn last_of_vanished(
         account: watch.account.clone(),
         id: watch.id.clone(),
     };
-    let last = deck.ledger().last_observation(of);
+    let last = deck.ledger().last_observation(of, None);
     last.await.map_err(|error| local(error.to_string(), ""))
 }
 
@@ -216,19 +216,12 @@ impl Known {
     }
 
     fn unwatched(payment: Unwatched) -> Self {
-        let Unwatched {
-            account,
-            last,
-            expected,
-            note,
-        } = payment;
-        let id = last.payment.id.clone();
         let unwatched = Watch {
-            expected,
-            note,
-            ..Watch::new(account, id, last.at)
+            expected: payment.expected,
+            note: payment.note,
+            ..Watch::new(payment.account, payment.id, WallTime(0))
         };
-        Self::new(unwatched, Some(last))
+        Self::new(unwatched, payment.last)
     }
 
     /// A payment that is not watched.
@@ -304,7 +297,8 @@ impl Known {
             Some(expected) => expected.to_string(),
             None => "none".into(),
         };
-        let age = now.since(self.changed_or_added());
+        let age = self.changed_at.or(self.since);
+        let age = age.map_or_else(String::new, |at| time::coarse(now.since(at)));
         let difference = self.report.difference().unwrap_or_default();
         [
             toned(state, tone),
@@ -312,7 +306,7 @@ impl Known {
             plain(sum),
             toned(wanted, Tone::Dim),
             plain(inert::cut(&difference, SHOWN_MAX)),
-            toned(time::coarse(age), Tone::Dim),
+            toned(age, Tone::Dim),
             whole(&self.report.id, Tone::Accent),
             toned(self.report.account.as_str(), Tone::Dim),
             toned(if self.since.is_none() { "no" } else { "" }, Tone::Dim),

@@ -1,5 +1,6 @@
 //! Values that tests of ledgers share.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::clock::{Clock, ManualClock};
@@ -8,7 +9,8 @@ use crate::domain::{
     Reported, WallTime,
 };
 use crate::ledger::{
-    Backend, Counted, KeyHash, Ledger, PaymentKey, Persistence, SlotId, SlotOutcome, SlotRequest,
+    Backend, Counted, KeyHash, Ledger, PaymentKey, Persistence, ProfileApis, SlotId, SlotOutcome,
+    SlotRequest,
 };
 
 pub const START: WallTime = WallTime(1_795_316_066_000);
@@ -122,6 +124,17 @@ pub fn granted(slots: SlotOutcome) -> SlotId {
     match slots {
         SlotOutcome::Granted(granted) => granted.take(),
         _ => panic!("{slots:?}"),
+    }
+}
+
+/// The shop's API.
+pub const API: &str = "https://api.example";
+
+/// A profile whose shop uses this API now.
+pub fn apis(profile: &str, api: &str) -> ProfileApis {
+    ProfileApis {
+        profile: profile.into(),
+        apis: HashMap::from([(shop(), api.into())]),
     }
 }
 

@@ -129,7 +129,7 @@ pub async fn a_profile_has_a_hook_since_the_first_program_that_had_it(bench: Ben
         let found = starts(&one, "ahead", &[paid], now).await;
         assert_eq!(found, [(paid, WallTime(saved))], "{now}");
     }
-    one.observe(&shop(), "seen", &observation("FINALIZED", "1", 5))
+    one.observe(&shop(), ("seen", API), &observation("FINALIZED", "1", 5))
         .await
         .unwrap();
     let after = START.plus(Duration::from_secs(5)).0 + 1;
@@ -155,7 +155,7 @@ pub async fn payments_that_came_to_their_state_without_a_run_since_are_found(ben
         let received = if id == "A-2" { "0.005" } else { "0.01" };
         let mut observation = observation(state, received, seen);
         observation.payment.id = of("live", id).id;
-        let saved = ledger.observe(&shop(), "live", &observation).await;
+        let saved = ledger.observe(&shop(), ("live", API), &observation).await;
         saved.unwrap();
         if let Some(expected) = expected {
             let new = Expectation {
@@ -197,7 +197,7 @@ pub async fn payments_that_came_to_their_state_without_a_run_since_are_found(ben
     for number in 0..1001 {
         let mut observation = observation("FAILED", "0.01", 7);
         observation.payment.id = of("many", &format!("B-{number}")).id;
-        let saved = ledger.observe(&shop(), "many", &observation).await;
+        let saved = ledger.observe(&shop(), ("many", API), &observation).await;
         saved.unwrap();
     }
     let left = ledger.payments_without_run("many", vec![failed], at(7));

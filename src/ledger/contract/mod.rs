@@ -101,6 +101,7 @@ contract! {
         a_payment_that_becomes_known_goes_first_when_it_is_named_again;
     payments:
         an_observation_is_saved_only_where_something_changed,
+        what_another_host_of_the_account_reported_is_not_read,
         hostile_words_come_back_as_they_were,
         watches_are_kept_by_profile,
         payments_that_were_checked_and_are_not_watched_are_listed_newest_change_first,

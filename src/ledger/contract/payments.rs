@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::Bench;
 use super::fixtures::*;
 use crate::domain::{
-    Amount, Currency, Expectation, Expected, ExpectedBy, Handled, Mark, Note, PaymentId, Replaced,
-    WallTime, Watch,
+    Amount, Currency, Expectation, Expected, ExpectedBy, Handled, Mark, Note, Observation,
+    PaymentId, Replaced, WallTime, Watch,
 };
-use crate::ledger::Unwatched;
+use crate::ledger::{ProfileApis, Unwatched};
 
 pub async fn an_observation_is_saved_only_where_something_changed(bench: Bench) {
     let ledger = bench.process(&at_start());
@@ -22,15 +22,90 @@ pub async fn an_observation_is_saved_only_where_something_changed(bench: Bench) 
         ("NEW", "0.02"),
     ] {
         let seen = observation(state, amount, saved.len() as u64);
-        saved.push(ledger.observe(&shop(), "live", &seen).await.unwrap());
+        saved.push(ledger.observe(&shop(), ("live", API), &seen).await.unwrap());
     }
     assert_eq!(saved, [true, false, true, false, true, true]);
-    let all = ledger.observations(of("live", "A-17")).await.unwrap();
+    let all = ledger
+        .observations(of("live", "A-17"), API.into())
+        .await
+        .unwrap();
     let states: Vec<_> = all.iter().map(|seen| seen.payment.state.as_str()).collect();
     assert_eq!(states, ["NEW", "ACTIVE", "ACTIVE", "NEW"]);
-    let last = ledger.last_observation(of("live", "A-17")).await.unwrap();
+    let last = ledger
+        .last_observation(of("live", "A-17"), Some(API.into()))
+        .await
+        .unwrap();
     assert_eq!(last.as_ref(), all.last());
-    assert_eq!(ledger.observations(of("other", "A-17")).await, Ok(vec![]));
+    assert_eq!(
+        ledger.observations(of("other", "A-17"), API.into()).await,
+        Ok(vec![])
+    );
+}
+
+pub async fn what_another_host_of_the_account_reported_is_not_read(bench: Bench) {
+    let ledger = bench.process(&at_start());
+    let (test, real) = ("http://127.0.0.1:9000", API);
+    let id = PaymentId::new("A-17").unwrap();
+    let see = async |api, state, after| {
+        let seen = observation(state, "0.01", after);
+        let saved = ledger.observe(&shop(), ("live", api), &seen).await;
+        saved.unwrap()
+    };
+    let look = async |api: &str| {
+        let (of, apis) = (of("live", "A-17"), || apis("live", api));
+        let all = ledger.observations(of.clone(), api.into()).await.unwrap();
+        let last = ledger.last_observation(of, Some(api.into())).await.unwrap();
+        assert_eq!(last.as_ref(), all.last());
+        let listed = ledger.unwatched(apis()).await.unwrap();
+        assert_eq!((listed.len(), &listed[0].last), (1, &last));
+        ledger
+            .watch("live", &Watch::new(shop(), id.clone(), START))
+            .await
+            .unwrap();
+        let watched = ledger.watched_observations(apis()).await.unwrap();
+        ledger
+            .unwatch(super::fixtures::of("live", "A-17"))
+            .await
+            .unwrap();
+        let (_, news) = ledger.observations_after(apis(), Some(0), 9).await.unwrap();
+        for found in [watched, news] {
+            let found: Vec<_> = found.into_iter().map(|(_, seen)| seen).collect();
+            assert_eq!(found, all);
+        }
+        let all = all.iter();
+        all.map(|seen| {
+            (
+                seen.payment.state.to_string(),
+                seen.at.since(START).as_secs(),
+            )
+        })
+        .collect::<Vec<_>>()
+    };
+    assert!(see(test, "FINALIZED", 1).await);
+    assert_eq!(look(real).await, []);
+    assert!(see(real, "ACTIVE", 2).await);
+    assert!(!see(test, "FINALIZED", 3).await);
+    assert_eq!(look(real).await, [("ACTIVE".into(), 2)]);
+    assert!(see(real, "FINALIZED", 4).await, "not what the other said");
+    assert_eq!(look(test).await, [("FINALIZED".into(), 1)]);
+    // The host has moved: what is still so is no news.
+    assert!(!see("https://proxy.example", "FINALIZED", 5).await);
+    assert_eq!(
+        look("https://proxy.example").await,
+        [("FINALIZED".into(), 4)]
+    );
+    // An account that is not configured has no other host.
+    let any = ledger
+        .last_observation(of("live", "A-17"), None)
+        .await
+        .unwrap();
+    assert_eq!(any.unwrap().payment.state.as_str(), "FINALIZED");
+    let all = ProfileApis {
+        profile: "live".into(),
+        ..ProfileApis::default()
+    };
+    let (_, news) = ledger.observations_after(all, Some(0), 9).await.unwrap();
+    assert_eq!(news.len(), 4);
 }
 
 pub async fn watches_are_kept_by_profile(bench: Bench) {
@@ -57,7 +132,10 @@ pub async fn payments_that_were_checked_and_are_not_watched_are_listed_newest_ch
     let see = async |profile: &str, id: &str, state: &str, after| {
         let mut seen = observation(state, "0.01", after);
         seen.payment.id = PaymentId::new(id).unwrap();
-        ledger.observe(&shop(), profile, &seen).await.unwrap();
+        ledger
+            .observe(&shop(), (profile, API), &seen)
+            .await
+            .unwrap();
         seen
     };
     let expected = Expectation {
@@ -79,18 +157,22 @@ pub async fn payments_that_were_checked_and_are_not_watched_are_listed_newest_ch
     let watched = Watch::new(shop(), PaymentId::new("C").unwrap(), WallTime(1));
     ledger.watch("live", &watched).await.unwrap();
     let seen = vec![(shop(), c), (shop(), see("live", "C", "ACTIVE", 6).await)];
-    assert_eq!(ledger.watched_observations("live").await, Ok(seen));
-    let unwatched = |last, expected| Unwatched {
+    assert_eq!(
+        ledger.watched_observations(apis("live", API)).await,
+        Ok(seen)
+    );
+    let unwatched = |last: Observation, expected| Unwatched {
         account: shop(),
-        last,
+        id: last.payment.id.clone(),
+        last: Some(last),
         expected,
         note: None,
     };
     let others = [unwatched(a, Some(expected)), unwatched(b, None)];
-    assert_eq!(ledger.unwatched("live").await.unwrap(), others);
+    assert_eq!(ledger.unwatched(apis("live", API)).await.unwrap(), others);
     ledger.unwatch(of("live", "C")).await.unwrap();
-    let all = ledger.unwatched("live").await.unwrap();
-    assert_eq!(all[0].last.payment.id, watched.id);
+    let all = ledger.unwatched(apis("live", API)).await.unwrap();
+    assert_eq!(all[0].id, watched.id);
     assert_eq!(all[1..], others);
 }
 
@@ -202,8 +284,14 @@ pub async fn notes_outlive_the_watch_and_the_newest_is_listed_with_it(bench: Ben
 pub async fn hostile_words_come_back_as_they_were(bench: Bench) {
     let ledger = bench.process(&at_start());
     let state = observation(HOSTILE, "0.010", 0);
-    assert_eq!(ledger.observe(&shop(), HOSTILE, &state).await, Ok(true));
-    let back = ledger.observations(of(HOSTILE, "A-17")).await.unwrap();
+    assert_eq!(
+        ledger.observe(&shop(), (HOSTILE, API), &state).await,
+        Ok(true)
+    );
+    let back = ledger
+        .observations(of(HOSTILE, "A-17"), API.into())
+        .await
+        .unwrap();
     assert_eq!(back, [state]);
 }
 

@@ -1,5 +1,7 @@
 //! Payments over time: observations, expectations, the watch list, handled marks.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::domain::{
     AccountId, Amount, Currency, Expectation, Expected, ExpectedBy, Handled, Mark, Note,
     Observation, Payment, PaymentId, PaymentState, Replaced, Reported, WallTime, Watch,
@@ -22,13 +24,25 @@ pub struct PaymentKey {
     pub id: PaymentId,
 }
 
+/// A profile, and the base URL of the API that each of its accounts uses now. What an account's earlier host reported of a
+/// payment is not read: the two may know different payments by one id.
+#[derive(Debug, Clone, Default)]
+pub struct ProfileApis {
+    /// The profile.
+    pub profile: String,
+    /// The APIs.
+    pub apis: HashMap<AccountId, String>,
+}
+
 /// A payment that was checked and is not watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unwatched {
     /// Its account.
     pub account: AccountId,
-    /// What was seen last.
-    pub last: Observation,
+    /// The shop's id.
+    pub id: PaymentId,
+    /// What its account's API reported last.
+    pub last: Option<Observation>,
     /// The expectation in force.
     pub expected: Option<Expectation>,
     /// The newest note on it.
@@ -39,9 +53,9 @@ pub struct Unwatched {
 const EXPECTATION: &str = "SELECT amount, currency, set_by, at, operator FROM expectations
      WHERE profile = $1 AND account = $2 AND payment = $3";
 
-/// An observation in the columns that [`observation`] reads.
+/// An API's observations, or those of all, in the columns that [`observation`] reads.
 const OBSERVATION: &str = "SELECT at, state, amount, currency, payment FROM observations
-     WHERE profile = $1 AND account = $2 AND payment = $3";
+     WHERE profile = $1 AND account = $2 AND payment = $3 AND coalesce(api, '') = coalesce($4, api, '')";
 
 impl PaymentKey {
     fn params(&self) -> [Param<'_>; 3] {
@@ -51,14 +65,38 @@ impl PaymentKey {
             Param::from(&self.id),
         ]
     }
+
+    fn params_at<'a>(&'a self, api: Option<&'a str>) -> [Param<'a>; 4] {
+        let [profile, account, id] = self.params();
+        [profile, account, id, Param::from(api)]
+    }
+}
+
+impl ProfileApis {
+    /// The account of a row, its API's observation, and whether that is the one it uses now. An account that is not
+    /// configured has no other.
+    fn observation(
+        &self,
+        row: Row<'_>,
+        account: usize,
+    ) -> SqlResult<(AccountId, Observation, bool)> {
+        let api: Option<String> = row.get(account + 1)?;
+        let account = row.parsed(account, |name: String| AccountId::new(name))?;
+        let is_current = self
+            .apis
+            .get(&account)
+            .is_none_or(|now| api.as_ref() == Some(now));
+        Ok((account, observation(row)?, is_current))
+    }
 }
 
 impl Ledger {
-    /// Saves an observation if state, amount or currency differ from the last; returns whether they did.
+    /// Saves an observation of an API if state, amount or currency differ from its last; returns whether they did. Its first
+    /// is no change where another API has reported the same: then the host has moved, or the row is of an earlier version.
     pub async fn observe(
         &self,
         account: &AccountId,
-        profile: &str,
+        (profile, api): (&str, &str),
         observation: &Observation,
     ) -> Result<bool, LedgerError> {
         let of = PaymentKey {
@@ -66,16 +104,20 @@ impl Ledger {
             account: account.clone(),
             id: observation.payment.id.clone(),
         };
-        let seen = observation.clone();
-        self.write(move |sql| observe(sql, &of, &seen)).await
+        let (seen, api) = (observation.clone(), api.to_owned());
+        self.write(move |sql| observe(sql, &of, &api, &seen)).await
     }
 
-    /// All observations of a payment, oldest first.
-    pub async fn observations(&self, of: PaymentKey) -> Result<Vec<Observation>, LedgerError> {
+    /// All observations of a payment by an API, oldest first.
+    pub async fn observations(
+        &self,
+        of: PaymentKey,
+        api: String,
+    ) -> Result<Vec<Observation>, LedgerError> {
         self.read(move |sql| {
             sql.all(
                 &format!("{OBSERVATION} ORDER BY id"),
-                &of.params(),
+                &of.params_at(Some(&api)),
                 observation,
             )
         })
@@ -85,21 +127,20 @@ impl Ledger {
     /// All observations of the watched payments of a profile, oldest first.
     pub async fn watched_observations(
         &self,
-        profile: &str,
+        of: ProfileApis,
     ) -> Result<Vec<(AccountId, Observation)>, LedgerError> {
-        let profile = profile.to_owned();
         self.read(move |sql| {
-            sql.all(
-                "SELECT o.at, o.state, o.amount, o.currency, o.payment, o.account
+            let mut found = sql.all(
+                "SELECT o.at, o.state, o.amount, o.currency, o.payment, o.account, o.api
                  FROM watches w JOIN observations o
                      ON o.profile = w.profile AND o.account = w.account AND o.payment = w.payment
                  WHERE w.profile = $1 ORDER BY o.id",
-                params![&profile],
-                |row| {
-                    let account = row.parsed(5, |name: String| AccountId::new(name))?;
-                    Ok((account, observation(row)?))
-                },
-            )
+                params![&of.profile],
+                |row| of.observation(row, 5),
+            )?;
+            found.retain(|(.., is_current)| *is_current);
+            let found = found.into_iter().map(|(account, seen, _)| (account, seen));
+            Ok(found.collect())
         })
         .await
     }
@@ -108,39 +149,43 @@ impl Ledger {
     /// number. At most `limit`.
     pub async fn observations_after(
         &self,
-        profile: &str,
+        of: ProfileApis,
         after: Option<i64>,
         limit: usize,
     ) -> Result<(i64, Vec<(AccountId, Observation)>), LedgerError> {
-        let profile = profile.to_owned();
         self.read(move |sql| {
             let Some(after) = after else {
                 let newest = "SELECT coalesce(max(id), 0) FROM observations";
                 return Ok((sql.value(newest, &[])?, Vec::new()));
             };
-            let found: Vec<(i64, String, AccountId, Observation)> = sql.all(
-                "SELECT at, state, amount, currency, payment, account, id, profile FROM observations
+            let mut last = after;
+            let mut own = Vec::new();
+            sql.all(
+                "SELECT at, state, amount, currency, payment, account, api, id, profile FROM observations
                  WHERE id > $1 ORDER BY id LIMIT $2",
                 params![after, limit],
                 |row| {
-                    let account = row.parsed(5, |name: String| AccountId::new(name))?;
-                    Ok((row.get(6)?, row.get(7)?, account, observation(row)?))
+                    last = row.get(7)?;
+                    let (account, seen, is_current) = of.observation(row, 5)?;
+                    if is_current && row.get::<String>(8)? == of.profile {
+                        own.push((account, seen));
+                    }
+                    Ok(())
                 },
             )?;
-            let last = found.last().map_or(after, |(id, ..)| *id);
-            let own = found.into_iter().filter(|(_, of, ..)| *of == profile);
-            let own = own.map(|(.., account, seen)| (account, seen));
-            Ok((last, own.collect()))
+            Ok((last, own))
         })
         .await
     }
 
-    /// The last observation of a payment.
+    /// The last observation of a payment by an API, or by any.
     pub async fn last_observation(
         &self,
         of: PaymentKey,
+        api: Option<String>,
     ) -> Result<Option<Observation>, LedgerError> {
-        self.read(move |sql| last_observation(sql, &of)).await
+        self.read(move |sql| last_observation(sql, &of, api.as_deref()))
+            .await
     }
 
     /// All watched payments of a profile, the oldest watch first.
@@ -165,13 +210,12 @@ impl Ledger {
     }
 
     /// All payments of a profile that were checked and are not watched, the last change first.
-    pub async fn unwatched(&self, profile: &str) -> Result<Vec<Unwatched>, LedgerError> {
-        let profile = profile.to_owned();
+    pub async fn unwatched(&self, of: ProfileApis) -> Result<Vec<Unwatched>, LedgerError> {
         self.read(move |sql| {
-            sql.all(
-                "SELECT o.at, o.state, o.amount, o.currency, o.payment, o.account,
+            let found = sql.all(
+                "SELECT o.at, o.state, o.amount, o.currency, o.payment, o.account, o.api,
                         e.amount, e.currency, e.set_by, e.at, e.operator, n.text, n.at, n.operator
-                 FROM (SELECT max(id) AS last FROM observations WHERE profile = $1 GROUP BY account, payment) AS seen
+                 FROM (SELECT max(id) AS last FROM observations WHERE profile = $1 GROUP BY account, payment, api) AS seen
                  JOIN observations o ON o.id = seen.last
                  LEFT JOIN expectations e ON e.id = (
                      SELECT max(id) FROM expectations
@@ -182,9 +226,17 @@ impl Ledger {
                  WHERE NOT EXISTS (SELECT 1 FROM watches w
                      WHERE w.profile = o.profile AND w.account = o.account AND w.payment = o.payment)
                  ORDER BY o.at DESC, o.id DESC",
-                params![&profile],
-                unwatched,
-            )
+                params![&of.profile],
+                |row| unwatched(row, &of),
+            )?;
+            // One that only others have reported comes last, as not checked.
+            let (current, others): (Vec<_>, Vec<_>) =
+                found.into_iter().partition(|it: &Unwatched| it.last.is_some());
+            let mut listed = HashSet::new();
+            let all = current.into_iter().chain(others);
+            Ok(all
+                .filter(|it| listed.insert((it.account.clone(), it.id.clone())))
+                .collect())
         })
         .await
     }
@@ -396,36 +448,45 @@ fn in_force(sql: &dyn Sql, of: &PaymentKey) -> SqlResult<Option<Expectation>> {
     )
 }
 
-fn last_observation(sql: &dyn Sql, of: &PaymentKey) -> SqlResult<Option<Observation>> {
+fn last_observation(
+    sql: &dyn Sql,
+    of: &PaymentKey,
+    api: Option<&str>,
+) -> SqlResult<Option<Observation>> {
     sql.optional(
         &format!("{OBSERVATION} ORDER BY id DESC LIMIT 1"),
-        &of.params(),
+        &of.params_at(api),
         observation,
     )
 }
 
-fn observe(sql: &dyn Sql, of: &PaymentKey, seen: &Observation) -> SqlResult<bool> {
+fn observe(sql: &dyn Sql, of: &PaymentKey, api: &str, seen: &Observation) -> SqlResult<bool> {
     let payment = &seen.payment;
     let change = sql.change(Area::Payments)?;
-    let last = last_observation(&*change, of)?;
-    if last.is_some_and(|last| last.payment == *payment) {
+    let last = last_observation(&*change, of, Some(api))?;
+    if last.as_ref().is_some_and(|last| last.payment == *payment) {
         return Ok(false);
     }
+    let same = match last {
+        Some(_) => None,
+        None => last_observation(&*change, of, None)?.filter(|it| it.payment == *payment),
+    };
     change.execute(
-        "INSERT INTO observations (profile, account, payment, at, state, amount, currency)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO observations (profile, account, payment, at, state, amount, currency, api)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         params![
             &of.profile,
             &of.account,
             &of.id,
-            seen.at,
+            same.as_ref().map_or(seen.at, |same| same.at),
             payment.state.as_str(),
             payment.amount.as_str(),
-            payment.currency.as_str()
+            payment.currency.as_str(),
+            api
         ],
     )?;
     change.commit()?;
-    Ok(true)
+    Ok(same.is_none())
 }
 
 fn observation(row: Row<'_>) -> SqlResult<Observation> {
@@ -440,12 +501,14 @@ fn observation(row: Row<'_>) -> SqlResult<Observation> {
     })
 }
 
-fn unwatched(row: Row<'_>) -> SqlResult<Unwatched> {
+fn unwatched(row: Row<'_>, of: &ProfileApis) -> SqlResult<Unwatched> {
+    let (account, seen, is_current) = of.observation(row, 5)?;
     Ok(Unwatched {
-        account: row.parsed(5, |name: String| AccountId::new(name))?,
-        last: observation(row)?,
-        expected: expectation_if_any(row, 6)?,
-        note: note_if_any(row, 11)?,
+        account,
+        id: seen.payment.id.clone(),
+        last: is_current.then_some(seen),
+        expected: expectation_if_any(row, 7)?,
+        note: note_if_any(row, 12)?,
     })
 }
 

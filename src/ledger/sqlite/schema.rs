@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub(super) const APPLICATION_ID: i32 = 0x7464_636b;
 
 /// The migration steps: each leads to the next version; the first from an empty file to version 1.
-const STEPS: [&str; 20] = [
+const STEPS: [&str; 21] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
@@ -27,6 +27,7 @@ const STEPS: [&str; 20] = [
     include_str!("schema/18.sql"),
     include_str!("schema/19.sql"),
     include_str!("schema/20.sql"),
+    include_str!("schema/21.sql"),
 ];
 
 /// The version of this program.
@@ -194,11 +195,12 @@ mod tests {
             .into_iter()
             .map(|(name, rows)| (renamed(name), rows))
             .collect();
-        // Columns that versions 17 to 19 add.
+        // Columns that versions 17 to 21 add.
         for (table, value) in [
             ("jobs", Value::Integer(0)),
             ("deliveries", Value::Null),
             ("ledger", Value::Null),
+            ("observations", Value::Null),
         ] {
             let table = found.iter_mut().find(|(name, _)| name == table);
             table.unwrap().1[0].push(value);

@@ -36,7 +36,7 @@ pub async fn with_known_payments(ledger: &Ledger) {
     ledger.watch("live", &watch).await.unwrap();
     let mut seen = observation("NEW", "1", 0);
     seen.payment.id = about("SEEN");
-    ledger.observe(&shop(), "live", &seen).await.unwrap();
+    ledger.observe(&shop(), ("live", API), &seen).await.unwrap();
     let expected = Expectation {
         sum: Expected {
             amount: Amount::received("1").unwrap(),

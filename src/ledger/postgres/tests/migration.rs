@@ -74,8 +74,12 @@ async fn two_machines_that_migrate_tables_with_the_old_names_at_once_keep_every_
         tables(open)
     });
     assert!(before.iter().all(|(_, rows)| rows.is_some()), "{before:?}");
-    // Columns that versions 5 and 6 add.
-    for (table, value) in [("jobs", ",0)"), ("deliveries", ",)")] {
+    // Columns that versions 5 to 8 add.
+    for (table, value) in [
+        ("jobs", ",0)"),
+        ("deliveries", ",)"),
+        ("observations", ",)"),
+    ] {
         let table = before.iter_mut().find(|(name, _)| name == table);
         let row = table.unwrap().1.as_mut().unwrap();
         *row = row.replace(')', value);

@@ -251,7 +251,7 @@ async fn without_a_folder_all_works_for_this_run() {
     assert_eq!(log, [second, first]);
     let seen = observation("NEW", "1", 0);
     assert_eq!(
-        shared(&ledger).observe(&shop(), "live", &seen).await,
+        shared(&ledger).observe(&shop(), ("live", API), &seen).await,
         Ok(true)
     );
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "a file");
@@ -315,7 +315,7 @@ async fn while_nothing_can_be_written_nonces_and_slots_go_on_in_memory() {
     };
     assert_eq!(take(&ledger, 0).await, full);
     let seen = observation("NEW", "1", 0);
-    let refused = shared(&ledger).observe(&shop(), "live", &seen).await;
+    let refused = shared(&ledger).observe(&shop(), ("live", API), &seen).await;
     assert!(matches!(refused, Err(LedgerError::NotSaved(_))));
     forbid_writing(&ledger, false).await;
     assert_eq!(next_nonce(&mut key_lock, START).await, Ok(nonce + 3));
@@ -508,7 +508,9 @@ async fn what_is_in_a_file_that_cannot_be_opened_is_unknown_and_not_nothing() {
     let shared = shared(&ledger);
     let unopened = |error| matches!(error, LedgerError::Unopened(_));
     assert!(unopened(shared.watches("live").await.unwrap_err()));
-    assert!(unopened(shared.unwatched("live").await.unwrap_err()));
+    assert!(unopened(
+        shared.unwatched(apis("live", API)).await.unwrap_err()
+    ));
     let budget = ledger.budget("x".into(), 600, MINUTE).await;
     assert!(unopened(budget.unwrap_err()));
 

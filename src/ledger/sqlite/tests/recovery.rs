@@ -24,7 +24,7 @@ const ROWS: [(&str, &str); 16] = [
     ("hook_runs", "'live', 'shop', 'A-17', 'paid', 1, 'failed'"),
     (
         "observations",
-        "1, 'live', 'shop', 'A-17', 1, 'NEW', '1', 'BTC'",
+        "1, 'live', 'shop', 'A-17', 1, 'NEW', '1', 'BTC', 'https://api.example'",
     ),
     ("dedup_keys", "3, x'00', 1, 0, 1, 1, 1"),
     (
@@ -208,6 +208,10 @@ async fn callbacks_and_jobs_beside_a_damaged_page_of_either_are_brought_over_and
             let rows = next.run(move |store| store.read(read)).await.unwrap();
             assert!(rows.len() > ALL - 100, "{words} {table}: {}", rows.len());
         }
+        let without = "deliveries WHERE id NOT IN (SELECT delivery FROM jobs WHERE NOT done)";
+        let read = move |conn: &Connection| all(conn, without);
+        let lost = next.run(move |store| store.read(read)).await.unwrap();
+        assert_eq!(lost, [] as [Vec<Value>; 0], "{words}");
         // Also where a job has lost its callback.
         let taken = shared(&next)
             .take_jobs(queue(&JobKind::ALL), lease(START, START, ALL))
