@@ -310,7 +310,10 @@ async fn a_secret_that_is_changed_elsewhere_is_noticed_and_one_that_cannot_be_re
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_console_sees_what_another_process_receives_for_its_profile() {
-    let place = Place::with_shop("http://127.0.0.1:9");
+    let peer = crate::peer::Peer::start(vec![crate::peer::json(
+        r#"{"result":"ok","currency":"BTC","amount":"0.005","state":"FINALIZED"}"#,
+    )]);
+    let place = Place::with_shop(&peer.url);
     let mut console = open(&place, None).await;
     assert!(
         console
@@ -330,4 +333,14 @@ async fn the_console_sees_what_another_process_receives_for_its_profile() {
     );
     let seen = console.delivery(|_| true).await;
     assert_eq!(seen.subject.unwrap().to_string(), "ELSEWHERE");
+    let checked = async {
+        loop {
+            if let Event::Checked(checked) = console.events.recv().await.unwrap() {
+                return checked;
+            }
+        }
+    };
+    let checked = tokio::time::timeout(LIMIT, checked).await.unwrap();
+    assert_eq!(checked.id.as_str(), "ELSEWHERE");
+    assert_eq!(checked.result.unwrap().sum(), "0.005 BTC");
 }

@@ -9,7 +9,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{Shared, log_lines};
-use crate::domain::{Delivery, DeliveryId, Job, JobState};
+use crate::domain::{
+    AccountId, CheckedPayment, Delivery, DeliveryId, Job, JobKind, JobState, Subject,
+};
 use crate::ledger::{DeliveryQuery, LedgerError};
 use crate::net::Event;
 
@@ -191,9 +193,33 @@ impl Follower<'_> {
             // A worker may have published a newer state since the page was read.
             self.seen = None;
             log_lines::received(&delivery);
-            self.shared.publish(delivery);
+            self.shared.publish(delivery.clone());
+            self.report_checked(&delivery).await;
         }
         full
+    }
+
+    /// Reports the payment of a callback whose check is done as if this process had made it, so that a console beside
+    /// `listen` has the same notices and alerts.
+    async fn report_checked(&self, delivery: &Delivery) {
+        let is_done = |job: &Job| job.kind == JobKind::Check && job.state == JobState::Done;
+        let queries = &self.shared.queries;
+        if let (false, Some(Subject::Payment(id))) = (self.every, &delivery.subject)
+            && delivery.jobs.iter().any(is_done)
+            && let Ok(account) = AccountId::new(&*delivery.account)
+            && let Some(runtime) = queries.registry.find(&account)
+            && let (key, api) = (queries.key(&account, id), runtime.account.base.clone())
+            && let Ok(Some(seen)) = queries.payments.last_observation(key, Some(api)).await
+            && let Ok(expected) = queries.expectation(&account, id).await
+        {
+            let checked = CheckedPayment {
+                id: id.clone(),
+                result: Ok(seen.payment),
+                expected,
+                account,
+            };
+            self.shared.gate.emit(Event::Checked(checked));
+        }
     }
 
     /// Reports the deliveries with unfinished jobs that another process has changed.
@@ -210,20 +236,25 @@ impl Follower<'_> {
                 self.seen = None;
                 continue;
             };
-            let mut watched = self.shared.watched();
-            if !watched.all().any(|delivery| *delivery == before) {
-                // A worker has published it while it was read; what was read may be older.
-                self.seen = None;
-                continue;
-            }
-            match now {
-                None => watched.forget(before.id),
-                Some(now) if now != before => {
-                    self.shared.publish_as(&mut watched, now);
-                    self.shared.queues.wake();
+            let changed = {
+                let mut watched = self.shared.watched();
+                if !watched.all().any(|delivery| *delivery == before) {
+                    // A worker has published it while it was read; what was read may be older.
+                    self.seen = None;
+                    continue;
                 }
-                Some(_) => {}
-            }
+                let Some(now) = now else {
+                    watched.forget(before.id);
+                    continue;
+                };
+                if now == before {
+                    continue;
+                }
+                self.shared.publish_as(&mut watched, now.clone());
+                now
+            };
+            self.shared.queues.wake();
+            self.report_checked(&changed).await;
         }
     }
 }
