@@ -318,8 +318,7 @@ async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_i
         (JobState::Done, "CANCELED")
     );
     let (account, id, result) = asked.expect("told before the delivery");
-    assert_eq!(account.as_str(), "shop");
-    assert_eq!(id, order());
+    assert_eq!((account.as_str(), id), ("shop", order()));
     assert_eq!(result.unwrap().state, PaymentState::Canceled);
     for (attempt, found) in [
         // One that was cancelled, or whose amount could not be read, may yet be paid.
