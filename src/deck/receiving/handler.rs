@@ -7,7 +7,9 @@ use reqwest::Url;
 
 use super::super::runtime::AccountRuntime;
 use super::Shared;
-use crate::callbacks::{CallbackHandler, CallbackHandlers, Inbound, ParsedCallback, Refusal};
+use crate::callbacks::{
+    CallbackHandler, CallbackHandlers, CallbackSecrets, Dedup, Inbound, ParsedCallback, Refusal,
+};
 use crate::domain::{AccountId, CallbackVerdict, Delivery, JobKind, Problem, inert};
 use crate::net::{BoxFuture, Event, redact};
 
@@ -69,14 +71,23 @@ impl Shared {
         let keys = &runtime.keys;
         let held = keys.held(spec.secrets).await;
         let held = held.map_err(Refusal::Unable)?;
-        let judged = (spec.read)(inbound, &held);
+        let read = |held: &CallbackSecrets| {
+            let mut parsed = (spec.read)(inbound, held)?;
+            // At another host, a payment with this id is another payment.
+            if let Dedup::Subject(what) = &mut parsed.dedup {
+                what.push(0);
+                what.extend_from_slice(runtime.account.base.as_bytes());
+            }
+            Ok(parsed)
+        };
+        let judged = read(&held);
         // Only a failed check can become a passed one by another secret.
         if !matches!(judged, Err(Refusal::Refused(_))) || spec.secrets.is_empty() {
             return judged;
         }
         // The secret may have changed while its source cannot be read, so the provider is to send the callback again.
         match keys.reread(&held, spec.secrets).await {
-            Ok(Some(held)) => (spec.read)(inbound, &held),
+            Ok(Some(held)) => read(&held),
             Ok(None) => judged,
             Err(problem) => Err(Refusal::Unable(problem)),
         }

@@ -103,6 +103,15 @@ pub async fn a_hint_is_a_repeat_while_its_check_waits_and_once_the_payment_is_se
         (CallbackVerdict::Repeat, 7),
         "nothing can change"
     );
+    // Unless the provider has said otherwise since.
+    for (state, verdict) in [
+        ("FINALIZED", CallbackVerdict::Repeat),
+        ("FINALIZING", CallbackVerdict::Accepted),
+    ] {
+        let seen = observation(state, "0.01", 73);
+        ledger.observe(&shop(), ("live", API), &seen).await.unwrap();
+        assert_eq!(deliver(73).await.0, verdict, "{state}");
+    }
     let other = ledger.deliver(hint(2, after(74))).await.unwrap();
     assert_eq!(other.verdict, CallbackVerdict::Accepted);
     // A forward that waits is no reason not to check.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::domain::job::NewJob;
-use crate::domain::{CallbackVerdict, Delivery, DeliveryId, JobKind, WallTime};
+use crate::domain::{CallbackVerdict, Delivery, DeliveryId, JobKind, PaymentState, WallTime};
 
 use super::super::value::{Param, params};
 use super::super::{Access, Area, Sql, SqlResult, Store};
@@ -118,7 +118,9 @@ fn insert_one(
     let repeat = earlier > 0
         && match dedup_key {
             DedupKey::Message(_) => true,
-            DedupKey::Subject(_) => settled || advance_check(sql, &ask)?,
+            DedupKey::Subject(_) => {
+                settled && is_last_finalized(sql, new)? || advance_check(sql, &ask)?
+            }
         };
     match dedup_key {
         // The first delivery's jobs still run or have run; the shop must not get the same order twice.
@@ -149,6 +151,18 @@ fn insert_one(
     classified.dedup_key = Some(id);
     classified.attempt = earlier.saturating_add(1);
     rows::insert(sql, new, &jobs, &classified)
+}
+
+/// Whether the last saved state of its payment, where there is one, is FINALIZED. A provider that says otherwise after it
+/// settled is to be asked again.
+fn is_last_finalized(sql: &dyn Sql, new: &NewDelivery) -> SqlResult<bool> {
+    let (payment, _) = rows::subject_columns(new.subject.as_ref());
+    let last: Option<String> = sql.first(
+        "SELECT state FROM observations WHERE profile = $1 AND account = $2 AND payment = $3
+         ORDER BY id DESC LIMIT 1",
+        params![&new.account_key, &new.account, payment],
+    )?;
+    Ok(last.is_none_or(|state| state == PaymentState::Finalized.as_str()))
 }
 
 /// A deduplication key with one more delivery.

@@ -248,7 +248,7 @@ fn known_verdict(word: &str) -> CallbackVerdict {
     CallbackVerdict::from_word(word).unwrap_or(CallbackVerdict::Unreadable)
 }
 
-fn subject_columns(subject: Option<&Subject>) -> (Option<String>, Option<String>) {
+pub(super) fn subject_columns(subject: Option<&Subject>) -> (Option<String>, Option<String>) {
     match subject {
         None => (None, None),
         Some(Subject::Payment(id)) => (Some(id.as_str().to_owned()), None),
