@@ -101,6 +101,7 @@ contract! {
         a_payment_that_becomes_known_goes_first_when_it_is_named_again;
     payments:
         an_observation_is_saved_only_where_something_changed,
+        an_older_answer_that_is_saved_later_opens_no_final_payment,
         what_another_host_of_the_account_reported_is_not_read,
         hostile_words_come_back_as_they_were,
         watches_are_kept_by_profile,

@@ -42,6 +42,25 @@ pub async fn an_observation_is_saved_only_where_something_changed(bench: Bench) 
     );
 }
 
+pub async fn an_older_answer_that_is_saved_later_opens_no_final_payment(bench: Bench) {
+    let ledger = bench.process(&at_start());
+    let mut saved = Vec::new();
+    for (state, after) in [
+        ("FINALIZED", 100),
+        ("PROCESSING", 99),
+        ("CANCELED", 99),
+        // Later, or of a clock that was set back: the provider contradicts itself.
+        ("CANCELED", 40),
+        ("PROCESSING", 39),
+        ("FINALIZED", 39),
+        ("PROCESSING", 40),
+    ] {
+        let seen = observation(state, "0.01", after);
+        saved.push(ledger.observe(&shop(), ("live", API), &seen).await.unwrap());
+    }
+    assert_eq!(saved, [true, false, false, true, false, true, true]);
+}
+
 pub async fn what_another_host_of_the_account_reported_is_not_read(bench: Bench) {
     let ledger = bench.process(&at_start());
     let (test, real) = ("http://127.0.0.1:9000", API);

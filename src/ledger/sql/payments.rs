@@ -1,6 +1,7 @@
 //! Payments over time: observations, expectations, the watch list, handled marks.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use crate::domain::{
     AccountId, Amount, Currency, Expectation, Expected, ExpectedBy, Handled, Mark, Note,
@@ -54,6 +55,9 @@ const EXPECTATION: &str = "SELECT amount, currency, set_by, at, operator FROM ex
      WHERE profile = $1 AND account = $2 AND payment = $3";
 
 /// An API's observations, or those of all, in the columns that [`observation`] reads.
+/// Two answers are saved within this time after the first of them arrived.
+const TOGETHER: Duration = Duration::from_mins(1);
+
 const OBSERVATION: &str = "SELECT at, state, amount, currency, payment FROM observations
      WHERE profile = $1 AND account = $2 AND payment = $3 AND coalesce(api, '') = coalesce($4, api, '')";
 
@@ -464,8 +468,18 @@ fn observe(sql: &dyn Sql, of: &PaymentKey, api: &str, seen: &Observation) -> Sql
     let payment = &seen.payment;
     let change = sql.change(Area::Payments)?;
     let last = last_observation(&*change, of, Some(api))?;
-    if last.as_ref().is_some_and(|last| last.payment == *payment) {
-        return Ok(false);
+    if let Some(last) = &last {
+        // Answers may be saved in another order than they arrived in. A clock that was set back is further behind.
+        let is_older = seen.at < last.at && last.at.since(seen.at) < TOGETHER;
+        let is_over = match last.payment.state {
+            PaymentState::Finalized => true,
+            // It may yet be paid.
+            PaymentState::Canceled | PaymentState::Failed => !payment.state.is_final(),
+            _ => false,
+        };
+        if last.payment == *payment || is_over && is_older {
+            return Ok(false);
+        }
     }
     let same = match last {
         Some(_) => None,
