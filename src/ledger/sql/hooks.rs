@@ -1,6 +1,7 @@
 //! Which hooks have run, so that each runs once for all programs that share the ledger.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::SqlResult;
 use super::payments::PaymentKey;
@@ -12,6 +13,9 @@ use crate::ledger::error::LedgerError;
 
 /// Why a run failed that nothing else has been saved of.
 const INTERRUPTED: &str = "tilldeck ended while it ran";
+
+/// How long a run that failed is listed.
+const LISTED: Duration = DAY.saturating_mul(7);
 
 /// A hook's run for one payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,7 +164,7 @@ impl Ledger {
         .map(drop)
     }
 
-    /// The runs of a profile within the day before `now` that failed and whose alert is not marked as handled since, the oldest
+    /// The runs of a profile within the week before `now` that failed and whose alert is not marked as handled since, the oldest
     /// first; of more than `most`, the latest.
     pub async fn failed_hooks(
         &self,
@@ -169,7 +173,7 @@ impl Ledger {
         most: usize,
     ) -> Result<Vec<FailedHook>, LedgerError> {
         let profile = profile.to_owned();
-        let since = now.minus(DAY);
+        let since = now.minus(LISTED);
         // One that is not interrupted has ended by then, and has saved it.
         let running_since = now.minus(2 * HOOK_LIMIT);
         let failed = self.read(move |sql| {

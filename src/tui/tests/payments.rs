@@ -330,7 +330,7 @@ fn an_amount_that_cannot_be_read_hides_no_state() {
     );
     assert!(!shown.contains("PAID"), "{shown}");
     assert!(
-        shown.contains("next check"),
+        shown.contains("checking now"),
         "it may be readable later: {shown}"
     );
 }
