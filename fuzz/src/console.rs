@@ -430,6 +430,7 @@ impl Console {
                 id: id("ORDER-1"),
                 result,
                 expected: None,
+                here: input.byte().is_multiple_of(2),
             }),
             Answer::Inventory(result) => Msg::PlayerItems(LoadedInventory {
                 account,

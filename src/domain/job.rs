@@ -293,6 +293,8 @@ pub struct CheckedPayment {
     pub result: Result<Payment, Problem>,
     /// The expected amount of the payment.
     pub expected: Option<Expectation>,
+    /// Whether this process has asked the provider. Otherwise it is what another one saved.
+    pub here: bool,
 }
 
 /// The inventory of a player, which a callback caused to load.

@@ -194,29 +194,31 @@ impl Follower<'_> {
             self.seen = None;
             log_lines::received(&delivery);
             self.shared.publish(delivery.clone());
-            self.report_checked(&delivery).await;
+            self.report_checked(&delivery, None).await;
         }
         full
     }
 
-    /// Reports the payment of a callback whose check is done as if this process had made it, so that a console beside
-    /// `listen` has the same notices and alerts.
-    async fn report_checked(&self, delivery: &Delivery) {
+    /// Reports the payment of a callback whose check is done and was not done `before`, so that a console beside `listen`
+    /// has the same notices and alerts.
+    async fn report_checked(&self, delivery: &Delivery, before: Option<&Delivery>) {
+        let is_new = |job: &Job| before.is_none_or(|before| !before.jobs.contains(job));
         let is_done = |job: &Job| job.kind == JobKind::Check && job.state == JobState::Done;
         let queries = &self.shared.queries;
         if let (false, Some(Subject::Payment(id))) = (self.every, &delivery.subject)
-            && delivery.jobs.iter().any(is_done)
+            && delivery.jobs.iter().any(|job| is_done(job) && is_new(job))
             && let Ok(account) = AccountId::new(&*delivery.account)
             && let Some(runtime) = queries.registry.find(&account)
             && let (key, api) = (queries.key(&account, id), runtime.account.base.clone())
             && let Ok(Some(seen)) = queries.payments.last_observation(key, Some(api)).await
-            && let Ok(expected) = queries.expectation(&account, id).await
         {
+            let expected = queries.expectation(&account, id).await.ok().flatten();
             let checked = CheckedPayment {
                 id: id.clone(),
                 result: Ok(seen.payment),
                 expected,
                 account,
+                here: false,
             };
             self.shared.gate.emit(Event::Checked(checked));
         }
@@ -254,7 +256,7 @@ impl Follower<'_> {
                 now
             };
             self.shared.queues.wake();
-            self.report_checked(&changed).await;
+            self.report_checked(&changed, Some(&before)).await;
         }
     }
 }

@@ -390,6 +390,7 @@ impl Shared {
                     result,
                     expected,
                     account,
+                    here: true,
                 });
                 (outcome, event)
             }

@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use ratatui::text::Line;
 
-use crate::domain::{Ability, AccountId, Answer, CheckedPayment, PaymentId, Secret, Watch};
+use crate::domain::{Ability, AccountId, Answer, PaymentId, Secret};
 use crate::tui::msg::WatchKey;
 use crate::tui::overlays::{add_many, add_watch, expect_form, note_form, questions};
 use crate::tui::pasted;
@@ -401,18 +401,7 @@ impl Component for State {
                     checks::checked(&key, result.clone(), ctx);
                 }
             }
-            Msg::Checked(CheckedPayment {
-                account,
-                id,
-                result,
-                expected,
-            }) => {
-                let watch = Watch {
-                    expected: expected.clone(),
-                    ..Watch::new(account.clone(), id.clone(), ctx.now.wall)
-                };
-                self.checked_after_callback(watch, result.clone(), ctx);
-            }
+            Msg::Checked(checked) => self.checked_after_callback(checked, ctx),
             Msg::Notice(notice) if notice.is_ledger_back() => Self::save_again(ctx),
             Msg::Ready(_) => Self::save_again(ctx),
             Msg::Exchange(exchange) => {

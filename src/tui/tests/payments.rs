@@ -480,6 +480,7 @@ fn what_turns_out_to_be_wrong_comes_into_sight_until_a_row_is_chosen() {
                 id: payment.id.clone(),
                 result: Ok(payment),
                 expected: None,
+                here: true,
             });
             update(&mut model, second(2), reported);
         }

@@ -675,7 +675,7 @@ proptest! {
                     let Answer::Payment(result) = some_answer(&Op::CheckPayment(id.clone()), which) else {
                         unreachable!("a check is answered with a payment");
                     };
-                    Msg::Checked(CheckedPayment { account: shop(), id, result, expected: None })
+                    Msg::Checked(CheckedPayment { account: shop(), id, result, expected: None, here: which % 4 == 0 })
                 }
                 Step::Asked(which) => {
                     let player = PlayerId(u64::from(which));

@@ -148,3 +148,32 @@ async fn a_retry_delivers_no_goods_twice() {
     assert!(why.contains("only its replays failed"), "{why}");
     assert_eq!(shop.asked(), 2);
 }
+
+#[tokio::test]
+async fn another_process_learns_once_what_a_check_found_however_often_the_forward_is_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    let kanga = Peer::start(&[(200, FINALIZED)]).await;
+    let shop = Peer::start(&[(500, "no"), (500, "no"), (410, "no")]).await;
+    let mut bench = open(folder.path(), &kanga.url, Some(WORKING)).await;
+    let mut other = open(folder.path(), &kanga.url, Some(WORKING)).await;
+    let jobs = [(JobKind::Check, ""), (JobKind::Forward, shop.url.as_str())];
+    bench.receive("shop", &jobs, &inbound()).await;
+    let mut checked = 0;
+    for (attempts, wait) in [(1, 1), (2, 5), (3, 0)] {
+        let is_tried = |delivery: &Delivery| {
+            delivery.jobs[0].state == JobState::Done && delivery.jobs[1].attempts == attempts
+        };
+        for seen_by in [&mut bench, &mut other] {
+            loop {
+                match seen_by.event().await {
+                    Event::Checked(found) => checked += u32::from(!found.here),
+                    Event::Delivery(delivery) if is_tried(&delivery) => break,
+                    _ => {}
+                }
+            }
+        }
+        bench.advance(wait);
+        other.advance(wait);
+    }
+    assert_eq!(checked, 1, "by the one that did not ask");
+}

@@ -6,7 +6,8 @@ use super::State;
 use super::watchlist::{again, notice};
 use crate::domain::payment::about;
 use crate::domain::{
-    AccountId, Exchange, Observation, Payment, Problem, ProblemKind, Severity, Watch,
+    AccountId, CheckedPayment, Exchange, Observation, Payment, Problem, ProblemKind, Severity,
+    Watch,
 };
 use crate::tui::msg::{Notice, WatchKey};
 use crate::tui::prelude::*;
@@ -24,20 +25,12 @@ pub(super) fn checked(
     ctx: &mut UpdateContext<'_>,
 ) {
     let (account, id) = key;
-    let verifying = ctx.store.request_for(account, &Purpose::Verify).is_some();
-    // The request is signed, so its result also proves or disproves the credentials.
-    match &result {
-        Ok(_) if !verifying => ctx.store.judge(account, Ok(()), ctx.now),
-        Err(problem) if !verifying && problem.kind == ProblemKind::Refused => {
-            ctx.store.judge(account, Err(problem), ctx.now);
-        }
-        _ => {}
-    }
+    judge(account, &result, ctx);
     let Some(watched) = ctx.store.payment_mut(account, id) else {
         return;
     };
     if let Err(problem) = &result
-        && watched.is_final()
+        && watched.is_over()
     {
         watched.cancelled(ctx.now);
         let text = format!("cannot check {id} again: {}", problem.describe());
@@ -46,6 +39,18 @@ pub(super) fn checked(
     }
     let change = watched.apply(result, ctx.now);
     changed(key, change, ctx);
+}
+
+/// The request is signed, so its result also proves or disproves the credentials.
+fn judge(account: &AccountId, result: &Result<Payment, Problem>, ctx: &mut UpdateContext<'_>) {
+    let verifying = ctx.store.request_for(account, &Purpose::Verify).is_some();
+    match result {
+        Ok(_) if !verifying => ctx.store.judge(account, Ok(()), ctx.now),
+        Err(problem) if !verifying && problem.kind == ProblemKind::Refused => {
+            ctx.store.judge(account, Err(problem), ctx.now);
+        }
+        _ => {}
+    }
 }
 
 fn changed(key: &WatchKey, change: Change, ctx: &mut UpdateContext<'_>) {
@@ -104,23 +109,31 @@ impl State {
     /// The result of a check that a callback caused. A confirmed payment goes on the watch list.
     pub(super) fn checked_after_callback(
         &mut self,
-        watch: Watch,
-        result: Result<Payment, Problem>,
+        found: &CheckedPayment,
         ctx: &mut UpdateContext<'_>,
     ) {
-        let key = (watch.account.clone(), watch.id.clone());
+        let key = (found.account.clone(), found.id.clone());
         let (account, id) = &key;
         if let Some(watched) = ctx.store.payment_mut(account, id) {
+            if !found.here {
+                // It comes with the observations.
+                return;
+            }
             // A check of the console may be in progress and has its own response.
             let asking = watched.asking;
-            checked(&key, result, ctx);
+            checked(&key, found.result.clone(), ctx);
             if let Some(watched) = ctx.store.payment_mut(account, id) {
                 watched.asking = asking;
             }
-        } else if let Ok(payment) = result {
-            let id = payment.id.clone();
-            let watch = Watch { id, ..watch };
-            self.watch_reported(watch, payment, ctx);
+        } else if let Ok(payment) = &found.result {
+            if found.here {
+                judge(account, &found.result, ctx);
+            }
+            let watch = Watch {
+                expected: found.expected.clone(),
+                ..Watch::new(account.clone(), id.clone(), ctx.now.wall)
+            };
+            self.watch_reported(watch, payment.clone(), ctx);
         }
     }
 
@@ -144,10 +157,10 @@ impl State {
         ctx.out.push(Effect::Watch(again(&watch)));
         let watched = Watched::reported(watch, ctx.now);
         ctx.store.payments.insert(0, watched);
-        checked(&key, Ok(payment), ctx);
         let Some(watched) = ctx.store.payment_mut(account, id) else {
             return;
         };
+        watched.apply(Ok(payment), ctx.now);
         let over = watched.is_final();
         let is_alert = watched.needs_attention();
         let (_, words) = watched.explain(ctx.now);
