@@ -151,6 +151,9 @@ impl Watched {
     pub fn forget(&mut self) {
         self.seen.clear();
         self.is_reported = false;
+        self.last_error = LastError::None;
+        self.answered_at = None;
+        self.failing_since = None;
         self.poll_now();
     }
 
@@ -159,10 +162,13 @@ impl Watched {
             .is_some_and(|payment| payment.state.is_final())
     }
 
-    /// When it is checked next, unless no check is worth it. An amount that could not be read may be readable later.
+    /// Whether no check is worth it: final, and not with an amount that may be readable later.
+    pub fn is_over(&self) -> bool {
+        self.is_final() && self.verdict() != Some(PaymentVerdict::UnreadableAmount)
+    }
+
     fn next_due(&self, now: Now) -> Option<Duration> {
-        let is_unreadable = self.verdict() == Some(PaymentVerdict::UnreadableAmount);
-        (!self.is_final() || is_unreadable).then(|| now.mono + self.interval)
+        (!self.is_over()).then(|| now.mono + self.interval)
     }
 
     pub fn expected(&self) -> Option<&Expected> {
@@ -186,7 +192,7 @@ impl Watched {
 
     /// The time of its last state, if the last check failed; `None` if the state is fresh, final or not known.
     pub fn stale_since(&self) -> Option<WallTime> {
-        let open = !self.is_final() && matches!(self.last_error, LastError::Failed(_));
+        let open = !self.is_over() && matches!(self.last_error, LastError::Failed(_));
         let known = self.answered_at.or(self.changed_at());
         known.filter(|_| open)
     }
@@ -209,7 +215,7 @@ impl Watched {
 
     /// Checks it soon, because it may have changed.
     pub fn poll_soon(&mut self, now: Now) {
-        if self.next_due(now).is_some() {
+        if !self.is_over() {
             self.interval = POLL_FIRST;
             self.due = Some(now.mono);
         }

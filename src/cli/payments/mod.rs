@@ -64,7 +64,7 @@ async fn is_known(deck: &Deck, account: &AccountId, id: &PaymentId) -> Result<bo
     let watches = deck.watchlist().await?.watches;
     let mut watches = watches.iter();
     let is_watched = watches.any(|watch| watch.id == *id && watch.account == *account);
-    Ok(is_watched || deck.last_observation(account, id).await?.is_some())
+    Ok(is_watched || deck.was_seen(account, id).await?)
 }
 
 fn unknown(id: &PaymentId) -> String {

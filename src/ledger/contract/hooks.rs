@@ -175,6 +175,12 @@ pub async fn payments_that_came_to_their_state_without_a_run_since_are_found(ben
             assert_eq!(claimed.await, Ok(true));
         }
     }
+    // What another host reports of its own payment with this id hides none.
+    let mut elsewhere = observation("ACTIVE", "0.01", 5);
+    elsewhere.payment.id = of("live", "A-1").id;
+    let account = shop();
+    let saved = ledger.observe(&account, ("live", "https://test.example"), &elsewhere);
+    saved.await.unwrap();
     let (paid, less, failed) = (HookEvent::Paid, HookEvent::Underpaid, HookEvent::Failed);
     for (profile, events, since, found) in [
         (

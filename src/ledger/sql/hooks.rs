@@ -102,9 +102,9 @@ impl Ledger {
                 &format!("SELECT o.account, o.payment
                  FROM (SELECT account, payment FROM observations WHERE profile = $1 AND at >= $2
                      UNION SELECT account, payment FROM expectations WHERE profile = $1 AND at >= $2) AS recent
-                 JOIN observations o ON o.id = (
+                 JOIN observations o ON o.id IN (
                      SELECT max(id) FROM observations
-                     WHERE profile = $1 AND account = recent.account AND payment = recent.payment)
+                     WHERE profile = $1 AND account = recent.account AND payment = recent.payment GROUP BY api)
                  LEFT JOIN expectations e ON e.id = (
                      SELECT max(id) FROM expectations
                      WHERE profile = $1 AND account = recent.account AND payment = recent.payment)
@@ -112,7 +112,7 @@ impl Ledger {
                      SELECT 1 FROM hook_runs r
                      WHERE r.profile = $1 AND r.account = o.account AND r.payment = o.payment
                          AND r.at >= max(o.at, coalesce(e.at, o.at))) {others}
-                 ORDER BY o.id DESC"),
+                 GROUP BY o.account, o.payment ORDER BY max(o.id) DESC"),
                 params![
                     &profile,
                     since,

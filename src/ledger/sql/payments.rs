@@ -54,10 +54,10 @@ pub struct Unwatched {
 const EXPECTATION: &str = "SELECT amount, currency, set_by, at, operator FROM expectations
      WHERE profile = $1 AND account = $2 AND payment = $3";
 
-/// An API's observations, or those of all, in the columns that [`observation`] reads.
 /// Two answers are saved within this time after the first of them arrived.
 const TOGETHER: Duration = Duration::from_mins(1);
 
+/// An API's observations, or those of all, in the columns that [`observation`] reads.
 const OBSERVATION: &str = "SELECT at, state, amount, currency, payment FROM observations
      WHERE profile = $1 AND account = $2 AND payment = $3 AND coalesce(api, '') = coalesce($4, api, '')";
 

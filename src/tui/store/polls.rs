@@ -40,7 +40,11 @@ impl Store {
 
     /// Puts a payment's check off that another program has just made, also one that is not sent yet.
     pub fn checked_elsewhere(&mut self, exchange: &Exchange, now: Now, out: &mut Vec<Effect>) {
-        let Some(watched) = self.watched_of(exchange) else {
+        let known = self.known(&exchange.account);
+        // Another host may have another payment with this id.
+        let is_same_host = known.is_some_and(|it| exchange.url.starts_with(&it.account.base));
+        let watched = self.watched_of(exchange);
+        let Some(watched) = watched.filter(|_| is_same_host) else {
             return;
         };
         if watched.checked_elsewhere(exchange, now)

@@ -153,16 +153,19 @@ fn insert_one(
     rows::insert(sql, new, &jobs, &classified)
 }
 
-/// Whether the last saved state of its payment, where there is one, is FINALIZED. A provider that says otherwise after it
-/// settled is to be asked again.
+/// Whether the last state that a host reported of its payment, where there is one, is FINALIZED. Where the provider has
+/// contradicted itself, the payment is checked again.
 fn is_last_finalized(sql: &dyn Sql, new: &NewDelivery) -> SqlResult<bool> {
     let (payment, _) = rows::subject_columns(new.subject.as_ref());
-    let last: Option<String> = sql.first(
-        "SELECT state FROM observations WHERE profile = $1 AND account = $2 AND payment = $3
-         ORDER BY id DESC LIMIT 1",
+    let last: Vec<String> = sql.rows(
+        "SELECT state FROM observations WHERE id IN (
+             SELECT max(id) FROM observations WHERE profile = $1 AND account = $2 AND payment = $3 GROUP BY api)",
         params![&new.account_key, &new.account, payment],
     )?;
-    Ok(last.is_none_or(|state| state == PaymentState::Finalized.as_str()))
+    Ok(last.is_empty()
+        || last
+            .iter()
+            .any(|state| state == PaymentState::Finalized.as_str()))
 }
 
 /// A deduplication key with one more delivery.
