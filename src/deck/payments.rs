@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::Deck;
 use super::follow::LOOK_EVERY;
+use super::receiving::unread;
 use crate::clock::Clock;
 use crate::domain::{
     AccountId, Expectation, Expected, ExpectedBy, LinkRequest, Mark, NewExpectation, Note,
@@ -64,7 +65,8 @@ impl Deck {
                 handled: self.queries.payments.handled(&self.profile).await?,
             })
         };
-        list.await.map_err(|error: LedgerError| unread(&error))
+        list.await
+            .map_err(|error: LedgerError| unread("the watch list", &error))
     }
 
     /// The payments that were checked and are not watched, the last change first. Of the built-in simulator, which
@@ -74,7 +76,7 @@ impl Deck {
             return Ok(Vec::new());
         }
         let unwatched = self.ledger.unwatched(self.queries.apis()).await;
-        unwatched.map_err(|error| unread(&error))
+        unwatched.map_err(|error| unread("the watch list", &error))
     }
 
     /// Returns the watch list once it differs from `known`: at once for changes by this process, within a second for
@@ -148,7 +150,7 @@ impl Deck {
         id: &PaymentId,
     ) -> Result<Option<Expectation>, Problem> {
         let found = self.queries.expectation(account, id).await;
-        found.map_err(|error| unread(&error))
+        found.map_err(|error| unread("the watch list", &error))
     }
 
     /// Every expectation of a payment, the oldest first; the last is in force.
@@ -159,7 +161,7 @@ impl Deck {
     ) -> Result<Vec<Expectation>, Problem> {
         let key = self.queries.key(account, id);
         let found = self.queries.payments.expectations(key).await;
-        found.map_err(|error| unread(&error))
+        found.map_err(|error| unread("the watch list", &error))
     }
 
     /// Sets the expected amount of a payment. Returns the previous one.
@@ -277,14 +279,16 @@ impl Deck {
     /// Each time that one of these alerts was marked as handled or unmarked, the oldest first.
     pub(super) async fn marks(&self, alerts: Vec<String>) -> Result<Vec<Mark>, Problem> {
         let marks = self.queries.payments.marks(&self.profile, alerts).await;
-        marks.map_err(|error| unread(&error))
+        marks.map_err(|error| unread("the watch list", &error))
     }
 
-    /// The hooks of payments that failed within the last day and are not marked as handled, the oldest first.
+    /// The hooks of payments that failed within the last week and are not marked as handled, the oldest first.
     pub async fn failed_hooks(&self) -> Result<Vec<FailedHook>, Problem> {
         let now = self.clock.now().wall;
         let failed = self.ledger.failed_hooks(&self.profile, now, FAILED_MAX);
-        failed.await.map_err(|error| unread(&error))
+        failed
+            .await
+            .map_err(|error| unread("the watch list", &error))
     }
 
     /// Saves a note on a payment, whose text [`Note::typed`] has checked.
@@ -306,7 +310,7 @@ impl Deck {
             .payments
             .notes(self.queries.key(account, id))
             .await;
-        found.map_err(|error| unread(&error))
+        found.map_err(|error| unread("the watch list", &error))
     }
 
     /// All saved observations of a payment by the account's API, oldest first.
@@ -321,7 +325,7 @@ impl Deck {
         let api = self.runtime(account)?.account.base.clone();
         let key = self.queries.key(account, id);
         let seen = self.queries.payments.observations(key, api).await;
-        seen.map_err(|error| unread(&error))
+        seen.map_err(|error| unread("the watch list", &error))
     }
 
     /// As [`Self::observations`], of each watched payment that has any: one query, however many they are.
@@ -333,13 +337,26 @@ impl Deck {
     ) -> Result<HashMap<(AccountId, PaymentId), Vec<Observation>>, Problem> {
         let apis = self.queries.apis();
         let seen = self.queries.payments.watched_observations(apis);
-        let seen = seen.await.map_err(|error| unread(&error))?;
+        let seen = seen
+            .await
+            .map_err(|error| unread("the watch list", &error))?;
         let mut by_payment: HashMap<_, Vec<_>> = HashMap::new();
         for (account, observation) in seen {
             let key = (account, observation.payment.id.clone());
             by_payment.entry(key).or_default().push(observation);
         }
         Ok(by_payment)
+    }
+
+    /// Whether any API of the account has reported the payment.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read.
+    pub async fn was_seen(&self, account: &AccountId, id: &PaymentId) -> Result<bool, Problem> {
+        let key = self.queries.key(account, id);
+        let seen = self.queries.payments.last_observation(key, None).await;
+        let seen = seen.map_err(|error| unread("the watch list", &error))?;
+        Ok(seen.is_some())
     }
 
     /// The last observation of a payment by the account's API.
@@ -355,7 +372,7 @@ impl Deck {
         let key = self.queries.key(account, id);
         let last = self.queries.payments.last_observation(key, Some(api));
         let last = last.await;
-        last.map_err(|error| unread(&error))
+        last.map_err(|error| unread("the watch list", &error))
     }
 
     /// Whether watch list and expectations end with this process: true in the built-in sandbox, whose payments end with
@@ -364,8 +381,4 @@ impl Deck {
     pub fn forgets_payments(&self) -> bool {
         self.simulator.is_some()
     }
-}
-
-fn unread(error: &LedgerError) -> Problem {
-    Problem::local(format!("tilldeck cannot read the watch list: {error}"), "")
 }

@@ -10,7 +10,7 @@ use crate::cli::values::{state, verdict};
 use crate::domain::amount::SHOWN_MAX;
 use crate::domain::time::parse_duration;
 use crate::domain::{Expectation, Note, Observation, PaymentState, PaymentVerdict, Watch, time};
-use crate::ledger::{PaymentKey, Unwatched};
+use crate::ledger::Unwatched;
 
 /// The columns of a watched payment, after those of a result.
 const WATCH_COLUMNS: [&str; 8] = [
@@ -130,20 +130,19 @@ async fn payments(
     let (watches, account) = selection(cx).await?;
     let is_selected = |of: &AccountId| account.as_ref().is_none_or(|account| account == of);
     let is_configured = |of: &AccountId| deck.accounts().any(|known| known.id == *of);
+    let mut seen = deck.watched_observations().await?;
     let mut vanished = BTreeSet::new();
     let mut payments = Vec::new();
     for watch in watches {
         if !is_selected(&watch.account) {
             continue;
         }
-        let last = if is_configured(&watch.account) {
-            deck.last_observation(&watch.account, &watch.id).await
-        } else {
+        if !is_configured(&watch.account) {
             vanished.insert(watch.account.clone());
-            // The deck knows only configured accounts.
-            last_of_vanished(&watch, &cx.settings.profile.name, deck).await
-        };
-        payments.push(Known::watched(watch, last?));
+        }
+        let last = seen.remove(&(watch.account.clone(), watch.id.clone()));
+        let last = last.and_then(|mut seen| seen.pop());
+        payments.push(Known::watched(watch, last));
     }
     if filters.all {
         let others = deck.unwatched().await?.into_iter();
@@ -152,21 +151,6 @@ async fn payments(
         payments.sort_by_key(|known| std::cmp::Reverse(known.changed_or_added()));
     }
     Ok((payments, vanished))
-}
-
-/// The last known state of a payment whose account is no longer configured.
-async fn last_of_vanished(
-    watch: &Watch,
-    profile: &str,
-    deck: &Deck,
-) -> Result<Option<Observation>, Problem> {
-    let of = PaymentKey {
-        profile: profile.to_owned(),
-        account: watch.account.clone(),
-        id: watch.id.clone(),
-    };
-    let last = deck.ledger().last_observation(of, None);
-    last.await.map_err(|error| local(error.to_string(), ""))
 }
 
 impl Filters {
