@@ -75,6 +75,15 @@ impl ViewContext<'_> {
         }
     }
 
+    /// A clock time for today, `14:03:59`; for any other day with the date, `11-29 14:03`.
+    pub fn clock_and_date(&self, at: WallTime) -> String {
+        let clock = at.clock(&self.store.zone);
+        match self.clock_or_date(at, true) {
+            today if today == clock => today,
+            date => format!("{date} {}", clock.get(..5).unwrap_or_default()),
+        }
+    }
+
     /// A clock time for today, with seconds where they are wanted; a date for any other day.
     pub fn clock_or_date(&self, at: WallTime, seconds: bool) -> String {
         let at = at.date_and_clock(&self.store.zone);

@@ -82,8 +82,15 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Exchange>> {
     // In a narrow pane, what the request is about comes first; the path is the same in most rows.
     let narrow = total < 70;
     vec![
-        Column::new("time", Width::Exact(8), move |it: &Exchange, _| {
-            Line::styled(it.at.clock(&ctx.store.zone), dim)
+        Column::new("time", Width::Fit(8, 11), move |it: &Exchange, _| {
+            Line::styled(
+                if wide {
+                    ctx.clock_and_date(it.at)
+                } else {
+                    ctx.clock_or_date(it.at, true)
+                },
+                dim,
+            )
         }),
         Column::new("", Width::Exact(1), move |it: &Exchange, _| {
             let (glyph, tone) = mark(&it.outcome);

@@ -15,8 +15,15 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Delivery>> {
     let dim = ctx.theme.style(Tone::Dim);
     let most = |narrow, wide| if total < 100 { narrow } else { wide };
     vec![
-        Column::new("time", Width::Exact(8), move |it: &Delivery, _| {
-            Line::styled(ctx.clock_or_date(it.received_at, true), dim)
+        Column::new("time", Width::Fit(8, 11), move |it: &Delivery, _| {
+            Line::styled(
+                if total < 100 {
+                    ctx.clock_or_date(it.received_at, true)
+                } else {
+                    ctx.clock_and_date(it.received_at)
+                },
+                dim,
+            )
         }),
         Column::new("", Width::Exact(1), move |it, _| {
             let (glyph, _, tone) = deliveries::verdict(it);
