@@ -90,7 +90,7 @@ fn read_all(messages: &mpsc::Sender<(u64, Msg)>, turn: &AtomicU64) {
             return;
         };
         if current != last {
-            decoder = Decoder::default();
+            decoder.restart();
             last = current;
         }
         let events = match bytes {

@@ -18,9 +18,11 @@ use rustix::process::{Signal, kill_current_process_group};
 /// The drawing backend: one write for each frame rather than one for each cell.
 pub type Screen = Terminal<CrosstermBackend<BufWriter<Stdout>>>;
 
-/// Alternate screen, hidden cursor, bracketed paste, and whether the terminal has that; the answer is input. A terminal
-/// that takes the question for text shows it in its first row, which is then cleared.
-const ENTER: &str = "\u{1b}[?1049h\u{1b}[?25l\u{1b}[?2004h\u{1b}[?2004$p\r\u{1b}[2K";
+/// Alternate screen, hidden cursor, bracketed paste.
+const ENTER: &str = "\u{1b}[?1049h\u{1b}[?25l\u{1b}[?2004h";
+/// Whether the terminal has bracketed paste; the answer is input. A terminal that takes the question for text shows it in
+/// its first row, which is then cleared.
+const ASK_MARKS: &str = "\u{1b}[?2004$p\r\u{1b}[2K";
 /// Clicks, the wheel and motion while a button is held, in the SGR form. Other motion is not reported: the console does
 /// not follow the pointer.
 const MOUSE: &str = "\u{1b}[?1002h\u{1b}[?1006h";
@@ -58,7 +60,9 @@ impl TerminalGuard {
     /// If there is no terminal.
     pub fn new(mouse: bool) -> io::Result<Self> {
         take(mouse)?;
-        match blank() {
+        let mut stdout = io::stdout();
+        let asked = stdout.write_all(ASK_MARKS.as_bytes());
+        match asked.and_then(|()| stdout.flush()).and_then(|()| blank()) {
             Ok(screen) => Ok(Self {
                 screen,
                 mouse,

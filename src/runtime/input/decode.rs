@@ -61,6 +61,14 @@ enum Token {
 }
 
 impl Decoder {
+    /// Drops what is pending, such as a sequence that began before the program was stopped.
+    pub fn restart(&mut self) {
+        *self = Self {
+            marks: self.marks,
+            ..Self::default()
+        };
+    }
+
     /// How long to wait for more input before [`Decoder::timed_out`] is due; `None` if nothing is pending.
     pub fn patience(&self) -> Option<Duration> {
         match self.state {
