@@ -12,11 +12,9 @@ use crate::deck::{Deck, Follower, News};
 use crate::domain::{AccountId, ExchangeId, PaymentId, Problem, Search, Watchlist};
 use crate::ledger::Status;
 use crate::net::{Event, EventReceiver};
-use crate::tui::Msg;
 use crate::tui::msg::{LEDGER, Level, Notice, Ready, Saved};
+use crate::tui::{LOAD, Msg};
 
-/// How many exchanges the request log loads first.
-const LOG_FIRST: usize = 200;
 /// How long until a ledger that could be read in part is read again.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
@@ -59,7 +57,7 @@ impl Feed {
 
     async fn ready(&self, verify: Vec<AccountId>) -> (Ready, Watchlist) {
         let deck = &self.deck;
-        let log = match deck.requests(None, Search::default(), LOG_FIRST).await {
+        let log = match deck.requests(None, Search::default(), LOAD).await {
             Ok(found) => found.rows,
             Err(problem) => {
                 self.send(Msg::Log(Err(problem))).await;
@@ -214,12 +212,12 @@ pub async fn send_gauges(deck: &Deck, messages: &mpsc::Sender<Msg>) {
 }
 
 async fn saved(deck: &Deck) -> Result<Saved, Problem> {
-    let deliveries = deck.deliveries(None, Search::default(), LOG_FIRST).await?;
+    let deliveries = deck.deliveries(None, Search::default(), LOAD).await?;
     let failed = deck.failed_hooks().await?;
     Ok(Saved {
         credentials: deck.remembered_credentials().await?,
         deliveries: deliveries.rows,
-        failed_callbacks: deck.failed_deliveries(LOG_FIRST).await?,
+        failed_callbacks: deck.failed_deliveries(LOAD).await?,
         awaited: deck.awaited_deliveries().await?,
         failed_hooks: failed.into_iter().map(message::failed_hook).collect(),
     })

@@ -17,7 +17,7 @@ use crate::domain::{
 };
 use crate::net::{BoxFuture, RequestOptions};
 use crate::tui::msg::{NewWatch, WatchKey};
-use crate::tui::{Effect, Msg};
+use crate::tui::{Effect, LOAD, Msg};
 
 pub struct Performer<'a> {
     pub deck: Arc<Deck>,
@@ -90,20 +90,14 @@ impl Performer<'_> {
             Effect::SaveTheme(theme) => {
                 self.change(Box::pin(async move { Msg::Done(save_theme(&deck, theme).await) }));
             }
-            Effect::LoadLog {
-                before,
-                search,
-                limit,
-            } => self.load(Box::pin(async move { Msg::Log(deck.requests(before, search, limit).await) })),
+            Effect::LoadLog(before, search) => {
+                self.load(Box::pin(async move { Msg::Log(deck.requests(before, search, LOAD).await) }));
+            }
             Effect::OpenExchange(request, exchange) => {
                 self.load(Box::pin(async move { Msg::Opened(request, open(&deck, exchange).await) }));
             }
-            Effect::LoadDeliveries {
-                before,
-                search,
-                limit,
-            } => self.load(Box::pin(async move {
-                Msg::Deliveries(deck.deliveries(before, search, limit).await)
+            Effect::LoadDeliveries(before, search) => self.load(Box::pin(async move {
+                Msg::Deliveries(deck.deliveries(before, search, LOAD).await)
             })),
             Effect::FindDelivery(request, delivery) => self.load(Box::pin(async move {
                 Msg::DeliveryFound(request, deck.find_delivery(delivery).await)

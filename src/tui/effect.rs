@@ -8,6 +8,9 @@ use crate::domain::{
 
 use super::msg::{NewWatch, WatchKey};
 
+/// How many rows of a log are loaded at once.
+pub const LOAD: usize = 200;
+
 /// A task for the runtime. The console chooses each [`RequestId`] and never uses one twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -48,26 +51,12 @@ pub enum Effect {
     Note(WatchKey, String),
     /// Remove a payment from the watch list.
     Unwatch(WatchKey),
-    /// Load exchanges older than `before`, newest first; [`super::Msg::Log`] has them.
-    LoadLog {
-        /// `None` starts with the newest.
-        before: Option<ExchangeId>,
-        /// Which of them.
-        search: Search,
-        /// The maximum number.
-        limit: usize,
-    },
+    /// Load [`LOAD`] exchanges older than this one, or the newest, newest first; [`super::Msg::Log`] has them.
+    LoadLog(Option<ExchangeId>, Search),
     /// Load one exchange with its bodies; [`super::Msg::Opened`] has it.
     OpenExchange(RequestId, ExchangeId),
-    /// Load callbacks older than `before`, newest first; [`super::Msg::Deliveries`] has them.
-    LoadDeliveries {
-        /// `None` starts with the newest.
-        before: Option<DeliveryId>,
-        /// Which of them.
-        search: Search,
-        /// The maximum number.
-        limit: usize,
-    },
+    /// Load [`LOAD`] callbacks older than this one, or the newest, newest first; [`super::Msg::Deliveries`] has them.
+    LoadDeliveries(Option<DeliveryId>, Search),
     /// Load one callback from the ledger; [`super::Msg::DeliveryFound`] has it.
     FindDelivery(RequestId, DeliveryId),
     /// Load the received bytes of a callback; [`super::Msg::Received`] has them.

@@ -55,7 +55,7 @@ use ratatui::layout::{Margin, Rect};
 use crate::domain::{Color, ListenerStatus, Now, ThemeChoice, Ui, Words};
 
 pub use draw::view;
-pub use effect::Effect;
+pub use effect::{Effect, LOAD};
 pub use layout::SMALLEST;
 pub use msg::Msg;
 pub use plain::{Detail, Plain};

@@ -8,6 +8,7 @@ use ratatui::text::Line;
 
 use crate::domain::search::Found;
 use crate::domain::{Problem, Search};
+use crate::tui::LOAD;
 use crate::tui::keys::NavAction;
 use crate::tui::prelude::*;
 use crate::tui::rows::{Numbered, Rows};
@@ -19,8 +20,6 @@ use crate::tui::widgets::widths::Widths;
 const ROWS_MAX: usize = 500;
 /// Rows in memory while the operator reads older ones.
 const ROWS_READ_MAX: usize = 2000;
-/// Rows loaded at once.
-pub const LOAD: usize = 200;
 
 /// What a log shows.
 pub trait LogRow: Numbered + Sized {

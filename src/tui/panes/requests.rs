@@ -8,7 +8,7 @@ use ratatui::layout::Constraint::{Fill, Length};
 use ratatui::text::Line;
 
 use super::budgets::{budget_rows, draw_budgets, held};
-use super::log::{LOAD, Log, LogRow};
+use super::log::{Log, LogRow};
 use super::request_rows::{RESPONSE_FROM, columns};
 use crate::domain::{Exchange, ExchangeId, RequestId, Search, Secret, curl};
 use crate::tui::overlays::exchange;
@@ -72,11 +72,7 @@ impl LogRow for Exchange {
     }
 
     fn load(before: Option<ExchangeId>, search: Search) -> Effect {
-        Effect::LoadLog {
-            before,
-            search,
-            limit: LOAD,
-        }
+        Effect::LoadLog(before, search)
     }
 }
 

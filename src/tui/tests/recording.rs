@@ -60,7 +60,7 @@ fn no_key_of_a_recording_sends_anything_saves_anything_or_leads_elsewhere() {
                 !matches!(
                     effect,
                     Effect::Copy { .. }
-                        | Effect::LoadLog { .. }
+                        | Effect::LoadLog(..)
                         | Effect::OpenExchange(..)
                         | Effect::Quit
                         | Effect::Suspend
