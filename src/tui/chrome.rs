@@ -7,6 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget as _};
 
 use super::component::ViewContext;
+use super::console::DISMISSES;
 use super::hits::Hit;
 use super::keys::{Action, ConsoleAction, GLOBAL, Keys as _, NavAction, OVERLAY, WindowAction};
 use super::layout::SMALLEST;
@@ -207,8 +208,8 @@ pub fn draw_notice(ctx: ViewContext<'_>, place: &NoticePlace<'_>, buf: &mut Buff
         (None, Some(notice)) if escape.is_empty() => (notice.level, &notice.text, String::new()),
         (None, Some(notice)) => {
             let more = match store.notices.len() {
-                1 => String::new(),
-                n => format!(", {} more after it", n - 1),
+                n @ 2.. if escape == DISMISSES => format!(", {} more after it", n - 1),
+                _ => String::new(),
             };
             let key = format!(" {} {escape}{more} ", ctx.key(ConsoleAction::Escape));
             (notice.level, &notice.text, key)

@@ -19,6 +19,9 @@ use super::watched::Watched;
 use super::{ComponentId, Effect, EffectSink, Model};
 use crate::domain::{Ability, AccountId, Environment, Now, PaymentId, Secret, ThemeChoice};
 
+/// What Esc does with a notice.
+pub const DISMISSES: &str = "dismisses";
+
 /// The timeline that a window is.
 fn timeline_in(window: &DynComponent) -> Option<&timeline::State> {
     (window as &dyn Any).downcast_ref()
@@ -202,7 +205,7 @@ impl Model {
             return "";
         }
         let pane = self.component(ComponentId::Pane(self.focus));
-        pane.undoes().unwrap_or("dismisses")
+        pane.undoes().unwrap_or(DISMISSES)
     }
 
     /// Opens another profile, or the current one where that has failed. Asks first while a write request is in flight or a

@@ -51,7 +51,7 @@ pub enum Msg {
         exchanges: Vec<Arc<Exchange>>,
         /// States of payments, each with its account.
         observations: Vec<(AccountId, Observation)>,
-        /// Hooks that failed within the last day.
+        /// Hooks that failed within the last week.
         failed_hooks: Vec<FailedHook>,
     },
     /// A rate limit changed.

@@ -84,7 +84,7 @@ pub const LEGEND: &[Section] = &[
         ("unreadable", "tilldeck cannot read the secret; it sent nothing"),
         ("unreachable", "no response: the credentials may still be valid"),
         ("unverified", "the response says nothing about the credentials"),
-        ("untested", "not verified since tilldeck started"),
+        ("untested", "not verified yet"),
         ("2m ago", "age of the last verification"),
     ]),
     ("Columns of Tokens", &[

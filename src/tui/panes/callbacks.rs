@@ -10,7 +10,7 @@ use std::sync::Arc;
 use ratatui::layout::Constraint::{Fill, Length};
 use ratatui::text::Line;
 
-use super::log::{LOAD, Log, LogRow};
+use super::log::{Log, LogRow};
 use crate::domain::{
     AccountId, Delivery, DeliveryId, Job, JobState, ListenerStatus, RequestId, Search, Secret,
     Subject, WallTime, notice_alert,
@@ -84,11 +84,7 @@ impl LogRow for Delivery {
     }
 
     fn load(before: Option<DeliveryId>, search: Search) -> Effect {
-        Effect::LoadDeliveries {
-            before,
-            search,
-            limit: LOAD,
-        }
+        Effect::LoadDeliveries(before, search)
     }
 
     fn arrives(self: &Arc<Self>, store: &mut Store) {
@@ -167,7 +163,7 @@ impl State {
         Self::notice_failed(delivery, ctx.now.wall, ctx.store);
     }
 
-    /// Shows a notice of how an attempt of a replay ended. One that failed for good has a notice already.
+    /// Shows a notice of a replay's first failed attempt, and of its success. One that failed for good has a notice already.
     fn report_replayed(delivery: &Delivery, ctx: &mut UpdateContext<'_>) {
         let Some(before) = ctx.store.deliveries.known(delivery.id) else {
             return;
@@ -183,7 +179,7 @@ impl State {
         let about = format!("replay {id}");
         let text = match job.state {
             JobState::Done => format!("callback {id} was forwarded: {result}"),
-            JobState::Due { .. } if job.has_failed() => {
+            JobState::Due { .. } if job.has_failed() && job.attempts == 1 => {
                 format!("callback {id} was not forwarded yet: {result}; tilldeck retries it")
             }
             JobState::Due { .. } => return,

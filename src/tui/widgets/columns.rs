@@ -21,12 +21,13 @@ const GAP: u16 = 1;
 /// The least width of the column that shrinks.
 const SHRUNK_MIN: u16 = 6;
 /// As many rows decide the widths, besides those on the screen.
-const MEASURED_MAX: usize = 1_000;
+const MEASURED_MAX: usize = 200;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Width {
     Exact(u16),
-    /// As wide as the widest cell of the list, so that columns stay where they are as it scrolls, within these limits.
+    /// As wide as the widest cell of the first rows and those on the screen, within these limits, so that columns stay
+    /// where they are as a list scrolls.
     Fit(u16, u16),
     /// What the others leave, at most the second number; hidden where that is less than the first.
     Rest(u16, u16),
