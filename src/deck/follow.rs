@@ -35,7 +35,7 @@ pub struct News {
     pub requests: Vec<Exchange>,
     /// States of payments, each with its account.
     pub observations: Vec<(AccountId, Observation)>,
-    /// Hooks that failed within the last day.
+    /// Hooks that failed within the last week.
     pub failed_hooks: Vec<FailedHook>,
 }
 

@@ -113,7 +113,7 @@ fn the_columns_of_csv_are_the_fields_of_json() {
         (
             &["check", "ORDER-1001"],
             1,
-            "state, verdict received payment account",
+            "state, verdict amount payment account",
             &[
                 ("payment", "id"),
                 ("account", "account"),
@@ -123,7 +123,7 @@ fn the_columns_of_csv_are_the_fields_of_json() {
         (
             &["payments", "list"],
             1,
-            "state verdict received expected difference changed id account",
+            "state verdict amount expected difference changed id account",
             &[
                 ("expected", "expected_amount"),
                 ("id", "id"),

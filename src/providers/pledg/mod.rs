@@ -28,7 +28,7 @@ pub static MANIFEST: Manifest = Manifest {
         Endpoint::production("api", "https://back.ecard.pledg.co"),
         // Pledg calls it staging: e-mails are sent, no money moves (`docs/providers/pledg.md#environments`).
         Endpoint::sandbox("api", "https://staging.back.ecard.pledg.co"),
-        // Where payers make a purchase; no call goes there.
+        // Where payers make a purchase; no call of the API goes there.
         Endpoint::production(settings::FRONT, "https://front.ecard.pledg.co"),
         Endpoint::sandbox(settings::FRONT, "https://staging.front.ecard.pledg.co"),
     ],
