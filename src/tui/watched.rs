@@ -190,7 +190,7 @@ impl Watched {
         self.answered_at
     }
 
-    /// The time of its last state, if the last check failed; `None` if the state is fresh, final or not known.
+    /// The time of its last state, if the last check failed; `None` if the state is fresh, not known, or no more checked.
     pub fn stale_since(&self) -> Option<WallTime> {
         let open = !self.is_over() && matches!(self.last_error, LastError::Failed(_));
         let known = self.answered_at.or(self.changed_at());
@@ -202,7 +202,7 @@ impl Watched {
         self.last_error == LastError::NotKnown && self.interval == POLL_UNOPENED
     }
 
-    /// When the next check is due; `None` while one is in progress and for final payments.
+    /// When the next check is due; `None` while one is in progress, and where none is worth it.
     pub fn due(&self) -> Option<Duration> {
         self.due.filter(|_| self.asking.is_none())
     }

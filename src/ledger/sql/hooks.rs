@@ -102,7 +102,8 @@ impl Ledger {
                 &format!("SELECT o.account, o.payment
                  FROM (SELECT account, payment FROM observations WHERE profile = $1 AND at >= $2
                      UNION SELECT account, payment FROM expectations WHERE profile = $1 AND at >= $2) AS recent
-                 JOIN observations o ON o.id IN (
+                 JOIN observations o ON o.profile = $1 AND o.account = recent.account AND o.payment = recent.payment
+                     AND o.id IN (
                      SELECT max(id) FROM observations
                      WHERE profile = $1 AND account = recent.account AND payment = recent.payment GROUP BY api)
                  LEFT JOIN expectations e ON e.id = (

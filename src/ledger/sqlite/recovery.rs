@@ -65,7 +65,8 @@ const LOST_JOBS: &str = "INSERT INTO jobs
          'its jobs were lost with a damaged ledger; retry the check, and replay the callback if it is forwarded'
      FROM deliveries WHERE class IN (3, 4, 5)
          AND NOT EXISTS (SELECT 1 FROM jobs WHERE delivery = deliveries.id AND NOT done);
-     UPDATE deliveries SET class = CASE WHEN class = 4 THEN 2 WHEN verdict = 'repeat' THEN 1 ELSE 0 END
+     UPDATE deliveries SET class = CASE WHEN class = 4 THEN 2 WHEN verdict = 'accepted' THEN 0 WHEN verdict = 'repeat' THEN 1
+         ELSE 2 END
      WHERE class IN (3, 4) AND NOT EXISTS (SELECT 1 FROM jobs WHERE delivery = deliveries.id AND due_at IS NOT NULL)";
 
 /// The most rows of one entry in [`TABLES`] whose rows are numbered: the newest, as many as orders are remembered. The key of

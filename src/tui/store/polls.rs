@@ -42,7 +42,8 @@ impl Store {
     pub fn checked_elsewhere(&mut self, exchange: &Exchange, now: Now, out: &mut Vec<Effect>) {
         let known = self.known(&exchange.account);
         // Another host may have another payment with this id.
-        let is_same_host = known.is_some_and(|it| exchange.url.starts_with(&it.account.base));
+        let path = known.and_then(|it| exchange.url.strip_prefix(&it.account.base));
+        let is_same_host = path.is_some_and(|path| path.starts_with('/'));
         let watched = self.watched_of(exchange);
         let Some(watched) = watched.filter(|_| is_same_host) else {
             return;

@@ -153,8 +153,8 @@ fn insert_one(
     rows::insert(sql, new, &jobs, &classified)
 }
 
-/// Whether the last state that a host reported of its payment, where there is one, is FINALIZED. Where the provider has
-/// contradicted itself, the payment is checked again.
+/// Whether the last state that each host reported of its payment is FINALIZED. Where the provider has contradicted itself,
+/// the payment is checked again.
 fn is_last_finalized(sql: &dyn Sql, new: &NewDelivery) -> SqlResult<bool> {
     let (payment, _) = rows::subject_columns(new.subject.as_ref());
     let last: Vec<String> = sql.rows(
@@ -162,10 +162,9 @@ fn is_last_finalized(sql: &dyn Sql, new: &NewDelivery) -> SqlResult<bool> {
              SELECT max(id) FROM observations WHERE profile = $1 AND account = $2 AND payment = $3 GROUP BY api)",
         params![&new.account_key, &new.account, payment],
     )?;
-    Ok(last.is_empty()
-        || last
-            .iter()
-            .any(|state| state == PaymentState::Finalized.as_str()))
+    Ok(last
+        .iter()
+        .all(|state| state == PaymentState::Finalized.as_str()))
 }
 
 /// A deduplication key with one more delivery.
