@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::{
-    Account, AccountId, BudgetGauge, Counts, CredentialState, CredentialStatus, Now, TokenStatus,
-    WallTime, filled,
+    Account, AccountId, BudgetGauge, Counts, CredentialState, CredentialStatus, Now, TokenLifetime,
+    TokenStatus, WallTime, filled,
 };
 
 pub const ARMED_FOR: Duration = Duration::from_mins(10);
@@ -48,6 +48,15 @@ impl AccountState {
                 state: CredentialState::Refused,
                 at: Some(failure.at),
                 why: Some(failure.why.clone()),
+            });
+        }
+        // A new token is given for valid credentials alone, whatever was the matter before.
+        let issued = status.life.as_ref().map(TokenLifetime::requested_at);
+        if status.failure.is_none() && self.status.why.is_some() && self.status.at < issued {
+            self.stands(CredentialStatus {
+                state: CredentialState::Valid,
+                at: issued,
+                why: None,
             });
         }
         self.token = Some(status);

@@ -60,6 +60,10 @@ fn a_rejected_token_request_rejects_the_credentials_until_a_newer_verdict() {
     model.store.judge(&name("keys"), Ok(()), second(51));
     // The same failure, reported once more.
     expect(&mut model, 52, &rejected, "valid");
+    let unset = Problem::new(ProblemKind::Config, "KS is not set", "");
+    model.store.judge(&name("keys"), Err(&unset), second(60));
+    expect(&mut model, 61, &token(1, 3600), "unreadable");
+    expect(&mut model, 63, &token(62, 3600), "valid");
 }
 
 /// One account for each state of a token.
