@@ -214,9 +214,9 @@ impl Terminal {
         self.shared.lock().ended.is_some()
     }
 
-    /// The most memory that the program had resident, in KiB.
+    /// The most memory that the program had resident, in KiB; `None` once it has ended.
     #[cfg(target_os = "linux")]
-    pub fn peak_memory(&self) -> u64 {
+    pub fn peak_memory(&self) -> Option<u64> {
         peak_memory(self.pid)
     }
 
@@ -476,14 +476,14 @@ impl Drop for Terminal {
     }
 }
 
-/// The most memory that a process had resident, in KiB.
+/// The most memory that a process had resident, in KiB; `None` once it has ended.
 #[cfg(target_os = "linux")]
-pub fn peak_memory(pid: Pid) -> u64 {
+pub fn peak_memory(pid: Pid) -> Option<u64> {
     let path = format!("/proc/{}/status", pid.as_raw_nonzero());
-    let status = std::fs::read_to_string(path).unwrap();
+    let status = std::fs::read_to_string(path).ok()?;
     let mut lines = status.lines();
-    let peak = lines.find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    peak.trim().trim_end_matches(" kB").parse().unwrap()
+    let peak = lines.find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(peak.trim().trim_end_matches(" kB").parse().unwrap())
 }
 
 /// What these bytes hand to the clipboard.
