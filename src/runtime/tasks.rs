@@ -26,6 +26,8 @@ pub async fn to_the_end(endings: &TaskTracker, work: impl Future<Output = ()> + 
 pub struct Tasks {
     all: JoinSet<()>,
     by_request: HashMap<RequestId, AbortHandle>,
+    /// The requests' own tasks. One that is aborted still records its request.
+    requests: TaskTracker,
     /// Closes when the last sequential task ends.
     turn: Option<oneshot::Receiver<()>>,
 }
@@ -55,6 +57,7 @@ impl Tasks {
     pub fn start_request(&mut self, request: RequestId, task: Task, crashed: Task) {
         self.reap();
         // A panic ends only the inner task, so that the outer one can still report it.
+        let task = self.requests.track_future(task);
         let handle = self.all.spawn(async move {
             let guarded = AbortOnDropHandle::new(tokio::spawn(task));
             if guarded.await.is_err_and(|error| error.is_panic()) {
@@ -79,6 +82,8 @@ impl Tasks {
 
     pub async fn stop(&mut self) {
         self.all.shutdown().await;
+        self.requests.close();
+        self.requests.wait().await;
     }
 
     fn reap(&mut self) {
