@@ -3,7 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -224,21 +225,32 @@ impl Connection {
         let Some(driving) = driver.as_mut() else {
             return Err(PostgresError::Away("the connection was lost".to_owned()));
         };
+        let mut is_over = false;
         let done = self.runtime.block_on(async {
+            let mut answer = pin!(answer);
             tokio::select! {
-                done = answer => done.map_err(PostgresError::from),
-                ended = driving => Err(match ended {
-                    Ok(()) => PostgresError::Away("the server closed the connection".to_owned()),
-                    Err(error) => PostgresError::from(error),
-                }),
+                done = &mut answer => done.map_err(PostgresError::from),
+                ended = driving => {
+                    is_over = true;
+                    // The last answer may have come together with the end, and tells why.
+                    match poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await {
+                        Poll::Ready(Ok(done)) => Ok(done),
+                        Poll::Ready(Err(error)) if !error.is_closed() => Err(error.into()),
+                        _ => Err(match ended {
+                            Ok(()) => PostgresError::Away("the server closed the connection".to_owned()),
+                            Err(error) => PostgresError::from(error),
+                        }),
+                    }
+                }
                 () = tokio::time::sleep(limit) => {
                     Err(PostgresError::Away(format!("no answer within {} s", limit.as_secs())))
                 }
             }
         });
-        match &done {
-            Err(PostgresError::Away(_)) => *driver = None,
-            _ => self.answered.set(self.clock.now().mono),
+        if is_over || matches!(done, Err(PostgresError::Away(_))) {
+            *driver = None;
+        } else {
+            self.answered.set(self.clock.now().mono);
         }
         done
     }
