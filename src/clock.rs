@@ -45,7 +45,6 @@ pub struct SharedInstant {
 const WALL: &str = "wall";
 
 /// Whether the system's clock shows 1970 or later: HTTP has no date before that.
-#[must_use]
 #[expect(
     clippy::disallowed_methods,
     reason = "the only place that reads the time"
@@ -56,7 +55,6 @@ pub fn is_set() -> bool {
 
 impl Clock {
     /// The system's clocks. The monotonic clock starts at zero now.
-    #[must_use]
     #[expect(
         clippy::disallowed_methods,
         reason = "the only place that reads the time"
@@ -66,7 +64,6 @@ impl Clock {
     }
 
     /// A clock that stands still until its [`ManualClock`] moves it.
-    #[must_use]
     pub fn by_hand(start: WallTime) -> (Self, ManualClock) {
         let now = Now {
             mono: Duration::ZERO,
@@ -81,13 +78,11 @@ impl Clock {
     }
 
     /// Whether only a [`ManualClock`] moves it: then a sleep does not tell that its time has come.
-    #[must_use]
     pub fn is_manual(&self) -> bool {
         matches!(self.0, Source::ManualClock(_))
     }
 
     /// The current time.
-    #[must_use]
     #[expect(
         clippy::disallowed_methods,
         reason = "the only place that reads the time"
@@ -108,7 +103,6 @@ impl Clock {
     }
 
     /// How long the machine has been awake since the clock was created, as connection pools count.
-    #[must_use]
     pub fn awake(&self) -> Duration {
         match &self.0 {
             Source::System(_, began) => began.elapsed(),
@@ -121,7 +115,6 @@ impl Clock {
 
     /// Converts `now`, read from this clock, to the time shared by all processes. Within one boot this time cannot be
     /// set, and it continues while the machine sleeps.
-    #[must_use]
     pub fn shared(&self, now: Now) -> SharedInstant {
         let (boot, began) = match &self.0 {
             Source::System(began, _) => (boot_id(), *began),
@@ -143,7 +136,6 @@ impl Clock {
 }
 
 /// The machine's time zone, from `TZ` or `/etc/localtime`.
-#[must_use]
 pub fn time_zone() -> TimeZone {
     // `TimeZone::system` walks the whole zone database to learn the zone's name, which is shown nowhere.
     if std::env::var_os("TZ").is_none()

@@ -31,7 +31,6 @@ pub enum Danger {
 impl Danger {
     /// The problem of this file or folder, if any. A group's write permission does not count where the group has the
     /// owner's number: it is the owner's own group, as usual with umask 002.
-    #[must_use]
     pub fn of(about: &Metadata) -> Option<Self> {
         let (owner, mode) = (about.uid(), about.mode() & 0o7777);
         // Root can read and change everything anyway.
@@ -44,7 +43,6 @@ impl Danger {
     }
 
     /// What to do.
-    #[must_use]
     pub fn remedy(self, path: &Path) -> String {
         let path = shown(path);
         match self {
@@ -69,7 +67,6 @@ impl fmt::Display for Danger {
 }
 
 /// The problem of a folder, if it exists. Follows a symbolic link.
-#[must_use]
 pub fn danger_of_folder(folder: &Path) -> Option<Danger> {
     let link = fs::symlink_metadata(folder).ok()?;
     // The link's owner can point it elsewhere, whatever folder it leads to now.

@@ -45,7 +45,6 @@ pub struct Failure {
 
 impl Failure {
     /// Whether the provider rejected the credentials, so that a retry with the same ones is useless.
-    #[must_use]
     pub fn is_rejection(&self) -> bool {
         matches!(&self.error, NetError::Unauthorised(problem) if problem.kind == ProblemKind::Refused)
     }
@@ -73,7 +72,6 @@ pub fn read(reply: &Reply, account: &Account) -> Result<Grant, Failure> {
 }
 
 /// A network error as a failure of the token request.
-#[must_use]
 pub fn from_net_error(error: NetError, account: &Account) -> Failure {
     let error = match error {
         // These messages are complete as they are, or are not about the provider.
@@ -105,7 +103,6 @@ pub fn from_net_error(error: NetError, account: &Account) -> Failure {
 }
 
 /// The failure for a token that had expired when its response arrived.
-#[must_use]
 pub fn expired_on_arrival(account: &Account) -> Failure {
     failure(
         ProblemKind::Failing,

@@ -14,7 +14,6 @@ const SHOWN_MAX: usize = 4_000;
 
 /// The payload of a token that looks like a JWT (three parts, a JSON object in the first two), as one line of
 /// JSON: redacted, inert, cut.
-#[must_use]
 pub fn claims(token: &Secret) -> Option<String> {
     let mut parts = token.expose().split('.');
     let (header, payload, _) = (parts.next()?, parts.next()?, parts.next()?);

@@ -34,7 +34,6 @@ pub struct Jitter(u32);
 
 impl Jitter {
     /// From any number; above 1000 counts as 1000.
-    #[must_use]
     pub fn new(per_mille: u32) -> Self {
         Self(per_mille.min(1000))
     }
@@ -46,7 +45,6 @@ impl Jitter {
 }
 
 /// The age at which a token of this lifetime is renewed: up to a fifth of the margin earlier, never later.
-#[must_use]
 pub fn renew_at(life: Duration, jitter: Jitter) -> Duration {
     let margin = (life / 10).max(MARGIN_MIN).min(life / 2);
     let early = margin + jitter.part(margin / 5);
@@ -55,7 +53,6 @@ pub fn renew_at(life: Duration, jitter: Jitter) -> Duration {
 
 /// The wait after this many failures in a row (1 for the first): a random part from half of the full wait to all of
 /// it.
-#[must_use]
 pub fn backoff(failures: u32, jitter: Jitter) -> Duration {
     // Bounded, or the power would overflow.
     let doublings = failures.saturating_sub(1).min(16);
@@ -116,7 +113,6 @@ pub struct Lifecycle {
 
 impl Lifecycle {
     /// The current token, if it is valid.
-    #[must_use]
     pub fn valid(&self, now: Now) -> Option<&Secret> {
         // An expired token is never sent; both clocks count, see `TokenLifetime`.
         self.shown.left(now)?;
@@ -124,7 +120,6 @@ impl Lifecycle {
     }
 
     /// The lifetime of `token`, if it is the current one.
-    #[must_use]
     pub fn life_of(&self, token: &Secret) -> Option<TokenLifetime> {
         self.shown
             .life
@@ -132,7 +127,6 @@ impl Lifecycle {
     }
 
     /// The status.
-    #[must_use]
     pub fn status(&self) -> TokenStatus {
         TokenStatus {
             fetching: self.fetching.is_some(),
@@ -142,7 +136,6 @@ impl Lifecycle {
     }
 
     /// A caller begins to wait for its turn to fetch.
-    #[must_use]
     pub fn waiter(&self, why: FetchReason, background: bool) -> Waiter {
         Waiter {
             why,
@@ -182,7 +175,6 @@ impl Lifecycle {
 
     /// Whether this fetch must not repeat the latest credentials, which were rejected. An operator's call may repeat
     /// them, and then sees the answer.
-    #[must_use]
     pub fn needs_replaced(&self, caller: Waiter) -> bool {
         let failure = self.shown.failure.as_ref();
         caller.background
@@ -191,7 +183,6 @@ impl Lifecycle {
     }
 
     /// The time until the next automatic fetch; `None` while there is none to come.
-    #[must_use]
     pub fn renews_in(&self, now: Now) -> Option<Duration> {
         if !self.wanted || self.fetching.is_some() {
             return None;
@@ -205,7 +196,6 @@ impl Lifecycle {
 
     /// The fetch granted a token. `false` if it has expired already: the fetch then still runs, and the caller must
     /// report its failure.
-    #[must_use]
     pub fn granted(&mut self, now: Now, token: &Secret, life: TokenLifetime) -> bool {
         // A response may take longer than the token lives.
         let in_time = life.left(now).is_some();

@@ -74,14 +74,12 @@ struct Shared {
 
 impl Tokens {
     /// Tokens that are saved nowhere beyond this process. Nothing is fetched yet.
-    #[must_use]
     pub fn new(session: Session, fetch: Arc<dyn FetchToken>, clock: Clock) -> Self {
         Self::stored_in(None, session, fetch, clock)
     }
 
     /// As [`Self::new`], for a secret that is verified before it is used: its token is not that of the account, and is not
     /// reported.
-    #[must_use]
     pub fn trial(session: Session, fetch: Arc<dyn FetchToken>, clock: Clock) -> Self {
         let trial = Self::new(session, fetch, clock);
         trial.0.reports.store(false, Ordering::Relaxed);
@@ -89,7 +87,6 @@ impl Tokens {
     }
 
     /// Tokens that are saved in `store`, for later runs and other processes. Nothing is fetched yet.
-    #[must_use]
     pub fn stored_in(
         store: Option<TokenStore>,
         session: Session,
@@ -113,13 +110,11 @@ impl Tokens {
     }
 
     /// The status of the token.
-    #[must_use]
     pub fn status(&self) -> TokenStatus {
         self.held().status()
     }
 
     /// The current token, if it is valid at this instant. Never waits.
-    #[must_use]
     pub fn current(&self) -> Option<Secret> {
         let now = self.0.clock.now();
         self.held().valid(now).cloned()
@@ -208,7 +203,6 @@ impl Tokens {
 
     /// Whether `reply` rejected the `token` of its call (401); that token is dropped then. The call was not carried
     /// out (RFC 9110, 15.5.2), so it may be repeated with another token.
-    #[must_use]
     pub fn is_stale(&self, reply: &Reply, token: Option<&Secret>) -> bool {
         let turned_down = token.filter(|_| reply.status == 401);
         if let Some(token) = turned_down {

@@ -11,7 +11,6 @@ use sha2::{Sha256, Sha512};
 use crate::domain::{Secret, WallTime, hex, inert};
 
 /// HMAC-SHA512 of `message` under the secret's own bytes (ASCII, not hex-decoded), in lower-case hex.
-#[must_use]
 pub fn hmac_sha512_hex(secret: &Secret, message: &[u8]) -> String {
     let mut mac = Hmac::<Sha512>::new_from_slice(secret.expose().as_bytes())
         .expect("HMAC takes a key of any length");
@@ -20,13 +19,11 @@ pub fn hmac_sha512_hex(secret: &Secret, message: &[u8]) -> String {
 }
 
 /// HMAC-SHA256 of `message` under the secret's own bytes.
-#[must_use]
 pub fn hmac_sha256(secret: &Secret, message: &[u8]) -> [u8; 32] {
     mac_sha256(secret, message).finalize().into_bytes().into()
 }
 
 /// Whether `mac` is [`hmac_sha256`] of `message`, all of it; in constant time.
-#[must_use]
 pub fn hmac_sha256_is(secret: &Secret, message: &[u8], mac: &[u8]) -> bool {
     mac_sha256(secret, message).verify_slice(mac).is_ok()
 }
@@ -66,7 +63,6 @@ pub enum JwtError {
 
 /// A JWT with `payload`, signed with HS256 under the secret's own bytes. Treat it like a secret: its holder can use
 /// it.
-#[must_use]
 pub fn jwt_hs256(secret: &Secret, payload: &Value) -> String {
     let mut jwt = URL_SAFE_NO_PAD.encode(JWT_HEADER);
     jwt.push('.');

@@ -55,7 +55,6 @@ struct StoredToken {
 
 impl TokenStore {
     /// For the tokens that `client` gets from the token endpoint `url`.
-    #[must_use]
     pub fn new(vault: Vault, ledger: Ledger, url: &Url, client: &str) -> Self {
         Self {
             vault,

@@ -18,7 +18,6 @@ pub struct Address<'a> {
 
 impl<'a> Address<'a> {
     /// Parses a path; `None` if it is not a callback address. Doubled slashes count as one, up to the name's end.
-    #[must_use]
     pub fn of(path: &'a str) -> Option<Self> {
         let (folder, behind) = segment(path);
         // Decoded: some clients percent-encode unreserved characters (RFC 3986, 2.3: equivalent).
@@ -39,7 +38,6 @@ impl<'a> Address<'a> {
 
     /// Whether the path after the name contains `..`. Some servers decode a path before they resolve it, so encoded
     /// dots count.
-    #[must_use]
     pub fn climbs(&self) -> bool {
         decoded(&self.rest)
             .split(['/', '\\'])

@@ -187,7 +187,6 @@ impl HealthCheck {
 }
 
 /// The address to reach a local server at: loopback, for one that listens on all addresses.
-#[must_use]
 pub fn reachable(bound: SocketAddr) -> SocketAddr {
     let ip = match bound.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -54,14 +54,12 @@ impl Inbound {
     }
 
     /// Path and query.
-    #[must_use]
     pub fn target(&self) -> &str {
         let target = self.request.uri().path_and_query();
         target.map_or("/", |target| target.as_str())
     }
 
     /// The request with its body decoded as its provider's rules read it; `None` if it cannot be decoded.
-    #[must_use]
     pub fn readable(&self) -> Option<Self> {
         let readable = content::readable(self, READABLE_MAX).ok()?;
         Some(readable.into_owned())
@@ -69,7 +67,6 @@ impl Inbound {
 
     /// Whether the body is what its headers announce. That of a request that was too large, too slow or cut off was
     /// never received.
-    #[must_use]
     pub fn is_whole(&self) -> bool {
         let (headers, body) = (self.request.headers(), self.request.body());
         if headers.contains_key(TRANSFER_ENCODING) {

@@ -74,13 +74,11 @@ impl Challenge {
     }
 
     /// The value of [`CHALLENGE`].
-    #[must_use]
     pub fn value(&self) -> &str {
         &self.0
     }
 
     /// The receiver's state, from the body of the response; `None` if a program with another key responds.
-    #[must_use]
     pub fn verify(&self, body: &[u8], sealer: &Sealer) -> Option<ReceiverState> {
         let body = std::str::from_utf8(body).ok()?;
         let mut lines = body.lines();

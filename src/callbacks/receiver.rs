@@ -136,13 +136,11 @@ impl Receiver {
     }
 
     /// The address it listens on.
-    #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.server.address()
     }
 
     /// The result of its own probes; [`ListenerStatus::Off`] before the first.
-    #[must_use]
     pub fn listening(&self) -> watch::Receiver<ListenerStatus> {
         self.listening.clone()
     }

@@ -67,7 +67,6 @@ impl Keys {
 
 impl Sealer {
     /// `key` must have no other use. With random 96-bit nonces, one key is safe for some billion messages.
-    #[must_use]
     pub fn new(key: [u8; 32]) -> Self {
         Self {
             key: Keys::new(key),
@@ -85,13 +84,11 @@ impl Sealer {
     }
 
     /// Proves to a program with the same key that this one has it: a message authentication code (HMAC) in base64.
-    #[must_use]
     pub fn prove(&self, challenge: &[u8]) -> String {
         STANDARD.encode(hmac::sign(&self.key.proving, challenge))
     }
 
     /// Whether a program with this key, or the one before, has made the proof.
-    #[must_use]
     pub fn is_proved(&self, challenge: &[u8], proof: &str) -> bool {
         let Ok(proof) = STANDARD.decode(proof) else {
             return false;
@@ -103,7 +100,6 @@ impl Sealer {
     }
 
     /// Seals a request.
-    #[must_use]
     pub fn seal(&self, inbound: &Inbound) -> Vec<u8> {
         let (method, target) = (inbound.request.method().as_str(), inbound.target());
         let (headers, body) = (inbound.request.headers(), inbound.request.body());
@@ -124,7 +120,6 @@ impl Sealer {
     }
 
     /// Opens a request; `None` if it was sealed with another key or changed.
-    #[must_use]
     pub fn open(&self, sealed: &[u8]) -> Option<Inbound> {
         let plain = self.disclose(Plaintext::Request, sealed)?;
         let mut rest = &plain[..];
@@ -142,7 +137,6 @@ impl Sealer {
     }
 
     /// Seals the body of an answer.
-    #[must_use]
     pub fn seal_reply(&self, reply: &[u8]) -> Vec<u8> {
         self.close(Plaintext::Reply, reply.len(), |plain| {
             plain.extend_from_slice(reply);
@@ -150,13 +144,11 @@ impl Sealer {
     }
 
     /// Opens the body of an answer; `None` if it was sealed with another key or changed.
-    #[must_use]
     pub fn open_reply(&self, sealed: &[u8]) -> Option<Vec<u8>> {
         self.disclose(Plaintext::Reply, sealed)
     }
 
     /// Opens a request or an answer and seals it with the key of `other`; `None` if it cannot be opened.
-    #[must_use]
     pub fn reseal(&self, other: &Self, sealed: &[u8]) -> Option<Vec<u8>> {
         [Plaintext::Request, Plaintext::Reply]
             .into_iter()

@@ -208,13 +208,11 @@ impl List {
     }
 
     /// Whether it has columns, but none with the expected amounts.
-    #[must_use]
     pub fn lacks_amounts(&self) -> bool {
         matches!(&self.format, Format::Csv(header) if header.amount.is_none())
     }
 
     /// Its rows from the start.
-    #[must_use]
     pub fn rows(&self) -> Box<dyn Iterator<Item = Result<Row, Problem>> + '_> {
         let failed = |error: io::Error| unread(&self.name, &error);
         match &self.format {

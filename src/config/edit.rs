@@ -204,7 +204,6 @@ fn after(
 }
 
 /// The error about a link whose target does not exist.
-#[must_use]
 pub fn dangling(path: &Path) -> ConfigError {
     let meant = fs::read_link(path).unwrap_or_default();
     ConfigError::of_file(

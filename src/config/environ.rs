@@ -12,13 +12,11 @@ type Lookup = dyn Fn(&str) -> Option<OsString> + Send + Sync;
 
 impl Environ {
     /// The process's variables.
-    #[must_use]
     pub fn process() -> Self {
         Self(Arc::new(|name| std::env::var_os(name)))
     }
 
     /// Only these variables.
-    #[must_use]
     pub fn of<const N: usize>(variables: [(&str, &str); N]) -> Self {
         let variables = variables.map(|(name, value)| (name.to_owned(), OsString::from(value)));
         Self(Arc::new(move |name| {
@@ -28,13 +26,11 @@ impl Environ {
     }
 
     /// A variable's value. An empty one counts as not set.
-    #[must_use]
     pub fn get(&self, name: &str) -> Option<OsString> {
         (self.0)(name).filter(|value| !value.is_empty())
     }
 
     /// Whether a variable is set to an empty value, which other programs and libraries do not treat as unset.
-    #[must_use]
     pub fn is_set_to_nothing(&self, name: &str) -> bool {
         (self.0)(name).is_some_and(|value| value.is_empty())
     }

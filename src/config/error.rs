@@ -10,7 +10,6 @@ use crate::domain::{Problem, ProblemKind, inert};
 
 impl ConfigPosition {
     /// An error at this position, in the same form as all others.
-    #[must_use]
     pub fn error(&self, message: impl Into<String>, hint: impl Into<String>) -> ConfigError {
         let mut error = ConfigError::of_file(&self.path, message, hint);
         error.0.place = Some(self.clone());
@@ -51,26 +50,22 @@ impl ConfigError {
     }
 
     /// What is wrong, without the position.
-    #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
     /// What to do; may be empty.
-    #[must_use]
     pub fn hint(&self) -> &str {
         &self.0.hint
     }
 
     /// The position, if the error is in a line of the file.
-    #[must_use]
     pub fn place(&self) -> Option<&ConfigPosition> {
         self.0.place.as_ref()
     }
 
     /// Several lines: what is wrong, and the line with a caret below the position. The hint is not among them: it has
     /// the same form below every error.
-    #[must_use]
     pub fn render(&self, color: bool) -> String {
         let path = self.shown_path();
         let mut group = Group::with_title(Level::ERROR.primary_title(self.message()));

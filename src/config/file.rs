@@ -296,7 +296,6 @@ fn known_head(line: &str, known: &[&str]) -> String {
 }
 
 /// The known name closest to a mistyped one.
-#[must_use]
 pub fn nearest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let written = written.to_ascii_lowercase();
     if written.len() > 64 {

@@ -60,7 +60,6 @@ pub enum KeyringError {
 
 impl KeyringError {
     /// Whether the keyring as a whole is unusable, so that the next request would fail, too.
-    #[must_use]
     pub fn is_general(&self) -> bool {
         !matches!(self, Self::Refused | Self::NotText)
     }
@@ -84,7 +83,6 @@ impl fmt::Debug for TimedKeyring {
 
 impl TimedKeyring {
     /// A keyring that may take `limit` per request.
-    #[must_use]
     pub fn new(store: Arc<dyn Keyring>, limit: Duration) -> Self {
         Self {
             store,
@@ -94,7 +92,6 @@ impl TimedKeyring {
     }
 
     /// The system's keyring, one per process, unless the environment disables it.
-    #[must_use]
     pub fn system(environ: &Environ) -> Arc<Self> {
         static SYSTEM: LazyLock<Arc<TimedKeyring>> =
             LazyLock::new(|| Arc::new(TimedKeyring::new(Arc::new(System), KEYRING_LIMIT)));
@@ -110,7 +107,6 @@ impl TimedKeyring {
     }
 
     /// Why it is no longer called.
-    #[must_use]
     pub fn failure(&self) -> Option<KeyringError> {
         let failure = self.failure.lock();
         failure.unwrap_or_else(PoisonError::into_inner).clone()

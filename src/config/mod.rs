@@ -100,7 +100,6 @@ pub struct Profile {
 
 impl Profile {
     /// The accounts that are the same in a later version of this profile.
-    #[must_use]
     pub fn unchanged(&self, later: &Self) -> Vec<AccountId> {
         let accounts = later.accounts.iter();
         let same = accounts.filter(|account| self.accounts.contains(account));

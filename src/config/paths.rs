@@ -31,7 +31,6 @@ pub struct ConfigPath {
 
 impl Locations {
     /// With the process's environment and the platform's folders.
-    #[must_use]
     pub fn of_process(config: Option<PathBuf>, state: Option<PathBuf>) -> Self {
         let folders = directories::ProjectDirs::from("", "", "tilldeck");
         let folders = folders.as_ref();
@@ -48,7 +47,6 @@ impl Locations {
 
     /// The config file: `--config`, else `TILLDECK_CONFIG`, else `config.toml` in the platform's folder.
     /// `None` where the platform has no such folder.
-    #[must_use]
     pub fn config_file(&self) -> Option<ConfigPath> {
         let named = |path| ConfigPath { path, named: true };
         // A path that cannot be expanded stays unchanged and is reported as missing.

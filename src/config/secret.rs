@@ -110,7 +110,6 @@ impl fmt::Debug for SecretSource {
 
 impl SecretSource {
     /// The source in a few words, such as `env KANGA_API_SECRET` or `command pass`. Never a command's arguments.
-    #[must_use]
     pub fn describe(&self) -> String {
         let (kind, name) = match self {
             Self::Env { name } => ("env", name.as_str()),
@@ -122,7 +121,6 @@ impl SecretSource {
     }
 
     /// Whether it can be read at once and without a prompt, unlike a command or the keyring.
-    #[must_use]
     pub fn is_cheap(&self) -> bool {
         match self {
             Self::Env { .. } | Self::File { .. } => true,

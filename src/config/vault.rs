@@ -51,7 +51,6 @@ pub struct Vault {
 
 impl Vault {
     /// Stores in files in `folder` only.
-    #[must_use]
     pub fn files(folder: PathBuf) -> Self {
         Self {
             folder,
@@ -61,7 +60,6 @@ impl Vault {
 
     /// Stores in the system's keyring, else in files in `folder`. `TILLDECK_KEYRING=off` in `environ` disables the
     /// keyring.
-    #[must_use]
     pub fn system(folder: PathBuf, environ: &Environ) -> Self {
         Self {
             folder,
@@ -70,7 +68,6 @@ impl Vault {
     }
 
     /// Stores in `keyring`, which may take `limit` per request, else in files in `folder`.
-    #[must_use]
     pub fn with(folder: PathBuf, keyring: Arc<dyn Keyring>, limit: Duration) -> Self {
         Self {
             folder,
@@ -85,13 +82,11 @@ impl Vault {
     }
 
     /// The folder of the files.
-    #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// Why secrets are saved in files instead of the keyring, once that is known.
-    #[must_use]
     pub fn note(&self) -> Option<String> {
         let why = self.keyring.as_ref()?.failure()?;
         Some(why.to_string())
@@ -196,7 +191,6 @@ impl Vault {
     }
 
     /// Why files of this vault cannot be read, one error for each.
-    #[must_use]
     pub fn unreadable(&self) -> Vec<VaultError> {
         let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         let paths = files.filter_map(|file| self.path(&file.file_name().to_string_lossy()).ok());
@@ -204,7 +198,6 @@ impl Vault {
     }
 
     /// Whether a file belongs to this vault.
-    #[must_use]
     pub fn holds(&self, file: &Path) -> bool {
         file.parent() == Some(&self.folder)
     }

@@ -29,7 +29,6 @@ impl Deck {
     }
 
     /// Hands over what the next deck of this profile needs. Nothing goes along about the accounts that are not in `unchanged`.
-    #[must_use]
     pub fn hand_over(&self, unchanged: &[AccountId], prepared: Prepared) -> Handover {
         let port = || self.callbacks.shared.port.take();
         Handover {

@@ -259,7 +259,6 @@ pub async fn has_team_key(
 }
 
 /// The error of a machine with a key of its own.
-#[must_use]
 pub fn another_key() -> Problem {
     Problem::config(
         "this machine's seal key is not the one of the other machines that share the ledger",

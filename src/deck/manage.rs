@@ -27,7 +27,6 @@ pub use verified::{SecretValue, Verified};
 const RESET: &str = "reset-secret";
 
 /// The providers that accounts can be added for.
-#[must_use]
 pub fn setups() -> Vec<ProviderSetup> {
     REGISTRY.iter().map(|manifest| setup(manifest)).collect()
 }

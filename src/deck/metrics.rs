@@ -245,7 +245,6 @@ impl Exporter {
     }
 
     /// `http://ADDRESS:PORT/metrics`.
-    #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}/metrics", self.server.address())
     }

@@ -111,7 +111,6 @@ pub struct Deck {
 
 impl Deck {
     /// The store that survives this process.
-    #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
@@ -149,13 +148,11 @@ impl Deck {
     }
 
     /// An account whose provider's clock is behind this machine's, and by how much.
-    #[must_use]
     pub fn clock_warning(&self) -> Option<(AccountId, ClockWarning)> {
         self.gate.clock_warning()
     }
 
     /// The simulator's address, if one is running.
-    #[must_use]
     pub fn simulator_url(&self) -> Option<String> {
         self.simulator.as_ref().map(Sandbox::base_url)
     }

@@ -377,7 +377,6 @@ impl Deck {
 
     /// Whether watch list and expectations end with this process: true in the built-in sandbox, whose payments end with
     /// it too.
-    #[must_use]
     pub fn forgets_payments(&self) -> bool {
         self.simulator.is_some()
     }

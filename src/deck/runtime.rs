@@ -330,7 +330,6 @@ impl AccountRuntime {
 }
 
 /// The accounts of a profile, as shown before anything is opened.
-#[must_use]
 pub fn accounts(profile: &Profile, vault: &Vault) -> Vec<Account> {
     if profile.built_in {
         return REGISTRY

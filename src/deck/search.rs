@@ -12,7 +12,6 @@ use crate::net::redact;
 
 impl Deck {
     /// The query for this profile's requests that `search` finds. It has no limit yet, and so selects none.
-    #[must_use]
     pub fn log_query(&self, mut search: Search) -> LogQuery {
         // The log has redacted texts, so an id is compared as the redactor leaves it.
         search.about = search.about.map(|id| redact::scrub(&id).into_owned());

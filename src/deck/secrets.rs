@@ -70,7 +70,6 @@ pub fn learn_fast(accounts: &[AccountConfig], environ: &Environ) {
 
 /// Teaches the redactor every secret of the config, those of a password manager and the keyring, too; of each that
 /// cannot be read, says why. Blocks as long as the slowest source.
-#[must_use]
 pub fn learn_all(config: &Config, environ: &Environ) -> Vec<Problem> {
     let mut sources: Vec<(Option<&AccountId>, &'static str, &SecretSource)> = Vec::new();
     let accounts = config.profiles.iter().flat_map(|profile| &profile.accounts);

@@ -33,7 +33,6 @@ impl Deck {
     }
 
     /// How the built-in simulator plays each provider with more than one variant.
-    #[must_use]
     pub fn simulator_parts(&self) -> Vec<simulate::Part> {
         let parts = self.simulator.iter().flat_map(Sandbox::settings);
         parts
@@ -101,7 +100,6 @@ pub struct Posted {
 
 impl Posted {
     /// Whether it was accepted: providers count only 200.
-    #[must_use]
     pub fn is_taken(&self) -> bool {
         matches!(self.answer, Ok((200, _)))
     }

@@ -17,7 +17,6 @@ impl Deck {
     }
 
     /// The state of each account's access token, for providers that use them.
-    #[must_use]
     pub fn tokens(&self) -> Vec<(AccountId, TokenStatus)> {
         self.registry
             .all()

@@ -30,7 +30,6 @@ words! {
 
 impl Environment {
     /// Its name in a sentence.
-    #[must_use]
     pub fn title(self) -> &'static str {
         match self {
             Self::Embedded => "built-in simulator",
@@ -39,7 +38,6 @@ impl Environment {
     }
 
     /// Whether calls may move real money, so that writes must be armed first.
-    #[must_use]
     pub fn is_live(self) -> bool {
         self == Self::Production
     }
@@ -71,7 +69,6 @@ pub struct Account {
 
 impl Account {
     /// Whether it supports this operation.
-    #[must_use]
     pub fn can(&self, ability: Ability) -> bool {
         self.abilities.contains(&ability)
     }
@@ -100,7 +97,6 @@ pub enum Ability {
 
 impl Ability {
     /// A noun for it, for "has no …".
-    #[must_use]
     pub fn noun(self) -> &'static str {
         match self {
             Self::Payments => "payments",
@@ -137,7 +133,6 @@ words! {
 
 impl CredentialState {
     /// The word on the screen.
-    #[must_use]
     pub fn shown(self) -> &'static str {
         match self {
             Self::Refused => "rejected",
@@ -146,7 +141,6 @@ impl CredentialState {
     }
 
     /// How it is shown.
-    #[must_use]
     pub fn tone(self) -> Tone {
         match self {
             Self::Untested => Tone::Dim,
@@ -170,7 +164,6 @@ pub struct CredentialStatus {
 
 impl CredentialStatus {
     /// The status after a verification with this outcome.
-    #[must_use]
     pub fn after(outcome: Result<(), &Problem>, at: WallTime) -> Self {
         let state = match outcome.map_err(|problem| problem.kind) {
             Ok(()) => CredentialState::Valid,

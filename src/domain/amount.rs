@@ -167,13 +167,11 @@ impl Amount {
     }
 
     /// The text, exactly as typed or received.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Whether every digit is zero.
-    #[must_use]
     pub fn is_zero(&self) -> bool {
         self.decimal().digits().next().is_none()
     }
@@ -184,7 +182,6 @@ impl Amount {
 
     /// By how much `self` is more (`+1.50`) or less (`-1.50`) than `other`; `0` where they are equal. `None` where
     /// either has more than a thousand digits or decimals.
-    #[must_use]
     pub fn difference(&self, other: &Self) -> Option<String> {
         let (mut own, mut others) = (Total::default(), Total::default());
         // Exact, with numbers of any size: 28 digits are too few for the difference of two long amounts.
@@ -200,7 +197,6 @@ impl Amount {
 
     /// How far `self` lies from `earlier`, in per cent of `earlier`, rounded to two places ("+1.25").
     /// `None` where `earlier` is zero or either has more digits than exact arithmetic holds (28).
-    #[must_use]
     pub fn change_since(&self, earlier: &Self) -> Option<Change> {
         let (new, old) = (self.fixed()?, earlier.fixed()?);
         // Rounded for display only; nothing is decided by it.
@@ -212,7 +208,6 @@ impl Amount {
 
     /// Where `self` lies between `low` and `high`, in eighths (0 to 7), for a sparkline. 3 where all
     /// are equal or the numbers are too long for exact arithmetic.
-    #[must_use]
     pub fn eighth_between(&self, low: &Self, high: &Self) -> u8 {
         let place = || {
             let low = low.fixed()?;
@@ -264,20 +259,17 @@ pub struct Cents(pub i64);
 
 impl Cents {
     /// The sum; `None` beyond what can be counted.
-    #[must_use]
     pub fn plus(self, other: Self) -> Option<Self> {
         self.0.checked_add(other.0).map(Self)
     }
 
     /// `12.34 EUR`.
-    #[must_use]
     pub fn euros(self) -> String {
         format!("{self} EUR")
     }
 
     /// The same in a provider's currency, inert: `12.34 EUR`. Only of the euro is it known that the number is in cents:
     /// beside another currency it is shown as it is.
-    #[must_use]
     pub fn of(self, currency: &str) -> String {
         if currency == "EUR" {
             return self.euros();
@@ -310,7 +302,6 @@ const POWER_MAX: u32 = 1_000;
 
 impl Total {
     /// Adds an amount. `false`, and nothing added, where it has more than a thousand digits or decimals.
-    #[must_use]
     pub fn add(&mut self, amount: &Amount) -> bool {
         let Some(units) = self.aligned(amount) else {
             return false;
@@ -320,7 +311,6 @@ impl Total {
     }
 
     /// By how much `self` is more (`+1.50`) or less (`-1.50`) than `other`; `0` where they are equal.
-    #[must_use]
     pub fn difference(&self, other: &Self) -> String {
         let scale = self.scale.max(other.scale);
         let aligned = |total: &Self| &total.units * BigUint::from(10_u8).pow(scale - total.scale);
@@ -379,7 +369,6 @@ pub struct Change(FixedPoint);
 
 impl Change {
     /// Up, down or the same.
-    #[must_use]
     pub fn direction(self) -> Ordering {
         self.0.cmp(&FixedPoint::ZERO)
     }
@@ -438,7 +427,6 @@ impl Currency {
     }
 
     /// The code.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

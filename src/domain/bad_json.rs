@@ -4,7 +4,6 @@ use serde_json::error::Category;
 
 /// Says what is wrong and where. The words of `serde_json` name Rust types and parser states, so the common faults have
 /// words of their own.
-#[must_use]
 pub fn bad_json(error: &serde_json::Error) -> String {
     let reason = bad_json_reason(error);
     // Errors of the caller's own checks have no place; the place of an early end is the end.
@@ -19,7 +18,6 @@ pub fn bad_json(error: &serde_json::Error) -> String {
 }
 
 /// As [`bad_json`], without the place.
-#[must_use]
 pub fn bad_json_reason(error: &serde_json::Error) -> String {
     if error.classify() == Category::Eof {
         return "the JSON ends too early".into();

@@ -20,7 +20,6 @@ words! {
 
 impl Counts {
     /// Whether a call with this method is counted.
-    #[must_use]
     pub fn covers(self, method: &str) -> bool {
         let writes = matches!(method, "POST" | "PUT" | "DELETE" | "PATCH");
         match self {
@@ -56,13 +55,11 @@ pub struct BudgetGauge {
 
 impl BudgetGauge {
     /// Whether over 90 % of it is used: other programs that share it may soon have to wait.
-    #[must_use]
     pub fn is_nearly_used(&self) -> bool {
         u64::from(self.used) * 10 > u64::from(self.limit) * 9
     }
 
     /// What is used of how many slots: "12/2000", or "12/2000 (3 yours)" where colleagues share them.
-    #[must_use]
     pub fn count(&self) -> String {
         let Self {
             used, own, limit, ..
@@ -72,7 +69,6 @@ impl BudgetGauge {
     }
 
     /// What is used, for people: "over 90 % of the rate limit is used: 470 of 500 requests in 60 s".
-    #[must_use]
     pub fn describe_use(&self) -> String {
         let what = match self.counts {
             Counts::All => "requests",
@@ -109,7 +105,6 @@ pub struct Waiting {
 
 impl Waiting {
     /// For a message: "connection refused; retrying in 0.8 s".
-    #[must_use]
     pub fn describe(&self) -> String {
         match self.left {
             Some(left) => format!("{}; retrying in {}", self.why, time::fine(left)),

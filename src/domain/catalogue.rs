@@ -34,7 +34,6 @@ pub struct FollowUp {
 }
 
 /// A follow-up with the documented body, if the call has one.
-#[must_use]
 pub const fn next(name: &'static str, takes: &'static [&'static str]) -> FollowUp {
     FollowUp {
         name,
@@ -44,7 +43,6 @@ pub const fn next(name: &'static str, takes: &'static [&'static str]) -> FollowU
 }
 
 /// A follow-up with a body of its own.
-#[must_use]
 pub const fn write(
     name: &'static str,
     takes: &'static [&'static str],
@@ -94,7 +92,6 @@ pub enum ParamLocation {
 
 impl Param {
     /// One in the path.
-    #[must_use]
     pub const fn in_path(name: &'static str, about: &'static str, example: &'static str) -> Self {
         Self {
             place: ParamLocation::Path,
@@ -103,7 +100,6 @@ impl Param {
     }
 
     /// One in the query that must be there.
-    #[must_use]
     pub const fn needed(name: &'static str, about: &'static str, example: &'static str) -> Self {
         Self {
             name,
@@ -116,7 +112,6 @@ impl Param {
     }
 
     /// One in the query that may be left out.
-    #[must_use]
     pub const fn optional(name: &'static str, about: &'static str, example: &'static str) -> Self {
         Self {
             required: false,
@@ -125,7 +120,6 @@ impl Param {
     }
 
     /// One in the query that chooses the page of a list, counted from `first`.
-    #[must_use]
     pub const fn page(name: &'static str, about: &'static str, first: u32) -> Self {
         let only_with = None;
         let example = if first == 0 { "0" } else { "1" };
@@ -151,7 +145,6 @@ impl Param {
 
 impl DocumentedCall {
     /// A GET, which changes nothing.
-    #[must_use]
     pub const fn get(path: &'static str, params: &'static [Param], about: &'static str) -> Self {
         Self {
             writes: false,
@@ -160,7 +153,6 @@ impl DocumentedCall {
     }
 
     /// A call that changes something.
-    #[must_use]
     pub const fn write(
         method: &'static str,
         path: &'static str,
@@ -180,7 +172,6 @@ impl DocumentedCall {
     }
 
     /// A POST of this body, which changes something.
-    #[must_use]
     pub const fn post(
         path: &'static str,
         params: &'static [Param],
@@ -206,7 +197,6 @@ impl DocumentedCall {
     }
 
     /// The parameter that pages through the list, where the parameters have these values; and its place among them.
-    #[must_use]
     pub fn page_param(&self, values: &[&str]) -> Option<(usize, Paging)> {
         let mut params = self.params.iter().enumerate();
         params.find_map(|(at, param)| {
@@ -217,7 +207,6 @@ impl DocumentedCall {
     }
 
     /// Whether this is what a call to `path` (with or without a query) does.
-    #[must_use]
     pub fn covers(&self, method: &str, path: &str) -> bool {
         let (mut given, mut known) = (without_query(path).split('/'), self.path.split('/'));
         self.method == method
@@ -234,7 +223,6 @@ impl DocumentedCall {
 }
 
 /// What `method` at `path` is documented as. A path without braces wins over one with.
-#[must_use]
 pub fn find<'a>(
     catalogue: &'a [DocumentedCall],
     method: &str,
@@ -247,7 +235,6 @@ pub fn find<'a>(
 }
 
 /// Whether a call writes: as documented; one that is not is taken to write unless it is a GET, HEAD or OPTIONS.
-#[must_use]
 pub fn writes(catalogue: &[DocumentedCall], method: &str, path: &str) -> bool {
     find(catalogue, method, path).map_or(!matches!(method, "GET" | "HEAD" | "OPTIONS"), |call| {
         call.writes

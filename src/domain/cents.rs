@@ -8,7 +8,6 @@ const MOST: usize = 4;
 
 /// The amounts of a body that are in cents, for its confirmation: "amount 19.99 EUR", inert. Of many, the first ones and `…`.
 /// `None` where there are none.
-#[must_use]
 pub fn described(body: &[u8]) -> Option<String> {
     let amounts = amounts(body);
     (!amounts.is_empty()).then(|| format!("amount {}", amounts.join(", ")))

@@ -13,7 +13,6 @@ pub const BYTE_ORDER_MARK: char = '\u{feff}';
 /// is said to be, if it can be.
 ///
 /// For parsers, which take UTF-8 alone, see [`as_utf8`].
-#[must_use]
 pub fn decode<'a>(bytes: &'a [u8], content_type: &str, is_whole: bool) -> Option<Cow<'a, str>> {
     let label = label(content_type);
     let is_json = content_type
@@ -49,7 +48,6 @@ pub fn decode<'a>(bytes: &'a [u8], content_type: &str, is_whole: bool) -> Option
 
 /// A text as parsers take it: in UTF-8, without a byte order mark. UTF-16 is known by its mark, by the charset of its
 /// `Content-Type`, or by how JSON begins in it; half a character in it becomes U+FFFD.
-#[must_use]
 pub fn as_utf8<'a>(bytes: &'a [u8], content_type: &str) -> Cow<'a, [u8]> {
     let encoding = match Encoding::for_bom(bytes) {
         // The parser rejects invalid UTF-8 behind the mark.
@@ -75,7 +73,6 @@ pub fn as_utf8<'a>(bytes: &'a [u8], content_type: &str) -> Cow<'a, [u8]> {
 }
 
 /// Whether it begins with a byte order mark.
-#[must_use]
 pub fn is_marked(bytes: &[u8]) -> bool {
     Encoding::for_bom(bytes).is_some()
 }
@@ -85,7 +82,6 @@ fn is_utf16(encoding: &Encoding) -> bool {
 }
 
 /// Whether it begins with a JSON object or array in UTF-8.
-#[must_use]
 pub fn begins_as_json(bytes: &[u8]) -> bool {
     let text = bytes.trim_ascii_start();
     matches!(text.first(), Some(b'{' | b'[')) && text.get(1) != Some(&0)

@@ -14,7 +14,6 @@ const WITH_LENGTH: [&str; 3] = ["POST", "PUT", "PATCH"];
 const WORD_MAX: usize = 100 * 1024;
 
 /// The request of `exchange` as a command that dash, bash, zsh and fish read alike.
-#[must_use]
 pub fn command(exchange: &Exchange) -> String {
     let mut out = begin(&exchange.method, &exchange.url);
     for (name, value) in &exchange.request_headers {
@@ -44,7 +43,6 @@ pub fn command(exchange: &Exchange) -> String {
 
 /// A call that was not sent yet, with `$TOKEN` in place of the access token. Other parts that the account's scheme
 /// adds are not known here; a note says so.
-#[must_use]
 pub fn unsent(account: &Account, call: &RawCall) -> String {
     // `/` is the endpoint itself.
     let url = match call.path.as_str() {
@@ -77,7 +75,6 @@ pub fn unsent(account: &Account, call: &RawCall) -> String {
 }
 
 /// A note that a shell ignores: `:` with an argument. An interactive zsh would run a `#` comment.
-#[must_use]
 pub fn note(text: &str) -> String {
     format!(": {}", quote(&inert::line(text)))
 }
@@ -163,14 +160,12 @@ fn octal(out: &mut String, bytes: &[u8]) {
 }
 
 /// A tilldeck command for a profile. Another one may have a live account of the same name.
-#[must_use]
 pub fn own<'a>(profile: &str, arguments: impl IntoIterator<Item = &'a str>) -> String {
     let own = format!("tilldeck --profile {}", word(profile));
     with_arguments(own, arguments)
 }
 
 /// A tilldeck command that needs no profile.
-#[must_use]
 pub fn own_without_profile<'a>(arguments: impl IntoIterator<Item = &'a str>) -> String {
     with_arguments("tilldeck".to_owned(), arguments)
 }
@@ -192,7 +187,6 @@ fn with_arguments<'a>(mut out: String, arguments: impl IntoIterator<Item = &'a s
 }
 
 /// A call as a tilldeck command.
-#[must_use]
 pub fn own_command(profile: &str, account: &Account, call: &RawCall) -> String {
     let arguments = ["request", account.id.as_str(), &call.method, &call.path];
     let mut out = own(profile, arguments);

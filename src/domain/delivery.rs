@@ -53,7 +53,6 @@ pub struct Delivery {
 
 impl Delivery {
     /// As the request that was received at `base`, answered by this program.
-    #[must_use]
     pub fn as_exchange(&self, received: &Received, base: &str) -> Exchange {
         Exchange {
             id: ExchangeId(self.id.0),
@@ -112,7 +111,6 @@ impl Delivery {
     }
 
     /// Why it has its verdict, for people: of a genuine one, whether it is verified, and by what.
-    #[must_use]
     pub fn reason(&self) -> String {
         let why = &self.why;
         match (self.verdict, why.strip_prefix("nothing: ")) {

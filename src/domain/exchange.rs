@@ -85,7 +85,6 @@ pub enum Outcome {
 
 impl Outcome {
     /// The HTTP status, and the failure in words.
-    #[must_use]
     pub fn parts(&self) -> (Option<u16>, Option<&str>) {
         match self {
             Self::Status(status) => (Some(*status), None),
@@ -95,7 +94,6 @@ impl Outcome {
     }
 
     /// Whether the request failed. A redirect did not.
-    #[must_use]
     pub fn is_failure(&self) -> bool {
         !matches!(self, Self::Status(..400))
     }
@@ -130,7 +128,6 @@ pub struct Body {
 
 impl Body {
     /// The bytes that `text` represents; text is UTF-8, whatever its original charset.
-    #[must_use]
     pub fn raw(&self) -> Cow<'_, [u8]> {
         let decoded = self.base64.then(|| STANDARD.decode(&self.text).ok());
         match decoded.flatten() {
@@ -140,7 +137,6 @@ impl Body {
     }
 
     /// As readable text; invalid bytes are replaced. Hostile until made inert.
-    #[must_use]
     pub fn readable(&self) -> Cow<'_, str> {
         match self.raw() {
             Cow::Borrowed(_) => Cow::Borrowed(&self.text),
@@ -152,13 +148,11 @@ impl Body {
 impl Exchange {
     /// Whether it is about the payment or other subject of this id. A call that an operator wrote names no subject; it
     /// is about each id in its path.
-    #[must_use]
     pub fn is_about(&self, id: &str) -> bool {
         is_about(&self.about, &self.url, id)
     }
 
     /// The path of the URL, with its query.
-    #[must_use]
     pub fn path(&self) -> &str {
         // By hand: a redacted URL has placeholders, which a URL parser would encode.
         let after_scheme = self.url.find("://").map_or(0, |at| at + 3);
@@ -179,7 +173,6 @@ fn is_about(about: &str, url: &str, id: &str) -> bool {
 }
 
 /// An id as a URL may have it: as it is, and encoded as browsers do where that differs.
-#[must_use]
 pub fn in_url(id: &str) -> Vec<String> {
     let encoded = utf8_percent_encode(id, ENCODED).to_string();
     let mut ids = vec![id.to_owned(), encoded];

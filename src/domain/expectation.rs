@@ -36,7 +36,6 @@ words! {
 
 impl ExpectedBy {
     /// Who set it, for people.
-    #[must_use]
     pub fn words(self) -> &'static str {
         match self {
             Self::Link => "set by a payment link",
@@ -62,7 +61,6 @@ pub struct Expectation {
 
 impl Expectation {
     /// How it was set, and by whom: "set by a command, alice@till".
-    #[must_use]
     pub fn origin(&self) -> String {
         let words = self.by.words();
         if self.operator.is_empty() {

@@ -87,7 +87,6 @@ pub struct Digest {
 
 impl Digest {
     /// The ids of a row.
-    #[must_use]
     pub fn ids(&self, row: usize) -> RowIds {
         let mut ids = RowIds::default();
         for (column, cell) in self
@@ -132,28 +131,24 @@ pub enum ColumnKind {
 
 impl Column {
     /// A column of words.
-    #[must_use]
     pub const fn text(name: &'static str) -> Self {
         let holds = ColumnKind::Text;
         Self { name, holds }
     }
 
     /// A column of ids, which follow-ups take under the name `fills`.
-    #[must_use]
     pub const fn id(name: &'static str, fills: &'static str) -> Self {
         let holds = ColumnKind::Id(fills);
         Self { name, holds }
     }
 
     /// A column of states, dates or names.
-    #[must_use]
     pub const fn word(name: &'static str) -> Self {
         let holds = ColumnKind::Word;
         Self { name, holds }
     }
 
     /// A column of counts or sums.
-    #[must_use]
     pub const fn number(name: &'static str) -> Self {
         let holds = ColumnKind::Number;
         Self { name, holds }

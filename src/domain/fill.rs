@@ -19,7 +19,6 @@ pub enum Piece {
 
 impl Piece {
     /// Its text in the path.
-    #[must_use]
     pub fn text(&self) -> &str {
         match self {
             Self::Fixed(text) | Self::Value(text) | Self::Missing(text) => text,
@@ -29,7 +28,6 @@ impl Piece {
 
 /// The path of `call` with `values`, one for each of its parameters and in their order. An empty value is
 /// none: an optional query parameter is then left out.
-#[must_use]
 pub fn pieces(call: &DocumentedCall, values: &[&str]) -> Vec<Piece> {
     let value = |name: &str, place: ParamLocation| {
         call.params
@@ -70,7 +68,6 @@ pub fn pieces(call: &DocumentedCall, values: &[&str]) -> Vec<Piece> {
 }
 
 /// The values of the parameters of `call` in a path that it covers, percent-decoded: the inverse of [`pieces`].
-#[must_use]
 pub fn values(call: &DocumentedCall, path: &str) -> Vec<String> {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let in_path = |name: &str| {
@@ -96,7 +93,6 @@ pub fn values(call: &DocumentedCall, path: &str) -> Vec<String> {
 }
 
 /// A path with another value of a query parameter; the rest of it stays as it is.
-#[must_use]
 pub fn with_query(path: &str, name: &str, value: &str) -> String {
     let pair = format!("{}={}", encoded(name), encoded(value));
     let Some((path, query)) = path.split_once('?') else {
@@ -129,7 +125,6 @@ pub fn check(place: ParamLocation, required: bool, value: &str) -> Result<(), &'
 }
 
 /// Every byte but RFC 3986's unreserved characters percent-encoded.
-#[must_use]
 pub fn encoded(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }

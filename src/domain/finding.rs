@@ -21,7 +21,6 @@ words! {
 
 impl Health {
     /// The mark beside the word.
-    #[must_use]
     pub fn mark(self) -> &'static str {
         match self {
             Self::Good => "✔",
@@ -62,7 +61,6 @@ pub struct Finding {
 
 impl Finding {
     /// Without a hint, account and server. The check's name follows, see [`Finding::named`].
-    #[must_use]
     pub fn new(health: Health, message: impl Into<String>) -> Self {
         Self {
             check: "",
@@ -76,19 +74,16 @@ impl Finding {
     }
 
     /// Nothing to do.
-    #[must_use]
     pub fn good(message: impl Into<String>) -> Self {
         Self::new(Health::Good, message)
     }
 
     /// It works, but not as well as it could.
-    #[must_use]
     pub fn warning(message: impl Into<String>) -> Self {
         Self::new(Health::Warning, message)
     }
 
     /// It does not work.
-    #[must_use]
     pub fn bad(message: impl Into<String>) -> Self {
         Self::new(Health::Bad, message)
     }
@@ -114,7 +109,6 @@ impl Finding {
     }
 
     /// Of a problem, with its hint. Many messages have theirs after the last semicolon.
-    #[must_use]
     pub fn of(health: Health, problem: &Problem) -> Self {
         let (message, hint) = match problem.message.rsplit_once("; ") {
             Some((message, hint)) if problem.hint.is_empty() => (message, hint),
@@ -133,7 +127,6 @@ impl Finding {
     }
 
     /// Its subject before the message: the account.
-    #[must_use]
     pub fn line(&self) -> String {
         match &self.account {
             Some(account) => format!("{account}: {}", self.message),
@@ -161,7 +154,6 @@ impl Tally {
     }
 
     /// The worst of them; good if there are none.
-    #[must_use]
     pub fn worst(&self) -> Health {
         match (self.bad, self.warnings) {
             (0, 0) => Health::Good,

@@ -11,7 +11,6 @@ pub struct RowIds {
 
 impl RowIds {
     /// The id with this name.
-    #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         let mut ids = self.ids.iter();
         ids.find(|(known, _)| *known == name)
@@ -26,7 +25,6 @@ impl RowIds {
     }
 
     /// The calls that take these ids: first those about the row itself, of these the writes, else in the catalogue's order.
-    #[must_use]
     pub fn follow_ups<'a>(
         &self,
         catalogue: &'a [DocumentedCall],
@@ -47,7 +45,6 @@ impl RowIds {
     /// The body with the ids filled in, and the place of the first gap, in bytes. `template` is JSON text, whose texts
     /// have placeholders as in [`FollowUp::body`]. No id can leave its text: quotes are escaped, and what stands for a number
     /// is one.
-    #[must_use]
     pub fn fill(&self, template: &str) -> (String, Option<usize>) {
         let (mut out, mut gap) = (String::new(), None);
         let mut rest = template;

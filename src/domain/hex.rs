@@ -1,7 +1,6 @@
 //! Bytes as hexadecimal digits.
 
 /// Two lower-case digits for each byte.
-#[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);

@@ -14,13 +14,11 @@ pub const HOOK_LIMIT: Duration = Duration::from_secs(10);
 const HOOK: &str = "hook ";
 
 /// Whether a notice with this subject is about a hook.
-#[must_use]
 pub fn is_about_hook(subject: &str) -> bool {
     subject.starts_with(HOOK)
 }
 
 /// The name of the alert for a notice with this subject.
-#[must_use]
 pub fn notice_alert(subject: &str) -> String {
     format!("notice {subject}")
 }
@@ -68,13 +66,11 @@ impl HookEvent {
     ];
 
     /// The setting of its program: its word after `on_`.
-    #[must_use]
     pub fn setting(self) -> &'static str {
         Self::SETTINGS[self as usize]
     }
 
     /// The subject of notices about the hook, for a payment or for none.
-    #[must_use]
     pub fn about(self, of: Option<(&AccountId, &PaymentId)>) -> String {
         let key = self.setting();
         of.map_or_else(
@@ -84,19 +80,16 @@ impl HookEvent {
     }
 
     /// The subject of notices about the hook of a payment, where it is not known which one that is.
-    #[must_use]
     pub fn about_any(account: &AccountId, id: &PaymentId) -> String {
         format!("{HOOK}of {id} ({account})")
     }
 
     /// The name of the alert that the hook of a payment has failed.
-    #[must_use]
     pub fn failure_alert(self, account: &AccountId, id: &PaymentId) -> String {
         notice_alert(&self.about(Some((account, id))))
     }
 
     /// The event that a payment with this verdict is.
-    #[must_use]
     pub fn of(verdict: PaymentVerdict) -> Option<Self> {
         match verdict {
             PaymentVerdict::Paid => Some(Self::Paid),
@@ -125,13 +118,11 @@ pub struct PaymentReport<'a> {
 
 impl PaymentReport<'_> {
     /// The verdict, if there is a payment.
-    #[must_use]
     pub fn verdict(&self) -> Option<PaymentVerdict> {
         Some(self.payment?.verdict(self.expected))
     }
 
     /// As a JSON object; null where nothing is known or expected. `checked_at` is when the provider answered.
-    #[must_use]
     pub fn json(&self, checked_at: Option<WallTime>) -> Value {
         let Self {
             account,

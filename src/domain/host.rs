@@ -5,7 +5,6 @@ use std::net::IpAddr;
 
 /// Whether a host, as a URL or a `Host` header writes it without its port, is this machine: `localhost` and every name
 /// below it (RFC 6761), 127.0.0.0/8 and `[::1]`, also with the dot of a full name at its end.
-#[must_use]
 pub fn is_loopback(host: &str) -> bool {
     if let Some(address) = address(host) {
         // `::ffff:127.0.0.1` is 127.0.0.1 (RFC 4291, 2.5.5.2).
@@ -16,7 +15,6 @@ pub fn is_loopback(host: &str) -> bool {
 }
 
 /// The address that a host is, in brackets where it is IPv6. `None` of a name.
-#[must_use]
 pub fn address(host: &str) -> Option<IpAddr> {
     let bare = host
         .strip_prefix('[')

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Whether a character could move the cursor, recolour the screen, reorder or hide text.
-#[must_use]
 pub fn is_hostile(c: char) -> bool {
     // Controls, then what Unicode calls default-ignorable or uses for direction: it takes no space on screen, or
     // reorders what does.
@@ -18,14 +17,12 @@ pub fn is_hostile(c: char) -> bool {
 }
 
 /// One line of text with every hostile character (line breaks too) written as an escape: `\n`, `\u{1b}`.
-#[must_use]
 pub fn line(text: &str) -> Cow<'_, str> {
     escape(text, |_| false)
 }
 
 /// Text of several lines: line feeds and tabs stay, all else as in [`line()`]. A carriage return before a
 /// line feed is dropped.
-#[must_use]
 pub fn block(text: &str) -> Cow<'_, str> {
     match escape(text, |c| matches!(c, '\n' | '\t')) {
         Cow::Owned(escaped) if escaped.contains("\\r\n") => {
@@ -56,7 +53,6 @@ fn escape(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
 }
 
 /// Words in which [`line()`] made something inert, with the characters themselves: for JSON, which has escapes of its own.
-#[must_use]
 pub fn unescaped(words: &str) -> Cow<'_, str> {
     const BEGIN: &str = "\\u{";
     if !words.contains(BEGIN) {
@@ -80,7 +76,6 @@ pub fn unescaped(words: &str) -> Cow<'_, str> {
 }
 
 /// JSON, on one line, with every hostile character written as JSON's own escape, so that no reader loses any.
-#[must_use]
 pub fn json(text: &str) -> Cow<'_, str> {
     if !text.contains(is_hostile) {
         return Cow::Borrowed(text);
@@ -100,7 +95,6 @@ pub fn json(text: &str) -> Cow<'_, str> {
 }
 
 /// At most `max` characters of one line, escaped, with `…` where something was cut.
-#[must_use]
 pub fn cut(text: &str, max: usize) -> String {
     let escaped = line(text);
     if escaped.chars().count() <= max {
@@ -113,7 +107,6 @@ pub fn cut(text: &str, max: usize) -> String {
 }
 
 /// [`cut`] between backquotes, for use in a sentence.
-#[must_use]
 pub fn quoted(text: &str, max: usize) -> String {
     format!("`{}`", cut(text, max))
 }

@@ -79,7 +79,6 @@ words! {
 
 impl JobKind {
     /// In one word, as scripts and metrics have it.
-    #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Check => "check",
@@ -186,7 +185,6 @@ pub enum Disposition {
 
 impl AttemptOutcome {
     /// An attempt that ended without a response.
-    #[must_use]
     pub fn without_answer(summary: impl Into<String>, next: Disposition) -> Self {
         Self {
             summary: summary.into(),
@@ -199,7 +197,6 @@ impl AttemptOutcome {
     }
 
     /// An attempt that shows that no other can succeed.
-    #[must_use]
     pub fn hopeless(summary: impl Into<String>) -> Self {
         Self::without_answer(summary, Disposition::PermanentFailure)
     }
@@ -219,7 +216,6 @@ pub struct JobResult {
 impl JobResult {
     /// The number of "not found" answers to save, after this many. A check that ended for another reason than that the
     /// provider does not know the payment of an unproved callback has none, so that [`Job::is_dropped`] is the fact.
-    #[must_use]
     pub fn not_found(&self, before: u32, known: bool) -> u32 {
         let is_unknown = self.outcome.next == Disposition::NotFound;
         if self.state == JobState::GivenUp && (known || !is_unknown) {
@@ -232,7 +228,6 @@ impl JobResult {
 
 impl Job {
     /// Whether its last attempt failed.
-    #[must_use]
     pub fn has_failed(&self) -> bool {
         match self.state {
             JobState::Done => false,
@@ -244,7 +239,6 @@ impl Job {
 
     /// Whether it is a check that ended because the provider does not know the payment of an unproved callback. Anyone
     /// can send such a callback, so this needs no attention.
-    #[must_use]
     pub fn is_dropped(&self) -> bool {
         self.kind == JobKind::Check
             && self.state == JobState::GivenUp
@@ -252,13 +246,11 @@ impl Job {
     }
 
     /// Whether it failed for good, and needs attention.
-    #[must_use]
     pub fn is_dead_letter(&self) -> bool {
         self.state == JobState::GivenUp && !self.is_dropped()
     }
 
     /// How its last attempt ended.
-    #[must_use]
     pub fn result(&self) -> AttemptEnd {
         match self.state {
             JobState::Done => AttemptEnd::Done,
@@ -269,7 +261,6 @@ impl Job {
     }
 
     /// The jobs, those that failed first.
-    #[must_use]
     pub fn failed_first(jobs: &[Self]) -> Vec<&Self> {
         let mut jobs: Vec<&Self> = jobs.iter().collect();
         jobs.sort_by_key(|job| match job.state {

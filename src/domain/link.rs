@@ -26,7 +26,6 @@ pub struct LinkRequest {
 
 impl LinkRequest {
     /// The expected payment.
-    #[must_use]
     pub fn expected(&self) -> Expected {
         Expected {
             amount: self.amount.clone(),

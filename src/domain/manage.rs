@@ -26,7 +26,6 @@ pub enum GuideTopic {
 
 impl ProviderSetup {
     /// The first guide of this topic, where the provider documents one.
-    #[must_use]
     pub fn guide_about(&self, topic: GuideTopic) -> Option<&'static Guide> {
         self.guide.iter().find(|guide| guide.about == topic)
     }
@@ -60,7 +59,6 @@ pub enum KeyKind {
 
 impl KeySpec {
     /// Whether its value is a secret: not in the config file, and masked on screen.
-    #[must_use]
     pub fn is_secret(&self) -> bool {
         self.kind == KeyKind::Secret
     }
@@ -89,7 +87,6 @@ pub struct ProviderSetup {
 
 impl ProviderSetup {
     /// The field that rotation replaces by default: the first required secret.
-    #[must_use]
     pub fn main_secret(&self) -> Option<&'static str> {
         let secrets = || self.fields.iter().filter(|field| field.is_secret());
         let required = secrets().find(|field| field.required);
@@ -112,7 +109,6 @@ pub enum Proof {
 }
 
 /// Whether a failed verification says nothing about the credentials.
-#[must_use]
 pub fn leaves_open(problem: &Problem) -> bool {
     matches!(
         problem.kind,
@@ -125,7 +121,6 @@ pub fn leaves_open(problem: &Problem) -> bool {
 }
 
 /// The error for a new secret that the provider cannot verify.
-#[must_use]
 pub fn unprovable(account: &Account, key: &str) -> Problem {
     Problem::usage(
         format!(
@@ -137,7 +132,6 @@ pub fn unprovable(account: &Account, key: &str) -> Problem {
 }
 
 /// The error for a new account without any of the secrets in `proves`, which the provider could verify.
-#[must_use]
 pub fn unprovable_account(account: &Account, proves: &[&str]) -> Problem {
     Problem::usage(
         format!(
@@ -229,7 +223,6 @@ pub enum Changed {
 
 impl Changed {
     /// The account that changed.
-    #[must_use]
     pub fn account(&self) -> &AccountId {
         match self {
             Self::Added { account, .. } | Self::Rotated { account, .. } => &account.id,

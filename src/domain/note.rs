@@ -38,13 +38,11 @@ impl Note {
 
     /// A text without the invisible characters that choose between the emoji and the text form of the one before them:
     /// keyboards add them unseen.
-    #[must_use]
     pub fn pasted(text: &str) -> String {
         text.replace(['\u{fe0e}', '\u{fe0f}'], "")
     }
 
     /// Text and author: "refunded by hand (anna)".
-    #[must_use]
     pub fn signed(&self) -> String {
         if self.operator.is_empty() {
             self.text.clone()

@@ -37,7 +37,6 @@ pub enum Op {
 impl Op {
     /// Whether it changes anything at the provider. Such a call is never repeated blindly, and on a
     /// production account it must be armed first.
-    #[must_use]
     pub fn writes(&self) -> bool {
         match self {
             // It makes a token at the provider, though no money moves.
@@ -54,7 +53,6 @@ impl Op {
     }
 
     /// Its result where it failed.
-    #[must_use]
     pub fn failed(&self, problem: Problem) -> Answer {
         match self {
             Self::Verify => Answer::Verified(Err(problem)),
@@ -95,7 +93,6 @@ pub enum Answer {
 
 impl Answer {
     /// Why it failed, if it did.
-    #[must_use]
     pub fn problem(&self) -> Option<&Problem> {
         match self {
             Self::Verified(result) | Self::Renewed(result) => result.as_ref().err(),

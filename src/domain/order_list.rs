@@ -17,7 +17,6 @@ pub const AMOUNT: &str = "amount";
 pub const CURRENCY: &str = "currency";
 
 /// The column with this name, case-insensitive.
-#[must_use]
 pub fn column<'a>(names: impl IntoIterator<Item = &'a str>, wanted: &str) -> Option<usize> {
     let mut names = names.into_iter();
     names.position(|name| name.trim().eq_ignore_ascii_case(wanted))
@@ -25,7 +24,6 @@ pub fn column<'a>(names: impl IntoIterator<Item = &'a str>, wanted: &str) -> Opt
 
 /// The ids in a line: `A-1, B-2` has two. A shop's id may itself have blanks, commas and semicolons, so only a comma or a
 /// semicolon and a blank separate, and only parts with a digit and without a blank, none of which could be an amount.
-#[must_use]
 pub fn ids(line: &str) -> Vec<&str> {
     let parts = parts(line);
     if parts.is_empty() || parts.iter().any(is_amount) {
@@ -36,7 +34,6 @@ pub fn ids(line: &str) -> Vec<&str> {
 }
 
 /// Whether a line may have several ids, of which one could also be an amount: `1001, 1002`.
-#[must_use]
 pub fn is_ambiguous(line: &str) -> bool {
     parts(line).iter().any(is_amount)
 }

@@ -53,7 +53,6 @@ impl PaymentState {
     ];
 
     /// Parses the provider's word; an undocumented one becomes [`PaymentState::Unknown`].
-    #[must_use]
     pub fn from_word(word: &str) -> Self {
         Self::KNOWN
             .into_iter()
@@ -62,7 +61,6 @@ impl PaymentState {
     }
 
     /// The provider's word. An unknown state's word is hostile text until it is made inert.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
             Self::New => "NEW",
@@ -78,13 +76,11 @@ impl PaymentState {
     }
 
     /// Whether it never changes again: FINALIZED, CANCELED, FAILED.
-    #[must_use]
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Finalized | Self::Canceled | Self::Failed)
     }
 
     /// Whether a payment in this state can still reach `goal`; states may be skipped.
-    #[must_use]
     pub fn can_reach(&self, goal: &Self) -> bool {
         let place = |state: &Self| Self::TRACK.iter().position(|s| s == state);
         match (self, goal) {
@@ -124,13 +120,11 @@ pub struct Payment {
 
 impl Payment {
     /// Amount and currency as received: `25.00 EMT`. Inert.
-    #[must_use]
     pub fn sum(&self) -> String {
         format!("{} {}", self.amount, self.currency)
     }
 
     /// Whether no later answer can tell more: FINALIZED, with an amount that can be compared.
-    #[must_use]
     pub fn is_settled(&self) -> bool {
         let is_readable = self.amount.read().is_some() && self.currency.read().is_some();
         self.state == PaymentState::Finalized && is_readable
@@ -165,7 +159,6 @@ pub struct Watch {
 
 impl Watch {
     /// A watch that begins now; the ledger names the operator.
-    #[must_use]
     pub fn new(account: AccountId, id: PaymentId, since: WallTime) -> Self {
         Self {
             account,
@@ -178,20 +171,17 @@ impl Watch {
     }
 
     /// What the keys of the payment's notices and alerts begin with.
-    #[must_use]
     pub fn about(&self) -> String {
         about(&self.account, &self.id)
     }
 }
 
 /// What the keys of a payment's notices and alerts begin with; an alert's verdict follows after a space.
-#[must_use]
 pub fn about(account: &AccountId, id: &PaymentId) -> String {
     format!("payment {account} {}", id.as_str())
 }
 
 /// Whether the subject of a notice, or the key of an alert, is a payment.
-#[must_use]
 pub fn is_about_payment(subject: &str) -> bool {
     subject.starts_with("payment ")
 }
@@ -244,7 +234,6 @@ pub struct Estimate {
 
 impl Estimate {
     /// An estimate from prices in any order.
-    #[must_use]
     pub fn new(
         token: Currency,
         quantity: Amount,

@@ -49,7 +49,6 @@ pub struct Problem {
 
 impl Problem {
     /// What happened and what to do next, as one text.
-    #[must_use]
     pub fn describe(&self) -> String {
         let mut out = self.message.trim_end_matches('.').to_owned();
         let mut hint = self.hint.chars();
@@ -62,7 +61,6 @@ impl Problem {
     }
 
     /// An error with its next step.
-    #[must_use]
     pub fn new(kind: ProblemKind, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             kind,
@@ -72,19 +70,16 @@ impl Problem {
     }
 
     /// A command line or a typed value that is wrong.
-    #[must_use]
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::new(ProblemKind::Usage, message, hint)
     }
 
     /// A config file, or a secret it names, that is wrong.
-    #[must_use]
     pub fn config(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::new(ProblemKind::Config, message, hint)
     }
 
     /// A file, a port or another local cause.
-    #[must_use]
     pub fn local(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::new(ProblemKind::Local, message, hint)
     }

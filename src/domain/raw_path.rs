@@ -13,13 +13,11 @@ impl HasFragment {
 }
 
 /// A path or URL without its query, which may name a payer or contain a shop's secret.
-#[must_use]
 pub fn without_query(path: &str) -> &str {
     path.split(['?', '#']).next().unwrap_or(path)
 }
 
 /// The text with each `%` that does not begin a percent-encoded byte (RFC 3986, 2.1) replaced by `%25`.
-#[must_use]
 pub fn without_stray_percent(text: &str) -> String {
     let mut parts = text.split('%');
     let mut whole = parts.next().unwrap_or_default().to_owned();

@@ -13,7 +13,6 @@ pub struct Recent<K, V> {
 
 impl<K: Copy + Ord, V> Recent<K, V> {
     /// An empty memory for at most `max` ids.
-    #[must_use]
     pub fn new(max: usize) -> Self {
         Self {
             values: BTreeMap::new(),
@@ -23,7 +22,6 @@ impl<K: Copy + Ord, V> Recent<K, V> {
     }
 
     /// The value of an id, unless it was evicted.
-    #[must_use]
     pub fn get(&self, id: K) -> Option<&V> {
         self.values.get(&id)
     }

@@ -19,7 +19,6 @@ pub enum Reported<T> {
 
 impl<T: AsRef<str>> Reported<T> {
     /// The text, exactly as received.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
             Self::Read(value) => value.as_ref(),
@@ -28,7 +27,6 @@ impl<T: AsRef<str>> Reported<T> {
     }
 
     /// The value, where it could be parsed.
-    #[must_use]
     pub fn read(&self) -> Option<&T> {
         match self {
             Self::Read(value) => Some(value),
@@ -38,14 +36,12 @@ impl<T: AsRef<str>> Reported<T> {
 }
 impl Reported<Amount> {
     /// Parses an amount; stores the text where that fails.
-    #[must_use]
     pub fn amount(text: &str) -> Self {
         Amount::received(text).map_or_else(|_| Self::Unread(text.to_owned()), Self::Read)
     }
 }
 impl Reported<Currency> {
     /// Parses a currency; stores the text where that fails.
-    #[must_use]
     pub fn currency(text: &str) -> Self {
         Currency::new(text).map_or_else(|_| Self::Unread(text.to_owned()), Self::Read)
     }

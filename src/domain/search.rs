@@ -69,7 +69,6 @@ impl StatusFilter {
     }
 
     /// Whether a request ended so.
-    #[must_use]
     pub fn selects(self, outcome: &Outcome) -> bool {
         let (status, failure) = outcome.parts();
         match self {
@@ -93,7 +92,6 @@ impl std::fmt::Display for StatusFilter {
 
 impl Search {
     /// The options of `tilldeck log` that select the same.
-    #[must_use]
     pub fn options(&self) -> Vec<String> {
         let words = (!self.words.is_empty()).then(|| self.words.join(" "));
         let options = [
@@ -114,7 +112,6 @@ impl Search {
 
     /// A search for requests: words, and `status:`, `method:`, `account:`, `about:`, `operator:`. A word whose value
     /// is invalid is searched as it is.
-    #[must_use]
     pub fn of_requests(text: &str) -> Self {
         Self::parse(text, |search, key, value| {
             match key {
@@ -131,7 +128,6 @@ impl Search {
     }
 
     /// A search for callbacks: words, and `account:` and `about:`.
-    #[must_use]
     pub fn of_callbacks(text: &str) -> Self {
         Self::parse(text, |search, key, value| {
             search.set_common(key, value.to_owned())
@@ -177,7 +173,6 @@ impl Search {
     }
 
     /// Whether a request has all that is set, the words aside.
-    #[must_use]
     pub fn selects_exchange(&self, exchange: &Exchange) -> bool {
         let is = |wanted: &Option<String>, actual: &str| {
             wanted.as_ref().is_none_or(|wanted| wanted == actual)
@@ -192,7 +187,6 @@ impl Search {
     }
 
     /// Whether a callback has all that is set, the words aside.
-    #[must_use]
     pub fn selects_delivery(&self, delivery: &Delivery) -> bool {
         let subject = || delivery.subject.as_ref().map(ToString::to_string);
         let account = self.account.as_ref();

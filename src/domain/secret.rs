@@ -13,13 +13,11 @@ pub struct Secret(SecretString);
 
 impl Secret {
     /// Wraps a value.
-    #[must_use]
     pub fn new(value: impl Into<String>) -> Self {
         Self(SecretString::from(value.into()))
     }
 
     /// The value itself. For signing and sending only, never for printing.
-    #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -27,7 +25,6 @@ impl Secret {
 
 /// A secret's text without what an editor, a clipboard or a shell leaves around one: blanks, line ends, byte order
 /// marks and other characters without width. No key and no password of any provider begins or ends with one.
-#[must_use]
 pub fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| {
         c.is_whitespace() || matches!(c, BYTE_ORDER_MARK | '\u{200b}'..='\u{200f}' | '\u{2060}')

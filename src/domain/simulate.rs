@@ -43,7 +43,6 @@ impl Fault {
     ];
 
     /// Its name on the command line.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -57,7 +56,6 @@ impl Fault {
     }
 
     /// What it does, for people.
-    #[must_use]
     pub fn describe(self) -> &'static str {
         match self {
             Self::None => "each API call gets a correct response at once",
@@ -73,7 +71,6 @@ impl Fault {
     }
 
     /// Reads a name as [`Fault::name`] writes it.
-    #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|fault| fault.name() == name)
     }

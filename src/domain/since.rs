@@ -68,7 +68,6 @@ impl Since {
 
     /// The instant, seen from `now` in `zone`. A local time that a clock change skips counts as the one after the
     /// gap.
-    #[must_use]
     pub fn instant(&self, now: WallTime, zone: &TimeZone) -> WallTime {
         let today = || now.to_zoned(zone).date();
         let local = |at: DateTime| {

@@ -62,7 +62,6 @@ words! {
 
 impl ThemeChoice {
     /// What it is for, as a phrase.
-    #[must_use]
     pub fn about(self) -> &'static str {
         match self {
             Self::Auto => "follows the terminal's background",
@@ -108,7 +107,6 @@ impl Color {
     ];
 
     /// Reads `magenta`, `#d787ff`, or a number up to 255.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(digits) = text.strip_prefix('#') {
             let is_hex = digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_hexdigit());

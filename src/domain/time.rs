@@ -23,7 +23,6 @@ pub struct Now {
 
 impl Now {
     /// Whether the wall clock was set since `earlier`, or stood still while time went on: by a second or more.
-    #[must_use]
     pub fn has_stepped_since(self, earlier: Self) -> bool {
         let passed = self.mono.saturating_sub(earlier.mono).as_millis();
         let passed = i64::try_from(passed).unwrap_or(i64::MAX);
@@ -32,7 +31,6 @@ impl Now {
     }
 
     /// Whether what happened at `at` is of a run that began at `started`. The wall clock may have been set since.
-    #[must_use]
     pub fn is_of_run(self, started: Self, at: WallTime) -> bool {
         self.wall.since(at) <= self.mono.saturating_sub(started.mono)
     }
@@ -49,7 +47,6 @@ impl Now {
 
 impl WallTime {
     /// This instant in `zone`.
-    #[must_use]
     pub fn to_zoned(self, zone: &TimeZone) -> Zoned {
         self.timestamp().to_zoned(zone.clone())
     }
@@ -72,46 +69,39 @@ impl WallTime {
     }
 
     /// How long after `earlier`; zero where it is not after.
-    #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
     /// RFC 3339 in UTC with milliseconds: `2026-11-22T02:54:26.120Z`. For JSON and export.
-    #[must_use]
     pub fn rfc3339(self) -> String {
         jiff::fmt::strtime::format("%Y-%m-%dT%H:%M:%S.%3fZ", &self.to_zoned(&TimeZone::UTC))
             .unwrap_or_default()
     }
 
     /// Reads what [`WallTime::rfc3339`] wrote, or any other instant in RFC 3339.
-    #[must_use]
     pub fn from_rfc3339(text: &str) -> Option<Self> {
         let at: Timestamp = text.parse().ok()?;
         Some(Self(at.as_millisecond()))
     }
 
     /// `02:54:26` in `zone`.
-    #[must_use]
     pub fn clock(self, zone: &TimeZone) -> String {
         self.strftime("%H:%M:%S", zone)
     }
 
     /// `2026-11-22` in `zone`.
-    #[must_use]
     pub fn date(self, zone: &TimeZone) -> String {
         self.strftime("%Y-%m-%d", zone)
     }
 
     /// `2026-11-22 02:54:26` in `zone`.
-    #[must_use]
     pub fn date_and_clock(self, zone: &TimeZone) -> String {
         self.strftime("%Y-%m-%d %H:%M:%S", zone)
     }
 
     /// As [`WallTime::date_and_clock`]; in the hour that the end of summer time repeats, with the offset that tells the
     /// two apart: `2026-10-25 02:30:00 +02:00`.
-    #[must_use]
     pub fn unambiguous(self, zone: &TimeZone) -> String {
         let local = self.to_zoned(zone).datetime();
         if zone.to_ambiguous_timestamp(local).is_ambiguous() {
@@ -127,13 +117,11 @@ impl WallTime {
 }
 
 /// In whole milliseconds, for JSON.
-#[must_use]
 pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A duration in at most four characters, for a column: `now`, `42s`, `7m`, `3h`, `12d`.
-#[must_use]
 pub fn coarse(duration: Duration) -> String {
     match duration.as_secs() {
         0 => "now".into(),
@@ -146,7 +134,6 @@ pub fn coarse(duration: Duration) -> String {
 
 /// A measured duration in at most two units, for a sentence: `42 s`, `7 min 5 s`, `3 h`, `12 d 4 h`. See [`exact`]
 /// for a configured one.
-#[must_use]
 pub fn fine(duration: Duration) -> String {
     let two = |large: u64, unit: &str, small: u64, rest: &str| match small {
         0 => format!("{large} {unit}"),
@@ -162,7 +149,6 @@ pub fn fine(duration: Duration) -> String {
 }
 
 /// A configured duration, complete: `1.5 s`, `1 min 30 s`, `1 d 2 h 3 min`.
-#[must_use]
 pub fn exact(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let units = [

@@ -162,7 +162,6 @@ impl fmt::Display for Remark {
 
 impl Delivery {
     /// Whether its checks passed, new or repeated.
-    #[must_use]
     pub fn is_genuine(&self) -> bool {
         matches!(
             self.verdict,
@@ -199,13 +198,11 @@ struct Latest<'a> {
 }
 
 /// The rows of a timeline, oldest first; every entry is in one row.
-#[must_use]
 pub fn rows(entries: &[TimelineEntry]) -> Vec<Row> {
     walk(entries).0
 }
 
 /// The missing callback, if the latest change should have been reported by now.
-#[must_use]
 pub fn missing(entries: &[TimelineEntry], now: WallTime) -> Option<Remark> {
     let latest = walk(entries).1?;
     let waited = now.since(latest.seen.at);

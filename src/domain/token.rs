@@ -21,7 +21,6 @@ pub struct TokenLifetime {
 
 impl TokenLifetime {
     /// Time since its request was sent. A wall clock that was set back makes it no younger.
-    #[must_use]
     pub fn age(&self, now: Now) -> Duration {
         // The older one: a token that is used too long is rejected, one renewed early costs a request.
         let mono = now.mono.saturating_sub(self.since.mono);
@@ -30,7 +29,6 @@ impl TokenLifetime {
     }
 
     /// Until it expires; `None` once it has.
-    #[must_use]
     pub fn left(&self, now: Now) -> Option<Duration> {
         self.life
             .checked_sub(self.age(now))
@@ -38,13 +36,11 @@ impl TokenLifetime {
     }
 
     /// The time until its renewal; zero once that is due.
-    #[must_use]
     pub fn renews_in(&self, now: Now) -> Duration {
         self.renew_at.saturating_sub(self.age(now))
     }
 
     /// When its request was sent, by the wall clock.
-    #[must_use]
     pub fn requested_at(&self) -> WallTime {
         self.since.wall.minus(self.aged)
     }
@@ -122,7 +118,6 @@ pub struct TokenStatus {
 
 impl TokenStatus {
     /// The state at this instant.
-    #[must_use]
     pub fn state(&self, now: Now) -> TokenState {
         if self.fetching {
             return TokenState::Refreshing;
@@ -137,14 +132,12 @@ impl TokenStatus {
     }
 
     /// Why there is no valid token, if fetching one failed. While a token is valid, its renewal may still succeed.
-    #[must_use]
     pub fn failed(&self, now: Now) -> Option<&TokenFailure> {
         let failure = self.failure.as_ref();
         failure.filter(|_| self.left(now).is_none())
     }
 
     /// The time until the current token expires; `None` where there is no valid one.
-    #[must_use]
     pub fn left(&self, now: Now) -> Option<Duration> {
         self.life.and_then(|life| life.left(now))
     }

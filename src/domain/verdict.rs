@@ -60,7 +60,6 @@ enum Comparison {
 
 impl PaymentVerdict {
     /// Whether it is paid; `None` where it is FINALIZED and could not be compared.
-    #[must_use]
     pub fn paid(self) -> Option<bool> {
         match self {
             Self::Paid => Some(true),
@@ -75,7 +74,6 @@ impl PaymentVerdict {
     }
 
     /// In plain words, shown behind the state.
-    #[must_use]
     pub fn words(self) -> &'static str {
         match self {
             Self::Open => "not paid yet",
@@ -90,7 +88,6 @@ impl PaymentVerdict {
     }
 
     /// How much attention it needs.
-    #[must_use]
     pub fn severity(self) -> Severity {
         match self {
             Self::Open => Severity::Busy,
@@ -102,7 +99,6 @@ impl PaymentVerdict {
     }
 
     /// Whether the operator must act. A payment without an expected amount is not an alert by itself.
-    #[must_use]
     pub fn needs_attention(self) -> bool {
         match self {
             Self::Less
@@ -116,7 +112,6 @@ impl PaymentVerdict {
 
     /// How the received sum relates to the expected one, for a narrow column: a sign and words. Empty until there is
     /// money to compare.
-    #[must_use]
     pub fn mark(self) -> (&'static str, &'static str) {
         match self {
             Self::Paid => ("=", "as expected"),
@@ -132,7 +127,6 @@ impl PaymentVerdict {
 
 impl Payment {
     /// Its verdict.
-    #[must_use]
     pub fn verdict(&self, expected: Option<&Expected>) -> PaymentVerdict {
         match self.state {
             PaymentState::Canceled => PaymentVerdict::Cancelled,
@@ -148,7 +142,6 @@ impl Payment {
     }
 
     /// What the verdict is in the state FINALIZED, with the sum as it is now.
-    #[must_use]
     pub fn verdict_once_finalized(&self, expected: Option<&Expected>) -> PaymentVerdict {
         match self.compare(expected) {
             Comparison::Equal => PaymentVerdict::Paid,
@@ -192,7 +185,6 @@ impl Payment {
 
     /// How the payment differs from the expectation, in words, in any state. For an open payment it is a warning: the
     /// page's URL is unsigned, so its payer can change the amount.
-    #[must_use]
     pub fn departure(&self, expected: Option<&Expected>) -> Option<&'static str> {
         match self.compare(expected) {
             Comparison::NotCompared | Comparison::Equal => None,
@@ -204,7 +196,6 @@ impl Payment {
     }
 
     /// Whether the operator must act: the verdict says so, or the payer of an open payment changed the amount.
-    #[must_use]
     pub fn needs_attention(&self, expected: Option<&Expected>) -> bool {
         let verdict = self.verdict(expected);
         verdict.needs_attention()
@@ -213,7 +204,6 @@ impl Payment {
 
     /// By how much the received sum is above or below the expected one: `+5`, `-249.00`, `0`. `None` where they cannot
     /// be compared.
-    #[must_use]
     pub fn difference(&self, expected: &Expected) -> Option<String> {
         let amount = self.amount.read()?;
         if self.currency.read() != Some(&expected.currency) {
@@ -223,7 +213,6 @@ impl Payment {
     }
 
     /// A glyph and a word for a list: `PAID` where it is paid, else the provider's own word.
-    #[must_use]
     pub fn badge(&self, expected: Option<&Expected>) -> (&'static str, String) {
         let verdict = self.verdict(expected);
         let glyph = match (verdict, &self.state) {
@@ -253,7 +242,6 @@ impl Payment {
     }
 
     /// How much attention it needs.
-    #[must_use]
     pub fn severity(&self, expected: Option<&Expected>) -> Severity {
         let verdict = self.verdict(expected);
         let odd = matches!(
@@ -268,7 +256,6 @@ impl Payment {
     }
 
     /// The verdict and what to do, in a sentence. Inert.
-    #[must_use]
     pub fn explain(&self, expected: Option<&Expected>) -> String {
         // First: a narrow row cuts the end.
         const STOP: &str = "DO NOT DELIVER";

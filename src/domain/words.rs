@@ -25,7 +25,6 @@ macro_rules! words {
             pub const WORDS: [&'static str; [$($word),+].len()] = [$($word),+];
 
             /// Its word.
-            #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word,)+
@@ -33,7 +32,6 @@ macro_rules! words {
             }
 
             /// The one with this word.
-            #[must_use]
             pub fn from_word(word: &str) -> Option<Self> {
                 Self::ALL.into_iter().find(|known| known.as_str() == word)
             }

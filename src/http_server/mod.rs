@@ -195,13 +195,11 @@ impl Server {
     }
 
     /// The address it listens on.
-    #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// The latest client that did not speak HTTP/1.1, as far as its protocol is known.
-    #[must_use]
     pub fn foreign(&self) -> watch::Receiver<Option<(UnsupportedProtocol, Peer)>> {
         self.foreign.clone()
     }
@@ -440,7 +438,6 @@ fn names_loopback(headers: &HeaderMap, uri: &Uri) -> bool {
 }
 
 /// A response in plain text.
-#[must_use]
 pub fn text(status: StatusCode, words: &str) -> Response {
     respond(
         status,
@@ -450,7 +447,6 @@ pub fn text(status: StatusCode, words: &str) -> Response {
 }
 
 /// A response with its status, `Content-Type` and body.
-#[must_use]
 pub fn respond(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;

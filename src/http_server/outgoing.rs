@@ -28,7 +28,6 @@ pub struct Outgoing {
 
 impl Outgoing {
     /// `POST` where there is a body, else `GET`.
-    #[must_use]
     pub fn method(&self) -> &'static str {
         if self.body.is_some() { "POST" } else { "GET" }
     }
@@ -92,7 +91,6 @@ pub async fn send_to(
 }
 
 /// Whether [`send`] would call `url`.
-#[must_use]
 pub fn is_local_url(url: &str) -> bool {
     local(url).is_ok()
 }

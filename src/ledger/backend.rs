@@ -27,7 +27,6 @@ pub trait Backend: Nonces + RateSlots {
     }
 
     /// Reports each change: opening, writes fail, writes work again.
-    #[must_use]
     fn status_changes(&self) -> watch::Receiver<Status>;
 
     /// Returns when all earlier jobs are done.

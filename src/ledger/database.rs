@@ -79,7 +79,6 @@ pub struct DatabaseReport {
 
 impl DatabaseReport {
     /// Why the ledger cannot be used, and what to do.
-    #[must_use]
     pub fn problem(&self) -> Option<Problem> {
         let (what, hint) = match self.version {
             _ if !self.missing_rights.is_empty() => (
@@ -120,7 +119,6 @@ impl DatabaseReport {
     }
 
     /// How the database's clock differs from this machine's; `None` where they agree.
-    #[must_use]
     pub fn clock_difference(&self) -> Option<String> {
         let by = time::fine(Duration::from_millis(self.clock_ahead_ms.unsigned_abs()));
         let way = match self.clock_ahead_ms {

@@ -74,20 +74,17 @@ use with_database;
 impl Ledger {
     /// Returns at once; a thread opens the file in `folder`. The ledger always becomes usable: if necessary in memory
     /// only, which [`Backend::status`] reports.
-    #[must_use]
     pub fn start(folder: PathBuf, clock: Clock, limits: Retention) -> Self {
         Self(Storage::Sqlite(Sqlite::start(folder, clock, limits)))
     }
 
     /// As [`Ledger::start`], for reading: every write fails with [`LedgerError::ReadOnly`].
-    #[must_use]
     pub fn read_only(folder: PathBuf, clock: Clock) -> Self {
         let limits = Retention::unlimited();
         Self(Storage::Sqlite(Sqlite::read_only(folder, clock, limits)))
     }
 
     /// A ledger of its own in memory, without a file: what is saved in it ends with it.
-    #[must_use]
     pub fn in_memory(clock: Clock) -> Self {
         let ledger = Sqlite::in_memory(clock, Retention::unlimited());
         Self(Storage::Sqlite(ledger))

@@ -25,7 +25,6 @@ pub struct KeyHash(pub(super) String);
 
 impl KeyHash {
     /// The key itself is not stored.
-    #[must_use]
     pub fn of(provider: &str, key: &str) -> Self {
         let mut hash = Sha256::new();
         // The length keeps ("ab", "c") and ("a", "bc") apart.
@@ -36,7 +35,6 @@ impl KeyHash {
     }
 
     /// 64 hexadecimal digits.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -66,7 +66,6 @@ pub struct Granted {
 
 impl Granted {
     /// Passes it to the caller.
-    #[must_use]
     pub fn take(mut self) -> SlotId {
         self.id.take().expect("only this and `Drop` take it")
     }

@@ -37,7 +37,6 @@ pub enum Status {
 
 impl Status {
     /// Why nothing is saved; `None` where it is.
-    #[must_use]
     pub fn failure(&self) -> Option<&str> {
         match self {
             Self::Degraded { why } | Self::Away { why, .. } => Some(why),
@@ -46,7 +45,6 @@ impl Status {
     }
 
     /// The message for the operator; `None` where all is well.
-    #[must_use]
     pub fn warning(&self) -> Option<String> {
         match self {
             Self::Opening | Self::Locked | Self::Ready => None,
@@ -92,7 +90,6 @@ pub struct Retention {
 
 impl Retention {
     /// Nothing is dropped.
-    #[must_use]
     pub fn unlimited() -> Self {
         Self {
             age: Duration::MAX,
@@ -102,7 +99,6 @@ impl Retention {
     }
 
     /// The history of a ledger that a team shares: by age, and by a number that a database holds with ease.
-    #[must_use]
     pub fn shared() -> Self {
         Self {
             age: Duration::from_hours(365 * 24),

@@ -41,7 +41,6 @@ pub struct Call {
 
 impl Call {
     /// A call without a body. Only a GET may be repeated.
-    #[must_use]
     pub fn new(method: &str, endpoint: &'static str, path: impl Into<String>) -> Self {
         Self {
             method: method.into(),
@@ -55,7 +54,6 @@ impl Call {
     }
 
     /// A call as an operator writes it, with the body to be authorised. The catalogue says whether it writes.
-    #[must_use]
     pub fn raw(
         call: &RawCall,
         documented: &[DocumentedCall],
@@ -92,7 +90,6 @@ pub enum RequestBody {
 }
 
 /// The boundary of a multipart form, where a body is one: it begins with that, in its first line.
-#[must_use]
 pub fn form_boundary(body: &[u8]) -> Option<&str> {
     let end = body.iter().position(|byte| matches!(byte, b'\r' | b'\n'))?;
     let boundary = body[..end].strip_prefix(b"--")?;
@@ -115,7 +112,6 @@ pub enum Repeat {
 
 impl Repeat {
     /// `Never` if the call writes, else `Safe`.
-    #[must_use]
     pub fn of(writes: bool) -> Self {
         if writes { Self::Never } else { Self::Safe }
     }
@@ -163,7 +159,6 @@ pub struct SignedRequest {
 
 impl SignedRequest {
     /// A body and headers, and nothing else.
-    #[must_use]
     pub fn new(headers: Vec<(&'static str, MaybeSecret)>, body: Bytes) -> Self {
         Self {
             headers,
@@ -273,7 +268,6 @@ pub struct Reply {
 
 impl Reply {
     /// A header's first value, by name without case.
-    #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -289,7 +283,6 @@ impl Reply {
     }
 
     /// The server's time when it made this response, in whole seconds: `Date`.
-    #[must_use]
     pub fn date(&self) -> Option<WallTime> {
         self.date_in("date")
     }
@@ -297,7 +290,6 @@ impl Reply {
     /// How long the provider wants no further request, counted from the end of this response: `Retry-After` (RFC
     /// 9110, 10.2.3). Accepts seconds, also with a fraction or a sign as some servers send them, and an HTTP date,
     /// which is compared with the server's own `Date` where present.
-    #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         let text = self.header("retry-after")?.trim();
         if let Some(until) = self.date_in("retry-after") {
@@ -323,7 +315,6 @@ impl Reply {
     }
 
     /// This response as the answer to a raw call.
-    #[must_use]
     pub fn into_raw(self) -> RawReply {
         RawReply {
             status: self.status,

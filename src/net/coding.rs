@@ -61,13 +61,11 @@ pub fn decode(body: Bytes, headers: &HeaderMap, limit: u64) -> Result<Bytes, Cod
 }
 
 /// Whether a body may be larger when it is decoded.
-#[must_use]
 pub fn may_grow(body: &[u8], headers: &HeaderMap) -> bool {
     headers.contains_key(CONTENT_ENCODING) || body.starts_with(GZIP)
 }
 
 /// The body as UTF-8 where it is text; see [`charset::as_utf8`].
-#[must_use]
 pub fn as_utf8(body: Bytes, headers: &HeaderMap) -> Bytes {
     let kind = content_type(headers);
     if !is_text(kind) && !charset::is_marked(&body) {

@@ -177,7 +177,6 @@ impl NetError {
         "check at the provider whether it took effect before you send it again";
 
     /// A few words for the log's status column.
-    #[must_use]
     pub fn in_brief(&self) -> &'static str {
         match self {
             Self::ForeignHost(_) | Self::PlainHttp(_) | Self::BadPath(_) => "not sent",
@@ -203,7 +202,6 @@ impl NetError {
     }
 
     /// For the log's row: [`NetError::in_brief`], and the cause where there are many.
-    #[must_use]
     pub fn in_record(&self) -> String {
         let brief = self.in_brief();
         match self {
@@ -218,7 +216,6 @@ impl NetError {
     }
 
     /// Whether the request may have reached the provider, so that a write may have been carried out.
-    #[must_use]
     pub fn may_have_arrived(&self) -> bool {
         match self {
             Self::TimedOut { what, .. } => *what != CONNECTING,
@@ -260,7 +257,6 @@ impl NetError {
     }
 
     /// The error as a message for the operator of `account`, with what to do next.
-    #[must_use]
     pub fn problem(self, account: &AccountId) -> Problem {
         let (kind, hint) = match &self {
             Self::ForeignHost(_) | Self::BadPath(_) => (

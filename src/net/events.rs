@@ -123,7 +123,6 @@ impl Shared {
 }
 
 /// A channel of events.
-#[must_use]
 pub fn channel() -> (EventSender, EventReceiver) {
     let shared = Arc::new(Shared::default());
     shared.senders.store(1, Ordering::SeqCst);
@@ -175,7 +174,6 @@ impl EventSender {
     }
 
     /// Whether the reader is far behind.
-    #[must_use]
     pub fn is_behind(&self) -> bool {
         let queue = self.0.queue();
         !queue.closed && queue.events.len() + ROOM > WAITING_MAX

@@ -144,7 +144,6 @@ impl AttemptResult {
 impl Http {
     /// Nothing is set up until the first request: reading the CA certificates takes time, and the
     /// offline simulator must open on a machine that has none.
-    #[must_use]
     pub fn new(network: Network, clock: Clock) -> Self {
         Self {
             network,
@@ -154,7 +153,6 @@ impl Http {
     }
 
     /// What it was made with.
-    #[must_use]
     pub fn network(&self) -> &Network {
         &self.network
     }
@@ -413,7 +411,6 @@ pub(super) fn texts(headers: &HeaderMap) -> Vec<(String, String)> {
 }
 
 /// Host and port as written in the URL.
-#[must_use]
 pub fn authority(url: &Url) -> String {
     match (url.host_str(), url.port()) {
         (Some(host), Some(port)) => format!("{host}:{port}"),

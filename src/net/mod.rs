@@ -139,7 +139,6 @@ pub struct Gate {
 
 impl Gate {
     /// A gate; nothing is opened yet.
-    #[must_use]
     pub fn new(
         ledger: Ledger,
         clock: Clock,
@@ -160,7 +159,6 @@ impl Gate {
     }
 
     /// The latest clock warning and its account.
-    #[must_use]
     pub fn clock_warning(&self) -> Option<(AccountId, ClockWarning)> {
         self.clock_warning
             .lock()
@@ -169,7 +167,6 @@ impl Gate {
     }
 
     /// Whether `account` may send only what the ledger has saved.
-    #[must_use]
     pub fn persistence(&self, account: &Account) -> Persistence {
         if account.environment == Environment::Embedded || self.overrides.uncoordinated {
             Persistence::BestEffort
@@ -189,7 +186,6 @@ impl Gate {
     }
 
     /// Proxy, certificates and timeouts.
-    #[must_use]
     pub fn network(&self) -> &Network {
         self.http.network()
     }
@@ -245,7 +241,6 @@ pub struct RequestOptions {
 impl RequestOptions {
     /// Options of a request that no operator waits for: low priority, under a number of its own. These numbers count down
     /// from the last, those of the operator's requests count up.
-    #[must_use]
     pub fn background() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(u64::MAX);
         Self {
@@ -268,7 +263,6 @@ pub struct Session {
 
 impl Session {
     /// A session for `account`, whose calls may go to `endpoints` and nowhere else.
-    #[must_use]
     pub fn new(
         gate: Arc<Gate>,
         account: Account,
@@ -297,25 +291,21 @@ impl Session {
     }
 
     /// The gate it is bound to.
-    #[must_use]
     pub fn gate(&self) -> &Arc<Gate> {
         &self.gate
     }
 
     /// The account it is bound to.
-    #[must_use]
     pub fn account(&self) -> &Account {
         &self.account
     }
 
     /// Where its calls may go.
-    #[must_use]
     pub fn endpoints(&self) -> &[(&'static str, Url)] {
         &self.endpoints
     }
 
     /// Its rate limits.
-    #[must_use]
     pub fn limits(&self) -> &[Limit] {
         &self.limits
     }
@@ -499,7 +489,6 @@ impl Session {
 }
 
 /// Whether the URL's host is this machine.
-#[must_use]
 pub fn is_loopback(url: &Url) -> bool {
     url.host_str().is_some_and(host::is_loopback)
 }

@@ -29,7 +29,6 @@ pub struct Reached {
 
 impl Reached {
     /// From sending the request until the head of the response.
-    #[must_use]
     pub fn answered(&self) -> Duration {
         let before = self.connected + self.resolved.unwrap_or_default();
         self.reply.to_head.saturating_sub(before)

@@ -19,7 +19,6 @@ const REFUSAL_MAX: usize = 40;
 const HEADER_VALUE_MAX: usize = 2_000;
 
 /// The value of a foreign header, as it may be shown.
-#[must_use]
 pub fn foreign_header(name: &str, value: &str) -> String {
     shortened(redact::foreign_header(name, value))
 }
@@ -50,7 +49,6 @@ pub struct Sent<'a> {
 }
 
 /// The attempt as an [`Exchange`] without a number yet. `refusal` is what [`super::Authorise::refusal`] reads.
-#[must_use]
 pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult, refusal: Option<String>) -> Exchange {
     if let Ok(reply) = &tried.result {
         // First: the response may repeat a token that it grants, in a header or under another name.
@@ -148,7 +146,6 @@ fn shown_header(sent: &Sent<'_>, name: &str, value: &str) -> String {
 }
 
 /// A body that is recorded by its size only.
-#[must_use]
 pub fn withheld(bytes: &[u8]) -> Body {
     Body {
         text: if bytes.is_empty() { "" } else { WITHHELD }.to_owned(),
@@ -182,7 +179,6 @@ fn request_body(sent: &Sent<'_>) -> Body {
 pub const UNDECODED: &str = "text/plain; charset=utf-8";
 
 /// A received body for the record: redacted first, then cut, so that no half of a secret survives at the cut.
-#[must_use]
 pub fn body(bytes: &[u8]) -> Body {
     body_hiding(bytes, UNDECODED, &[])
 }
@@ -194,7 +190,6 @@ fn near(bytes: &[u8]) -> &[u8] {
 
 /// The same for a body of this `Content-Type`: decoded by its charset, with these JSON fields redacted. Binary data
 /// is saved as base64, unless it may hold a secret.
-#[must_use]
 pub fn body_hiding(bytes: &[u8], content_type: &str, hidden: &[&str]) -> Body {
     let redacted = |text: &str| redact::body_hiding(text, hidden);
     if hidden.is_empty() {
@@ -207,7 +202,6 @@ pub fn body_hiding(bytes: &[u8], content_type: &str, hidden: &[&str]) -> Body {
 }
 
 /// The same for a body that `redacted` redacts.
-#[must_use]
 pub fn body_by(bytes: &[u8], content_type: &str, redacted: impl Fn(&str) -> String) -> Body {
     let near = near(bytes);
     let lossy = String::from_utf8_lossy(near);

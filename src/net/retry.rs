@@ -49,7 +49,6 @@ pub enum Decision {
 ///
 /// A write is repeated only where the provider cannot have carried it out: no connection was made, or it answered 429
 /// (RFC 6585, 4).
-#[must_use]
 pub fn decide(repeat: Repeat, tried: &Result<Reply, NetError>) -> Decision {
     match tried {
         Ok(reply) => {

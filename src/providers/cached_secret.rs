@@ -16,7 +16,6 @@ const PROMPT_RETRY: Duration = Duration::from_secs(30);
 const FAILED_FOR: Duration = Duration::from_secs(5);
 
 /// How long after a read the source of a rejected secret is not read again.
-#[must_use]
 pub fn reread_pause(is_slow: bool) -> Duration {
     if is_slow { PROMPT_RETRY } else { READ_RETRY }
 }
@@ -45,7 +44,6 @@ struct Known {
 
 impl CachedSecret {
     /// Reads nothing yet.
-    #[must_use]
     pub fn new(credentials: Credentials, key: &'static str) -> Self {
         Self {
             key,

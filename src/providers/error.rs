@@ -98,7 +98,6 @@ impl ApiError {
     }
 
     /// The error as the operator of `account` sees it.
-    #[must_use]
     pub fn problem(self, account: &AccountId, provider: &str) -> Problem {
         let (kind, message, hint) = match self {
             Self::Net(error) => return error.problem(account),

@@ -311,7 +311,6 @@ fn redacted(mut digest: Digest) -> Digest {
 }
 
 /// A provider by its short name.
-#[must_use]
 pub fn by_name(name: &str) -> Option<&'static Manifest> {
     REGISTRY
         .iter()
@@ -321,7 +320,6 @@ pub fn by_name(name: &str) -> Option<&'static Manifest> {
 
 impl Manifest {
     /// The endpoints at a simulator, each below `base` at the path it has at the provider.
-    #[must_use]
     pub fn simulated(&self, base: &reqwest::Url) -> Vec<(&'static str, reqwest::Url)> {
         let names = self.spec.endpoints.iter();
         names
@@ -341,7 +339,6 @@ impl Manifest {
     }
 
     /// Whether a call writes, according to its documentation.
-    #[must_use]
     pub fn writes(&self, method: &str, path: &str) -> bool {
         catalogue::writes(self.catalogue, method, path)
     }

@@ -51,7 +51,6 @@ pub fn failed_hook(failed: FailedHook) -> (Notice, WallTime) {
 }
 
 /// Why a wrong clock matters, and what to do.
-#[must_use]
 pub fn clock_warning(account: &AccountId, warning: ClockWarning) -> String {
     match warning {
         ClockWarning::Clock(by) => format!(

@@ -482,7 +482,6 @@ impl Changes {
 }
 
 /// Why the console cannot run here; `None` if it can. `term` is the variable `TERM`.
-#[must_use]
 pub fn no_terminal(term: Option<&OsStr>) -> Option<Problem> {
     let is_redirected = !io::stdin().is_terminal() || !io::stdout().is_terminal();
     let redirected = is_redirected.then(|| "input or output is redirected".to_owned());

@@ -216,13 +216,11 @@ fn take(mouse: bool) -> io::Result<()> {
 }
 
 /// Whether the terminal has disconnected: it answers no more, as from the moment at which the kernel sends SIGHUP.
-#[must_use]
 pub fn has_hung_up() -> bool {
     !io::stdin().is_terminal() || !io::stdout().is_terminal()
 }
 
 /// Whether the terminal is in console mode.
-#[must_use]
 pub fn is_taken() -> bool {
     ENTERED.load(Ordering::SeqCst)
 }
@@ -244,7 +242,6 @@ pub fn give_back() {
 
 /// Why a terminal with this variable `TERM` cannot move its cursor, nor show colors; `None` if it can, as most do that
 /// name no kind.
-#[must_use]
 pub fn incapable(term: Option<&OsStr>) -> Option<String> {
     let term = term?;
     if term.is_empty() {
@@ -257,7 +254,6 @@ pub fn incapable(term: Option<&OsStr>) -> Option<String> {
 }
 
 /// Whether the locale's encoding is UTF-8. Without a locale it is assumed: most terminals use it.
-#[must_use]
 pub fn speaks_unicode(environ: &Environ) -> bool {
     let set = |name: &str| environ.get(name).and_then(|value| value.into_string().ok());
     set("LC_ALL")

@@ -26,7 +26,6 @@ const ROUTES: [&str; 8] = [
 ];
 
 /// Whether a page of another site sent this request. Browsers name the site in `Origin` with every POST.
-#[must_use]
 pub fn is_foreign(request: &Request) -> bool {
     let mut origins = request.headers().get_all(header::ORIGIN).iter();
     // `all`: without an `Origin` no browser sent it, so a request by curl passes.
@@ -47,7 +46,6 @@ pub struct Call {
 }
 
 /// The request that [`command`] reads as this command.
-#[must_use]
 pub fn call(command: &Command) -> Call {
     let (route, fields) = match command {
         Command::SetFault(fault) => {
@@ -212,7 +210,6 @@ fn payment(fields: &Fields) -> Result<PaymentId, String> {
 }
 
 /// The response to a command's result.
-#[must_use]
 pub fn report(result: Result<String, String>) -> Response {
     match result {
         Ok(message) => text(StatusCode::OK, &format!("{message}\n")),
@@ -225,7 +222,6 @@ fn refusal(status: StatusCode, message: &str) -> Response {
 }
 
 /// The simulator's state as JSON, without keys, secrets and tokens.
-#[must_use]
 pub fn state(bases: &[String; 2], simulator: &Simulator, providers: &[Mount]) -> Response {
     let fault = simulator.fault();
     let has_two = providers.iter().any(|mount| mount.production);
@@ -292,7 +288,6 @@ fn waiting(webhooks: &[Webhook]) -> String {
 }
 
 /// The overview page.
-#[must_use]
 pub fn index(bases: &[String; 2], simulator: &Simulator, providers: &[Mount]) -> Response {
     let shown = providers.iter().map(|mount| {
         let mut provider = mount.lock();

@@ -56,7 +56,6 @@ pub struct Options {
 
 impl Options {
     /// Seed 1, real speed, no callbacks, no file.
-    #[must_use]
     pub fn new(clock: Clock) -> Self {
         Self {
             seed: 1,
@@ -187,19 +186,16 @@ pub async fn start(
 
 impl Sandbox {
     /// `http://127.0.0.1:PORT`, where every provider is mounted at the root.
-    #[must_use]
     pub fn base_url(&self) -> String {
         self.mounts.bases[0].clone()
     }
 
     /// Where the production environments of those providers are that have two environments.
-    #[must_use]
     pub fn production_url(&self) -> String {
         self.mounts.bases[1].clone()
     }
 
     /// The payments at the simulation's start: provider, id, and the shop's expectation of each.
-    #[must_use]
     pub fn seeded(&self) -> Vec<(&'static str, PaymentId, Expected)> {
         let providers = self.mounts.providers.iter();
         let seeded = providers.flat_map(|mount| {
@@ -213,7 +209,6 @@ impl Sandbox {
     }
 
     /// The simulated time.
-    #[must_use]
     pub fn now(&self) -> WallTime {
         self.mounts.simulator.now()
     }
@@ -227,7 +222,6 @@ impl Sandbox {
     }
 
     /// Each provider's settings and events.
-    #[must_use]
     pub fn settings(&self) -> Vec<(&'static str, Vec<simulate::Setting>, Vec<simulate::Event>)> {
         let providers = self.mounts.providers.iter();
         let settings = providers.filter(|mount| !mount.production).map(|mount| {

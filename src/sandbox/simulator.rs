@@ -35,7 +35,6 @@ struct Moved {
 
 impl Simulator {
     /// A simulation that starts now, but never before `resumed`, the last time of an earlier run.
-    #[must_use]
     pub fn new(options: &Options, resumed: Option<WallTime>) -> Self {
         let opened = options.clock.now();
         Self {
@@ -60,7 +59,6 @@ impl Simulator {
     }
 
     /// The simulated time. It never goes back, even if the wall clock does.
-    #[must_use]
     pub fn now(&self) -> WallTime {
         // By the monotonic clock, which cannot be set.
         let real = self.clock.now().mono.saturating_sub(self.opened.mono);
@@ -69,13 +67,11 @@ impl Simulator {
     }
 
     /// When the simulation started.
-    #[must_use]
     pub fn start(&self) -> WallTime {
         self.start
     }
 
     /// The real time, as `Date` headers show it.
-    #[must_use]
     pub fn outside(&self) -> WallTime {
         let set_back = i64::try_from(self.moved().set_back.as_millis()).unwrap_or(i64::MAX);
         WallTime(self.clock.now().wall.0.saturating_sub(set_back))
@@ -94,19 +90,16 @@ impl Simulator {
     }
 
     /// The real time for `ahead` of simulated time; `None` where simulated time stands still.
-    #[must_use]
     pub fn outside_span(&self, ahead: Duration) -> Option<Duration> {
         ahead.checked_div(self.speed)
     }
 
     /// The seed of all random data.
-    #[must_use]
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
     /// A provider's callback URL, used unless a call names another address.
-    #[must_use]
     pub fn callback_url(&self, provider: &str) -> Option<&str> {
         self.callback_urls.get(provider).map(String::as_str)
     }
@@ -125,7 +118,6 @@ impl Simulator {
     }
 
     /// The current fault.
-    #[must_use]
     pub fn fault(&self) -> Fault {
         self.moved().fault
     }
@@ -141,7 +133,6 @@ impl Simulator {
 }
 
 /// A pseudo-random number that depends only on its arguments.
-#[must_use]
 pub fn seeded_hash(seed: u64, name: &str, at: u64) -> u64 {
     // FNV-1a over the name, then the finisher of SplitMix64.
     let named = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, b| {

@@ -37,7 +37,6 @@ const FLUSH_MAX: Duration = Duration::from_millis(300);
 static QUEUE: OnceLock<Queue> = OnceLock::new();
 
 /// The folder of the daily files.
-#[must_use]
 pub fn folder(state: &Path) -> PathBuf {
     state.join("logs")
 }

@@ -179,13 +179,11 @@ impl Model {
     }
 
     /// Whether the terminal should report the mouse.
-    #[must_use]
     pub fn mouse_wanted(&self) -> bool {
         self.options.mouse
     }
 
     /// Whether the screen may have changed since the last call of [`Model::take_dirty`].
-    #[must_use]
     pub fn is_dirty(&self) -> bool {
         self.dirty
     }
@@ -202,7 +200,6 @@ impl Model {
     }
 
     /// The time until a request or an alert is due by itself, besides what [`view`] says of the screen. `None` while idle.
-    #[must_use]
     pub fn next_wake(&self, now: Now) -> Option<Duration> {
         let panes = Pane::ALL.into_iter().map(|pane| self.panes.get(pane));
         let windows = self.overlays.iter().map(AsRef::as_ref);

@@ -119,7 +119,6 @@ pub enum Msg {
 
 impl Msg {
     /// Whether the operator caused it, who waits to see what it does.
-    #[must_use]
     pub fn is_input(&self) -> bool {
         matches!(self, Self::Key(_) | Self::Paste(_) | Self::Mouse(_))
     }
@@ -184,7 +183,6 @@ pub const LEDGER: &str = "ledger";
 
 impl Notice {
     /// Whether it says that the ledger can be used again.
-    #[must_use]
     pub fn is_ledger_back(&self) -> bool {
         self.about == LEDGER && self.level == Level::Info
     }

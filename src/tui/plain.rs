@@ -65,7 +65,6 @@ pub struct Plain {
 
 impl Plain {
     /// Of a console before its first message. Times are in `zone`, which the first line names.
-    #[must_use]
     pub fn new(mut model: Model, detail: Detail, zone: TimeZone, now: Now) -> Self {
         model.store.zone = zone;
         // No countdown changes a line, and no pane is drawn.
@@ -145,14 +144,12 @@ impl Plain {
     }
 
     /// The time until something is due, or a line is. `None` while idle.
-    #[must_use]
     pub fn next_wake(&self, now: Now) -> Option<Duration> {
         let model = self.model.next_wake(now);
         model.into_iter().chain(self.facts.due_in(now)).min()
     }
 
     /// Why the profile could not be opened at the start. Later, it waits for another change of the config file.
-    #[must_use]
     pub fn failure(&self) -> Option<&Problem> {
         match &self.model.store.phase {
             Phase::Failed(problem) if !self.has_been_ready => Some(problem),

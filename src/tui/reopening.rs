@@ -8,7 +8,6 @@ use crate::domain::{AccountId, Now, RequestId};
 impl Model {
     /// Whether a change of the configuration must wait: a window may have half of a form, and the response to a change
     /// in flight would be lost.
-    #[must_use]
     pub fn is_busy(&self) -> bool {
         !self.overlays.is_empty() || self.store.is_changing()
     }

@@ -48,7 +48,6 @@ impl ScreenState {
     pub const SIZE_MAX: usize = 16 * 1024;
 
     /// Reads the text of [`Self::to_text`]; `None` if it is damaged or of another version.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let state: Self = serde_json::from_slice(text.as_bytes()).ok()?;
         let is_valid = state.version == VERSION && state.panes.values().all(PaneState::is_valid);
@@ -56,7 +55,6 @@ impl ScreenState {
     }
 
     /// Its text.
-    #[must_use]
     pub fn to_text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
@@ -67,7 +65,6 @@ pub type Awaited = Vec<(Pane, String)>;
 
 impl Model {
     /// What the next start restores.
-    #[must_use]
     pub fn screen_state(&mut self) -> ScreenState {
         let mut panes = BTreeMap::new();
         for pane in Pane::ALL {

@@ -32,7 +32,6 @@ pub struct Arrival<'a> {
 
 impl Arrival<'_> {
     /// The row of a callback that is rejected. One that cannot be verified yet has a job that does so later.
-    #[must_use]
     pub fn rejected(&self, refusal: &Refusal, forward_to: Option<String>) -> NewDelivery {
         let (account, inbound) = (self.account, self.inbound);
         let method = shown(inbound.request.method().as_str(), METHOD_MAX);
@@ -64,7 +63,6 @@ impl Arrival<'_> {
     }
 
     /// The row of a valid callback, with its jobs.
-    #[must_use]
     pub fn accepted(&self, parsed: &ParsedCallback, forward_to: Option<String>) -> NewDelivery {
         let mut jobs = Vec::new();
         if parsed.needs_check {
@@ -104,7 +102,6 @@ impl Arrival<'_> {
     }
 
     /// What makes it a repeat.
-    #[must_use]
     pub fn dedup_key(&self, parsed: &ParsedCallback) -> DedupKey {
         let address = Address::of(self.inbound.request.uri().path());
         let (which, what) = match &parsed.dedup {

@@ -104,7 +104,6 @@ async fn send(
 
 impl Deck {
     /// What to check of the open profile.
-    #[must_use]
     pub fn subject(&self) -> Subject {
         Subject {
             locations: Locations {

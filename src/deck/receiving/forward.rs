@@ -263,7 +263,6 @@ impl Authorise for AsReceived {
 }
 
 /// Whether a request with this subject forwards a callback.
-#[must_use]
 pub fn is_forward(about: &str) -> bool {
     // Ledgers have the longer word from earlier versions.
     about.ends_with(FORWARD) || about.ends_with(", forwarded")

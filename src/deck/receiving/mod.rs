@@ -282,13 +282,11 @@ impl Drop for TaskGroup {
 
 impl Deck {
     /// Whether callbacks can be received.
-    #[must_use]
     pub fn listening(&self) -> watch::Receiver<ListenerStatus> {
         self.callbacks.listening.clone()
     }
 
     /// The URL of the open port, also while it answers 503 because callbacks cannot be saved yet.
-    #[must_use]
     pub fn port_url(&self) -> Option<String> {
         self.callbacks.shared.port.url()
     }

@@ -41,7 +41,6 @@ pub struct RetryContext {
 
 impl Job {
     /// The state after one more attempt.
-    #[must_use]
     pub fn state_after(&self, next: Disposition, of: RetryContext) -> JobState {
         let (attempts, not_found) = (self.attempts + 1, self.not_found + 1);
         let again = match next {

@@ -49,7 +49,6 @@ impl Ledger {
     }
 
     /// Whether exchanges wait to be written.
-    #[must_use]
     pub fn has_unsaved(&self) -> bool {
         with_database!(self, database => database.queue().unsaved()) > 0
     }

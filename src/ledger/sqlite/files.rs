@@ -263,7 +263,6 @@ pub(super) fn migrated(conn: &Connection) -> Option<String> {
 
 /// Why this program cannot use the ledger in this folder: a newer tilldeck wrote it. `None` also if there is none, or
 /// it cannot be read. Changes nothing.
-#[must_use]
 pub fn written_by_newer(folder: &Path) -> Option<String> {
     let path = folder.canonicalize().ok()?.join(FILE);
     let conn = open_existing(&path).ok()?;
@@ -278,7 +277,6 @@ pub fn written_by_newer(folder: &Path) -> Option<String> {
 }
 
 /// The damaged ledgers of this folder that were moved away, oldest first.
-#[must_use]
 pub fn set_aside_in(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let name = |path: &PathBuf| {

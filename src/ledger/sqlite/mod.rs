@@ -56,7 +56,6 @@ impl std::fmt::Debug for Sqlite {
 impl Sqlite {
     /// Returns at once; a thread opens the file in `folder`. The ledger always becomes usable: if necessary in memory
     /// only, which [`Backend::status`] reports.
-    #[must_use]
     pub(super) fn start(folder: PathBuf, clock: Clock, limits: Retention) -> Self {
         let there = folder.clone();
         Self::on_thread(folder, |changes| Store::open(there, clock, limits, changes))

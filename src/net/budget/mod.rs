@@ -39,7 +39,6 @@ pub struct Limit {
 
 impl Limit {
     /// What background requests leave free: 5 %, at least one slot where there are two or more.
-    #[must_use]
     pub fn reserve(&self) -> u32 {
         // A limit of one has no reserve: polling could never run.
         (self.requests / 20).max(u32::from(self.requests > 1))

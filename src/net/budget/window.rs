@@ -22,7 +22,6 @@ pub struct Window {
 
 impl Window {
     /// All slots free.
-    #[must_use]
     pub fn new(limit: u32, period: Duration) -> Self {
         Self {
             limit,

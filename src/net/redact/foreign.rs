@@ -123,7 +123,6 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// The bytes of base64 in either alphabet, padded or not, in lines or not.
-#[must_use]
 pub fn base64_decoded(text: &str) -> Option<Vec<u8>> {
     let standard = |byte: u8| match byte {
         b'-' => b'+',
@@ -136,7 +135,6 @@ pub fn base64_decoded(text: &str) -> Option<Vec<u8>> {
 }
 
 /// The value of a header of another program, as it may be shown.
-#[must_use]
 pub fn foreign_header(name: &str, value: &str) -> String {
     header(name, value, Rules::default())
 }
@@ -173,7 +171,6 @@ pub struct RecordedSecrets {
 
 impl RecordedSecrets {
     /// Whether it has more secrets than can be searched: then no text of it may be shown.
-    #[must_use]
     pub fn is_full(&self) -> bool {
         self.count > VALUES_MAX || self.bytes > BYTES_MAX
     }
@@ -336,7 +333,6 @@ impl RecordedSecrets {
     }
 
     /// A header's value as it may be shown.
-    #[must_use]
     pub fn header(&self, origin: Origin, name: &str, value: &str) -> String {
         match origin {
             Origin::Own if is_secret_header(name) => placeholder(&name.to_ascii_lowercase()),
@@ -346,7 +342,6 @@ impl RecordedSecrets {
     }
 
     /// A URL as it may be shown, without user info.
-    #[must_use]
     pub fn url(&self, origin: Origin, text: &str) -> String {
         match Url::parse(text) {
             Ok(url) if !url.username().is_empty() || url.password().is_some() => {
@@ -358,13 +353,11 @@ impl RecordedSecrets {
     }
 
     /// Another short text as it may be shown.
-    #[must_use]
     pub fn text(&self, origin: Origin, text: &str) -> String {
         self.rules(origin).text(text)
     }
 
     /// A body as it may be shown.
-    #[must_use]
     pub fn body(&self, origin: Origin, text: &str) -> String {
         self.rules(origin).body(text)
     }

@@ -383,7 +383,6 @@ fn within_base64(text: &str, before: usize) -> String {
 }
 
 /// `text` with every known value replaced, in any of its forms.
-#[must_use]
 pub fn scrub(text: &str) -> Cow<'_, str> {
     scrub_also(text, None)
 }

@@ -66,7 +66,6 @@ pub fn learn_handed_out(body: &str) {
 }
 
 /// A header's value as it may be shown.
-#[must_use]
 pub fn header(name: &str, value: &str) -> String {
     if is_secret_header(name) {
         return placeholder(name);
@@ -81,20 +80,17 @@ fn is_secret_header(name: &str) -> bool {
 }
 
 /// A URL as it may be shown. User info is dropped.
-#[must_use]
 pub fn url(url: &reqwest::Url) -> String {
     Rules::default().url(url)
 }
 
 /// A body as it may be shown.
-#[must_use]
 pub fn body(text: &str) -> String {
     body_hiding(text, &[])
 }
 
 /// A body as it may be shown; strings in JSON fields of these names are secret, too. Other values stay: elsewhere the
 /// same name may be a list.
-#[must_use]
 pub fn body_hiding(text: &str, hidden: &[&str]) -> String {
     let names = Names {
         hidden,
@@ -104,7 +100,6 @@ pub fn body_hiding(text: &str, hidden: &[&str]) -> String {
 }
 
 /// A field's value as it may be shown.
-#[must_use]
 pub fn field<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
     if Names::default().has(name) {
         Cow::Owned(placeholder(name))

@@ -33,7 +33,6 @@ pub struct Callbacks {
 
 impl DeliveryQuery {
     /// Selects only this owner's, once it has a limit.
-    #[must_use]
     pub fn of(account_key: &str) -> Self {
         let log = Callbacks {
             account_key: Some(account_key.to_owned()),
