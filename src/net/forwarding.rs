@@ -1,15 +1,11 @@
 //! Forwards a callback to the shop's own server unchanged. General HTTP clients cannot do that: reqwest normalises
 //! the query and requests compression.
 
-use std::future::poll_fn;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::pin::Pin;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use http_body_util::Full;
-use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use reqwest::header::HOST;
@@ -19,14 +15,13 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::Gate;
 use super::call::{ForwardedRequest, Reply};
-use super::error::{ANSWERING, CONNECTING, CONTINUING, NetError, foreign_words};
-use super::http::{AttemptResult, Outgoing, REPLY_MAX, WHOLE_MAX, authority, texts};
+use super::error::{ANSWERING, CONNECTING, NetError, foreign_words};
+use super::http::{AttemptResult, Outgoing, Reading, authority};
+use super::proxy::Route;
 use crate::domain::host;
 
-/// How much of a response is read where only its status matters.
-const PAGE_BYTES_MAX: usize = 64 * 1024;
-
-/// How long to read that: a shop that took the callback must not get it again because its page is slow.
+/// How long a response is read where only its status matters: a shop that took the callback must not get it again because its
+/// page is slow.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Sends once and reads the response, or as much of it as is needed.
@@ -36,23 +31,21 @@ pub(super) async fn send(
     forwarded: &ForwardedRequest,
 ) -> AttemptResult {
     let began = gate.clock.now().mono;
+    let outgoing = Outgoing {
+        decodes: !forwarded.status_decides,
+        longest: forwarded.status_decides.then_some(PAGE_TIMEOUT),
+        ..outgoing
+    };
     let tried = if outgoing.url.scheme() == "http" {
         let mut head = None;
-        let result = plain(gate, outgoing, forwarded, &mut head).await;
+        let result = plain(gate, outgoing, &forwarded.target, &mut head).await;
         AttemptResult {
             result,
             head,
             took: gate.clock.now().mono.saturating_sub(began),
         }
     } else {
-        let longest = forwarded.status_decides.then_some(PAGE_TIMEOUT);
-        gate.http
-            .send(Outgoing {
-                decodes: !forwarded.status_decides,
-                longest,
-                ..outgoing
-            })
-            .await
+        gate.http.send(outgoing).await
     };
     if forwarded.status_decides {
         tried.by_status(gate.clock.now().wall)
@@ -65,7 +58,7 @@ pub(super) async fn send(
 async fn plain(
     gate: &Gate,
     outgoing: Outgoing<'_>,
-    forwarded: &ForwardedRequest,
+    target: &str,
     head: &mut Option<(u16, Vec<(String, String)>)>,
 ) -> Result<Reply, NetError> {
     let host = authority(outgoing.url);
@@ -76,9 +69,9 @@ async fn plain(
         what,
         limit,
     };
-    let broken = |when| NetError::Broken {
+    let broken = || NetError::Broken {
         host: host.clone(),
-        when,
+        when: "before the response arrived",
     };
     let addresses = addresses(outgoing.url);
     let tcp = timeout(connect, TcpStream::connect(&addresses[..])).await;
@@ -94,14 +87,14 @@ async fn plain(
     let _ = tcp.set_nodelay(true);
     let mut request = hyper::Request::builder()
         .method(outgoing.method)
-        .uri(&forwarded.target)
+        .uri(target)
         // The shop's own host: the sender's `Host` names this receiver.
         .header(HOST, &host)
         .body(Full::new(outgoing.body))
-        .map_err(|_| NetError::BadPath(foreign_words(&forwarded.target)))?;
+        .map_err(|_| NetError::BadPath(foreign_words(target)))?;
     request.headers_mut().extend(outgoing.headers);
     let handshake = http1::handshake(TokioIo::new(tcp)).await;
-    let (mut sender, connection) = handshake.map_err(|_| broken("before the response arrived"))?;
+    let (mut sender, connection) = handshake.map_err(|_| broken())?;
     // The connection task ends with the request, or when this call is cancelled.
     let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
     let response = timeout(idle, sender.send_request(request)).await;
@@ -113,65 +106,19 @@ async fn plain(
                 why: foreign_words(&error.to_string()),
             }
         } else {
-            broken("before the response arrived")
+            broken()
         }
     })?;
-    let to_head = gate.clock.now().mono.saturating_sub(began);
-    let status = response.status().as_u16();
-    let headers = texts(response.headers());
-    *head = Some((status, headers.clone()));
-    let mut incoming = response.into_body();
-    let mut body = BytesMut::new();
-    let longest = if forwarded.status_decides {
-        PAGE_TIMEOUT
-    } else {
-        WHOLE_MAX
+    let reading = Reading {
+        route: &Route::Plain,
+        host: &host,
+        began,
+        idle,
+        longest: outgoing.longest,
+        decodes: outgoing.decodes,
     };
-    let reading = gate.clock.now().mono;
-    loop {
-        let taken = gate.clock.now().mono.saturating_sub(reading);
-        let left = longest.saturating_sub(taken);
-        let data = timeout(idle.min(left), next(&mut incoming)).await;
-        let Some(data) = data.map_err(|_| timed_out(CONTINUING, idle.min(longest)))? else {
-            break;
-        };
-        let data = data.map_err(|_| broken("in the middle of the response"))?;
-        body.extend_from_slice(&data);
-        // Not an error: the status is known, and nothing more is wanted.
-        if forwarded.status_decides && body.len() > PAGE_BYTES_MAX {
-            break;
-        }
-        if body.len() as u64 > REPLY_MAX {
-            return Err(NetError::TooLarge {
-                host,
-                limit: REPLY_MAX,
-            });
-        }
-    }
-    Ok(Reply {
-        status,
-        version: "HTTP/1.1",
-        headers,
-        wire: Some(body.len() as u64),
-        body: body.freeze(),
-        to_head,
-        took: gate.clock.now().mono.saturating_sub(began),
-        at: gate.clock.now().wall,
-    })
-}
-
-/// The next bytes of a body; its trailers are passed over.
-async fn next(body: &mut Incoming) -> Option<Result<bytes::Bytes, hyper::Error>> {
-    loop {
-        match poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await? {
-            Ok(frame) => {
-                if let Ok(data) = frame.into_data() {
-                    return Some(Ok(data));
-                }
-            }
-            Err(error) => return Some(Err(error)),
-        }
-    }
+    let response = response.map(reqwest::Body::wrap).into();
+    gate.http.read(response, reading, head).await
 }
 
 /// The addresses of a loopback URL. `localhost` is not resolved: a name server must not decide what it means (RFC

@@ -89,6 +89,17 @@ pub struct Outgoing<'a> {
     pub measured: Option<&'a Arc<Connecting>>,
 }
 
+/// How a response is read; the fields are those of [`Outgoing`].
+pub(super) struct Reading<'a> {
+    pub(super) route: &'a Route,
+    pub(super) host: &'a str,
+    /// When the request was begun, on the monotonic clock.
+    pub(super) began: Duration,
+    pub(super) idle: Duration,
+    pub(super) longest: Option<Duration>,
+    pub(super) decodes: bool,
+}
+
 /// One connection pool for each way out: HTTP/1.1 with keep-alive.
 pub struct Http {
     network: Network,
@@ -303,8 +314,6 @@ impl Http {
             longest,
             measured,
         } = outgoing;
-        // Besides `idle`: a server that sends one byte now and then would use its slot for ever.
-        let longest = longest.unwrap_or(WHOLE_MAX);
         let route = self.route(url)?;
         let client = match measured {
             Some(_) => self.build(&route, measured)?,
@@ -320,15 +329,35 @@ impl Http {
         let failed = |error: reqwest::Error| {
             failure::classify(&error, &route, host, self.network.timeouts.connect)
         };
-        let late = |what, limit| {
-            let host = host.clone();
-            NetError::TimedOut { host, what, limit }
-        };
-        let mut response = tokio::time::timeout(idle, request.send())
+        let response = tokio::time::timeout(idle, request.send())
             .await
-            .map_err(|_| late(ANSWERING, idle))?
+            .map_err(|_| NetError::TimedOut {
+                host: host.clone(),
+                what: ANSWERING,
+                limit: idle,
+            })?
             .map_err(failed)?;
-        let to_head = self.clock.now().mono.saturating_sub(began);
+        let reading = Reading {
+            route: &route,
+            host,
+            began,
+            idle,
+            longest,
+            decodes,
+        };
+        self.read(response, reading, head).await
+    }
+
+    /// Reads a response to its end.
+    pub(super) async fn read(
+        &self,
+        mut response: reqwest::Response,
+        how: Reading<'_>,
+        head: &mut Option<(u16, Vec<(String, String)>)>,
+    ) -> Result<Reply, NetError> {
+        let Reading { host, idle, .. } = how;
+        let connect = self.network.timeouts.connect;
+        let to_head = self.clock.now().mono.saturating_sub(how.began);
         let status = response.status().as_u16();
         let headers = texts(response.headers());
         // Noted before the body: if that breaks, the record still has status and headers.
@@ -338,10 +367,16 @@ impl Http {
             Version::HTTP_10 => "HTTP/1.0",
             _ => "HTTP/1.1",
         };
+        let late = |what, limit| {
+            let host = host.to_owned();
+            NetError::TimedOut { host, what, limit }
+        };
         let too_large = || NetError::TooLarge {
-            host: host.clone(),
+            host: host.to_owned(),
             limit: REPLY_MAX,
         };
+        // Besides `idle`: a server that sends one byte now and then would use its slot for ever.
+        let longest = how.longest.unwrap_or(WHOLE_MAX);
         let reading = self.clock.now().mono;
         let mut raw = BytesMut::new();
         loop {
@@ -353,7 +388,7 @@ impl Http {
                     left if left < idle => late(ENDING, longest),
                     _ => late(CONTINUING, idle),
                 })?
-                .map_err(failed)?;
+                .map_err(|error| failure::classify(&error, how.route, host, connect))?;
             let Some(chunk) = chunk else { break };
             // Counted while reading: `Content-Length` may be missing or wrong.
             if (raw.len() + chunk.len()) as u64 > REPLY_MAX {
@@ -363,11 +398,11 @@ impl Http {
         }
         // HAR has the size on the wire and the decoded size.
         let wire = Some(raw.len() as u64);
-        let body = if decodes {
+        let body = if how.decodes {
             readable(raw.freeze(), response.headers()).map_err(|error| match error {
                 CodingError::TooLarge => too_large(),
                 error => NetError::Undecodable {
-                    host: host.clone(),
+                    host: host.to_owned(),
                     why: error.to_string(),
                 },
             })?
@@ -382,7 +417,7 @@ impl Http {
             body,
             wire,
             to_head,
-            took: self.clock.now().mono.saturating_sub(began),
+            took: self.clock.now().mono.saturating_sub(how.began),
             at: self.clock.now().wall,
         })
     }
