@@ -34,7 +34,7 @@ pub fn run(data: &[u8]) {
     for expected in [None, expected.as_ref()] {
         assert_inert(&payment.explain(expected));
         assert_inert(&payment.badge(expected).1);
-        let _ = payment.severity(expected);
+        let _ = payment.tone(expected);
     }
     let alone = payment.verdict(None);
     assert!(alone.paid() != Some(true), "paid, and nothing was expected");

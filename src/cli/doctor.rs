@@ -14,7 +14,7 @@ use super::start::interruptible;
 use super::values::{callback_url, timeout};
 use crate::deck::doctor::{LIMIT, Opened, Subject};
 use crate::domain::time::millis;
-use crate::domain::{Finding, Health, Severity, Tally};
+use crate::domain::{Finding, Health, Tally};
 use crate::runtime;
 
 const HELP: &str = "\
@@ -118,7 +118,7 @@ fn print(finding: &Finding, out: &Out) -> Result<(), OutputError> {
         return Ok(());
     }
     let Finding { check, health, .. } = finding;
-    let tone = Tone::from(Severity::from(*health));
+    let tone = Tone::from(*health);
     let word = out.paint(tone, &format!("{} {:<8}", health.mark(), health.as_str()));
     out.line(&format!("{word} {check:<9} {}", finding.line()))?;
     if finding.hint.is_empty() {

@@ -151,7 +151,7 @@ impl Report {
         };
         let (glyph, tone, words, sum, note) = match &self.found {
             Found::Payment(payment) => {
-                let tone = match payment.severity(expected).into() {
+                let tone = match payment.tone(expected) {
                     tone @ (Tone::Warn | Tone::Bad) => tone,
                     tone if as_expected => tone,
                     _ => Tone::Warn,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::words::words;
-use super::{AccountId, Problem, Severity};
+use super::{AccountId, Problem, Tone};
 
 words! {
     /// How well a part of the set-up is. The words are those of the screen and JSON.
@@ -30,11 +30,11 @@ impl Health {
     }
 }
 
-impl From<Health> for Severity {
+impl From<Health> for Tone {
     fn from(health: Health) -> Self {
         match health {
             Health::Good => Self::Good,
-            Health::Warning => Self::Warning,
+            Health::Warning => Self::Warn,
             Health::Bad => Self::Bad,
         }
     }

@@ -83,6 +83,6 @@ pub use time::{Now, WallTime};
 pub use timeline::{Timeline, TimelineEntry, TimelineEvent};
 pub use token::{StoredIn, TokenFailure, TokenLifetime, TokenState, TokenStatus};
 pub use ui::{Notify, Ui, Words};
-pub use verdict::{PaymentVerdict, Severity};
+pub use verdict::PaymentVerdict;
 
 id::shown_as_number!(DeliveryId, ExchangeId, PlayerId);

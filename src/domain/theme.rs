@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::Severity;
 use super::words::words;
 
 words! {
@@ -27,18 +26,6 @@ words! {
         Live = "live",
         /// Simulated money.
         Sim = "sim",
-    }
-}
-
-impl From<Severity> for Tone {
-    fn from(severity: Severity) -> Self {
-        match severity {
-            Severity::Good => Self::Good,
-            Severity::Busy => Self::Busy,
-            Severity::Over => Self::Dim,
-            Severity::Warning => Self::Warn,
-            Severity::Bad => Self::Bad,
-        }
     }
 }
 

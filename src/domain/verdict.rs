@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 
 use super::words::words;
-use super::{Expected, Payment, PaymentState, inert};
+use super::{Expected, Payment, PaymentState, Tone, inert};
 
 words! {
     /// The verdict on a payment, by its state, the sum that was reported and the sum that was expected.
@@ -30,32 +30,6 @@ words! {
         /// CANCELED.
         Cancelled = "cancelled",
     }
-}
-
-/// How much attention something needs; its colour follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Severity {
-    /// As it should be.
-    Good,
-    /// On its way.
-    Busy,
-    /// Over, and of no more interest.
-    Over,
-    /// Look at it.
-    Warning,
-    /// Act on it.
-    Bad,
-}
-
-/// How the sum that was reported relates to the one that was expected, whatever the state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Comparison {
-    NotCompared,
-    Equal,
-    Less,
-    More,
-    OtherCurrency,
-    Unreadable,
 }
 
 impl PaymentVerdict {
@@ -87,14 +61,14 @@ impl PaymentVerdict {
         }
     }
 
-    /// How much attention it needs.
-    pub fn severity(self) -> Severity {
+    /// How much attention it needs, as its colour.
+    pub fn tone(self) -> Tone {
         match self {
-            Self::Open => Severity::Busy,
-            Self::Paid => Severity::Good,
-            Self::Less | Self::OtherCurrency | Self::Failed => Severity::Bad,
-            Self::More | Self::NotCompared | Self::UnreadableAmount => Severity::Warning,
-            Self::Cancelled => Severity::Over,
+            Self::Open => Tone::Busy,
+            Self::Paid => Tone::Good,
+            Self::Less | Self::OtherCurrency | Self::Failed => Tone::Bad,
+            Self::More | Self::NotCompared | Self::UnreadableAmount => Tone::Warn,
+            Self::Cancelled => Tone::Dim,
         }
     }
 
@@ -143,32 +117,21 @@ impl Payment {
 
     /// What the verdict is in the state FINALIZED, with the sum as it is now.
     pub fn verdict_once_finalized(&self, expected: Option<&Expected>) -> PaymentVerdict {
-        match self.compare(expected) {
-            Comparison::Equal => PaymentVerdict::Paid,
-            Comparison::Less => PaymentVerdict::Less,
-            Comparison::More => PaymentVerdict::More,
-            Comparison::OtherCurrency => PaymentVerdict::OtherCurrency,
-            Comparison::Unreadable => PaymentVerdict::UnreadableAmount,
-            Comparison::NotCompared => PaymentVerdict::NotCompared,
-        }
-    }
-
-    fn compare(&self, expected: Option<&Expected>) -> Comparison {
         let (Some(amount), Some(currency)) = (self.amount.read(), self.currency.read()) else {
             // Before the expectation is looked at: an unreadable amount is worth a warning without one, too.
-            return Comparison::Unreadable;
+            return PaymentVerdict::UnreadableAmount;
         };
         let Some(expected) = expected else {
-            return Comparison::NotCompared;
+            return PaymentVerdict::NotCompared;
         };
         // Before the amount: sums of two currencies cannot be compared.
         if *currency != expected.currency {
-            return Comparison::OtherCurrency;
+            return PaymentVerdict::OtherCurrency;
         }
         match amount.cmp(&expected.amount) {
-            Ordering::Less => Comparison::Less,
-            Ordering::Equal => Comparison::Equal,
-            Ordering::Greater => Comparison::More,
+            Ordering::Less => PaymentVerdict::Less,
+            Ordering::Equal => PaymentVerdict::Paid,
+            Ordering::Greater => PaymentVerdict::More,
         }
     }
 
@@ -186,12 +149,12 @@ impl Payment {
     /// How the payment differs from the expectation, in words, in any state. For an open payment it is a warning: the
     /// page's URL is unsigned, so its payer can change the amount.
     pub fn departure(&self, expected: Option<&Expected>) -> Option<&'static str> {
-        match self.compare(expected) {
-            Comparison::NotCompared | Comparison::Equal => None,
-            Comparison::Less => Some("less than expected"),
-            Comparison::More => Some("more than expected"),
-            Comparison::OtherCurrency => Some(self.other_currency(expected)),
-            Comparison::Unreadable => expected.map(|_| "not readable"),
+        match self.verdict_once_finalized(expected) {
+            PaymentVerdict::Less => Some("less than expected"),
+            PaymentVerdict::More => Some("more than expected"),
+            PaymentVerdict::OtherCurrency => Some(self.other_currency(expected)),
+            PaymentVerdict::UnreadableAmount => expected.map(|_| "not readable"),
+            _ => None,
         }
     }
 
@@ -241,8 +204,8 @@ impl Payment {
         (glyph, word)
     }
 
-    /// How much attention it needs.
-    pub fn severity(&self, expected: Option<&Expected>) -> Severity {
+    /// How much attention it needs, as its colour.
+    pub fn tone(&self, expected: Option<&Expected>) -> Tone {
         let verdict = self.verdict(expected);
         let odd = matches!(
             self.state,
@@ -250,8 +213,8 @@ impl Payment {
         );
         match verdict {
             // The payer may have changed the link: a warning while there is time to act.
-            PaymentVerdict::Open if odd || self.needs_attention(expected) => Severity::Warning,
-            verdict => verdict.severity(),
+            PaymentVerdict::Open if odd || self.needs_attention(expected) => Tone::Warn,
+            verdict => verdict.tone(),
         }
     }
 
@@ -387,7 +350,7 @@ mod tests {
         assert_eq!(changed.verdict(Some(&wanted)), PaymentVerdict::Open);
         assert!(changed.needs_attention(Some(&wanted)));
         assert_eq!(changed.badge(Some(&wanted)).0, "!");
-        assert_eq!(changed.severity(Some(&wanted)), Severity::Warning);
+        assert_eq!(changed.tone(Some(&wanted)), Tone::Warn);
         assert!(
             changed
                 .explain(Some(&wanted))
@@ -412,7 +375,7 @@ mod tests {
         for verdict in PaymentVerdict::ALL {
             assert_eq!(PaymentVerdict::from_word(verdict.as_str()), Some(verdict));
             assert!(!verdict.words().is_empty());
-            let good = verdict.severity() == Severity::Good;
+            let good = verdict.tone() == Tone::Good;
             assert_eq!(good, verdict.paid() == Some(true), "{verdict:?}");
         }
         assert_eq!(PaymentVerdict::from_word("PAID"), None);

@@ -109,7 +109,7 @@ fn payments(store: &Store) -> impl Iterator<Item = Alert> {
             ),
             account: Some(watched.watch.account.clone()),
             since: watched.began(),
-            tone: payment.severity(watched.expected()).into(),
+            tone: payment.tone(watched.expected()),
             target: Target::Payment(watched.key()),
             handled: None,
         })

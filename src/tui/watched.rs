@@ -350,7 +350,7 @@ impl Watched {
             };
         };
         let (glyph, word) = payment.badge(self.expected());
-        (glyph, word, payment.severity(self.expected()).into())
+        (glyph, word, payment.tone(self.expected()))
     }
 
     /// Glyph, words and tone of the comparison with the expected amount, or of a failed check.
@@ -370,7 +370,7 @@ impl Watched {
             _ => payment.verdict(self.expected()),
         };
         let (glyph, words) = verdict.mark();
-        let tone = payment.severity(self.expected()).into();
+        let tone = payment.tone(self.expected());
         (glyph, words.into(), tone)
     }
 
@@ -378,7 +378,7 @@ impl Watched {
         let Some(payment) = self.latest() else {
             return self.explain_unseen(now);
         };
-        let tone = match payment.severity(self.expected()).into() {
+        let tone = match payment.tone(self.expected()) {
             Tone::Busy => Tone::Plain,
             tone => tone,
         };

@@ -272,7 +272,7 @@ impl Known {
             Some(payment) => (
                 format!("{}", payment.state),
                 payment.sum(),
-                payment.severity(expected).into(),
+                payment.tone(expected),
             ),
             None => ("no state yet".to_owned(), String::new(), Tone::Dim),
         };

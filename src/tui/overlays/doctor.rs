@@ -1,6 +1,6 @@
 //! The checks of this set-up, as `tilldeck doctor` prints them. They arrive one by one.
 
-use crate::domain::{Finding, Health, RequestId, Secret, Severity, Tally};
+use crate::domain::{Finding, Health, RequestId, Secret, Tally};
 use crate::tui::prelude::*;
 use crate::tui::widgets::text::first_row;
 
@@ -72,7 +72,7 @@ impl State {
             tally.add(finding.health);
         }
         if self.is_done {
-            (tally.to_string(), Severity::from(tally.worst()).into())
+            (tally.to_string(), tally.worst().into())
         } else {
             (format!("checking … {tally}"), Tone::Busy)
         }
@@ -162,9 +162,7 @@ impl Component for State {
             let health = row.health.map_or_else(String::new, |health| {
                 format!("{} {}", health.mark(), health.as_str())
             });
-            let tone = row
-                .health
-                .map_or(Tone::Plain, |health| Severity::from(health).into());
+            let tone = row.health.map_or(Tone::Plain, Tone::from);
             pen.cell(&health, BEFORE, theme.bold(tone))
                 .text(&row.text, theme.style(row.tone));
         });

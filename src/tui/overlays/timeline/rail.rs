@@ -21,7 +21,7 @@ pub fn draw_head(timeline: &Timeline, ctx: ViewContext<'_>, area: Rect, buf: &mu
         Some(seen) => {
             let payment = &seen.payment;
             let expected = timeline.expected.as_ref();
-            let tone = payment.severity(expected).into();
+            let tone = payment.tone(expected);
             pen.text(&payment.badge(expected).1, theme.bold(tone))
                 .skip(1)
                 .text(&payment.sum(), theme.style(Tone::Plain));
@@ -166,7 +166,7 @@ impl Rail<'_> {
                 let payment = &seen.payment;
                 let expected = self.timeline.expected.as_ref();
                 let verdict = payment.verdict(expected);
-                let tone = payment.severity(expected).into();
+                let tone = payment.tone(expected);
                 let mut pen = self.begin(at, ("●", tone), line, buf);
                 pen.text(payment.state.as_str(), theme.bold(tone))
                     .skip(2)

@@ -6,8 +6,7 @@ use super::State;
 use super::watchlist::{again, notice};
 use crate::domain::payment::about;
 use crate::domain::{
-    AccountId, CheckedPayment, Exchange, Observation, Payment, Problem, ProblemKind, Severity,
-    Watch,
+    AccountId, CheckedPayment, Exchange, Observation, Payment, Problem, ProblemKind, Tone, Watch,
 };
 use crate::tui::msg::{Notice, WatchKey};
 use crate::tui::prelude::*;
@@ -79,13 +78,11 @@ fn changed(key: &WatchKey, change: Change, ctx: &mut UpdateContext<'_>) {
 
 /// The level of a notice about a payment. One that says `DO NOT DELIVER` is at least a warning.
 fn level(watched: &Watched) -> Level {
-    let severity = watched.latest().map(|it| it.severity(watched.expected()));
-    match severity {
-        Some(Severity::Bad) => Level::Error,
-        Some(Severity::Over) => Level::Warning,
-        Some(Severity::Warning) if watched.is_final() || watched.needs_attention() => {
-            Level::Warning
-        }
+    let tone = watched.latest().map(|it| it.tone(watched.expected()));
+    match tone {
+        Some(Tone::Bad) => Level::Error,
+        Some(Tone::Dim) => Level::Warning,
+        Some(Tone::Warn) if watched.is_final() || watched.needs_attention() => Level::Warning,
         _ => Level::Info,
     }
 }
