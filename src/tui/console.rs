@@ -61,7 +61,10 @@ impl Model {
             ConsoleAction::PreviousPane => self.focus = self.beside(self.shown.len() - 1),
             ConsoleAction::Help => self.open(Box::new(help::State::new(self.scope()))),
             ConsoleAction::Palette => {
-                self.open(Box::new(palette::State::new(self.offered(io.now))));
+                self.open(Box::new(palette::State::new(
+                    self.offered(io.now),
+                    self.scope(),
+                )));
             }
             ConsoleAction::ShowAlerts => self.open(Box::new(alerts::State::new(&self.store))),
             ConsoleAction::Link | ConsoleAction::Sandbox | ConsoleAction::Doctor

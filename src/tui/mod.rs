@@ -403,8 +403,11 @@ impl Model {
             self.call(top, io, |it, ctx| it.step(action.step(), ctx));
         } else if let Some(action) = ColumnAction::of(action) {
             self.act_on_columns(action, io);
-        } else if WindowAction::of(action).is_some() {
-            self.close(top, io);
+        } else if let Some(action) = WindowAction::of(action) {
+            match action {
+                WindowAction::Close | WindowAction::Back => self.close(top, io),
+                WindowAction::HelpHere => self.act_console(ConsoleAction::Help, io),
+            }
         } else if let Some(action) = FilterAction::of(action) {
             self.call(top, io, |it, ctx| match action {
                 FilterAction::KeepFilter => it.filter().map_or((), Filter::keep),

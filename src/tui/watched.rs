@@ -346,7 +346,7 @@ impl Watched {
                     ("?", "NOT FOUND".into(), Tone::Warn)
                 }
                 LastError::NotKnown => ("◌", "not known".into(), Tone::Dim),
-                LastError::Failed(_) => ("!", "no answer".into(), Tone::Bad),
+                LastError::Failed(_) => ("!", "unknown".into(), Tone::Bad),
             };
         };
         let (glyph, word) = payment.badge(self.expected());
@@ -360,8 +360,10 @@ impl Watched {
             return ("!", format!("old: {age}"), Tone::Warn);
         }
         let Some(payment) = self.latest() else {
-            let expects = self.watch.expected.is_some();
-            let words = if expects { "awaiting payment" } else { "" };
+            // Only the provider says that nothing was paid yet.
+            let is_awaited =
+                self.last_error == LastError::NotKnown && self.watch.expected.is_some();
+            let words = if is_awaited { "awaiting payment" } else { "" };
             return ("", words.into(), Tone::Dim);
         };
         // The payer can change the amount while it is open.

@@ -24,6 +24,7 @@ keys! {
     }
     READER "Windows" keys [] {
         Back "back" ["q"] "" "close the window";
+        HelpHere "window-help" ["?"] "help" "show keys and symbols";
     }
 }
 

@@ -14,7 +14,7 @@ keys! {
     Action:
     EXCHANGE "Request" keys [NAV, READER, OVERLAY] {
         ExchangeTimeline "exchange-timeline" ["enter" "t"] "timeline" "show the payment's timeline";
-        CopyCurl "copy-curl" ["y"] "copy as curl" "copy as curl, without secrets";
+        CopyCurl "copy-curl" ["Y" "y"] "copy as curl" "copy as curl, without secrets";
         CopyBody "copy-body" ["b"] "copy body" "copy the response (or request) body" else "there is no body";
     }
 }

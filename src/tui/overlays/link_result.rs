@@ -131,11 +131,18 @@ impl Component for State {
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let live = ctx.store.is_live_account(self.account.as_str());
+        let fitting = |above: u16| {
+            let mut sizes = self.sizes(theme).into_iter();
+            sizes.find(|size| {
+                size.width + 4 <= screen.width && above + size.height + 2 <= screen.height
+            })
+        };
         let above = self.rows_above(theme, screen);
-        let mut sizes = self.sizes(theme).into_iter();
-        let fitting = sizes.find(|size| {
-            size.width + 4 <= screen.width && above + size.height + 2 <= screen.height
-        });
+        // Where both do not fit, the code: the keys copy and open the link.
+        let (above, fitting) = match (fitting(above), fitting(0)) {
+            (None, Some(alone)) => (0, Some(alone)),
+            (both, _) => (above, both),
+        };
         // Without a code, a text of three rows.
         let code = fitting.filter(|size| size.height > 0);
         let height = above + code.map_or(3, |size| size.height) + 3;
@@ -147,6 +154,10 @@ impl Component for State {
             live,
         }
         .draw(theme, screen, buf);
+        if above == 0 {
+            self.draw_code(ctx, inner, screen, buf);
+            return None;
+        }
         let mut left = inner;
         Pen::new(buf, left, 0)
             .text(self.request.amount.as_str(), theme.bold(Tone::Plain))

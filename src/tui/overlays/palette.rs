@@ -35,8 +35,9 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// How well it matches. Scattered letters count in its name alone: they fit nearly any sentence.
-    fn rank(&self, finder: &mut Finder) -> Option<Rank> {
+    /// How well it matches, and of those that match as well, whether it is an action of this scope. Scattered letters count in
+    /// its name alone: they fit nearly any sentence.
+    fn rank(&self, finder: &mut Finder, here: &Scope) -> Option<(Closeness, bool, u32)> {
         let name = finder.find(&self.name);
         // By a pane's name, the action that goes there is found first.
         let kind = match self.does {
@@ -46,7 +47,9 @@ impl Entry {
         let whole = format!("{kind} {} {}", self.name, self.about);
         let whole = finder.find(&whole);
         let whole = whole.filter(|rank| rank.closeness > Closeness::Scattered);
-        name.max(whole)
+        let Rank { closeness, score } = name.max(whole)?;
+        let is_here = matches!(self.does, Command::Act(action) if action.0.scope == here);
+        Some((closeness, is_here, score))
     }
 }
 
@@ -65,15 +68,18 @@ pub struct State {
     offered: Vec<Entry>,
     /// The places of the matching entries, the best first.
     found: Vec<usize>,
+    /// Where it was opened.
+    here: &'static Scope,
 }
 
 impl State {
-    pub fn new(offered: Vec<Entry>) -> Self {
+    pub fn new(offered: Vec<Entry>, here: &'static Scope) -> Self {
         let mut state = Self {
             input: Input::default(),
             list: List::default(),
             found: Vec::new(),
             offered,
+            here,
         };
         state.find();
         state
@@ -84,7 +90,7 @@ impl State {
         let mut finder = Finder::new(self.input.value());
         let entries = self.offered.iter().enumerate();
         let mut found: Vec<_> = entries
-            .filter_map(|(at, entry)| Some((Reverse(entry.rank(&mut finder)?), at)))
+            .filter_map(|(at, entry)| Some((Reverse(entry.rank(&mut finder, self.here)?), at)))
             .collect();
         found.sort();
         self.found = found.into_iter().map(|(_, at)| at).collect();

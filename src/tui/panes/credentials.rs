@@ -422,11 +422,12 @@ fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, AccountState>> {
             let (glyph, _, tone) = status(it, ctx);
             Line::styled(glyph, ctx.theme.bold(tone))
         }),
-        // The longest status has room, without its age.
+        // The longest status has room, beside a long name also with its age.
         Column::new("account", Width::Exact(names), |it: &AccountState, _| {
             it.id().as_str().into()
         })
-        .shrinks(11),
+        .id()
+        .shrinks(if names > 12 { 15 } else { 11 }),
         Column::new("", Width::Exact(6), move |it: &AccountState, _| {
             let (word, tone) = badge(it.account.environment);
             Line::styled(format!(" {word} "), ctx.theme.badge(tone))

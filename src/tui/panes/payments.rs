@@ -29,9 +29,9 @@ use watchlist::Change;
 keys! {
     Action:
     PAYMENTS "Payments" keys [NAV, COLUMNS, GLOBAL] else "no payment is selected" {
-        Check "check" ["c" "enter"] "check" "check the selected or marked payments";
+        Check "check" ["c"] "check" "check the selected or marked payments";
         AddWatch "add" ["a"] "add" "watch a payment; paste adds several" else "no account has payments";
-        PaymentTimeline "timeline" ["t"] "timeline" "show the payment's timeline";
+        PaymentTimeline "timeline" ["t" "enter"] "timeline" "show the payment's timeline";
         ExpectPayment "expect" ["e"] "expect" "set the expected amount";
         FilterPayments "filter-payments" ["/"] "filter" "filter by id, state, account, note" else "no payment is watched";
         RemoveWatch "remove" ["d"] "remove" "stop watching the selected or marked";

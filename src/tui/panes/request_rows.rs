@@ -167,8 +167,11 @@ fn path_first<'r>(exchange: &'r Exchange, room: u16, ctx: ViewContext<'_>) -> Li
     let (failure, about) = (failure(exchange), exchange.about.as_str());
     let operator = exchange.operator.as_str();
     let others = spaced(failure) + spaced(about) + spaced(operator);
-    // The path gives way to the failure and the payment, down to a quarter of the room.
-    let path = path_within(exchange.path(), room.saturating_sub(others).max(room / 4));
+    // The path gives way to the failure and the payment; of less than a quarter of the room, nothing can be read.
+    let path = match room.saturating_sub(others) {
+        left if left < room / 4 && others > 0 => Cow::default(),
+        left => path_within(exchange.path(), left),
+    };
     let left = room.saturating_sub(width(&path) + 2 + spaced(failure) + spaced(operator));
     parts([
         (path, theme.style(Tone::Dim)),

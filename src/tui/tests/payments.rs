@@ -774,6 +774,26 @@ fn a_final_payment_that_could_not_be_checked_again_is_as_it_was() {
 }
 
 #[test]
+fn a_payment_awaits_payment_only_where_the_provider_does_not_know_it() {
+    for (kind, state, mark) in [
+        (ProblemKind::NotFound, "not known", "awaiting payment"),
+        (ProblemKind::Failing, "unknown", ""),
+    ] {
+        let mut model = ready(vec![(watch("A-17", Some("25.00")), Vec::new())]);
+        let request = model.store.payments[0]
+            .asking
+            .expect("it is checked at once");
+        let result = Answer::Payment(Err(Problem::new(kind, "", "")));
+        update(&mut model, second(2), Msg::Answered(request, result));
+        let [watched] = &model.store.payments[..] else {
+            panic!("one payment");
+        };
+        let found = (watched.badge(second(2)).1, watched.mark(second(2)).1);
+        assert_eq!(found, (state.to_owned(), mark.to_owned()));
+    }
+}
+
+#[test]
 fn orders_pasted_into_the_form_that_types_one_are_all_watched() {
     let mut model = ready(Vec::new());
     press(&mut model, "a", second(1));

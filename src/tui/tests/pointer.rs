@@ -243,9 +243,11 @@ fn a_click_beside_a_window_closes_it_and_one_inside_does_not() {
         press(&mut model, keys, second(4));
         let left = MouseEventKind::Down(MouseButton::Left);
         mouse(&mut model, left, (60, 19));
-        let open = model.overlays.len();
-        if keys != ":" {
-            assert_eq!(open, 1, "{keys}");
+        // The palette runs the row.
+        if keys == ":" {
+            model.focus = Pane::Payments;
+        } else {
+            assert_eq!(model.overlays.len(), 1, "{keys}");
         }
         mouse(&mut model, left, (0, 1));
         assert_eq!(

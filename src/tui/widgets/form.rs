@@ -421,6 +421,15 @@ impl Form {
         }
     }
 
+    /// The same without a selected field: the cursor is elsewhere.
+    #[must_use]
+    pub fn idle(&self) -> Self {
+        Self {
+            at: self.fields.len(),
+            ..self.clone()
+        }
+    }
+
     /// Draws the fields; returns the cursor.
     pub fn draw(&self, buf: &mut Buffer, area: Rect, theme: &Theme) -> Option<Position> {
         let (label, room) = (self.label_width(), self.room(area.width));

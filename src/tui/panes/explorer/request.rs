@@ -159,9 +159,11 @@ impl State {
         paragraph(buf, split.about, about_of(draft), dim);
 
         let mut cursor = None;
-        let form = draft.form.draw(buf, split.fields, theme);
-        if here && !draft.in_body {
-            cursor = form;
+        if draft.in_body {
+            draft.form.idle().draw(buf, split.fields, theme);
+        } else {
+            let form = draft.form.draw(buf, split.fields, theme);
+            cursor = form.filter(|_| here);
         }
         let current = (here && !draft.in_body).then_some(draft.form.at);
         if let Some(help) = current.and_then(|at| draft.field_helps().nth(at)) {

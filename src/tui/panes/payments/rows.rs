@@ -205,7 +205,7 @@ fn passes(watched: &Watched, filter: &str) -> bool {
     let last_error = match watched.last_error {
         LastError::None => "",
         LastError::NotKnown => "not found",
-        LastError::Failed(_) => "no answer",
+        LastError::Failed(_) => "unknown",
     };
     let note = watched.watch.note.as_ref();
     let texts = [

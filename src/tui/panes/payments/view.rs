@@ -113,7 +113,7 @@ impl State {
         list.selected = selected;
         let total = parts.list.width;
         let grid = |is_compared| {
-            let columns = self.columns(total, is_compared, ctx);
+            let columns = self.columns(&shown, total, is_compared, ctx);
             Grid::new(self.widths.apply(columns), &shown, list, parts.list)
         };
         let is_compared = |grid: &Grid| grid.width_of(COMPARED).is_some_and(|it| it > SIGN);
@@ -135,7 +135,9 @@ impl State {
             paragraph(buf, parts.list, text, ctx.theme.style(Tone::Dim));
             return cursor;
         }
-        let room = parts.detail.width.saturating_sub(HEADING);
+        let watch = &shown[selected].watch;
+        let heading = width(watch.id.as_str()) + width(watch.account.as_str()) + 12;
+        let room = parts.detail.width.saturating_sub(heading.min(HEADING));
         let window = list.window(shown.len(), parts.list.height);
         // The payments that need attention above and below the visible rows.
         let [above, below] = [&rows[..window.start], &rows[window.end..]].map(|rows| {
@@ -160,7 +162,6 @@ impl State {
         let heading = first_row(parts.detail);
         let [heading, right] = heading.layout(&Layout::horizontal([Fill(1), Length(taken)]));
         Pen::new(buf, right, 0).flush(&place, ctx.theme.style(tone));
-        let watch = &shown[selected].watch;
         Heading {
             name: watch.id.as_str(),
             account: watch.account.as_str(),
@@ -238,7 +239,7 @@ fn draw_empty(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
 const BESIDE_FROM: u16 = 150;
 const BESIDE_LIST: u16 = 98;
 const BESIDE_LIST_MAX: u16 = 120;
-/// Columns reserved for the heading of the selected payment.
+/// The most columns reserved for the heading of the selected payment.
 const HEADING: u16 = 46;
 /// The column that compares a payment with its order.
 const COMPARED: &str = "vs. order";
@@ -251,6 +252,7 @@ impl State {
     /// The columns in a list of `total` columns; `is_compared`: with words in `vs. order`.
     fn columns<'a>(
         &'a self,
+        shown: &[&Watched],
         total: u16,
         is_compared: bool,
         ctx: ViewContext<'a>,
@@ -258,8 +260,14 @@ impl State {
         let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
         let roomy = total >= 60;
-        // With one account the column would say the same in every row.
+        // With one account the column would say the same in every row; of several, the shops may use the same ids.
         let accounts = ctx.store.accounts.len() > 1;
+        let mut owners = shown.iter().map(|it| &it.watch.account);
+        let first = owners.next();
+        let (from, below) = match owners.any(|owner| Some(owner) != first) {
+            true => (0, 6),
+            false => (90, 17),
+        };
         // `queued` fits.
         let next = if ctx.reduced_motion { 9 } else { 6 };
         vec![
@@ -286,9 +294,10 @@ impl State {
             Column::new("account", Width::Fit(7, 12), move |it: &Watched, _| {
                 Line::styled(it.watch.account.as_str(), dim)
             })
+            .id()
             .when(accounts)
-            .from(90)
-            .gives_way(17, 0),
+            .from(from)
+            .gives_way(below, 0),
             Column::new(
                 "amount",
                 Width::Fit(6, if roomy { 20 } else { 9 }),
