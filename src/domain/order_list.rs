@@ -16,10 +16,57 @@ pub const AMOUNT: &str = "amount";
 /// The column with its currency.
 pub const CURRENCY: &str = "currency";
 
-/// The column with this name, case-insensitive.
-pub fn column<'a>(names: impl IntoIterator<Item = &'a str>, wanted: &str) -> Option<usize> {
-    let mut names = names.into_iter();
-    names.position(|name| name.trim().eq_ignore_ascii_case(wanted))
+/// Columns of a result, whose `amount` is the received amount, not the expected one.
+const RESULT: [&str; 2] = ["verdict", "expected_amount"];
+
+/// What is wrong with a list, to follow its name, and a hint.
+pub type Refusal = (String, String);
+
+/// The places of the columns that the first line of a list names.
+#[derive(Debug, Clone, Copy)]
+pub struct Columns {
+    /// The payment's id.
+    pub id: Option<usize>,
+    /// The number of the expected amount.
+    pub amount: Option<usize>,
+    /// Its currency.
+    pub currency: Option<usize>,
+}
+
+impl Columns {
+    /// The columns by their names, case-insensitive.
+    ///
+    /// # Errors
+    /// If two have the same name, or the list is a result.
+    pub fn named<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Result<Self, Refusal> {
+        let find = |wanted: &str| {
+            let places = names.clone().enumerate();
+            let mut same = places.filter(|(_, name)| name.trim().eq_ignore_ascii_case(wanted));
+            (same.next().map(|(at, _)| at), same.next().is_some())
+        };
+        if RESULT.iter().all(|name| find(name).0.is_some()) {
+            return Err((
+                "is a result of tilldeck: its `amount` is the received amount".into(),
+                "pass the list of orders; to continue a run, use --resume".into(),
+            ));
+        }
+        let only = |wanted: &str| match find(wanted) {
+            (_, true) => Err((
+                format!("has two columns named `{wanted}`"),
+                "remove one of them".into(),
+            )),
+            (place, false) => Ok(place),
+        };
+        let mut id = None;
+        for name in ID {
+            id = id.or(only(name)?);
+        }
+        Ok(Self {
+            id,
+            amount: only(AMOUNT)?,
+            currency: only(CURRENCY)?,
+        })
+    }
 }
 
 /// The ids in a line: `A-1, B-2` has two. A shop's id may itself have blanks, commas and semicolons, so only a comma or a

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use csv::{ReaderBuilder, StringRecord};
 
-use crate::domain::order_list::{self, AMOUNT, CURRENCY, ID};
+use crate::domain::order_list::{self, Columns};
 use crate::domain::{Amount, Currency, Expected, PaymentId};
 use crate::tui::widgets::text::and_more;
 
@@ -50,14 +50,14 @@ pub fn read(text: &str) -> Option<Pasted> {
         }
         _ => {}
     }
-    let heading = Columns::named(lines[0].1);
-    let columns = heading.unwrap_or(Columns::BY_PLACE);
     let mut pasted = Pasted::default();
-    if columns.amount.is_some() != columns.currency.is_some() {
-        let why = "an amount needs a currency; name both columns or none".to_owned();
-        pasted.bad.push((lines[0].0, why));
-        return Some(pasted);
-    }
+    let heading = match heading(lines[0].1) {
+        Ok(heading) => heading,
+        Err(why) => {
+            pasted.bad.push((lines[0].0, why));
+            return Some(pasted);
+        }
+    };
     let mut known: HashMap<PaymentId, Option<Expected>> = HashMap::new();
     let mut contradicted = HashSet::new();
     for (number, line) in lines.into_iter().skip(usize::from(heading.is_some())) {
@@ -90,31 +90,20 @@ pub fn read(text: &str) -> Option<Pasted> {
     Some(pasted)
 }
 
-/// The places of the columns.
-#[derive(Clone, Copy)]
-struct Columns {
-    id: usize,
-    amount: Option<usize>,
-    currency: Option<usize>,
-}
+/// The columns of a list without a line that names them.
+const BY_PLACE: Columns = Columns {
+    id: Some(0),
+    amount: Some(1),
+    currency: Some(2),
+};
 
-impl Columns {
-    const BY_PLACE: Self = Self {
-        id: 0,
-        amount: Some(1),
-        currency: Some(2),
-    };
-
-    /// The columns that a line names, if it names that of the id.
-    fn named(line: &str) -> Option<Self> {
-        let fields = fields(line);
-        let column = |name| order_list::column(&fields, name);
-        Some(Self {
-            id: ID.into_iter().find_map(column)?,
-            amount: column(AMOUNT),
-            currency: column(CURRENCY),
-        })
+/// The columns that a line names, if it names that of the id; or why no amount can be read by them.
+fn heading(line: &str) -> Result<Option<Columns>, String> {
+    let columns = Columns::named(fields(line).iter()).map_err(|(why, _)| why)?;
+    if columns.id.is_some() && columns.amount.is_some() != columns.currency.is_some() {
+        return Err("an amount needs a currency; name both columns or none".into());
     }
+    Ok(Some(columns).filter(|columns| columns.id.is_some()))
 }
 
 /// The payments in a line: one, or several ids. A `heading` names the columns.
@@ -122,7 +111,7 @@ fn rows(
     line: &str,
     heading: Option<Columns>,
 ) -> Result<Vec<(PaymentId, Option<Expected>)>, String> {
-    let row = row(line, heading.unwrap_or(Columns::BY_PLACE));
+    let row = row(line, heading.unwrap_or(BY_PLACE));
     let ids = order_list::ids(line);
     if heading.is_some() || ids.len() < 2 || row.is_ok() {
         return row.map(|row| vec![row]);
@@ -152,7 +141,7 @@ fn row(line: &str, columns: Columns) -> Result<(PaymentId, Option<Expected>), St
             currency: Currency::typed(currency).map_err(|error| error.to_string())?,
         }),
     };
-    let id = PaymentId::new(field(columns.id).unwrap_or_default());
+    let id = PaymentId::new(columns.id.and_then(field).unwrap_or_default());
     Ok((id.map_err(|error| error.to_string())?, expected))
 }
 
@@ -220,8 +209,15 @@ mod tests {
         ] {
             assert_eq!(rows(text), [wanted], "{text}");
         }
-        let half = read("id,amount\nA-1,25").unwrap();
-        assert_eq!((half.rows.len(), half.bad.len()), (0, 1));
+        // An amount without a currency, two amounts, a received amount.
+        for columns in [
+            "id,amount",
+            "id,amount,currency,Amount",
+            "id,amount,currency,verdict,expected_amount",
+        ] {
+            let refused = read(&format!("{columns}\nA-1,25,EMT,1,1")).unwrap();
+            assert_eq!((refused.rows.len(), refused.bad.len()), (0, 1), "{columns}");
+        }
         // A comma in an amount is no currency after it.
         for text in ["A-1,25,5,EMT\nB-2", "A-1,1.234,50,EMT\nB-2"] {
             assert_eq!(rows(text), ["B-2"], "{text}");

@@ -3,10 +3,7 @@
 use super::records::{Record, count};
 use crate::config::nearest;
 use crate::domain::inert;
-use crate::domain::order_list::{AMOUNT, CURRENCY, ID};
-
-/// Columns of a result, whose `amount` is the received amount, not the expected one.
-const RESULT: [&str; 2] = ["verdict", "expected_amount"];
+use crate::domain::order_list::{AMOUNT, CURRENCY, Columns, ID, Refusal};
 
 pub struct Header {
     pub delimiter: u8,
@@ -17,9 +14,6 @@ pub struct Header {
     /// The column with the other half.
     pub currency: Option<usize>,
 }
-
-/// What is wrong with a list, to follow its name, and a hint.
-type Refusal = (String, String);
 
 /// The separator: the candidate most frequent in the first line.
 pub fn delimiter(first_line: &[u8]) -> u8 {
@@ -44,21 +38,9 @@ impl Header {
                 "close it, or double it within a quoted name".into(),
             ));
         }
-        let is_result = RESULT
-            .iter()
-            .all(|name| find(&columns, name).ok().flatten().is_some());
-        if is_result {
-            return Err((
-                "is a result of tilldeck: its `amount` is the received amount".into(),
-                "pass the list of orders; to continue a run, use --resume".into(),
-            ));
-        }
-        let mut id = None;
-        for name in ID {
-            id = id.or(find(&columns, name)?);
-        }
-        let (amount, currency) = (find(&columns, AMOUNT)?, find(&columns, CURRENCY)?);
-        let id = id.ok_or_else(|| without_id(&columns))?;
+        let named = Columns::named(columns.iter().map(String::as_str))?;
+        let (amount, currency) = (named.amount, named.currency);
+        let id = named.id.ok_or_else(|| without_id(&columns))?;
         match (amount, currency) {
             (Some(_), None) => Err(half_a_sum(&columns, AMOUNT, CURRENCY)),
             (None, Some(_)) => Err(half_a_sum(&columns, CURRENCY, AMOUNT)),
@@ -75,19 +57,6 @@ impl Header {
     /// Whether a column is neither the id nor a part of the sum.
     pub fn is_extra(&self, column: usize) -> bool {
         column != self.id && Some(column) != self.amount && Some(column) != self.currency
-    }
-}
-
-/// The only column of this name, case-insensitive.
-fn find(columns: &[String], wanted: &str) -> Result<Option<usize>, Refusal> {
-    let places = columns.iter().enumerate();
-    let mut same = places.filter(|(_, name)| name.eq_ignore_ascii_case(wanted));
-    match (same.next(), same.next()) {
-        (Some(_), Some(_)) => Err((
-            format!("has two columns named `{wanted}`"),
-            "remove one of them".into(),
-        )),
-        (place, _) => Ok(place.map(|(at, _)| at)),
     }
 }
 
