@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use ratatui::text::Line;
 
-use crate::domain::{Ability, AccountId, Answer, PaymentId, Secret};
+use crate::domain::{Ability, AccountId, Answer, Payment, PaymentId, Secret};
 use crate::tui::msg::WatchKey;
 use crate::tui::overlays::{add_many, add_watch, expect_form, note_form, questions};
 use crate::tui::pasted;
@@ -62,8 +62,8 @@ pub struct State {
     changes: VecDeque<Change>,
     /// Payments whose expected amount is being changed back.
     undone: BTreeSet<WatchKey>,
-    /// Removed by the operator; a callback does not add them again.
-    off: VecDeque<WatchKey>,
+    /// Removed by the operator, each with its state then. A callback adds one again once it has ended in another state.
+    off: VecDeque<(WatchKey, Option<Payment>)>,
     /// Removed here, but the database has not confirmed it yet.
     leaving: BTreeSet<WatchKey>,
     /// Pasted payments whose expected amount differs from the pasted one.

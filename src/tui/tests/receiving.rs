@@ -1086,14 +1086,25 @@ fn an_unwatched_payment_is_watched_after_a_callbacks_check_finds_it() {
         update(&mut model, now, callback_check(&stranger, "NEW-3", "NEW")),
         []
     );
-    // Taken off by hand, it stays off, until it is put back by hand.
-    press(&mut model, "gd", now);
-    assert_eq!(
-        update(&mut model, now, callback_check(&shop(), "NEW-1", "NEW")),
-        []
-    );
+    // Taken off by hand, it stays off, until it is put back by hand or ends in another state.
+    let is_watched = |model: &mut Model| model.store.payment_mut(&shop(), &id("NEW-1")).is_some();
+    let remove = |model: &mut Model| {
+        let Model { panes, store, .. } = model;
+        panes.payments.select(&shop(), &id("NEW-1"), store);
+        press(model, "d", now);
+    };
+    remove(&mut model);
+    assert!(!is_watched(&mut model));
+    for state in ["NEW", "FINALIZED"] {
+        let again = callback_check(&shop(), "NEW-1", state);
+        assert_eq!(update(&mut model, now, again), []);
+    }
     press(&mut model, "u", now);
-    assert!(model.store.payment_mut(&shop(), &id("NEW-1")).is_some());
+    assert!(is_watched(&mut model));
+    remove(&mut model);
+    let other = callback_check(&shop(), "NEW-1", "FAILED");
+    update(&mut model, now, other);
+    assert!(is_watched(&mut model));
 
     for at in 0..200 {
         update(

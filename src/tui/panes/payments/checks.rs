@@ -138,16 +138,20 @@ impl State {
         }
     }
 
-    /// Watches the payment of a callback, after the provider confirmed it. A payment that the operator removed is not
-    /// added again.
+    /// Watches the payment of a callback, after the provider confirmed it. One that the operator removed is added again only
+    /// if it has ended since.
     fn watch_reported(&self, watch: Watch, payment: Payment, ctx: &mut UpdateContext<'_>) {
         let key = (watch.account.clone(), watch.id.clone());
         let (account, id) = &key;
-        if ctx.store.known(account).is_none() || self.off.contains(&key) {
+        let is_over = payment.state.is_final();
+        let is_off = |(off, state): &(WatchKey, Option<Payment>)| {
+            *off == key && (!is_over || state.as_ref() == Some(&payment))
+        };
+        if ctx.store.known(account).is_none() || self.off.iter().any(is_off) {
             return;
         }
         let expected = watch.expected.as_ref().map(|expected| &expected.sum);
-        let is_wrong = payment.state.is_final() && payment.needs_attention(expected);
+        let is_wrong = is_over && payment.needs_attention(expected);
         if ctx.store.payments.len() >= WATCHED_MAX && !is_wrong {
             let text = format!(
                 "callback for {id}: not watched, because the watch list already has {WATCHED_MAX} payments"
@@ -162,13 +166,12 @@ impl State {
             return;
         };
         watched.apply(Ok(payment), ctx.now);
-        let over = watched.is_final();
         let is_alert = watched.needs_attention();
         let (_, words) = watched.explain(ctx.now);
         let level = level(watched);
         let text = format!("callback for {id}, now watched: {words}");
         notice(&about(account, id), level, text, ctx);
-        if over && !is_alert {
+        if is_over && !is_alert {
             ctx.out.push(Effect::Bell);
         }
     }

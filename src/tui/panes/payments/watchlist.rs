@@ -275,10 +275,12 @@ impl State {
             }
             ctx.store.dismiss(&removed_payment.about());
             ctx.out.push(Effect::Unwatch(key.clone()));
+            self.off.retain(|(off, _)| *off != key);
             if self.off.len() == OFF_MAX {
                 self.off.pop_front();
             }
-            self.off.push_back(key.clone());
+            let state = removed_payment.latest().cloned();
+            self.off.push_back((key.clone(), state));
             self.marked.remove(&key);
             self.leaving.insert(key);
         }
@@ -339,7 +341,7 @@ impl State {
         // In the order of their places, so that each lands on its old place.
         for (at, mut watched) in back {
             let key = watched.key();
-            self.off.retain(|off| *off != key);
+            self.off.retain(|(off, _)| *off != key);
             self.leaving.remove(&key);
             let unsaved = watched.unsaved.clone();
             let new = unsaved.unwrap_or_else(|| again(&watched.watch));
