@@ -118,8 +118,7 @@ impl Deck {
 
     /// Adds a payment to the watch list; one that is on it already stays unchanged.
     pub async fn watch(&self, account: &AccountId, id: &PaymentId) -> Result<(), Problem> {
-        let watch = Watch::new(account.clone(), id.clone(), self.clock.now().wall);
-        let saved = self.queries.payments.watch(&self.profile, &watch).await;
+        let saved = self.queries.watch(account, id).await;
         self.changed(format_args!("payment {id}"), saved)
     }
 

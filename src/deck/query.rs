@@ -2,17 +2,21 @@
 //! too.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::hooks::Hooks;
 use super::runtime::{AccountRegistry, AccountRuntime};
 use crate::clock::Clock;
 use crate::domain::{
     Account, AccountId, CredentialStatus, Environment, Expectation, Observation, Payment,
-    PaymentId, Problem, filled,
+    PaymentId, Problem, Watch, filled,
 };
 use crate::ledger::{Ledger, LedgerError, PaymentKey, ProfileApis};
 use crate::net::RequestOptions;
 use crate::providers::Queried;
+
+/// The wait before a state that could not be saved is saved again.
+const SAVE_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a query needs. Clones share it.
 #[derive(Clone)]
@@ -40,14 +44,14 @@ impl QueryService {
         answer
     }
 
-    /// Checks a payment and saves what the provider answered. The answer is valid even if it cannot be saved; the inner
-    /// error says why.
+    /// Checks a payment and saves what the provider answered; the inner result says whether that is new. The answer is valid
+    /// even if it cannot be saved; the inner error says why.
     pub(super) async fn check_payment(
         &self,
         runtime: &AccountRuntime,
         id: &PaymentId,
         options: RequestOptions,
-    ) -> Result<(Payment, Result<(), LedgerError>), Problem> {
+    ) -> Result<(Payment, Result<bool, LedgerError>), Problem> {
         let query = runtime.client.check_payment(id);
         let payment = self.send_signed(runtime, query, options).await?;
         let observation = Observation {
@@ -61,20 +65,57 @@ impl QueryService {
         Ok((payment, saved))
     }
 
+    /// Saves an observation; a final one that cannot be saved, once it can: hardly a program checks it again.
+    async fn observe(&self, by: &Account, seen: &Observation) -> Result<bool, LedgerError> {
+        let saved = self.save(by, seen).await;
+        if let Err(error) = &saved {
+            self.hooks.payment_unsaved(&by.id, &seen.payment, error);
+            if seen.payment.state.is_final() {
+                let (queries, by, seen) = (self.clone(), by.clone(), seen.clone());
+                tokio::spawn(async move {
+                    while queries
+                        .save_later(&by, &seen)
+                        .await
+                        .is_err_and(|it| it != LedgerError::Stopped)
+                    {}
+                });
+            }
+        }
+        saved
+    }
+
     /// Saves an observation, and reports a payment that is final: also one that was so before, since a program that has no
     /// hooks may have seen it first.
-    async fn observe(&self, by: &Account, seen: &Observation) -> Result<(), LedgerError> {
+    async fn save(&self, by: &Account, seen: &Observation) -> Result<bool, LedgerError> {
         let (account, payment) = (&by.id, &seen.payment);
         let source = (&*self.profile, by.base.as_str());
-        let saved = self.payments.observe(account, source, seen).await;
-        let is_new = saved.inspect_err(|error| {
-            self.hooks.payment_unsaved(account, payment, error);
-        })?;
+        let is_new = self.payments.observe(account, source, seen).await?;
         self.hooks.payment_saved(account, &payment.id);
         if payment.state.is_final() {
             self.hooks.payment(account, &payment.id, is_new).await;
         }
+        Ok(is_new)
+    }
+
+    /// Saves an observation after a while, unless there is a later one.
+    async fn save_later(&self, by: &Account, seen: &Observation) -> Result<(), LedgerError> {
+        tokio::time::sleep(SAVE_AGAIN).await;
+        let key = self.key(&by.id, &seen.payment.id);
+        let last = self.payments.last_observation(key, Some(by.base.clone()));
+        if last.await?.is_none_or(|last| last.at < seen.at) {
+            self.save(by, seen).await?;
+        }
         Ok(())
+    }
+
+    /// Adds a payment to the watch list; one that is on it already stays unchanged.
+    pub(super) async fn watch(
+        &self,
+        account: &AccountId,
+        id: &PaymentId,
+    ) -> Result<(), LedgerError> {
+        let watch = Watch::new(account.clone(), id.clone(), self.clock.now().wall);
+        self.payments.watch(&self.profile, &watch).await
     }
 
     /// Verifies the credentials and saves the result: a rejection, too, changes their state.

@@ -378,8 +378,18 @@ impl Shared {
                     };
                     (summary, payment.is_settled())
                 });
+                let mut saved = Ok(false);
+                if let Ok((payment, is_new)) = &checked {
+                    saved = is_new.clone();
+                    let sum = expected.as_ref().map(|expected| &expected.sum);
+                    let is_wrong = payment.state.is_final() && payment.needs_attention(sum);
+                    // For the alert of a console that starts later. One that was removed in this state stays removed.
+                    if is_wrong && (saved == Ok(true) || saved.is_ok() && job.attempts > 0) {
+                        saved = self.queries.watch(&account, id).await.map(|()| true);
+                    }
+                }
                 // Where it is settled, no later callback checks it.
-                if let Ok((_, Err(error))) = &checked {
+                if let Err(error) = saved {
                     let summary =
                         format!("{}; its state cannot be saved: {error}", outcome.summary);
                     outcome = AttemptOutcome::without_answer(summary, AGAIN);

@@ -1118,6 +1118,57 @@ async fn a_state_that_cannot_be_saved_is_reported_and_checked_again() {
 }
 
 #[tokio::test]
+async fn a_final_state_that_could_not_be_saved_is_saved_later_without_another_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let peer = Peer::start(&[(200, FINALIZED)]).await;
+    let hooks = config::Hooks::from([(HookEvent::Paid, vec!["true".to_owned()])]);
+    let change = |options| Options { hooks, ..options };
+    let mut bench = open_with(folder.path(), &peer.url, change).await;
+    let shop = AccountId::new("shop").unwrap();
+    bench.deck.expectation(&shop, &order()).await.unwrap();
+    rename_table(folder.path(), "observations", "away");
+    let options = RequestOptions::default();
+    let checked = bench.deck.check_payment(&shop, &order(), options).await;
+    assert_eq!(checked.unwrap().state, PaymentState::Finalized);
+    bench.warning().await;
+    rename_table(folder.path(), "away", "observations");
+    while bench.event().await != Event::Resolved("hook of ORDER 1 (shop)".into()) {}
+    let saved = bench.deck.observations(&shop, &order()).await.unwrap();
+    assert_eq!((saved.len(), peer.asked()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_payment_that_a_callbacks_check_finds_wrong_is_watched_unless_it_was_removed_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let answers = [ACTIVE, CANCELED, UNREADABLE, UNREADABLE, FINALIZED];
+    let peer = Peer::start(&answers.map(|answer| (200, answer))).await;
+    let mut bench = open(folder.path(), &peer.url, Some(WORKING)).await;
+    let shop = AccountId::new("shop").unwrap();
+    let new = NewExpectation {
+        sum: Expected {
+            amount: Amount::typed("0.02").unwrap(),
+            currency: Currency::new("BTC").unwrap(),
+        },
+        by: ExpectedBy::Command,
+        replaced: Replaced::Never,
+    };
+    bench
+        .deck
+        .expect(&shop, &order(), new)
+        .await
+        .unwrap()
+        .unwrap();
+    for (at, is_watched) in [false, false, true, false, true].into_iter().enumerate() {
+        let jobs = [(JobKind::Check, "")];
+        bench.receive("shop", &jobs, &inbound()).await;
+        bench.tried(1).await;
+        let watched = bench.deck.watchlist().await.unwrap().watches.len();
+        assert_eq!(watched == 1, is_watched, "{}", answers[at]);
+        bench.deck.unwatch(&shop, &order()).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn callbacks_that_must_be_answered_in_time_are_found_behind_any_number_of_newer_ones() {
     let folder = tempfile::tempdir().unwrap();
     let bench = open(folder.path(), "http://127.0.0.1:9", None).await;
