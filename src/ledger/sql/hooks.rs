@@ -98,6 +98,12 @@ impl Ledger {
             } else {
                 "AND (o.state = $3 OR e.id IS NULL OR o.amount <> e.amount OR o.currency <> e.currency)"
             };
+            // An amount that cannot be read runs one without an expected amount, too.
+            let compared = if events.contains(&HookEvent::Underpaid) {
+                ""
+            } else {
+                "AND e.id IS NOT NULL"
+            };
             sql.all(
                 &format!("SELECT o.account, o.payment
                  FROM (SELECT account, payment FROM observations WHERE profile = $1 AND at >= $2
@@ -109,7 +115,7 @@ impl Ledger {
                  LEFT JOIN expectations e ON e.id = (
                      SELECT max(id) FROM expectations
                      WHERE profile = $1 AND account = recent.account AND payment = recent.payment)
-                 WHERE (o.state = $3 OR o.state = $4 AND e.id IS NOT NULL) AND NOT EXISTS (
+                 WHERE (o.state = $3 OR o.state = $4 {compared}) AND NOT EXISTS (
                      SELECT 1 FROM hook_runs r
                      WHERE r.profile = $1 AND r.account = o.account AND r.payment = o.payment
                          AND r.at >= max(o.at, coalesce(e.at, o.at))) {others}
