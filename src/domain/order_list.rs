@@ -38,7 +38,10 @@ impl Columns {
     ///
     /// # Errors
     /// If two have the same name, or the list is a result.
-    pub fn named<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Result<Self, Refusal> {
+    pub fn named<'a>(
+        names: impl IntoIterator<Item = &'a str, IntoIter: Clone>,
+    ) -> Result<Self, Refusal> {
+        let names = names.into_iter();
         let find = |wanted: &str| {
             let places = names.clone().enumerate();
             let mut same = places.filter(|(_, name)| name.trim().eq_ignore_ascii_case(wanted));

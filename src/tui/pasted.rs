@@ -99,7 +99,7 @@ const BY_PLACE: Columns = Columns {
 
 /// The columns that a line names, if it names that of the id; or why no amount can be read by them.
 fn heading(line: &str) -> Result<Option<Columns>, String> {
-    let columns = Columns::named(fields(line).iter()).map_err(|(why, _)| why)?;
+    let columns = Columns::named(&fields(line)).map_err(|(why, _)| why)?;
     if columns.id.is_some() && columns.amount.is_some() != columns.currency.is_some() {
         return Err("an amount needs a currency; name both columns or none".into());
     }

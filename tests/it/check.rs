@@ -266,15 +266,26 @@ fn amounts_are_compared_whatever_their_notation_and_shown_as_received() {
 }
 
 #[test]
-fn an_answer_about_another_payment_pays_no_order() {
+fn an_answer_that_contradicts_itself_or_the_call_pays_no_order() {
     let sum = ["--amount", "5", "--currency", "EMT", "--json"];
-    for (named, code) in [("A", 0), ("B", 5)] {
-        let (place, _peer) = shop(ok(&format!(
-            r#"{{"result":"ok","transactionKey":"{named}","currency":"EMT","amount":"5","state":"FINALIZED"}}"#
-        )));
-        let ran = place.run(&[&["check", "A"], &sum[..]].concat());
-        assert_eq!(ran.code, code, "{ran:?}");
-        assert_eq!(ran.out.contains("another payment"), code == 5, "{ran:?}");
+    for (status, field, words) in [
+        ("200 OK", r#""transactionKey":"17""#, ""),
+        ("200 OK", r#""transactionKey":17"#, ""),
+        ("200 OK", r#""transactionKey":"B""#, "another payment"),
+        ("200 OK", r#""transactionKey":1234"#, "another payment"),
+        ("200 OK", r#""code":null"#, ""),
+        ("200 OK", r#""code":9000"#, "`code`"),
+        ("202 Accepted", r#""x":1"#, "status 202"),
+        ("206 Partial Content", r#""x":1"#, "status 206"),
+    ] {
+        let body = format!(
+            r#"{{"result":"ok",{field},"currency":"EMT","amount":"5","state":"FINALIZED"}}"#
+        );
+        let (place, _peer) = shop(reply(status, "", &body));
+        let ran = place.run(&[&["check", "17"], &sum[..]].concat());
+        let code = if words.is_empty() { 0 } else { 5 };
+        assert_eq!(ran.code, code, "{status} {field} {ran:?}");
+        assert!(ran.out.contains(words), "{status} {field} {ran:?}");
     }
 }
 

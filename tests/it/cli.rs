@@ -244,6 +244,21 @@ fn estimate_gives_exact_texts() {
     );
 }
 
+#[test]
+fn a_failure_in_another_form_is_no_estimate() {
+    for (body, code) in [
+        (r#"{"EMT":"3090","BTC":null}"#, 0),
+        (r#"{"EMT":null}"#, 5),
+        (r#"{"code":9001,"message":"no such token"}"#, 5),
+        (r#"{"error":"maintenance"}"#, 5),
+        (r#"{"EMT":"3090","error":"maintenance"}"#, 5),
+    ] {
+        let peer = Peer::start(vec![ok(body)]);
+        let ran = Place::with_shop(&peer.url).run(&["estimate", "EMT", "3000"]);
+        assert_eq!(ran.code, code, "{body}: {ran:?}");
+    }
+}
+
 // docs/providers/kanga.md#payment-page
 #[test]
 fn a_link_has_every_value_percent_encoded() {

@@ -6,6 +6,8 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
+use crate::peer::{Peer, json};
+use crate::program::Place;
 use crate::simulated::{API, OFFER, Simulated};
 
 const KEYS: &str = "PLANTED-KEY-0001\n\n  PLANTED-KEY-0002\r\nPLANTED-KEY-0001\n";
@@ -91,6 +93,22 @@ fn a_key_that_a_busy_offer_rejects_has_failed_and_can_be_sent_again() {
         again.code == 0 && again.err.contains("1 added"),
         "{again:?}"
     );
+}
+
+#[test]
+fn an_answer_without_the_id_of_a_key_does_not_say_that_it_was_added() {
+    for (row, code) in [(r#"{"id":"57000000-1"}"#, 0), (r#"{"code":409}"#, 5)] {
+        let token = r#"{"access_token":"planted-token-0123456789","expires_in":600}"#;
+        let peer = Peer::choosing(move |_, seen| {
+            let is_key = seen.head.contains("/stock");
+            json(if is_key { row } else { token })
+        });
+        let place = Place::with_keys(&peer.url, "");
+        let file = place.path().join("keys.txt");
+        std::fs::write(&file, "PLANTED-KEY-0001").unwrap();
+        let ran = place.run(&["stock", "add", OFFER, &file.display().to_string(), "--yes"]);
+        assert_eq!(ran.code, code, "{row}: {ran:?}");
+    }
 }
 
 #[test]

@@ -38,9 +38,9 @@ impl Header {
                 "close it, or double it within a quoted name".into(),
             ));
         }
-        let named = Columns::named(columns.iter().map(String::as_str))?;
-        let (amount, currency) = (named.amount, named.currency);
-        let id = named.id.ok_or_else(|| without_id(&columns))?;
+        let places = Columns::named(columns.iter().map(String::as_str))?;
+        let (amount, currency) = (places.amount, places.currency);
+        let id = places.id.ok_or_else(|| without_id(&columns))?;
         match (amount, currency) {
             (Some(_), None) => Err(half_a_sum(&columns, AMOUNT, CURRENCY)),
             (None, Some(_)) => Err(half_a_sum(&columns, CURRENCY, AMOUNT)),

@@ -378,9 +378,9 @@ impl Shared {
                     };
                     (summary, payment.is_settled())
                 });
-                let mut saved = Ok(false);
-                if let Ok((payment, is_new)) = &checked {
-                    saved = is_new.clone();
+                let is_new = checked.as_ref().map(|(_, is_new)| is_new.clone());
+                let mut saved = is_new.unwrap_or(Ok(false));
+                if let Ok((payment, _)) = &checked {
                     let sum = expected.as_ref().map(|expected| &expected.sum);
                     let is_wrong = payment.state.is_final() && payment.needs_attention(sum);
                     // For the alert of a console that starts later. One that was removed in this state stays removed.

@@ -14,7 +14,7 @@ use crate::domain::payment::Price;
 use crate::domain::raw_path::without_query;
 use crate::domain::{
     Amount, Currency, Estimate, EstimateRequest, LinkRequest, Payment, PaymentId, PaymentLink,
-    PaymentState, RawCall, RawReply, Reported, Secret, WallTime, bad_json, hex, inert,
+    PaymentState, RawCall, RawReply, Reported, Secret, bad_json, hex, inert,
 };
 use crate::net::{Call, Repeat, Reply, RequestBody, redact};
 use crate::providers::{ApiError, Client, Credentials, Queried, Query};
@@ -70,7 +70,7 @@ impl Client for Kanga {
             let answer = read(&reply)?;
             // An estimate has no `result`, unless it failed.
             if answer.get("result").is_none() {
-                return estimate(&token, &quantity, &answer, reply.at);
+                return Ok(Estimate::new(token, quantity, prices(&answer)?, reply.at));
             }
             let named = format!("the currency {token}");
             outcome(&answer, Head::of(&reply), &named)
@@ -119,6 +119,7 @@ impl Client for Kanga {
                 }
             }
             Ok(_) | Err(_) if raw.status >= 400 => Err(failing(head)),
+            Ok(answer) if is_estimate(&call.path) => prices(&answer).map(drop),
             Ok(_) | Err(_) => Ok(()),
         }
     }
@@ -187,7 +188,7 @@ fn probe() -> Result<String, ApiError> {
 fn read(reply: &Reply) -> Result<Flat, ApiError> {
     let status = reply.status;
     match serde_json::from_slice::<Flat>(&reply.body) {
-        Ok(answer) if status < 400 || answer.get("result").is_some() => Ok(answer),
+        Ok(answer) if is_whole(status) || answer.get("result").is_some() => Ok(answer),
         Ok(_) | Err(_) if status >= 400 => Err(failing(Head::of(reply))),
         Ok(_) => Err(ApiError::unexpected(format!("status {status}"))),
         Err(_) if status == 204 => Err(ApiError::unreadable(status, &[], "")),
@@ -200,6 +201,11 @@ fn read(reply: &Reply) -> Result<Flat, ApiError> {
             ))
         }
     }
+}
+
+/// Whether a reply with this status has an answer, and all of it.
+fn is_whole(status: u16) -> bool {
+    matches!(status, 200 | 201)
 }
 
 /// What an error says of a reply besides its body.
@@ -248,9 +254,17 @@ fn text<'a>(answer: &'a Flat, name: &str) -> Result<&'a str, ApiError> {
 /// Reads `result` and, where it is not "ok", `code`.
 fn outcome(answer: &Flat, head: Head<'_>, requested: &str) -> Result<(), ApiError> {
     match text(answer, "result")? {
-        "ok" if head.status < 400 => Ok(()),
         // Something between Kanga and here has failed: money must not count on such an `ok`.
-        "ok" => Err(failing(head)),
+        "ok" if head.status >= 400 => Err(failing(head)),
+        "ok" if !is_whole(head.status) => {
+            Err(ApiError::unexpected(format!("status {}", head.status)))
+        }
+        "ok" => match answer.get("code") {
+            Some(Field::Text(_) | Field::Number(_)) => Err(ApiError::unexpected(
+                "`result` is \"ok\", but it has a `code`",
+            )),
+            Some(Field::Other(_)) | None => Ok(()),
+        },
         "fail" => Err(match answer.get("code") {
             // Only after `Authorise::is_stale` has caused a second try with a fresh nonce.
             Some(Field::Number(code)) if code == INVALID_CREDENTIALS => ApiError::refused(
@@ -346,7 +360,7 @@ fn payment(id: &PaymentId, answer: &Flat) -> Result<Payment, ApiError> {
         return Err(ApiError::unexpected("`state` is empty"));
     }
     // Not documented; but where it is there, it tells which payment the answer is about.
-    if let Some(Field::Text(named)) = answer.get("transactionKey")
+    if let Some(Field::Text(named) | Field::Number(named)) = answer.get("transactionKey")
         && named != id.as_str()
     {
         return Err(ApiError::unexpected("it is about another payment"));
@@ -364,19 +378,18 @@ fn payment(id: &PaymentId, answer: &Flat) -> Result<Payment, ApiError> {
     })
 }
 
-fn estimate(
-    token: &Currency,
-    quantity: &Amount,
-    answer: &Flat,
-    at: WallTime,
-) -> Result<Estimate, ApiError> {
+/// Fields of a failure, which are no currencies.
+const FAILURE: [&str; 4] = ["code", "error", "message", "status"];
+
+fn prices(answer: &Flat) -> Result<Vec<Price>, ApiError> {
     let prices = answer.0.iter().map(|(name, _)| Price {
         currency: currency(name),
         amount: amount(answer, name),
     });
     let prices: Vec<_> = prices.collect();
-    if prices.is_empty() {
+    let is_failure = FAILURE.iter().any(|name| answer.get(name).is_some());
+    if is_failure || !prices.iter().any(|price| price.amount.read().is_some()) {
         return Err(ApiError::unexpected("it has no prices"));
     }
-    Ok(Estimate::new(token.clone(), quantity.clone(), prices, at))
+    Ok(prices)
 }

@@ -62,8 +62,8 @@ impl Client for Kinguin {
             }
             let key = read::<Map<String, Value>>(reply.status, &reply.body)?;
             let id = key.get("id").and_then(Value::as_str);
-            let id = inert::cut(&redact::body(id.unwrap_or_default()), 40);
-            Ok(Uploaded::Added(id))
+            let id = id.ok_or_else(|| ApiError::unexpected("it has no id of the key"))?;
+            Ok(Uploaded::Added(inert::cut(&redact::body(id), 40)))
         }))
     }
 

@@ -48,6 +48,9 @@ pub fn outcome(status: u16, body: &[u8]) -> Result<Fields, ApiError> {
         },
     };
     match success(&fields) {
+        Some(true) if fields.get("error").is_some_and(|error| !error.is_null()) => Err(
+            ApiError::unexpected("`success` is true, but it has an `error`"),
+        ),
         Some(true) => Ok(fields),
         Some(false) => Err(failure(&fields)),
         None if fields.contains_key("error") => Err(failure(&fields)),
@@ -235,6 +238,12 @@ mod tests {
             assert_eq!(kind(status, body), Ok(()), "{status} {body}");
         }
         let table = [
+            (
+                200,
+                r#"{"success":true,"error":404}"#,
+                ProblemKind::Nonsense,
+                "`error`",
+            ),
             (
                 200,
                 r#"{"success":false,"error":403,"error_description":"Invalid credentials"}"#,
