@@ -133,8 +133,8 @@ impl Command for CheckConfig {
         let mut listing = Listing::new(out, HEADS, FIELDS.split(','));
         for (key, source) in config.shared_secrets() {
             if let Err(error) = source.resolve(&environ) {
-                let message = format!("tilldeck cannot read {key}: {error}");
-                let problem = Problem::new(ProblemKind::Config, message, "");
+                let why = error.words(net::redact::body);
+                let problem = Problem::config(format!("tilldeck cannot read {key}: {why}"), "");
                 exit = exit.and(out.fail(&problem)?);
             }
         }
@@ -154,10 +154,11 @@ impl Command for CheckConfig {
                         }
                         Err(error) => {
                             failed = true;
+                            let why = error.words(net::redact::body);
                             let problem = Problem::new(
                                 ProblemKind::Config,
                                 format!(
-                                    "profile {}, account {}: tilldeck cannot read {key}: {error}",
+                                    "profile {}, account {}: tilldeck cannot read {key}: {why}",
                                     profile.name, account.id
                                 ),
                                 "",

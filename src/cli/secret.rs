@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::prelude::*;
 use crate::config::{Resolved, SecretSource};
+use crate::net::redact;
 
 pub const SOURCES: &str = "SOURCE is env:NAME, file:PATH, command:PROGRAM ARGUMENTS… or keyring:NAME, never the secret itself";
 
@@ -13,7 +14,7 @@ pub async fn read_from(source: SecretSource, what: &str, hint: &str) -> Result<R
     let read = tokio::task::spawn_blocking(move || source.resolve(&Environ::process())).await;
     let why = match read {
         Ok(Ok(resolved)) => return Ok(resolved),
-        Ok(Err(error)) => error.to_string(),
+        Ok(Err(error)) => error.words(redact::body),
         Err(error) => error.to_string(),
     };
     let message = format!("{what}: {why}");

@@ -15,14 +15,12 @@ use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{Environ, paths};
-use crate::domain::inert;
 
 /// How long a browser is watched for a failure.
 const LAUNCH_WATCHED: Duration = Duration::from_millis(250);
 
-/// How much of a program's stderr is read for its first line, and how much of that is shown.
+/// How much of a program's stderr is read for its first line.
 const PRINTED_MAX: usize = 4096;
-const COMPLAINT_MAX: usize = 200;
 
 /// How long the output of an ended program is read: what it wrote last may be on its way.
 const REST: Duration = Duration::from_millis(100);
@@ -55,7 +53,7 @@ pub(super) fn command(program: impl AsRef<OsStr>) -> Command {
     without_secrets(Command::new(program))
 }
 
-/// Why a program did not succeed. Its own words are inert, but not redacted.
+/// Why a program did not succeed. Its own words are as it printed them: who shows them redacts them first, then cuts them.
 #[derive(Debug, Error)]
 pub enum ChildError {
     /// It cannot be started.
@@ -209,9 +207,7 @@ async fn run(
     }
     let words = String::from_utf8_lossy(&complaint);
     let first = words.lines().map(str::trim).find(|line| !line.is_empty());
-    let first = first.map_or_else(String::new, |line| {
-        format!(": {}", inert::cut(line, COMPLAINT_MAX))
-    });
+    let first = first.map_or_else(String::new, |line| format!(": {line}"));
     Err(ChildError::Failed(status, first))
 }
 

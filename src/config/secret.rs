@@ -26,6 +26,9 @@ const SIZE_MAX: usize = 64 * 1024;
 /// The time limit of a command, long enough for a password manager that unlocks by itself.
 const COMMAND_LIMIT: Duration = Duration::from_secs(10);
 
+/// How much of what a failed command printed is shown.
+const PRINTED_SHOWN_MAX: usize = 200;
+
 /// The source of a secret.
 #[derive(Clone, PartialEq, Eq)]
 pub enum SecretSource {
@@ -62,39 +65,57 @@ pub struct Resolved {
     pub warnings: Vec<String>,
 }
 
-/// Why a secret cannot be read, and what to do. Never contains any of it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct SecretError(String);
+/// Why a secret cannot be read, and what to do. A command may have printed any secret but the one that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretError {
+    what: String,
+    /// The first line of the command's stderr, as it came, after a colon; may be empty.
+    printed: String,
+    hint: &'static str,
+}
 
 impl SecretError {
+    fn new(what: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            printed: String::new(),
+            hint: "",
+        }
+    }
+
+    /// The error in words. `redact` removes the secrets from what a command printed, before that is cut.
+    pub fn words(&self, redact: impl FnOnce(&str) -> String) -> String {
+        let printed = inert::cut(&redact(&self.printed), PRINTED_SHOWN_MAX);
+        format!("{}{printed}{}", self.what, self.hint)
+    }
+
     fn empty(source: &str) -> Self {
-        Self(format!(
+        Self::new(format!(
             "the secret from {source} is empty; save the secret there"
         ))
     }
 
     fn not_text(source: &str) -> Self {
-        Self(format!(
+        Self::new(format!(
             "the secret from {source} is not UTF-8 text; store it as plain text"
         ))
     }
 
     fn too_long(source: &str) -> Self {
-        Self(format!(
+        Self::new(format!(
             "the secret from {source} is longer than 64 KiB; check that it is the right source"
         ))
     }
 
     /// A path begins with `~/`.
     fn no_home(source: &str) -> Self {
-        Self(format!(
+        Self::new(format!(
             "{source} is in the home folder, which is unknown; set HOME or write the full path"
         ))
     }
 
     fn timed_out(source: &str, limit: Duration) -> Self {
-        Self(format!(
+        Self::new(format!(
             "{source} did not respond within {} s; unlock it first, then try again",
             limit.as_secs()
         ))
@@ -137,7 +158,7 @@ impl SecretSource {
         match self {
             Self::Env { name } => {
                 let value = environ.get(name).ok_or_else(|| {
-                    SecretError(format!(
+                    SecretError::new(format!(
                         "the environment variable {} is not set or empty; set it before starting tilldeck",
                         inert::cut(name, 120)
                     ))
@@ -198,7 +219,7 @@ fn checked(bytes: &[u8], source: &str, lines: SecretLines) -> Result<Resolved, S
         return Err(SecretError::not_text(source));
     }
     if secret.contains(['\r', '\n']) {
-        return Err(SecretError(format!(
+        return Err(SecretError::new(format!(
             "the secret from {source} has more than one line; save only the secret there, on one line"
         )));
     }
@@ -237,7 +258,7 @@ fn left_around(text: &str, secret: &str) -> Vec<&'static str> {
 
 fn from_file(path: &Path, shown: &str) -> Result<Resolved, SecretError> {
     let failed = |error: std::io::Error| {
-        SecretError(match error.kind() {
+        SecretError::new(match error.kind() {
             ErrorKind::NotFound => {
                 format!("{shown} does not exist; create it with the secret and mode 0600")
             }
@@ -250,7 +271,7 @@ fn from_file(path: &Path, shown: &str) -> Result<Resolved, SecretError> {
     // Checked before opening: opening a pipe would wait for its writer.
     let about = std::fs::metadata(path).map_err(failed)?;
     if !about.is_file() {
-        return Err(SecretError(format!(
+        return Err(SecretError::new(format!(
             "{shown} is not a regular file; name a file that contains only the secret"
         )));
     }
@@ -259,7 +280,7 @@ fn from_file(path: &Path, shown: &str) -> Result<Resolved, SecretError> {
     let about = file.metadata().map_err(failed)?;
     if let Some(danger) = Danger::of(&about) {
         let remedy = danger.remedy(path);
-        return Err(SecretError(format!("{shown} {danger}; {remedy}")));
+        return Err(SecretError::new(format!("{shown} {danger}; {remedy}")));
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(SIZE_MAX + 1));
     if !private::read_at_most(file, SIZE_MAX, &mut bytes).map_err(failed)? {
@@ -290,14 +311,16 @@ fn output(
         own_group: false,
     };
     child::run_blocking(command, limits).map_err(|why| match why {
-        ChildError::NotStarted(why) => SecretError(format!(
+        ChildError::NotStarted(why) => SecretError::new(format!(
             "cannot start {shown}: {why}; check that it is installed and on the PATH"
         )),
         ChildError::TimedOut(limit) => SecretError::timed_out(shown, limit),
         ChildError::TooLong => SecretError::too_long(shown),
-        ChildError::Failed(status, why) => SecretError(format!(
-            "{shown} failed ({status}){why}; run the command by hand to see why"
-        )),
+        ChildError::Failed(status, printed) => SecretError {
+            what: format!("{shown} failed ({status})"),
+            printed,
+            hint: "; run the command by hand to see why",
+        },
     })
 }
 
@@ -311,16 +334,16 @@ fn from_keyring(
     let found = TimedKeyring::system(environ).retry(move |store| store.get(&entry));
     match found {
         Ok(Some(secret)) => Ok(Zeroizing::new(secret.expose().as_bytes().to_vec())),
-        Ok(None) => Err(SecretError(format!(
+        Ok(None) => Err(SecretError::new(format!(
             "the keyring has no entry {} of the service tilldeck; save the secret there first",
             inert::quoted(name, 120)
         ))),
         Err(KeyringError::NotText) => Err(SecretError::not_text(shown)),
         Err(KeyringError::Slow(limit)) => Err(SecretError::timed_out(shown, limit)),
-        Err(KeyringError::Off(why)) => Err(SecretError(format!(
+        Err(KeyringError::Off(why)) => Err(SecretError::new(format!(
             "{shown} cannot be read: {why}; use env, file or command"
         ))),
-        Err(why) => Err(SecretError(format!(
+        Err(why) => Err(SecretError::new(format!(
             "{shown} cannot be read: {why}; unlock the keyring, or use env, file or command"
         ))),
     }
@@ -355,8 +378,8 @@ mod tests {
     fn refusal(source: &SecretSource) -> String {
         let environ = Environ::of([("BLANK", "  "), ("LINES", "planted\nplanted")]);
         let error = source.resolve(&environ).unwrap_err();
-        assert!(!format!("{error} {error:?}").contains("planted"), "{error}");
-        error.to_string()
+        assert!(!format!("{error:?}").contains("planted"), "{error:?}");
+        error.words(str::to_owned)
     }
 
     #[test]
@@ -509,6 +532,10 @@ mod tests {
             message.starts_with("command sh failed (exit status: 3): no \\u{1b}[31mstore;"),
             "{message}"
         );
+        let long = command(&["sh", "-c", "printf '%0190d known' 0 >&2; exit 3"]);
+        let error = long.resolve(&none).unwrap_err();
+        let words = error.words(|printed| printed.replace("known", "<key>"));
+        assert!(words.contains(" <key>; run the command"), "{words}");
         assert!(refusal(&command(&["true"])).contains("is empty"));
         assert!(refusal(&command(&["/no/such/program"])).contains("cannot start"));
         assert!(refusal(&command(&["sh", "-c", "yes planted"])).contains("64 KiB"));
@@ -543,7 +570,7 @@ mod tests {
         sleep.arg("600");
         let error = output(sleep, "command sleep", Duration::from_millis(20)).unwrap_err();
         assert_eq!(
-            error.to_string(),
+            error.words(str::to_owned),
             "command sleep did not respond within 0 s; unlock it first, then try again"
         );
     }

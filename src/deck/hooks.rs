@@ -572,7 +572,7 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Why a hook failed, without secrets: for the screen and the ledger.
 fn inert_words(why: &str) -> String {
-    inert::cut(&redact::scrub(why), 500)
+    inert::cut(&redact::body(why), 500)
 }
 
 #[cfg(test)]

@@ -185,7 +185,7 @@ pub(super) async fn read(
     let read = tokio::task::spawn_blocking(move || source.resolve(&environ)).await;
     let why = match read {
         Ok(Ok(resolved)) => return Ok(resolved.secret),
-        Ok(Err(error)) => error.to_string(),
+        Ok(Err(error)) => error.words(net::redact::body),
         Err(_) => "an internal error stopped reading it".to_owned(),
     };
     Err(Problem::config(

@@ -123,7 +123,8 @@ impl Deck {
                 };
                 let read = source.resolve(&admin.factory.environ);
                 let read = read.map_err(|error| {
-                    let message = format!("account {account}: tilldeck cannot read {key}: {error}");
+                    let why = error.words(redact::body);
+                    let message = format!("account {account}: tilldeck cannot read {key}: {why}");
                     Problem::config(message, "nothing was saved")
                 })?;
                 redact::learn(&read.secret, key);

@@ -91,7 +91,10 @@ pub fn learn_all(config: &Config, environ: &Environ) -> Vec<Problem> {
             Err(error) => error,
         };
         let whose = account.map_or(String::new(), |account| format!("account {account}: "));
-        let words = format!("{whose}tilldeck cannot read {key}: {error}");
+        let words = format!(
+            "{whose}tilldeck cannot read {key}: {}",
+            error.words(redact::body)
+        );
         Some(Problem::config(words, ""))
     };
     let (cheap, slow): (Vec<_>, Vec<_>) = sources.into_iter().partition(|it| it.2.is_cheap());
@@ -150,7 +153,7 @@ pub(super) fn configured_secret(config: &AccountConfig, environ: Environ) -> Rea
                     Ok(resolved.secret)
                 }
                 Ok(Err(error)) => Err(unreadable(
-                    format!("tilldeck cannot read {key}: {error}"),
+                    format!("tilldeck cannot read {key}: {}", error.words(redact::body)),
                     String::new(),
                 )),
                 Err(_) => Err(unreadable(

@@ -498,3 +498,22 @@ async fn planted_credentials_and_tokens_are_found_in_no_debug_form() {
     deck.close().await;
     seek("Debug", &told);
 }
+
+#[test]
+fn a_known_secret_that_a_failing_command_prints_is_redacted_before_it_is_saved() {
+    let place = Place::with_keys("http://127.0.0.1:1", "");
+    std::fs::write(place.path().join("by-file"), BY_FILE).unwrap();
+    let script = "printf 'curl: (22) %0150d ' 0 >&2; cat by-file >&2; exit 22";
+    let text = std::fs::read_to_string(place.config_path()).unwrap();
+    let source = "client_secret = { env = \"TEST_API_SECRET\" }";
+    let failing = format!(
+        "client_secret = {{ command = [\"sh\", \"-c\", \"{script}\"] }}\n\
+         webhook_header = \"X-Auth-Token\"\nwebhook_secret = {{ file = \"by-file\" }}"
+    );
+    std::fs::write(place.config_path(), text.replace(source, &failing)).unwrap();
+    let mut command = place.command(&["account", "verify", "keys"]);
+    command.current_dir(place.path());
+    let ran = Ran::of(command);
+    assert!(ran.err.contains("0 <webhook_secret>; run"), "{ran:?}");
+    PLANTED.seek_in_files(&place.state());
+}

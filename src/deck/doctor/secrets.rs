@@ -74,7 +74,8 @@ fn read(secrets: &BTreeMap<&'static str, SecretSource>, reader: &Reader) -> Vec<
                 }
             }
             Err(error) => {
-                let problem = problem(format!("tilldeck cannot read {key}: {error}"));
+                let why = error.words(redact::body);
+                let problem = problem(format!("tilldeck cannot read {key}: {why}"));
                 found.push(Finding::of(Health::Bad, &problem));
             }
         }
