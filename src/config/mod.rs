@@ -112,6 +112,9 @@ impl Profile {
 pub struct AccountConfig {
     /// The operator's name for it.
     pub id: AccountId,
+    /// The first account of the profile with the same provider and the same sources of secrets: where every name of an
+    /// account at its provider is secret, the provider counts the requests of both as one.
+    pub alike: AccountId,
     /// One of the specs' names.
     pub provider: &'static str,
     /// One of the provider's environments.

@@ -151,7 +151,7 @@ impl AccountFactory {
     pub(super) fn configured(&self, config: &AccountConfig) -> Result<AccountRuntime, Problem> {
         let manifest = providers::by_name(config.provider)
             .ok_or_else(|| Problem::usage("this provider is not known", ""))?;
-        // Where every name of the account at its provider is secret, the config's name identifies it.
+        // Where every name of the account at its provider is secret, a name in the config identifies it.
         let mut keys = manifest.spec.keys.iter().filter(|key| key.required);
         let name = keys.find_map(|key| config.texts.get(key.name));
         let set = config.secrets.iter();
@@ -165,7 +165,7 @@ impl AccountFactory {
             read_secret: secrets::configured_secret(config, self.environ.clone()),
             secrets: filled(set),
             endpoints: endpoints(config, manifest),
-            identity: name.map_or(config.id.as_str(), String::as_str),
+            identity: name.map_or(config.alike.as_str(), String::as_str),
             budget: config.budget.as_ref(),
             timeout: timeout.unwrap_or(manifest.timeout),
         }))

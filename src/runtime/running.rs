@@ -387,6 +387,7 @@ mod tests {
         let mut start = start(folder.path());
         start.profile.accounts = vec![AccountConfig {
             id: AccountId::new("shop").unwrap(),
+            alike: AccountId::new("shop").unwrap(),
             provider: "kinguin",
             environment: Environment::Sandbox,
             texts: BTreeMap::new(),
@@ -434,6 +435,7 @@ mod tests {
         start.options.config = Some(config.clone());
         start.profile.accounts = vec![AccountConfig {
             id: AccountId::new("shop").unwrap(),
+            alike: AccountId::new("shop").unwrap(),
             provider: "kongregate",
             environment: Environment::Production,
             texts: BTreeMap::new(),

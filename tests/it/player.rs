@@ -509,3 +509,26 @@ async fn the_deck_asks_for_players_and_the_explorer_reads_their_items() {
     assert!(seen.failure.unwrap().contains("404: User not found"));
     bench.deck.close().await;
 }
+
+#[test]
+fn accounts_with_one_source_of_their_key_share_a_hold() {
+    let peer = Peer::start(vec![reply(
+        "429 Too Many Requests",
+        "Retry-After: 600\r\n",
+        "",
+    )]);
+    let more = |name: &str, key: &str| {
+        format!(
+            "[profiles.live.accounts.{name}]\nprovider = \"kongregate\"\napi_key = {{ env = \"{key}\" }}\n\
+             endpoints = {{ api = \"{}/api\" }}\n",
+            peer.url
+        )
+    };
+    let more = more("same", "GAME_KEY") + &more("other", "PLAYER");
+    let place = place(&peer.url, &more);
+    for (account, sent) in [("mygame", 1), ("same", 1), ("other", 2)] {
+        let ran = run(&place, &["player", "items", "1001", "--account", account]);
+        assert_eq!(ran.code, 5, "{ran:?}");
+        assert_eq!(peer.requests().len(), sent, "{account}");
+    }
+}

@@ -46,7 +46,14 @@ pub fn accounts(table: &Table<'_, '_>, specs: Specs) -> Result<Vec<AccountConfig
             ));
         }
         let title = format!(" in account `{id}`");
-        accounts.push(account(id, &table.as_table(entry, title)?, specs)?);
+        let mut account = account(id, &table.as_table(entry, title)?, specs)?;
+        let mut others = accounts.iter();
+        if let Some(first) = others
+            .find(|other| other.provider == account.provider && other.secrets == account.secrets)
+        {
+            account.alike = first.alike.clone();
+        }
+        accounts.push(account);
     }
     Ok(accounts)
 }
@@ -68,6 +75,7 @@ fn account(
         endpoints: endpoints(&id, spec, table)?,
         budget: budget(&id, spec, table)?,
         timeout: table.length("timeout", TIMEOUT_MAX)?,
+        alike: id.clone(),
         id,
     };
     for key in spec.keys {

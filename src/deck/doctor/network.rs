@@ -101,6 +101,7 @@ mod tests {
             tint: None,
             accounts: vec![AccountConfig {
                 id: AccountId::new("shop").unwrap(),
+                alike: AccountId::new("shop").unwrap(),
                 provider: "kanga",
                 environment: Environment::Production,
                 texts: BTreeMap::new(),

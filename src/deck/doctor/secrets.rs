@@ -128,6 +128,7 @@ mod tests {
         };
         let account = AccountConfig {
             id: AccountId::new("shop").unwrap(),
+            alike: AccountId::new("shop").unwrap(),
             provider: "kanga",
             environment: Environment::Production,
             texts: BTreeMap::new(),
