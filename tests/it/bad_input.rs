@@ -495,6 +495,22 @@ fn a_provider_that_fails() {
         "provider_failing",
         &["gave no reason"],
     );
+    for (status, code, kind, words) in [
+        ("400 Bad Request", 5, "provider_failing", "code 7"),
+        ("401 Unauthorized", 3, "credentials_refused", "401"),
+        ("403 Forbidden", 3, "credentials_refused", "403"),
+        (
+            "429 Too Many Requests",
+            5,
+            "provider_failing",
+            "retry after 600",
+        ),
+        ("503 Service Unavailable", 5, "provider_failing", "503"),
+    ] {
+        let body = r#"{"result":"fail","code":7}"#;
+        let act = reply(status, "Retry-After: 600\r\n", body);
+        check_fails(act, code, kind, &[words]);
+    }
     check_fails(
         reply("429 Too Many Requests", "Retry-After: 600\r\n", ""),
         5,

@@ -276,6 +276,7 @@ fn outcome(answer: &Flat, head: Head<'_>, requested: &str) -> Result<(), ApiErro
                 format!("{requested} (code {NOT_FOUND})"),
                 "Kanga knows a payment once the payer has opened the payment page; check the id, or try again later",
             ),
+            _ if matches!(head.status, 401 | 403 | 429 | 500..) => failing(head),
             code => {
                 let code = match code {
                     Some(Field::Number(code)) => Some(inert::cut(&redact::scrub(code), 20)),
