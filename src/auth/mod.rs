@@ -20,7 +20,7 @@ pub use store::TokenStore;
 use crate::clock::Clock;
 use crate::domain::{Now, Secret, StoredIn, TokenLifetime, TokenStatus};
 use crate::net::{
-    Authorise, BoxFuture, Call, Event, MaybeSecret, NetError, Reply, RequestOptions, Session,
+    Authorise, BoxFuture, Call, Event, MaybeSecret, NetError, RequestOptions, Session,
     SignedRequest, redact,
 };
 use grant::Failure;
@@ -201,10 +201,10 @@ impl Tokens {
         Ok(self.status())
     }
 
-    /// Whether `reply` rejected the `token` of its call (401); that token is dropped then. The call was not carried
-    /// out (RFC 9110, 15.5.2), so it may be repeated with another token.
-    pub fn is_stale(&self, reply: &Reply, token: Option<&Secret>) -> bool {
-        let turned_down = token.filter(|_| reply.status == 401);
+    /// Whether the `token` of a call was rejected, which a 401 says; that token is dropped then. After a 401 the call was
+    /// not carried out (RFC 9110, 15.5.2), so it may be repeated with another token.
+    pub fn is_stale(&self, rejected: bool, token: Option<&Secret>) -> bool {
+        let turned_down = token.filter(|_| rejected);
         if let Some(token) = turned_down {
             self.reject(token);
         }

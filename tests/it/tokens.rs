@@ -233,11 +233,11 @@ fn a_token_call_that_brings_none_is_reported_with_account_words_and_exit_code() 
             "Blocked <client_secret>",
         ),
         (
-            "429",
+            "too many requests (status 429)",
             reply("429 Too Many Requests", "Retry-After: 600\r\n", ""),
             5,
             "provider_failing",
-            "too many requests (status 429)",
+            "429",
         ),
         (
             "500",
@@ -607,6 +607,36 @@ async fn a_401_in_mid_flight_fetches_once_and_repeats_once() {
     let bench = open(&place, With::default()).await;
     assert_eq!(bench.get().await, Ok(401), "a second 401 is the answer");
     assert_eq!((token.requests().len(), gateway.requests().len()), (2, 2));
+}
+
+// docs/providers/pledg.md#failures
+#[test]
+fn a_token_that_pledg_calls_invalid_is_dropped_and_the_call_repeated_if_it_was_rejected() {
+    const INVALID: &str = r#"{"error":{"type":"error_token","message":"revoked"}}"#;
+    for (status, at_once) in [("400 Bad Request", true), ("200 OK", false)] {
+        let peer = Peer::start(vec![
+            granted("token-a", 3600),
+            reply(status, "", INVALID),
+            granted("token-b", 3600),
+            json("{}"),
+        ]);
+        let place = Place::with_config(&format!(
+            "default_profile = \"live\"\n[profiles.live.accounts.later]\nprovider = \"pledg\"\n\
+             api_key = \"key\"\napi_secret = {{ env = \"TEST_API_SECRET\" }}\nendpoints = {{ api = \"{}\" }}\n",
+            peer.url
+        ));
+        let write = [
+            "request", "later", "POST", "/api/x", "--yes", "--data", "{}",
+        ];
+        let first = place.run(&write);
+        assert_eq!(first.code == 0, at_once, "{status}: {first:?}");
+        if !at_once {
+            let second = place.run(&write);
+            assert_eq!(second.code, 0, "{status}: {second:?}");
+        }
+        let last = peer.requests().pop().unwrap();
+        assert_eq!(last.header("authorization"), Some("Bearer token-b"));
+    }
 }
 
 #[tokio::test]

@@ -129,7 +129,7 @@ impl Authorise for Kinguin {
         token: Option<&'a Secret>,
         renewed: bool,
     ) -> BoxFuture<'a, bool> {
-        Box::pin(async move { !renewed && self.tokens.is_stale(reply, token) })
+        Box::pin(async move { !renewed && self.tokens.is_stale(reply.status == 401, token) })
     }
 }
 

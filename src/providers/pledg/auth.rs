@@ -170,7 +170,14 @@ impl Authorise for Pledg {
         token: Option<&'a Secret>,
         renewed: bool,
     ) -> BoxFuture<'a, bool> {
-        Box::pin(async move { !renewed && self.tokens().is_stale(reply, token) })
+        Box::pin(async move {
+            let failure = || wire::failure(&reply.body).and_then(|failure| failure.kind);
+            let rejected = reply.status == 401 || failure().as_deref() == Some("error_token");
+            // With the status of a success or of a failing server, the call may have been carried out.
+            !renewed
+                && self.tokens().is_stale(rejected, token)
+                && (400..500).contains(&reply.status)
+        })
     }
 
     // An `error` in a 200 is a failure (`docs/providers/pledg.md#failures`).
