@@ -368,6 +368,11 @@ impl Tokens {
             }
         }
         let account = shared.session.account();
+        // Calls of the operator wait for this fetch, whoever began it.
+        let options = RequestOptions {
+            background: false,
+            ..options
+        };
         let granted = match shared.session.send(&call, &stamped, options).await {
             Ok(reply) => grant::read(&reply, account),
             Err(error) => Err(grant::from_net_error(error, account)),

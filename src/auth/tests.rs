@@ -5,11 +5,11 @@ use std::sync::atomic::AtomicUsize;
 use super::*;
 use crate::config::Vault;
 use crate::domain::{
-    Account, AccountId, Environment, Problem, ProblemKind, ProviderId, RequestId, WallTime,
+    Account, AccountId, Counts, Environment, Problem, ProblemKind, ProviderId, RequestId, WallTime,
 };
 use crate::ledger::{Ledger, Retention};
 use crate::net::events::{self, EventSender};
-use crate::net::{Gate, Timeouts};
+use crate::net::{Gate, Limit, Timeouts};
 
 const OPERATOR: RequestOptions = RequestOptions {
     request: RequestId(1),
@@ -113,6 +113,34 @@ async fn a_token_that_is_granted_while_its_account_is_removed_is_not_saved() {
         tokens.save_token(&store, &token).await;
         let saved = store.read(clock.now(), jitter()).await.unwrap();
         assert_eq!(saved.is_none(), is_removed);
+    }
+}
+
+#[tokio::test]
+async fn a_fetch_in_the_background_takes_a_slot_that_is_left_to_the_operator() {
+    let folder = tempfile::tempdir().unwrap();
+    let (session, clock) = session(folder.path(), None);
+    let limit = Limit {
+        scope: "s".into(),
+        endpoint: "token",
+        counts: Counts::All,
+        requests: 2,
+        period: Duration::from_mins(1),
+    };
+    let (account, endpoints) = (session.account().clone(), session.endpoints().to_vec());
+    let session = Session::new(session.gate().clone(), account, endpoints, vec![limit]);
+    let fetches = [(); 2].map(|()| Arc::new(Failing::default()));
+    let mut waiting = Vec::new();
+    for fetch in &fetches {
+        let tokens = Tokens::new(session.clone(), fetch.clone(), clock.clone());
+        waiting.push(tokens.start(FetchReason::Needed, RequestOptions::background()));
+        let began = async {
+            while fetch.began.load(Ordering::Relaxed) == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let began = tokio::time::timeout(Duration::from_secs(5), began).await;
+        assert!(began.is_ok(), "it waits for a slot");
     }
 }
 
