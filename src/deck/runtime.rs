@@ -202,7 +202,7 @@ impl AccountFactory {
         };
         let keys = Keys::new(&manifest.spec, &credentials);
         // Fetching tokens needs the credentials without tokens.
-        let tokens = self.tokens(manifest, &session, &credentials);
+        let tokens = self.tokens(manifest, &session, &credentials, setup.identity);
         credentials.tokens.clone_from(&tokens);
         let renewal = tokens.clone().filter(|_| self.renews);
         let renewal = renewal.map(|tokens| AbortOnDropHandle::new(tokio::spawn(tokens.renew())));
@@ -223,6 +223,7 @@ impl AccountFactory {
         manifest: &Manifest,
         session: &Session,
         credentials: &Credentials,
+        identity: &str,
     ) -> Option<Tokens> {
         let fetch = manifest.tokens?(credentials);
         if self.is_trial {
@@ -231,10 +232,9 @@ impl AccountFactory {
         // A token from one simulator run is invalid in the next.
         let is_embedded = session.account().environment == Environment::Embedded;
         let url = session.resolve(&fetch.call()).ok().filter(|_| !is_embedded);
-        let texts: Vec<&str> = credentials.texts.values().map(String::as_str).collect();
-        let client = texts.join("\n");
+        // By the name that the provider knows alone: another setting must not hide the token from `TokenStore::retire`.
         let store =
-            url.map(|url| TokenStore::new(self.vault.clone(), self.ledger.clone(), &url, &client));
+            url.map(|url| TokenStore::new(self.vault.clone(), self.ledger.clone(), &url, identity));
         let clock = self.clock.clone();
         Some(Tokens::stored_in(store, session.clone(), fetch, clock))
     }

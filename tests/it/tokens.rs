@@ -639,6 +639,26 @@ fn a_token_that_pledg_calls_invalid_is_dropped_and_the_call_repeated_if_it_was_r
     }
 }
 
+#[test]
+fn the_saved_token_of_an_account_that_is_removed_is_deleted_whatever_was_set_since() {
+    let token = Peer::start(vec![granted("token-a-0000000001", 3600)]);
+    let place = placed(&token.url, "http://127.0.0.1:1");
+    let ran = place.run(&["token", "refresh", "keys"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let vault = || {
+        let files = std::fs::read_dir(place.state().join("vault")).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("token-")).count()
+    };
+    assert_eq!(vault(), 1);
+    let text = std::fs::read_to_string(place.config_path()).unwrap();
+    let more = "webhook_header = \"X-Token\"\nclient_secret";
+    std::fs::write(place.config_path(), text.replace("client_secret", more)).unwrap();
+    let ran = place.run(&["account", "remove", "keys", "--yes"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(vault(), 0);
+}
+
 #[tokio::test]
 async fn a_token_that_was_refused_is_dropped() {
     let token = Peer::start(vec![granted("token-a", 3600), refused()]);
