@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
 use serde_json::Value;
 
-use crate::domain::{Account, Problem, ProblemKind, Secret, inert};
+use crate::domain::{Account, Problem, ProblemKind, Secret, inert, time};
 use crate::net::{NetError, Reply, redact};
 
 /// The lifetime of a token whose response has no `expires_in`. RFC 6749, 5.1 leaves it to the provider's
@@ -299,7 +299,14 @@ fn failed(reply: &Reply, body: Option<&Value>, account: &Account) -> Failure {
     }
     let (what, hint) = match status {
         429 => (
-            format!("{provider} rejected the token request: too many requests (status 429{words})"),
+            format!(
+                "{provider} rejected the token request: too many requests (status 429{words}){}",
+                retry_after.map_or_else(String::new, |wait| format!(
+                    ", retry after {}",
+                    time::fine(wait)
+                ))
+            ),
+    let retry_after = reply.retry_after();
             "wait, or look for another program that fetches tokens with the same credentials"
                 .to_owned(),
         ),
@@ -321,7 +328,7 @@ fn failed(reply: &Reply, body: Option<&Value>, account: &Account) -> Failure {
     };
     Failure {
         // Bounded: one header must not stop an account for a day.
-        retry_after: reply.retry_after().map(|wait| wait.min(RETRY_AFTER_MAX)),
+        retry_after: retry_after.map(|wait| wait.min(RETRY_AFTER_MAX)),
         ..failure(ProblemKind::Failing, no_token(account, &what), &hint)
     }
 }

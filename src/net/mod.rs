@@ -258,6 +258,8 @@ pub struct Session {
     account: Arc<Account>,
     endpoints: Arc<[(&'static str, Url)]>,
     limits: Arc<[Limit]>,
+    /// For the calls that none of them counts.
+    uncounted: Option<Limit>,
     idle: Duration,
 }
 
@@ -270,6 +272,7 @@ impl Session {
         limits: Vec<Limit>,
     ) -> Self {
         Self {
+            uncounted: limits.first().map(Limit::uncounted),
             idle: gate.network().timeouts.idle.unwrap_or(http::IDLE),
             gate,
             account: account.into(),
@@ -311,11 +314,12 @@ impl Session {
     }
 
     fn limit(&self, call: &Call) -> Option<&Limit> {
-        self.limits.iter().find(|limit| match limit.counts {
+        let counting = self.limits.iter().find(|limit| match limit.counts {
             // Those of the account's other endpoints, too.
             Counts::All => true,
             counts => limit.endpoint == call.endpoint && counts.covers(&call.method),
-        })
+        });
+        counting.or(self.uncounted.as_ref())
     }
 
     /// Sends `call`, in this order: host allowed, slot taken, signed, sent, recorded redacted, then retried or

@@ -233,7 +233,7 @@ fn a_token_call_that_brings_none_is_reported_with_account_words_and_exit_code() 
             "Blocked <client_secret>",
         ),
         (
-            "too many requests (status 429)",
+            "429",
             reply("429 Too Many Requests", "Retry-After: 600\r\n", ""),
             5,
             "provider_failing",
@@ -637,6 +637,29 @@ fn a_token_that_pledg_calls_invalid_is_dropped_and_the_call_repeated_if_it_was_r
         let last = peer.requests().pop().unwrap();
         assert_eq!(last.header("authorization"), Some("Bearer token-b"));
     }
+}
+
+#[test]
+fn a_token_call_that_is_told_to_wait_is_made_by_no_process_until_then() {
+    let token = Peer::start(vec![reply(
+        "429 Too Many Requests",
+        "Retry-After: 600\r\n",
+        "",
+    )]);
+    let place = placed(&token.url, "http://127.0.0.1:1");
+    for words in [
+        "(status 429), retry after 10 min",
+        "another 9 min",
+        "another 9 min",
+    ] {
+        let ran = place.run(&["request", "keys", "GET", PATH]);
+        assert!(ran.code == 5 && ran.err.contains(words), "{ran:?}");
+    }
+    let ran = place.run(&["request", "keys", "GET", PATH, "--no-wait"]);
+    assert_eq!(ran.code, 6, "{ran:?}");
+    assert_eq!(token.requests().len(), 1);
+    let budget = place.run(&["budget"]);
+    assert!(!budget.out.contains("4294967295"), "{budget:?}");
 }
 
 #[test]

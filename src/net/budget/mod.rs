@@ -38,6 +38,20 @@ pub struct Limit {
 }
 
 impl Limit {
+    /// For the calls of an account that `first` and its other limits do not count: they wait only where the provider
+    /// asks for that.
+    pub(super) fn uncounted(first: &Self) -> Self {
+        Self {
+            scope: format!("{} uncounted", first.scope).into(),
+            counts: Counts::All,
+            requests: u32::MAX,
+            ..first.clone()
+        }
+    }
+
+    fn is_counted(&self) -> bool {
+        self.requests < u32::MAX
+    }
     /// What background requests leave free: 5 %, at least one slot where there are two or more.
     pub fn reserve(&self) -> u32 {
         // A limit of one has no reserve: polling could never run.
@@ -480,7 +494,8 @@ pub(super) fn start_hold(session: &Session, call: &Call, reply: &Reply) -> Optio
     let gate = &session.gate;
     let now = gate.clock.now();
     let requested = reply.retry_after();
-    let wait = requested.unwrap_or(limit.period).clamp(HOLD_MIN, HOLD_MAX);
+    let wait = requested.or(limit.is_counted().then_some(limit.period))?;
+    let wait = wait.clamp(HOLD_MIN, HOLD_MAX);
     let limiter = gate.limiters.of(limit);
     limiter.window().hold(now.mono.saturating_add(wait));
     gate.ledger.hold_slots(limit.scope.clone(), now, wait);
@@ -493,12 +508,14 @@ pub(super) fn start_hold(session: &Session, call: &Call, reply: &Reply) -> Optio
 /// Ends every hold on the limits of a session, in this process and in the ledger that others share.
 pub(super) async fn lift(session: &Session) {
     let gate = &session.gate;
-    for limit in session.limits() {
+    for limit in session.limits().iter().chain(&session.uncounted) {
         let limiter = gate.limiters.of(limit);
         limiter.window().lift();
         gate.ledger.lift_hold(limit.scope.clone());
         limiter.changed.notify_waiters();
-        report_gauge_now(gate, &session.account.id, limit).await;
+        if limit.is_counted() {
+            report_gauge_now(gate, &session.account.id, limit).await;
+        }
     }
 }
 
@@ -521,7 +538,10 @@ fn report_gauge(session: &Session, limit: &Limit, limiter: &Arc<RateLimiter>) {
         return;
     };
     // Relaxed: the report reads the state from the ledger, after what was sent to it before.
-    if session.gate.events.is_none() || limiter.report_due.swap(true, Ordering::Relaxed) {
+    if session.gate.events.is_none()
+        || !limit.is_counted()
+        || limiter.report_due.swap(true, Ordering::Relaxed)
+    {
         return;
     }
     let (session, limit, limiter) = (session.clone(), limit.clone(), limiter.clone());
