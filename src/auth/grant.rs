@@ -247,7 +247,10 @@ fn life(expires_in: &Value) -> Result<Duration, String> {
     } else {
         let number = Decimal::from_str_exact(&text)
             .or_else(|_| Decimal::from_scientific(&text))
-            .map_err(|_| odd())?;
+            .or_else(|_| {
+                let is_long = expires_in.as_f64().is_some_and(|seconds| seconds > 1e19);
+                is_long.then_some(Decimal::MAX).ok_or_else(odd)
+            })?;
         if number.is_sign_negative() && !number.is_zero() {
             return Err(format!(
                 "its expires_in is {}: it would have expired before it was granted",
@@ -297,6 +300,7 @@ fn failed(reply: &Reply, body: Option<&Value>, account: &Account) -> Failure {
             ),
         );
     }
+    let retry_after = reply.retry_after();
     let (what, hint) = match status {
         429 => (
             format!(
@@ -306,7 +310,6 @@ fn failed(reply: &Reply, body: Option<&Value>, account: &Account) -> Failure {
                     time::fine(wait)
                 ))
             ),
-    let retry_after = reply.retry_after();
             "wait, or look for another program that fetches tokens with the same credentials"
                 .to_owned(),
         ),

@@ -197,7 +197,7 @@ pub fn body_hiding(bytes: &[u8], content_type: &str, hidden: &[&str]) -> Body {
     } else {
         let text = charset::decode(near(bytes), content_type, is_near(bytes));
         let text = text.unwrap_or_else(|| String::from_utf8_lossy(near(bytes)));
-        cut(bytes, redacted(&text))
+        cut(bytes, narrowed(&text, redacted))
     }
 }
 
@@ -206,10 +206,12 @@ pub fn body_by(bytes: &[u8], content_type: &str, redacted: impl Fn(&str) -> Stri
     let near = near(bytes);
     let lossy = String::from_utf8_lossy(near);
     match charset::decode(near, content_type, is_near(bytes)) {
-        Some(text) => cut(bytes, redacted(&text)),
+        Some(text) => cut(bytes, narrowed(&text, &redacted)),
         // Base64 would hide a secret from every later redaction, so such data is shown as redacted text instead.
-        None if has_no_secret(&lossy, &redacted) => binary(bytes),
-        None => cut(bytes, redacted(&lossy)),
+        None => match narrowed(&lossy, &redacted) {
+            shown if shown == lossy => binary(bytes),
+            shown => cut(bytes, shown),
+        },
     }
 }
 
@@ -232,11 +234,15 @@ fn cut(bytes: &[u8], mut text: String) -> Body {
     }
 }
 
-/// Whether the redactor finds nothing in binary data, also without its zero bytes, as in UTF-16.
-fn has_no_secret(lossy: &str, redacted: impl Fn(&str) -> String) -> bool {
-    // An ASCII secret in UTF-16 has a zero byte after each character.
-    let narrow = lossy.replace('\0', "");
-    redacted(lossy) == lossy && redacted(&narrow) == narrow
+/// A redacted text; without its zero bytes where these separate the characters of a secret, as in UTF-16.
+fn narrowed(text: &str, redacted: impl Fn(&str) -> String) -> String {
+    let narrow = text.replace('\0', "");
+    let shown = redacted(&narrow);
+    if shown != narrow || narrow.len() == text.len() {
+        shown
+    } else {
+        redacted(text)
+    }
 }
 
 fn binary(bytes: &[u8]) -> Body {
@@ -278,6 +284,21 @@ mod tests {
         let torn = body_hiding(br#"{"content":[{"content":"PLAN"#, "", &["content"]);
         assert!(!torn.text.contains("PLAN"), "{}", torn.text);
         assert!(body(page).text.contains("PLANTED"));
+    }
+
+    #[test]
+    fn a_secret_in_utf_16_without_a_mark_is_redacted() {
+        let secret = "Wide-pl4nted-in-a-test";
+        redact::learn(&crate::domain::Secret::new(secret), "wide");
+        let text = format!("{{\"a\":\"{secret}\"}}");
+        for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+            let wide: Vec<u8> = text.encode_utf16().flat_map(bytes).collect();
+            for odd in [&b""[..], b"\xff"] {
+                let shown = body(&[&wide, odd].concat()).text;
+                assert!(shown.contains(r#"{"a":"<wide>"}"#), "{shown}");
+            }
+        }
+        assert_eq!(body(b"a\0b").text, "a\0b");
     }
 
     #[test]

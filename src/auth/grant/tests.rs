@@ -97,6 +97,8 @@ fn an_odd_life_is_understood_or_reported() {
         "4102444800000",
         "99999999999999999999999999999999999999",
         "1e20",
+        "1e30",
+        "79228162514264337593543950336.5",
     ] {
         let grant = life(huge);
         assert_eq!(grant.life, LIFE_MAX, "{huge}");

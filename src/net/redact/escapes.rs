@@ -42,8 +42,8 @@ const NAMED: [(&str, u8); 35] = [
     ("rbrace", b'}'),
 ];
 
-/// The longest escape: a surrogate pair in JSON, or a number with leading zeros in HTML.
-const LONGEST: usize = 12;
+/// The longest escape: four bytes of UTF-8, each as `\xNN`. In HTML, a number with leading zeros may be as long.
+const LONGEST: usize = 16;
 
 /// A text without its outermost escapes.
 pub(super) struct Layer {
@@ -171,8 +171,22 @@ fn read(text: &[u8]) -> Option<(u8, Meant)> {
             let pair = 0x1_0000 + ((unit - 0xD800) << 10) + low;
             Some((12, Meant::char(pair)?))
         }
-        // JavaScript's; JSON has no `\x`, but pages and logs quote it.
-        [b'\\', b'x', high, low, ..] => Some((4, Meant::char(number(&[high, low], 16)?)?)),
+        // JavaScript's character; JSON has no `\x`, but pages and logs quote it. C and Python write bytes of UTF-8 so.
+        [b'\\', b'x', high, low, ..] => {
+            let bytes = text.chunks_exact(4).take(4).map_while(|escape| {
+                let digits = escape.strip_prefix(br"\x")?;
+                u8::try_from(number(digits, 16)?).ok()
+            });
+            let bytes: Vec<u8> = bytes.collect();
+            let character = bytes.utf8_chunks().next()?.valid().chars().next();
+            match character {
+                Some(wide) if !wide.is_ascii() => {
+                    let escape = u8::try_from(4 * wide.len_utf8()).ok()?;
+                    Some((escape, Meant::char(wide.into())?))
+                }
+                _ => Some((4, Meant::char(number(&[high, low], 16)?)?)),
+            }
+        }
         [b'\\', b't', ..] => Some((2, Meant::byte(b'\t'))),
         [b'\\', meant @ (b'"' | b'\'' | b'\\' | b'/'), ..] => Some((2, Meant::byte(meant))),
         [b'&', ..] => {
@@ -220,6 +234,7 @@ mod tests {
             ("a%2Fb%2fc", "a/b/c"),
             ("%252F", "%2F"),
             ("%C5%bc", "ż"),
+            (r"\xc5\xBC\xf0\x9f\x98\x80\xf3\xc5\x4", "ż😀óÅ\\x4"),
             (r#"\u002B\u00e9\ud83d\ude00\x2b\"\\\/\'\t"#, "+é😀+\"\\/'\t"),
             (r"\\u002B", r"\u002B"),
             ("&amp;&#34;&#x2F;&#X2f;&#00047;&apos;&sol;", "&\"///'/"),
