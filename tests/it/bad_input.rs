@@ -511,6 +511,14 @@ fn a_provider_that_fails() {
         let act = reply(status, "Retry-After: 600\r\n", body);
         check_fails(act, code, kind, &[words]);
     }
+    let busy = r#"{"result":"fail"}"#;
+    let peer = Peer::start(vec![reply(
+        "429 Too Many Requests",
+        "Retry-After: 600\r\n",
+        busy,
+    )]);
+    let ran = Place::with_shop(&peer.url).run(&["estimate", "EMT", "3000"]);
+    assert!(!ran.err.contains("check the currency"), "{ran:?}");
     check_fails(
         reply("429 Too Many Requests", "Retry-After: 600\r\n", ""),
         5,

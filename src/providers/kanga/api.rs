@@ -73,8 +73,10 @@ impl Client for Kanga {
                 return Ok(Estimate::new(token, quantity, prices(&answer)?, reply.at));
             }
             let named = format!("the currency {token}");
-            outcome(&answer, Head::of(&reply), &named)
-                .map_err(|error| estimate_error(error, &token))?;
+            outcome(&answer, Head::of(&reply), &named).map_err(|error| match reply.status {
+                429 | 500.. => error,
+                _ => estimate_error(error, &token),
+            })?;
             Err(ApiError::unexpected("it has a `result` but no prices"))
         }))
     }
