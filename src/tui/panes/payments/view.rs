@@ -264,9 +264,10 @@ impl State {
         let accounts = ctx.store.accounts.len() > 1;
         let mut owners = shown.iter().map(|it| &it.watch.account);
         let first = owners.next();
-        let (from, below) = match owners.any(|owner| Some(owner) != first) {
-            true => (0, 6),
-            false => (90, 17),
+        let (from, below) = if owners.any(|owner| Some(owner) != first) {
+            (0, 6)
+        } else {
+            (90, 17)
         };
         // `queued` fits.
         let next = if ctx.reduced_motion { 9 } else { 6 };
