@@ -25,7 +25,10 @@ pub const EXITS: [(&str, &str); 10] = [
     ("6", "rate limit reached with --no-wait"),
     ("7", "--wait timed out"),
     ("8", "cancelled at a prompt; nothing was changed"),
-    ("130", "interrupted (Ctrl-C, SIGTERM, SIGHUP)"),
+    (
+        "130",
+        "interrupted (Ctrl-C, SIGTERM, SIGHUP); listen ends with 0 on SIGTERM",
+    ),
 ];
 
 /// What a command ends with. The dispatcher prints a failure.

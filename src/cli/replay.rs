@@ -68,7 +68,7 @@ fn report_retried(retried: &Retried, out: &Out) -> CommandResult {
     } else {
         ProblemKind::Unreachable
     };
-    Err(Problem::new(kind, format!("callback {id}  {}", words(&failed)), hint).into())
+    Err(Problem::new(kind, format!("callback {id} {}", words(&failed)), hint).into())
 }
 
 fn report(delivery: &Delivery, out: &Out) -> CommandResult {

@@ -44,7 +44,9 @@ pub struct Found<T> {
 
 /// Why a text is not a [`StatusFilter`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("write a class (4xx), a code (404), or `failed` for requests without a response")]
+#[error(
+    "write a class (4xx), a code (404), or `failed` for requests without a response and refusals at status 200"
+)]
 pub struct StatusError;
 
 impl StatusFilter {

@@ -77,7 +77,7 @@ pub(super) fn print(
                 config.unwrap_or_default()
             ));
             if let Some(problem) = unverified {
-                out.warn(&format!("not verified: {}", problem.describe()));
+                out.warn(&format!("not verified: {}", problem.message));
             }
         }
         Changed::Rotated {
@@ -97,10 +97,10 @@ pub(super) fn print(
                     "todo": todo,
                 }));
             }
-            let word = if *verified {
-                "valid"
-            } else {
-                "saved, not verified"
+            let word = match (verified, saved_in) {
+                (true, _) => "valid",
+                (false, Some(_)) => "saved, not verified",
+                (false, None) => "not saved, not verified",
             };
             row(account, word, *verified, out)?;
             say_where(*verified, saved_in.as_deref(), todo, out);

@@ -49,10 +49,10 @@ pub struct Check {
     /// other state ignores the saved expected amount.
     #[arg(long, value_parser = goal(), ignore_case = true, value_name = "STATE|PAID", help_heading = EXPECTATIONS)]
     expect: Option<Goal>,
-    /// Exit with 1 unless the amount is equal (1.0 equals 1.00).
+    /// Exit with 1 unless the amount is equal (1.0 equals 1.00); needs --currency.
     #[arg(long, value_parser = Amount::typed, allow_negative_numbers = true, requires = "currency", conflicts_with = "from", help_heading = EXPECTATIONS)]
     amount: Option<Amount>,
-    /// Exit with 1 unless the currency is equal; case-sensitive.
+    /// Exit with 1 unless the currency is equal, case-sensitive; needs --amount.
     #[arg(long, value_parser = Currency::typed, requires = "amount", conflicts_with = "from", help_heading = EXPECTATIONS)]
     currency: Option<Currency>,
     /// Check again until the payment is in this state. PAID waits for FINALIZED, then compares the amount.

@@ -44,6 +44,12 @@ impl<'a> Printer<'a> {
             && !problem.hint.is_empty()
             && self.hints.insert(problem.hint.clone())
         {
+            // The CSV with the failure often goes to a file.
+            if self.out.format == Format::Csv {
+                let line = report.line.map(|line| format!("line {line}: "));
+                let words = line.unwrap_or_default() + &problem.message;
+                self.out.warn(&redact::scrub(&words));
+            }
             let hint = redact::scrub(&problem.hint);
             self.out.hint(&hint);
         }

@@ -159,6 +159,10 @@ impl Watched {
         self.failed.remove(&id);
     }
 
+    fn find(&self, id: DeliveryId) -> Option<&Delivery> {
+        self.open.get(&id).or_else(|| self.failed.get(&id))
+    }
+
     fn all(&self) -> impl Iterator<Item = &Delivery> {
         self.open.values().chain(self.failed.values())
     }
@@ -193,8 +197,10 @@ impl Follower<'_> {
             // A worker may have published a newer state since the page was read.
             self.seen = None;
             log_lines::received(&delivery);
+            // A worker of this process reports its own check.
+            let before = self.shared.watched().find(delivery.id).cloned();
             self.shared.publish(delivery.clone());
-            self.report_checked(&delivery, None).await;
+            self.report_checked(&delivery, before.as_ref()).await;
         }
         full
     }

@@ -182,9 +182,11 @@ fn storage(error: &LedgerError) -> NetError {
         LedgerError::NotSaved(_) | LedgerError::Unreadable(_) => {
             "make sure that the disk has space and that this user may write the folder"
         }
+        LedgerError::Unopened(_) => {
+            "run `tilldeck doctor`; a nonce must never be sent twice, so --uncoordinated also needs the ledger that is there"
+        }
         // These errors already say what to do.
-        LedgerError::Unopened(_)
-        | LedgerError::Database(_)
+        LedgerError::Database(_)
         | LedgerError::Newer(_)
         | LedgerError::ReadOnly
         | LedgerError::Gone

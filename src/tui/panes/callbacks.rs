@@ -34,7 +34,7 @@ keys! {
         Retry "retry" ["R"] "retry" "retry failed checks and forwards";
         FilterCallbacks "filter-callbacks" ["/"] "filter" "search the saved callbacks";
         CopySubject "copy-subject" ["y"] "copy id" "copy the payment or player id";
-        OlderCallbacks "older-callbacks" ["o"] "older" "load older callbacks" else "there is none, or it loads";
+        OlderCallbacks "older-callbacks" ["o"] "older" "load older callbacks" else "none is saved, or it is loading";
     }
 }
 

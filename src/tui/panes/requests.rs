@@ -24,7 +24,7 @@ keys! {
         OpenExchange "open" ["enter"] "open" "show the request and its response";
         Filter "filter" ["/"] "filter" "search the saved requests";
         CopyRequestCurl "copy-request-curl" ["Y" "y"] "" "copy as curl, without secrets";
-        LoadOlder "older" ["o"] "older" "load older requests" else "there is none, or it loads";
+        LoadOlder "older" ["o"] "older" "load older requests" else "none is saved, or it is loading";
         RequestTimeline "request-timeline" ["t"] "timeline" "show the payment's timeline";
         CancelWaiting "cancel-waiting" ["x"] "cancel" "cancel a waiting request; end a pause" else "no request waits";
     }

@@ -1284,7 +1284,7 @@ fn a_filter_that_finds_two_thousand_rows_is_narrowed_to_find_older_ones_if_there
     let full = "2,000 rows are loaded; narrow the filter to find older ones";
     for (filter, rows, why) in [
         ("ORDER", 200, full),
-        ("ORDER-9", 3, "there is none, or it loads"),
+        ("ORDER-9", 3, "none is saved, or it is loading"),
     ] {
         press(&mut model, &format!("<esc>/{filter}<enter>"), now);
         let rows = (0..rows).map(|n| delivery(-n - 1, 3, "ORDER-9").into());
