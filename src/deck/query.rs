@@ -65,7 +65,7 @@ impl QueryService {
         Ok((payment, saved))
     }
 
-    /// Saves an observation; a final one that cannot be saved, once it can: hardly a program checks it again.
+    /// Saves an observation; a final one that cannot be saved, once it can: it is not checked again.
     async fn observe(&self, by: &Account, seen: &Observation) -> Result<bool, LedgerError> {
         let saved = self.save(by, seen).await;
         if let Err(error) = &saved {
@@ -73,10 +73,12 @@ impl QueryService {
             if seen.payment.state.is_final() {
                 let (queries, by, seen) = (self.clone(), by.clone(), seen.clone());
                 tokio::spawn(async move {
-                    while queries
-                        .save_later(&by, &seen)
-                        .await
-                        .is_err_and(|it| it != LedgerError::Stopped)
+                    let over = |it: &LedgerError| {
+                        use LedgerError::{Newer, ReadOnly, Stopped};
+                        matches!(it, Stopped | ReadOnly | Newer(_))
+                    };
+                    while let Err(error) = queries.save_later(&by, &seen).await
+                        && !over(&error)
                     {}
                 });
             }
@@ -104,6 +106,8 @@ impl QueryService {
         let last = self.payments.last_observation(key, Some(by.base.clone()));
         if last.await?.is_none_or(|last| last.at < seen.at) {
             self.save(by, seen).await?;
+        } else {
+            self.hooks.payment_saved(&by.id, &seen.payment.id);
         }
         Ok(())
     }

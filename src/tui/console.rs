@@ -310,6 +310,9 @@ impl Model {
         if let Some(action) = GoTo::of(action) {
             return self.focus != action.pane();
         }
+        if WindowAction::of(action) == Some(WindowAction::HelpHere) {
+            return *self.scope() != help::HELP;
+        }
         if NavAction::of(action).is_some()
             || ColumnAction::of(action).is_some()
             || WindowAction::of(action).is_some()

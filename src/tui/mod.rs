@@ -405,8 +405,12 @@ impl Model {
             self.act_on_columns(action, io);
         } else if let Some(action) = WindowAction::of(action) {
             match action {
-                WindowAction::Close | WindowAction::Back => self.close(top, io),
-                WindowAction::HelpHere => self.act_console(ConsoleAction::Help, io),
+                WindowAction::HelpHere if self.can(action.into(), io.now) => {
+                    self.act_console(ConsoleAction::Help, io);
+                }
+                WindowAction::Close | WindowAction::Back | WindowAction::HelpHere => {
+                    self.close(top, io);
+                }
             }
         } else if let Some(action) = FilterAction::of(action) {
             self.call(top, io, |it, ctx| match action {

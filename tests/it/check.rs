@@ -274,7 +274,10 @@ fn an_answer_that_contradicts_itself_or_the_call_pays_no_order() {
         ("200 OK", r#""transactionKey":"B""#, "another payment"),
         ("200 OK", r#""transactionKey":1234"#, "another payment"),
         ("200 OK", r#""code":null"#, ""),
+        ("200 OK", r#""error":null"#, ""),
         ("200 OK", r#""code":9000"#, "`code`"),
+        ("200 OK", r#""code":true"#, "`code`"),
+        ("200 OK", r#""error":"maintenance""#, "`error`"),
         ("202 Accepted", r#""x":1"#, "status 202"),
         ("206 Partial Content", r#""x":1"#, "status 206"),
     ] {

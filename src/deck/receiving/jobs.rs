@@ -383,8 +383,8 @@ impl Shared {
                 if let Ok((payment, _)) = &checked {
                     let sum = expected.as_ref().map(|expected| &expected.sum);
                     let is_wrong = payment.state.is_final() && payment.needs_attention(sum);
-                    // For the alert of a console that starts later. One that was removed in this state stays removed.
-                    if is_wrong && (saved == Ok(true) || saved.is_ok() && job.attempts > 0) {
+                    // For the alert of a console that starts later.
+                    if is_wrong && saved.is_ok() {
                         saved = self.queries.watch(&account, id).await.map(|()| true);
                     }
                 }

@@ -1138,7 +1138,7 @@ async fn a_final_state_that_could_not_be_saved_is_saved_later_without_another_ch
 }
 
 #[tokio::test]
-async fn a_payment_that_a_callbacks_check_finds_wrong_is_watched_unless_it_was_removed_so() {
+async fn a_payment_that_a_callbacks_check_finds_wrong_is_watched() {
     let folder = tempfile::tempdir().unwrap();
     let answers = [ACTIVE, CANCELED, UNREADABLE, UNREADABLE, FINALIZED];
     let peer = Peer::start(&answers.map(|answer| (200, answer))).await;
@@ -1158,7 +1158,7 @@ async fn a_payment_that_a_callbacks_check_finds_wrong_is_watched_unless_it_was_r
         .await
         .unwrap()
         .unwrap();
-    for (at, is_watched) in [false, false, true, false, true].into_iter().enumerate() {
+    for (at, is_watched) in [false, false, true, true, true].into_iter().enumerate() {
         let jobs = [(JobKind::Check, "")];
         bench.receive("shop", &jobs, &inbound()).await;
         bench.tried(1).await;

@@ -147,12 +147,17 @@ pub async fn payments_that_came_to_their_state_without_a_run_since_are_found(ben
         ("A-2", "FINALIZED", 1, Some(5), None),
         ("A-3", "FINALIZED", 1, Some(1), None),
         ("A-4", "FINALIZED", 5, None, None),
+        ("A-9", "FINALIZED", 5, None, None),
         ("A-5", "ACTIVE", 5, Some(5), None),
         ("A-6", "FAILED", 5, Some(1), None),
         ("A-7", "FINALIZED", 5, Some(1), Some(5)),
         ("A-8", "FINALIZED", 1, Some(6), Some(5)),
     ] {
-        let received = if id == "A-2" { "0.005" } else { "0.01" };
+        let received = match id {
+            "A-2" => "0.005",
+            "A-9" => "",
+            _ => "0.01",
+        };
         let mut observation = observation(state, received, seen);
         observation.payment.id = of("live", id).id;
         let saved = ledger.observe(&shop(), ("live", API), &observation).await;
@@ -187,9 +192,9 @@ pub async fn payments_that_came_to_their_state_without_a_run_since_are_found(ben
             "live",
             &[paid, less, failed][..],
             2,
-            &["A-8", "A-6", "A-4", "A-2", "A-1"][..],
+            &["A-8", "A-6", "A-9", "A-2", "A-1"][..],
         ),
-        ("live", &[less], 5, &["A-4", "A-2"]),
+        ("live", &[less], 5, &["A-9", "A-2"]),
         ("live", &[failed], 5, &["A-6"]),
         ("live", &[paid], 6, &["A-8"]),
         ("live", &[paid], 7, &[]),

@@ -1,15 +1,24 @@
 //! Which hooks have run, so that each runs once for all programs that share the ledger.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::SqlResult;
 use super::payments::PaymentKey;
 use super::value::{Row, params};
+use super::{SqlResult, readable};
 use crate::domain::job::DAY;
-use crate::domain::{AccountId, HOOK_LIMIT, HookEvent, PaymentId, WallTime};
+use crate::domain::{AccountId, HOOK_LIMIT, HookEvent, PaymentId, Reported, WallTime};
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
+
+/// The payment that the first two columns name.
+fn key_of(profile: &str, row: Row<'_>) -> SqlResult<PaymentKey> {
+    Ok(PaymentKey {
+        profile: profile.to_owned(),
+        account: row.parsed(0, |name: String| AccountId::new(name))?,
+        id: row.parsed(1, |id: String| PaymentId::new(id))?,
+    })
+}
 
 /// Why a run failed that nothing else has been saved of.
 const INTERRUPTED: &str = "tilldeck ended while it ran";
@@ -98,14 +107,10 @@ impl Ledger {
             } else {
                 "AND (o.state = $3 OR e.id IS NULL OR o.amount <> e.amount OR o.currency <> e.currency)"
             };
-            // An amount that cannot be read runs one without an expected amount, too.
-            let compared = if events.contains(&HookEvent::Underpaid) {
-                ""
-            } else {
-                "AND e.id IS NOT NULL"
-            };
-            sql.all(
-                &format!("SELECT o.account, o.payment
+            let mut found: Vec<PaymentKey> = Vec::new();
+            let mut known = HashSet::new();
+            sql.query(
+                &format!("SELECT o.account, o.payment, o.state, o.amount, o.currency, e.id
                  FROM (SELECT account, payment FROM observations WHERE profile = $1 AND at >= $2
                      UNION SELECT account, payment FROM expectations WHERE profile = $1 AND at >= $2) AS recent
                  JOIN observations o ON o.profile = $1 AND o.account = recent.account AND o.payment = recent.payment
@@ -115,25 +120,32 @@ impl Ledger {
                  LEFT JOIN expectations e ON e.id = (
                      SELECT max(id) FROM expectations
                      WHERE profile = $1 AND account = recent.account AND payment = recent.payment)
-                 WHERE (o.state = $3 OR o.state = $4 {compared}) AND NOT EXISTS (
+                 WHERE (o.state = $3 OR o.state = $4) AND NOT EXISTS (
                      SELECT 1 FROM hook_runs r
                      WHERE r.profile = $1 AND r.account = o.account AND r.payment = o.payment
                          AND r.at >= max(o.at, coalesce(e.at, o.at))) {others}
-                 GROUP BY o.account, o.payment ORDER BY max(o.id) DESC"),
+                 ORDER BY o.id DESC"),
                 params![
                     &profile,
                     since,
                     is_of(true).then_some("FAILED"),
                     is_of(false).then_some("FINALIZED")
                 ],
-                |row| {
-                    Ok(PaymentKey {
-                        profile: profile.clone(),
-                        account: row.parsed(0, |name: String| AccountId::new(name))?,
-                        id: row.parsed(1, |id: String| PaymentId::new(id))?,
-                    })
+                &mut |row| {
+                    let (state, amount, currency): (String, String, String) =
+                        (row.get(2)?, row.get(3)?, row.get(4)?);
+                    let is_read = Reported::amount(&amount).read().is_some()
+                        && Reported::currency(&currency).read().is_some();
+                    // Without an expected amount, only FINALIZED with a sum that cannot be read runs one.
+                    let expectation: Option<i64> = row.get(5)?;
+                    let runs = expectation.is_some() || state == "FAILED" || !is_read;
+                    if runs && known.insert((row.get::<String>(0)?, row.get::<String>(1)?)) {
+                        found.extend(readable(key_of(&profile, row))?);
+                    }
+                    Ok(())
                 },
-            )
+            )?;
+            Ok(found)
         })
         .await
     }

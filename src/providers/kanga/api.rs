@@ -261,12 +261,10 @@ fn outcome(answer: &Flat, head: Head<'_>, requested: &str) -> Result<(), ApiErro
         "ok" if !is_whole(head.status) => {
             Err(ApiError::unexpected(format!("status {}", head.status)))
         }
-        "ok" => match answer.get("code") {
-            Some(Field::Text(_) | Field::Number(_)) => Err(ApiError::unexpected(
-                "`result` is \"ok\", but it has a `code`",
-            )),
-            Some(Field::Other(_)) | None => Ok(()),
-        },
+        "ok" => failure_in(answer, &["code", "error"]).map_or(Ok(()), |name| {
+            let what = format!("`result` is \"ok\", but it has `{name}`");
+            Err(ApiError::unexpected(what))
+        }),
         "fail" => Err(match answer.get("code") {
             // Only after `Authorise::is_stale` has caused a second try with a fresh nonce.
             Some(Field::Number(code)) if code == INVALID_CREDENTIALS => ApiError::refused(
@@ -381,8 +379,14 @@ fn payment(id: &PaymentId, answer: &Flat) -> Result<Payment, ApiError> {
     })
 }
 
-/// Fields of a failure, which are no currencies.
-const FAILURE: [&str; 4] = ["code", "error", "message", "status"];
+/// A field that only a failure has, of these.
+fn failure_in(answer: &Flat, names: &[&'static str]) -> Option<&'static str> {
+    names.iter().copied().find(|name| {
+        answer
+            .get(name)
+            .is_some_and(|it| !matches!(it, Field::Other("null")))
+    })
+}
 
 fn prices(answer: &Flat) -> Result<Vec<Price>, ApiError> {
     let prices = answer.0.iter().map(|(name, _)| Price {
@@ -390,8 +394,11 @@ fn prices(answer: &Flat) -> Result<Vec<Price>, ApiError> {
         amount: amount(answer, name),
     });
     let prices: Vec<_> = prices.collect();
-    let is_failure = FAILURE.iter().any(|name| answer.get(name).is_some());
-    if is_failure || !prices.iter().any(|price| price.amount.read().is_some()) {
+    // None of them is a currency.
+    if let Some(name) = failure_in(answer, &["code", "error", "message", "status"]) {
+        return Err(ApiError::unexpected(format!("it has `{name}`")));
+    }
+    if !prices.iter().any(|price| price.amount.read().is_some()) {
         return Err(ApiError::unexpected("it has no prices"));
     }
     Ok(prices)

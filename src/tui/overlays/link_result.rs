@@ -138,18 +138,21 @@ impl Component for State {
             })
         };
         let above = self.rows_above(theme, screen);
+        let draws = !theme.is_ascii() || theme.has_color();
         // Where both do not fit, the code: the keys copy and open the link.
-        let (above, fitting) = match (fitting(above), fitting(0)) {
-            (None, Some(alone)) => (0, Some(alone)),
+        let (above, fitting) = match (fitting(above), fitting(0).filter(|_| draws)) {
+            (None, Some(alone)) if alone.height > 0 => (0, Some(alone)),
             (both, _) => (above, both),
         };
+        let is_secret = above == 0 && self.request.with_token;
+        let title = if is_secret { "Secret link" } else { "Link" };
         // Without a code, a text of three rows.
         let code = fitting.filter(|size| size.height > 0);
         let height = above + code.map_or(3, |size| size.height) + 3;
         let wide = self.width(theme);
         let room = columns_inside(screen, wide).saturating_sub(12);
         let inner = Window {
-            title: &format!("Link for {}", fit_middle(self.request.id.as_str(), room)),
+            title: &format!("{title} for {}", fit_middle(self.request.id.as_str(), room)),
             size: Size::new(wide, height),
             live,
         }

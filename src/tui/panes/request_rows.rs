@@ -172,7 +172,7 @@ fn path_first<'r>(exchange: &'r Exchange, room: u16, ctx: ViewContext<'_>) -> Li
         left if left < room / 4 && others > 0 => Cow::default(),
         left => path_within(exchange.path(), left),
     };
-    let left = room.saturating_sub(width(&path) + 2 + spaced(failure) + spaced(operator));
+    let left = room.saturating_sub(spaced(&path) + spaced(failure) + spaced(operator));
     parts([
         (path, theme.style(Tone::Dim)),
         (failure.into(), theme.style(mark(&exchange.outcome).1)),

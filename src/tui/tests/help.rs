@@ -40,6 +40,17 @@ fn help_shows_every_action_and_symbol_whole() {
 }
 
 #[test]
+fn a_window_has_help_about_its_keys_which_the_same_key_closes() {
+    let mut model = busy();
+    press(&mut model, "5<enter>?", second(4));
+    assert_eq!(model.overlays.len(), 2);
+    let shown = screen(&model, second(4), 120, 40);
+    assert!(shown.contains("copy as curl, without secrets"), "{shown}");
+    press(&mut model, "?", second(4));
+    assert_eq!(model.overlays.len(), 1);
+}
+
+#[test]
 fn help_is_searched_by_key_help_and_action_name() {
     let mut model = busy();
     let shown = |model: &Model| screen(model, second(4), 120, 40);

@@ -210,6 +210,8 @@ pub struct Form {
     pub at: usize,
     /// Whether the operator has typed, pasted or chosen something.
     pub is_changed: bool,
+    /// Whether the cursor is outside of it.
+    is_idle: bool,
     /// The accounts to choose from, in the last field.
     accounts: Vec<AccountId>,
 }
@@ -220,6 +222,7 @@ impl Form {
             fields,
             at: 0,
             is_changed: false,
+            is_idle: false,
             accounts: Vec::new(),
         }
     }
@@ -425,7 +428,7 @@ impl Form {
     #[must_use]
     pub fn idle(&self) -> Self {
         Self {
-            at: self.fields.len(),
+            is_idle: true,
             ..self.clone()
         }
     }
@@ -436,7 +439,7 @@ impl Form {
         let mut cursor = None;
         for (at, mut left) in self.places(area) {
             let field = &self.fields[at];
-            let here = at == self.at;
+            let here = at == self.at && !self.is_idle;
             let mut pen = Pen::new(buf, left, 0);
             let style = if here {
                 theme.bold(Tone::Accent)
