@@ -48,7 +48,8 @@ pub struct Job {
     /// The operator added it by `replay`; no configured forward.
     pub is_replay: bool,
     /// How often it was tried, since it was created or the operator retried it. What was
-    /// [released](Disposition::Released) is not counted.
+    /// [released](Disposition::Released) is not counted, and what was [blocked](Disposition::Blocked) counts once, as
+    /// long as nothing else does.
     pub attempts: u32,
     /// To how many of these attempts the provider has answered "not found": [`JobResult::not_found`].
     pub not_found: u32,

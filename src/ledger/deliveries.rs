@@ -86,6 +86,8 @@ pub struct JobFilter {
     /// Only forwards to these URLs, checks of these accounts (`shop`), and verifications of callbacks to them (`shop/`); of
     /// others, only those that no process has taken for a day. With `None`, all.
     pub targets: Option<Vec<String>>,
+    /// None of these accounts' checks, and no forward to these URLs.
+    pub busy: Vec<String>,
 }
 
 /// The delivery whose unfinished jobs are to run again.

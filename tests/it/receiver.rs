@@ -247,6 +247,7 @@ fn all_errands() -> JobFilter {
         known: true,
         account: None,
         targets: None,
+        busy: Vec::new(),
     }
 }
 

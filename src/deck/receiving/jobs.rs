@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::super::runtime::AccountRuntime;
@@ -28,9 +28,12 @@ use crate::ledger::{JobFilter, KeyedMutex};
 use crate::net::{Event, RequestOptions, redact};
 use unknown::Unknown;
 
-/// Jobs of one queue that run at once; fewer for callbacks that anyone may have made up.
+/// Jobs of one queue and account, or of one forward target, that run at once; fewer for callbacks that anyone may have made
+/// up.
 const AT_ONCE: usize = 6;
 const AT_ONCE_UNKNOWN: usize = 2;
+/// The same for so many accounts or targets together: one that hangs leaves room for the others.
+const TOGETHER: usize = 4;
 /// The minimum wait between two reads of the queue, however near the next job is.
 const SHORTEST: Duration = Duration::from_millis(20);
 /// How long running attempts may take when the program ends; then their jobs go back to the queue.
@@ -92,8 +95,26 @@ impl JobQueue {
         if self.known { AT_ONCE } else { AT_ONCE_UNKNOWN }
     }
 
-    fn queue(self, shared: &Shared) -> JobFilter {
+    /// How many jobs may be taken now, and the places that have no room, by the places of the running ones.
+    fn room<'a>(self, running: impl Iterator<Item = &'a str> + Clone) -> (usize, Vec<String>) {
+        let all = running.clone().count();
+        let (mut fullest, mut busy) = (0, Vec::new());
+        for place in running.clone() {
+            let here = running.clone().filter(|other| *other == place).count();
+            if here >= self.at_once() {
+                busy.push(place.to_owned());
+            } else {
+                fullest = fullest.max(here);
+            }
+        }
+        busy.dedup();
+        let room = self.at_once() * TOGETHER - all;
+        (room.min(self.at_once() - fullest), busy)
+    }
+
+    fn queue(self, shared: &Shared, busy: Vec<String>) -> JobFilter {
         JobFilter {
+            busy,
             account_key: shared.account_key.clone(),
             kinds: self.kinds,
             known: self.known,
@@ -132,6 +153,15 @@ impl ClaimedJob {
         }
     }
 
+    /// The account or target whose jobs it counts among.
+    fn place(&self) -> String {
+        let mut jobs = self.delivery.jobs.iter();
+        match jobs.find(|job| job.id == self.id) {
+            Some(job) if job.kind != JobKind::Check => job.target.clone(),
+            _ => self.delivery.account.clone(),
+        }
+    }
+
     pub(super) fn once(self) -> Self {
         Self {
             attempts_max: 1,
@@ -152,6 +182,7 @@ pub(super) async fn work(shared: Arc<Shared>, stop: CancellationToken) {
 
 async fn work_through(shared: Arc<Shared>, queue: JobQueue, stop: CancellationToken) {
     let mut attempts = JoinSet::new();
+    let mut running: Vec<(AbortHandle, String)> = Vec::new();
     let cancel = CancellationToken::new();
     // When the queue was last read.
     let mut seen = WallTime(i64::MAX);
@@ -160,20 +191,26 @@ async fn work_through(shared: Arc<Shared>, queue: JobQueue, stop: CancellationTo
         tokio::pin!(due);
         // Subscribed before the queue is read, so that no notification is lost in between.
         due.as_mut().enable();
-        let room = queue.at_once() - attempts.len();
+        running.retain(|(attempt, _)| !attempt.is_finished());
+        let (room, busy) = queue.room(running.iter().map(|(_, place)| &**place));
         let pause = if room > 0 && shared.can_run(queue).await {
             let claimed = match queue {
                 JobQueue {
                     kinds: [JobKind::Check],
                     known: false,
-                } => shared.take_unknown(queue, &mut seen).await,
-                _ => shared.take(queue.queue(&shared), room, &mut seen).await,
+                } => shared.take_unknown(queue, busy, &mut seen).await,
+                _ => {
+                    let queue = queue.queue(&shared, busy);
+                    shared.take(queue, room, &mut seen).await
+                }
             };
             match claimed {
                 Ok(jobs) => {
                     for job in jobs {
-                        let (shared, cancel) = (shared.clone(), cancel.clone());
-                        attempts.spawn(async move { shared.attempt(job, cancel).await });
+                        let (shared, cancel, place) = (shared.clone(), cancel.clone(), job.place());
+                        let attempt =
+                            attempts.spawn(async move { shared.attempt(job, cancel).await });
+                        running.push((attempt, place));
                     }
                     continue;
                 }

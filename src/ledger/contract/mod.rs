@@ -84,6 +84,7 @@ contract! {
         any_delivery_can_be_given_a_job,
         a_failed_job_runs_again_as_new_and_any_other_stays_as_it_is,
         only_answers_that_say_not_found_are_counted_until_the_job_runs_again,
+        what_is_given_back_or_blocked_uses_up_no_retries,
         only_long_due_jobs_of_the_given_account_keys_are_abandoned,
         every_change_is_forwarded_to_the_shop_whatever_our_own_check_finds,
         a_clock_that_is_set_back_puts_no_job_off,
@@ -98,6 +99,7 @@ contract! {
         a_change_reported_while_its_payment_is_checked_is_checked_too,
         a_flood_to_one_account_pushes_out_nothing_of_another,
         a_payment_that_its_provider_knows_was_not_made_up,
+        a_made_up_callback_is_found_while_it_is_replayed,
         a_payment_that_becomes_known_goes_first_when_it_is_named_again;
     payments:
         an_observation_is_saved_only_where_something_changed,

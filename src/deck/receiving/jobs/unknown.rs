@@ -55,6 +55,7 @@ impl Shared {
     pub(super) async fn take_unknown(
         &self,
         queue: JobQueue,
+        busy: Vec<String>,
         seen: &mut WallTime,
     ) -> Result<Vec<ClaimedJob>, Duration> {
         let mono = self.queries.clock.now().mono;
@@ -79,7 +80,7 @@ impl Shared {
             }
             let queue = JobFilter {
                 account: Some(account),
-                ..queue.queue(self)
+                ..queue.queue(self, busy.clone())
             };
             // Before a slot is taken: a slot stays used for a whole period.
             if let Err(next) = self.due(&queue, now, set_back).await {

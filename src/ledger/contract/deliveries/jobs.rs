@@ -133,6 +133,19 @@ pub async fn a_process_takes_jobs_of_its_own_targets_and_after_a_day_those_of_ot
     };
     let unverified = ledger.deliver(unverified).await.unwrap().jobs[0].id;
     assert_eq!(ledger.next_job_due(here()).await, Ok(Some(START)));
+    for (busy, free) in [
+        (vec!["http://127.0.0.1:3000/a"], vec![ask]),
+        (vec!["shop"], vec![own]),
+        (vec!["http://127.0.0.1:3000/a", "shop"], vec![]),
+    ] {
+        let busy = busy.into_iter().map(str::to_owned).collect();
+        let idle = JobFilter { busy, ..here() };
+        let due = ledger.next_job_due(idle.clone()).await.unwrap();
+        assert_eq!(due == Some(START), !free.is_empty());
+        let taken = ledger.take_jobs(idle, lease(START, START, 9)).await;
+        let taken = taken.unwrap().into_iter().map(|(_, id)| id);
+        assert_eq!(taken.collect::<Vec<_>>(), free);
+    }
     let take = async |now: WallTime| {
         let taken = ledger.take_jobs(here(), lease(now, now.plus(LEASE), 9));
         let taken = taken.await.unwrap().into_iter();
@@ -402,6 +415,30 @@ pub async fn only_answers_that_say_not_found_are_counted_until_the_job_runs_agai
         (retried.jobs[0].attempts, retried.jobs[0].not_found),
         (0, 0)
     );
+}
+
+pub async fn what_is_given_back_or_blocked_uses_up_no_retries(bench: Bench) {
+    let ledger = bench.process(&at_start());
+    ledger.deliver(hint(1, START)).await.unwrap();
+    let again = Disposition::Retry { after: None };
+    for (at, (next, attempts)) in (0..).zip([
+        (Disposition::Released, 0),
+        (Disposition::Blocked, 1),
+        (Disposition::Blocked, 1),
+        (again, 2),
+        (Disposition::Blocked, 2),
+        (Disposition::Released, 2),
+    ]) {
+        let held = after(60 + at);
+        let taken = ledger.take_jobs(queue(&JobKind::ALL), lease(START, held, 1));
+        let [(_, id)] = taken.await.unwrap()[..] else {
+            panic!("it is due");
+        };
+        let mut result = tried(JobState::Due { at: START });
+        result.outcome.next = next;
+        let saved = ledger.finish_attempt(id, held, result).await.unwrap();
+        assert_eq!(saved.jobs[0].attempts, attempts, "{next:?}");
+    }
 }
 
 pub async fn every_change_is_forwarded_to_the_shop_whatever_our_own_check_finds(bench: Bench) {

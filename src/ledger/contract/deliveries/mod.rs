@@ -127,6 +127,7 @@ pub fn queue(kinds: &'static [JobKind]) -> JobFilter {
         known: true,
         account: None,
         targets: None,
+        busy: Vec::new(),
     }
 }
 

@@ -189,6 +189,17 @@ pub async fn a_payment_that_its_provider_knows_was_not_made_up(bench: Bench) {
     assert_eq!(forward, made_up.jobs[1].id);
 }
 
+pub async fn a_made_up_callback_is_found_while_it_is_replayed(bench: Bench) {
+    let ledger = bench.process(&at_start());
+    let made_up = ledger.deliver(unproved("MADE-UP", 1)).await.unwrap();
+    let replay = job(JobKind::Forward, START);
+    ledger.add_job(made_up.id, replay).await.unwrap();
+    let waiting = ledger.unknown_waiting("live".into()).await.unwrap();
+    assert_eq!(waiting, [("shop".to_owned(), 0)]);
+    let (_, check) = take_one(&ledger, unknown()).await.unwrap();
+    assert_eq!(check, made_up.jobs[0].id);
+}
+
 pub async fn a_payment_that_becomes_known_goes_first_when_it_is_named_again(bench: Bench) {
     let ledger = bench.process(&at_start());
     ledger.deliver(unproved("WATCHED", 1)).await.unwrap();

@@ -16,32 +16,41 @@ use crate::ledger::Ledger;
 use crate::ledger::deliveries::{DedupKey, FirstReply, JobFilter, OpenJobs, Retried, Retry};
 use crate::ledger::error::LedgerError;
 
-/// The SQL condition for a queue, its first four parameters; the fourth is its account, if it has one.
+/// The SQL condition for a queue, its first five parameters; the fourth is its account, if it has one, the fifth the accounts
+/// and targets to leave out, as in [`HERE`].
 const OF_QUEUE: &str = "account_key = $1 AND kind = $2 AND known = $3 AND due_at IS NOT NULL
      AND (CAST($4 AS TEXT) IS NULL
-         OR $4 = (SELECT account FROM deliveries WHERE deliveries.id = jobs.delivery))";
+         OR $4 = (SELECT account FROM deliveries WHERE deliveries.id = jobs.delivery))
+     AND (CAST($5 AS TEXT) = '' OR instr($5, ' ' || CASE kind
+         WHEN 'ask' THEN (SELECT account FROM deliveries WHERE deliveries.id = jobs.delivery)
+         ELSE target END || ' ') = 0)";
 
 /// When a job of a queue is due; an index has it.
 const DUE: &str = "max(due_at, leased_until)";
 
-/// Whether a job is for this process, where the queue has only some targets: its fifth parameter, in spaces, which no URL
+/// Whether a job is for this process, where the queue has only some targets: its sixth parameter, in spaces, which no URL
 /// or account's name contains.
-const HERE: &str = "CASE kind WHEN 'forward' THEN instr($5, ' ' || target || ' ') > 0
-     WHEN 'ask' THEN instr($5, ' ' || (SELECT CASE verdict WHEN 'unverified' THEN account || '/' ELSE account END
+const HERE: &str = "CASE kind WHEN 'forward' THEN instr($6, ' ' || target || ' ') > 0
+     WHEN 'ask' THEN instr($6, ' ' || (SELECT CASE verdict WHEN 'unverified' THEN account || '/' ELSE account END
                                        FROM deliveries WHERE deliveries.id = delivery) || ' ') > 0
      ELSE true END";
 
 /// The parameters of a queue and one kind, and when its jobs are due.
 struct Queue<'a> {
     filter: &'a JobFilter,
+    busy: String,
     targets: Option<String>,
 }
 
 impl<'a> Queue<'a> {
     fn of(filter: &'a JobFilter) -> Self {
-        let targets = filter.targets.as_ref();
-        let targets = targets.map(|targets| format!(" {} ", targets.join(" ")));
-        Self { filter, targets }
+        let in_spaces = |names: &Vec<String>| format!(" {} ", names.join(" "));
+        let busy = Some(&filter.busy).filter(|busy| !busy.is_empty());
+        Self {
+            filter,
+            busy: busy.map_or_else(String::new, in_spaces),
+            targets: filter.targets.as_ref().map(in_spaces),
+        }
     }
 
     /// When a job is due, and whether it is for this process. One for other processes is due a day later.
@@ -61,6 +70,7 @@ impl<'a> Queue<'a> {
             kind.as_str(),
             self.filter.known,
             self.filter.account.as_ref(),
+            &*self.busy,
         ]
         .to_vec();
         params.extend(self.targets.as_ref().map(Param::from));
@@ -176,16 +186,18 @@ impl Ledger {
     }
 
     /// The number of waiting callbacks of each account that anyone may have made up, see
-    /// [`NewDelivery::proved`](crate::ledger::deliveries::NewDelivery::proved); accounts without any are left out.
+    /// [`NewDelivery::proved`](crate::ledger::deliveries::NewDelivery::proved). One that is replayed meanwhile is not
+    /// counted; only accounts without any open job are left out.
     pub async fn unknown_waiting(
         &self,
         account_key: Arc<str>,
     ) -> Result<Vec<(String, u64)>, LedgerError> {
         self.read(move |sql| {
             sql.rows(
-                "SELECT account, CAST(sum(rows) AS BIGINT) FROM delivery_tally WHERE class IN ($1, $2) AND account_key = $3
-                 GROUP BY account HAVING sum(rows) > 0",
+                "SELECT account, CAST(sum(CASE class WHEN $1 THEN 0 ELSE rows END) AS BIGINT) FROM delivery_tally
+                 WHERE class IN ($1, $2, $3) AND account_key = $4 GROUP BY account HAVING sum(rows) > 0",
                 params![
+                    rows::Class::Open as i64,
                     rows::Class::Unknown as i64,
                     rows::Class::Unverified as i64,
                     &*account_key
@@ -313,7 +325,7 @@ fn take(
     let order = if queue.known { DUE } else { "-id" };
     let now = lease.now;
     let mut due = Vec::new();
-    let first = 5 + usize::from(of.targets.is_some());
+    let first = 6 + usize::from(of.targets.is_some());
     let [one, two, three] = [0, 1, 2].map(|at| format!("${}", first + at));
     for (condition, instants) in [
         (format!("{when} <= {one}"), vec![now]),
@@ -410,12 +422,14 @@ fn save_attempt(
         JobState::Due { at } => Some(at),
         JobState::Done | JobState::GivenUp => None,
     };
+    let is_attempt = !matches!(outcome.next, Disposition::Released | Disposition::Blocked);
     change.execute(
-        "UPDATE jobs SET tries = tries + $1, due_at = $2, leased_until = $3, done = $4, tried_at = $5, summary = $6,
-             status = $7, took = $8, reply = coalesce($9, reply), not_found = $10
-         WHERE id = $11",
+        "UPDATE jobs SET tries = max(tries + $1, $2), due_at = $3, leased_until = $4, done = $5, tried_at = $6, summary = $7,
+             status = $8, took = $9, reply = coalesce($10, reply), not_found = $11
+         WHERE id = $12",
         params![
-            i64::from(outcome.next != Disposition::Released),
+            i64::from(is_attempt),
+            i64::from(is_attempt || outcome.next == Disposition::Blocked),
             due_at,
             rows::FREE,
             result.state == JobState::Done,

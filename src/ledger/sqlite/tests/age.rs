@@ -141,6 +141,7 @@ async fn an_order_is_relayed_once_although_the_clock_was_ahead() {
         known: true,
         account: None,
         targets: None,
+        busy: Vec::new(),
     };
     let taken = shared(&first)
         .take_jobs(taken, lease(START, START.plus(MINUTE), 1))
