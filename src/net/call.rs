@@ -108,6 +108,8 @@ pub enum Repeat {
     Safe,
     /// It writes: sent again only where the provider certainly did not carry it out.
     Never,
+    /// Sent again only where no connection was made: whoever sends it decides what follows any response.
+    NoResponse,
 }
 
 impl Repeat {

@@ -338,7 +338,7 @@ impl Session {
         let reply = Box::pin(self.send_with_retries(call, authorise, options)).await;
         reply.map_err(|error| match call.repeat {
             Repeat::Safe => error,
-            Repeat::Never => error.for_write(),
+            Repeat::Never | Repeat::NoResponse => error.for_write(),
         })
     }
 

@@ -48,11 +48,11 @@ pub enum Decision {
 /// Whether another attempt may follow.
 ///
 /// A write is repeated only where the provider cannot have carried it out: no connection was made, or it answered 429
-/// (RFC 6585, 4).
+/// (RFC 6585, 4), unless the caller itself repeats it.
 pub fn decide(repeat: Repeat, tried: &Result<Reply, NetError>) -> Decision {
     match tried {
         Ok(reply) => {
-            let rate_limited = reply.status == 429;
+            let rate_limited = reply.status == 429 && repeat != Repeat::NoResponse;
             // 502 to 504 mean that a gateway or an overload is at fault (RFC 9110, 15.6.3 to 15.6.5), which may pass;
             // a 500 is the provider's own failure on this request.
             let passing = matches!(reply.status, 502..=504) && repeat == Repeat::Safe;
@@ -132,6 +132,10 @@ mod tests {
             decide(Repeat::Never, &Ok(reply(429, None))),
             Decision::RetryAfter(RATE_LIMITED_PAUSE),
             "the provider did nothing"
+        );
+        assert_eq!(
+            decide(Repeat::NoResponse, &Ok(reply(429, Some("1")))),
+            Decision::Return
         );
     }
 

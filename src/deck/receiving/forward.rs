@@ -151,7 +151,7 @@ impl Shared {
         let call = Call {
             about: about(delivery),
             // A retry is a new attempt of the job, with its own row and after its own wait.
-            repeat: Repeat::Never,
+            repeat: Repeat::NoResponse,
             ..Call::new(inbound.request.method().as_str(), "forward", "/")
         };
         let as_received = AsReceived {

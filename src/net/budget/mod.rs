@@ -382,7 +382,7 @@ impl<'a> WaitReporter<'a> {
     pub(super) async fn while_signing<T>(mut self, signature: impl Future<Output = T>) -> T {
         // An operator who cancels a write must know whether it was sent.
         let limit = match self.call.repeat {
-            Repeat::Never => REPORT_AFTER,
+            Repeat::Never | Repeat::NoResponse => REPORT_AFTER,
             Repeat::Safe => SIGNING_REPORTED_AFTER,
         };
         let mut signature = std::pin::pin!(signature);
