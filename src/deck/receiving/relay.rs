@@ -2,6 +2,7 @@
 //! is no automatic retry, because an order could be delivered twice (`docs/providers/kongregate.md`).
 
 use bytes::Bytes;
+use serde_json::{Map, Value};
 
 use super::forward::{Destination, ForwardResult, REPLY_KEPT_MAX};
 use super::jobs::ClaimedJob;
@@ -67,6 +68,8 @@ fn unfit(reply: &Reply) -> Option<&'static str> {
         Some("only HTTP 200 answers an order")
     } else if reply.body.len() > REPLY_KEPT_MAX {
         Some("the response is larger than 64 KiB")
+    } else if serde_json::from_slice::<Map<String, Value>>(&reply.body).is_err() {
+        Some("the response is not a JSON object")
     } else {
         None
     }

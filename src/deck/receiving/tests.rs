@@ -772,9 +772,19 @@ async fn after_an_absence_all_since_the_start_are_reported_and_none_from_before(
 #[tokio::test]
 async fn a_provider_that_waits_gets_the_shops_response_and_the_shop_is_called_once() {
     let folder = tempfile::tempdir().unwrap();
-    let (fits, too_long) = ("x".repeat(64 * 1024), "x".repeat(64 * 1024 + 1));
-    let (fits, too_long) = (&*fits.leak(), &*too_long.leak());
-    let answers = [(200, fits), (200, too_long), (201, "{}"), (500, "no")];
+    let long = |bytes: usize| &*format!("{{{}}}", " ".repeat(bytes - 2)).leak();
+    let (fits, too_long) = (long(64 * 1024), long(64 * 1024 + 1));
+    let answers = [
+        (200, fits),
+        (200, too_long),
+        (200, "<html>error"),
+        (200, ""),
+        (200, "[]"),
+        (201, "{}"),
+        (429, "later"),
+        (500, "no"),
+    ];
+    let no_object = "HTTP 200, not returned to the provider: the response is not a JSON object";
     let shop = Peer::start(&answers).await;
     let bench = open(folder.path(), &shop.url, None).await;
     let shared = &bench.deck.callbacks.shared;
@@ -789,11 +799,15 @@ async fn a_provider_that_waits_gets_the_shops_response_and_the_shop_is_called_on
             JobState::GivenUp,
             None,
         ),
+        (no_object, JobState::GivenUp, None),
+        (no_object, JobState::GivenUp, None),
+        (no_object, JobState::GivenUp, None),
         (
             "HTTP 201, not returned to the provider: only HTTP 200 answers an order",
             JobState::GivenUp,
             None,
         ),
+        ("HTTP 429", JobState::GivenUp, None),
         ("HTTP 500", JobState::GivenUp, None),
     ] {
         let order = bench
