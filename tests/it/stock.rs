@@ -97,7 +97,11 @@ fn a_key_that_a_busy_offer_rejects_has_failed_and_can_be_sent_again() {
 
 #[test]
 fn an_answer_without_the_id_of_a_key_does_not_say_that_it_was_added() {
-    for (row, code) in [(r#"{"id":"57000000-1"}"#, 0), (r#"{"code":409}"#, 5)] {
+    for (row, code) in [
+        (r#"{"id":"57000000-1"}"#, 0),
+        (r#"{"id":" "}"#, 5),
+        (r#"{"code":409}"#, 5),
+    ] {
         let token = r#"{"access_token":"planted-token-0123456789","expires_in":600}"#;
         let peer = Peer::choosing(move |_, seen| {
             let is_key = seen.head.contains("/stock");

@@ -61,10 +61,8 @@ impl Client for Kinguin {
                 return Err(refusal);
             }
             let key = read::<Map<String, Value>>(reply.status, &reply.body)?;
-            let id = key
-                .get("id")
-                .and_then(Value::as_str)
-                .filter(|id| !id.is_empty());
+            let id = key.get("id").and_then(Value::as_str);
+            let id = id.filter(|id| !id.trim().is_empty());
             let id = id.ok_or_else(|| ApiError::unexpected("it has no id of the key"))?;
             Ok(Uploaded::Added(inert::cut(&redact::body(id), 40)))
         }))
