@@ -6,6 +6,7 @@ use crate::domain::{AccountId, Problem, ProblemKind, inert, time};
 use crate::ledger::LedgerError;
 
 use super::proxy::UnusableProxy;
+use super::trust;
 
 /// Why no response arrived. Holds no secret and no full URL; text from outside is inert.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -300,12 +301,21 @@ impl NetError {
                  `#`, `/`, `?` and `@` in a password; or leave it out"
                     .to_owned(),
             ),
-            Self::Tls { .. } => (
-                ProblemKind::Unreachable,
-                "nothing was sent; if the server is your own, trust its authority with `ca_file` in [network] or \
-                 SSL_CERT_FILE; otherwise someone may be intercepting the connection, or this machine's clock is wrong"
-                    .to_owned(),
-            ),
+            Self::Tls { why, .. } => {
+                let mend = if why == trust::OWN_AUTHORITY {
+                    "make one for it with -addext basicConstraints=CA:FALSE, or sign it by an authority, and name that one in \
+                     `ca_file` in [network]"
+                } else {
+                    "trust its authority with `ca_file` in [network] or SSL_CERT_FILE"
+                };
+                (
+                    ProblemKind::Unreachable,
+                    format!(
+                        "nothing was sent; if the server is your own, {mend}; otherwise someone may be intercepting the \
+                         connection, or this machine's clock is wrong"
+                    ),
+                )
+            }
             Self::CaFile { .. } => (ProblemKind::Local, "name a PEM file with the authority's certificate".to_owned()),
             Self::NoTls(why) => (
                 ProblemKind::Local,

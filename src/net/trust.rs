@@ -80,6 +80,9 @@ pub(super) fn words(error: &Error) -> String {
     why.into()
 }
 
+/// Why a certificate is rejected that `ca_file` may name, though it cannot help then.
+pub(super) const OWN_AUTHORITY: &str = "its certificate is self-signed: it is its own authority";
+
 fn of_certificate(error: &CertificateError) -> String {
     use CertificateError as E;
     let why = match error {
@@ -96,9 +99,7 @@ fn of_certificate(error: &CertificateError) -> String {
             "its certificate is not a server certificate"
         }
         // The library has no variant of its own for this cause.
-        E::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
-            "its certificate is self-signed: it is its own authority"
-        }
+        E::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => OWN_AUTHORITY,
         other => {
             return format!(
                 "its certificate is not accepted: {}",

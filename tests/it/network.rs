@@ -381,7 +381,7 @@ impl Proxy {
 }
 
 /// An authority of the test's own, in PEM, and the address of a server with a certificate of it.
-fn tls_server(names: &[&str]) -> (String, String) {
+fn tls_server(names: &[&str], is_ca: rcgen::IsCa) -> (String, String) {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -389,10 +389,9 @@ fn tls_server(names: &[&str]) -> (String, String) {
     let issuer = rcgen::Issuer::new(authority, key);
     let own = rcgen::KeyPair::generate().unwrap();
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    let made = rcgen::CertificateParams::new(names)
-        .unwrap()
-        .signed_by(&own, &issuer)
-        .unwrap();
+    let mut made = rcgen::CertificateParams::new(names).unwrap();
+    made.is_ca = is_ca;
+    let made = made.signed_by(&own, &issuer).unwrap();
     let key = rustls::pki_types::PrivateKeyDer::try_from(own.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
@@ -434,7 +433,7 @@ fn tls_server(names: &[&str]) -> (String, String) {
 
 #[test]
 fn an_own_authority_is_trusted_where_config_or_environment_name_it() {
-    let (pem, address) = tls_server(&["localhost"]);
+    let (pem, address) = tls_server(&["localhost"], rcgen::IsCa::NoCa);
     let port = address.rsplit_once(':').unwrap().1;
     let url = format!("https://localhost:{port}");
     let place = keys(&url, "", "");
@@ -459,14 +458,23 @@ fn an_own_authority_is_trusted_where_config_or_environment_name_it() {
     );
     assert_eq!((ran.code, ran.out.as_str()), (0, TOKEN), "{ran:?}");
 
-    let (_, other) = tls_server(&["other.example"]);
-    let other = format!("https://{other}");
-    let ran = ask(
-        &keys(&other, "", &format!("ca_file = \"{file}\"")),
-        "GET",
-        &[],
-    );
-    assert!(ran.err.contains("no trusted TLS connection"), "{ran:?}");
+    let of_authority = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    for (host, is_ca, wanted) in [
+        ("other.example", rcgen::IsCa::NoCa, "with `ca_file` in"),
+        ("localhost", of_authority, "basicConstraints=CA:FALSE"),
+    ] {
+        let (authority, other) = tls_server(&[host], is_ca);
+        std::fs::write(file, authority).unwrap();
+        let other = other.replace("127.0.0.1", "localhost");
+        let other = format!("https://{other}");
+        let ran = ask(
+            &keys(&other, "", &format!("ca_file = \"{file}\"")),
+            "GET",
+            &[],
+        );
+        assert!(ran.err.contains("no trusted TLS connection"), "{ran:?}");
+        assert!(ran.err.contains(wanted), "{ran:?}");
+    }
 }
 
 #[test]
@@ -505,7 +513,7 @@ fn certificates_that_are_not_there_are_named_with_the_variable_or_key() {
 
 #[test]
 fn a_proxy_with_a_login_is_used_and_its_faults_are_its_own() {
-    let (pem, address) = tls_server(&["gateway.example", "id.example"]);
+    let (pem, address) = tls_server(&["gateway.example", "id.example"], rcgen::IsCa::NoCa);
     let proxy = Proxy::to(address);
     let text = "endpoints = { token = \"https://id.example/auth/token\", gateway = \"https://gateway.example\" }";
     let place = keys("http://127.0.0.1:1", "", "");
