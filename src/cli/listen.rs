@@ -164,8 +164,15 @@ impl Listen {
         }
         let forward = forwards(&self.forward_to, settings)?;
         let configured = settings.config.callbacks.bind;
+        let bind = self.bind.or(configured).unwrap_or(config::LISTEN);
+        if let Some((_, url)) = forward.iter().find(|(_, url)| deck::leads_back(url, bind)) {
+            return Err(usage(
+                format!("--forward-to {url} leads back to this receiver, which listens at {bind}"),
+                "name the address of the shop's server",
+            ));
+        }
         let receive = Receive {
-            bind: Some(self.bind.or(configured).unwrap_or(config::LISTEN)),
+            bind: Some(bind),
             forward,
             trusted_proxies: settings.config.callbacks.trusted_proxies.clone(),
             every: true,

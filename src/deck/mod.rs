@@ -37,7 +37,7 @@ pub use follow::{Follower, News};
 pub use handover::Handover;
 pub use join::{Joined, Machine, TeamLedger, another_key, has_team_key};
 pub use ledger::{database, on_thread};
-pub use receiving::{Pace, Prepared, Receive, is_forward, target};
+pub use receiving::{Pace, Prepared, Receive, is_forward, leads_back, target};
 pub use runtime::accounts;
 use runtime::{AccountFactory, AccountRegistry};
 pub use secrets::{learn_all, learn_fast};

@@ -142,6 +142,10 @@ fn it_says_why_it_cannot_listen_and_ends_on_request() {
         (vec!["--forward-to", "shop.example"], "not a URL"),
         (vec!["--forward-to", "nobody=http://127.0.0.1:9/"], "nobody"),
         (
+            vec!["--forward-to", "shop=http://localhost:8787/callbacks/shop"],
+            "leads back",
+        ),
+        (
             vec![
                 "--forward-to",
                 "http://[::1]/",

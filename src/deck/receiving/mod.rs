@@ -45,7 +45,7 @@ pub(super) use port::{Binding, OpenPort, who_answers};
 pub(super) use sealing::{ConfiguredKeys, Sealing, configured, fingerprint_of, new_key, own_key};
 use supervisor::Supervisor;
 use targets::ForwardTargets;
-pub use targets::target;
+pub use targets::{leads_back, target};
 
 /// The settings for receiving callbacks.
 #[derive(Debug, Clone, Default)]

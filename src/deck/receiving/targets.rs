@@ -1,10 +1,12 @@
 //! Where callbacks are forwarded to.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use reqwest::Url;
 
+use crate::callbacks::Address;
 use crate::domain::{AccountId, Problem, inert};
 use crate::net::{self, redact};
 
@@ -97,6 +99,14 @@ pub fn target(text: &str) -> Result<Url, Problem> {
     Ok(url)
 }
 
+/// Whether callbacks that are received at `bind` and forwarded to `target` are received again, without end.
+pub fn leads_back(target: &Url, bind: SocketAddr) -> bool {
+    net::is_loopback(target)
+        && (bind.ip().is_loopback() || bind.ip().is_unspecified())
+        && target.port_or_known_default() == Some(bind.port())
+        && Address::of(target.path()).is_some()
+}
+
 /// A URL without its password, for messages.
 fn without_login(text: &str) -> String {
     match text.rsplit_once('@') {
@@ -112,6 +122,38 @@ fn without_login(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::domain::ProblemKind;
+
+    #[test]
+    fn a_target_at_a_callback_address_of_the_receiver_leads_back_to_it() {
+        for (to, bind, leads_back_to_it) in [
+            (
+                "http://127.0.0.1:8787/callbacks/shop",
+                "127.0.0.1:8787",
+                true,
+            ),
+            (
+                "http://localhost:8787//callbacks/a/b?c",
+                "0.0.0.0:8787",
+                true,
+            ),
+            ("http://[::1]/callbacks", "[::]:80", true),
+            (
+                "http://127.0.0.1:8788/callbacks/shop",
+                "127.0.0.1:8787",
+                false,
+            ),
+            ("http://127.0.0.1:8787/hook", "127.0.0.1:8787", false),
+            ("http://127.0.0.1:8787/callbacks/a", "192.0.2.1:8787", false),
+            (
+                "https://shop.example:8787/callbacks/a",
+                "0.0.0.0:8787",
+                false,
+            ),
+        ] {
+            let found = leads_back(&target(to).unwrap(), bind.parse().unwrap());
+            assert_eq!(found, leads_back_to_it, "{to} {bind}");
+        }
+    }
 
     #[test]
     fn callbacks_go_on_to_this_machine_or_over_tls_and_to_no_url_with_a_secret() {
