@@ -176,6 +176,8 @@ pub enum Disposition {
     },
     /// Retry, unless the provider answered "not found" often enough.
     NotFound,
+    /// It found nothing new, which may be too early: retry shortly, as long as the callback is new. No failure.
+    Unchanged,
     /// Not an attempt, because it was interrupted or cannot begin here: any process may try at once.
     Released,
     /// The fault is this machine's: retry until it is mended.

@@ -44,6 +44,10 @@ const GIVING_BACK: Duration = Duration::from_millis(500);
 const RUN_OVER: i64 = 24 * 60 * 60 * 1000;
 /// Retry by the schedule.
 const AGAIN: Disposition = Disposition::Retry { after: None };
+/// No payment changes more often: further callbacks about it are a flood, and cause one check each.
+const CHANGES_MAX: u32 = 20;
+/// Follows what a check has found.
+const UNSAVED: &str = "; its state cannot be saved: ";
 /// The most characters saved of an attempt's result: enough for a cause and what to do about it.
 const SUMMARY_MAX: usize = 500;
 
@@ -425,11 +429,23 @@ impl Shared {
                         saved = self.queries.watch(&account, id).await.map(|()| true);
                     }
                 }
-                // Where it is settled, no later callback checks it.
-                if let Err(error) = saved {
-                    let summary =
-                        format!("{}; its state cannot be saved: {error}", outcome.summary);
-                    outcome = AttemptOutcome::without_answer(summary, AGAIN);
+                match (&checked, saved) {
+                    // Where it is settled, no later callback checks it.
+                    (_, Err(error)) => {
+                        let summary = format!("{}{UNSAVED}{error}", outcome.summary);
+                        outcome = AttemptOutcome::without_answer(summary, AGAIN);
+                    }
+                    (Ok((payment, _)), _) if payment.state == PaymentState::Finalized => {
+                        // Its amount may be readable later.
+                        if !payment.is_settled() {
+                            outcome.next = AGAIN;
+                        }
+                    }
+                    // The provider may not have the change yet that this callback reports, and sends no other one.
+                    (Ok((_, Ok(false))), _) if delivery.attempt <= CHANGES_MAX => {
+                        outcome.next = Disposition::Unchanged;
+                    }
+                    _ => {}
                 }
                 let result = checked.map(|(payment, _)| payment);
                 let event = Event::Checked(CheckedPayment {

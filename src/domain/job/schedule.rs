@@ -26,6 +26,9 @@ pub const UNKNOWN_NOT_FOUND_MAX: u32 = 2;
 /// The wait between those two attempts.
 const UNKNOWN_AGAIN: Duration = Duration::from_secs(30);
 
+/// When a check that found nothing new runs again, in seconds after its callback was received.
+const UNCHANGED_AGAIN: [u64; 3] = [2, 8, 30];
+
 /// What the retry schedule depends on, beside the job.
 #[derive(Debug, Clone, Copy)]
 pub struct RetryContext {
@@ -45,6 +48,14 @@ impl Job {
         let (attempts, not_found) = (self.attempts + 1, self.not_found + 1);
         let again = match next {
             Disposition::Done => return JobState::Done,
+            Disposition::Unchanged => {
+                let age = of.now.since(of.received_at);
+                let mut checks = UNCHANGED_AGAIN.into_iter().map(Duration::from_secs);
+                match checks.find(|at| *at > age && attempts < of.attempts_max) {
+                    Some(at) => Some(at.saturating_sub(age)),
+                    None => return JobState::Done,
+                }
+            }
             Disposition::PermanentFailure => None,
             _ if self.kind == JobKind::Relay || attempts >= of.attempts_max => None,
             Disposition::Released => Some(Duration::ZERO),
@@ -139,6 +150,26 @@ mod tests {
     }
 
     #[test]
+    fn a_check_that_finds_nothing_new_runs_thrice_more_while_its_callback_is_new() {
+        let received_at = WallTime(1_000_000);
+        let check = job(JobKind::Check, 0, 0);
+        let after = |millis| {
+            let of = RetryContext {
+                now: received_at.plus(Duration::from_millis(millis)),
+                received_at,
+                known: true,
+                attempts_max: 99,
+            };
+            check.state_after(Disposition::Unchanged, of)
+        };
+        for (age, due) in [(40, 2), (2_000, 8), (7_999, 8), (8_040, 30)] {
+            let at = received_at.plus(Duration::from_secs(due));
+            assert_eq!(after(age), JobState::Due { at }, "{age}");
+        }
+        assert_eq!(after(30_000), JobState::Done);
+    }
+
+    #[test]
     fn what_an_attempt_did_decides_the_next_state_and_a_relay_is_never_due_again() {
         let now = WallTime(1_000_000);
         let of = |known, attempts_max| RetryContext {
@@ -178,6 +209,14 @@ mod tests {
             (ask, (3, 3), Disposition::NotFound, of(true, 99), due(120)),
             (ask, (4, 4), Disposition::NotFound, of(true, 99), dead),
             (ask, (0, 0), Disposition::NotFound, of(false, 99), due(30)),
+            (ask, (0, 0), Disposition::Unchanged, of(false, 99), due(2)),
+            (
+                ask,
+                (0, 0),
+                Disposition::Unchanged,
+                of(true, 1),
+                JobState::Done,
+            ),
             (ask, (1, 1), Disposition::NotFound, of(false, 99), dead),
             // What else has failed is no answer.
             (ask, (4, 3), Disposition::NotFound, of(true, 99), due(600)),

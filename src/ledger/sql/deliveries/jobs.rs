@@ -422,7 +422,11 @@ fn save_attempt(
         JobState::Due { at } => Some(at),
         JobState::Done | JobState::GivenUp => None,
     };
-    let is_attempt = !matches!(outcome.next, Disposition::Released | Disposition::Blocked);
+    let is_attempt = match outcome.next {
+        Disposition::Released | Disposition::Blocked => false,
+        Disposition::Unchanged => result.state == JobState::Done,
+        _ => true,
+    };
     change.execute(
         "UPDATE jobs SET tries = max(tries + $1, $2), due_at = $3, leased_until = $4, done = $5, tried_at = $6, summary = $7,
              status = $8, took = $9, reply = coalesce($10, reply), not_found = $11
@@ -456,7 +460,7 @@ fn save_attempt(
             params![dedup_key],
         )?;
     }
-    if unknown && result.state == JobState::Done {
+    if unknown && (result.state == JobState::Done || outcome.next == Disposition::Unchanged) {
         mark_known(&*change, dedup_key)?;
     }
     rows::classify(&*change, DeliveryId(delivery))?;
