@@ -26,6 +26,10 @@ impl DeckCommand for Budget {
             Some(name) => Some(cx.deck.pick(Some(name), None)?.id),
             None => None,
         };
+        // Without coordination, each command has a share of each limit by itself.
+        if !cx.settings.global.uncoordinated {
+            cx.must_read_ledger().await?;
+        }
         let mut gauges = cx.deck.gauges().await?;
         gauges.retain(|(account, _)| only.as_ref().is_none_or(|only| only == account));
         let mut listing = Listing::new(out, HEADS, FIELDS.split(','));

@@ -43,13 +43,14 @@ impl Command for ShowLedger {
                 let Some(database) = database else {
                     let folder = settings.global.state_folder()?;
                     let file = inert::cut(&folder.join("ledger.db").to_string_lossy(), 400);
-                    let exists = folder.join("ledger.db").exists();
+                    let exists = folder.join("ledger.db").try_exists().ok();
                     let object = json!({ "kind": "sqlite", "place": file, "exists": exists });
                     records.object(&object)?;
                     if out.format == Format::Text {
                         out.line(&file)?;
                     }
                     out.explain("a file of this machine; [ledger] url in the config names one that a team shares");
+                    deck::doctor::must_be_usable(&folder)?;
                     return Ok(Exit::Done);
                 };
                 let clock = settings.clock.clone();

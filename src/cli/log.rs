@@ -94,9 +94,7 @@ impl DeckCommand for Entries {
     async fn run(self, cx: &CommandContext<'_>) -> CommandResult {
         let out = &self.format.on(&cx.out.for_reader());
         let cx = &CommandContext { out, ..*cx };
-        if let Some(why) = cx.deck.ledger().status().await.failure() {
-            return Err(local(format!("tilldeck cannot read the ledger: {why}"), "").into());
-        }
+        cx.must_read_ledger().await?;
         if self.deliveries {
             self.selection.must_suit_callbacks()?;
             self.show_callbacks(cx).await

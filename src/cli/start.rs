@@ -74,6 +74,15 @@ impl CommandContext<'_> {
         }
     }
 
+    /// Fails where the ledger cannot be used: what is in memory says nothing about what is saved.
+    pub async fn must_read_ledger(&self) -> Result<(), Problem> {
+        let status = self.deck.ledger().status().await;
+        status.failure().map_or(Ok(()), |why| {
+            let words = format!("tilldeck cannot read the ledger: {why}");
+            Err(local(words, ""))
+        })
+    }
+
     pub fn now(&self) -> Now {
         self.settings.clock.now()
     }

@@ -17,6 +17,10 @@ const SCHEMA: &str = "tilldeck";
 
 const OPERATOR_MAX: usize = 64;
 
+/// What to do about a file that this program must not use.
+pub(super) const OTHER_FOLDER: &str =
+    "choose another folder with --state-dir; the file stays as it is";
+
 /// Which ledger a deck works with.
 pub(super) enum Source<'a> {
     /// The requests of a recording, in memory.
@@ -34,7 +38,7 @@ pub(super) enum Source<'a> {
 /// Opens a ledger; a file is in `state_dir`.
 ///
 /// # Errors
-/// If a newer tilldeck wrote the file, or the database's URL cannot be read or used.
+/// If a newer tilldeck or another program wrote the file, or the database's URL cannot be read or used.
 pub(super) async fn open(
     source: Source<'_>,
     state_dir: PathBuf,
@@ -52,7 +56,7 @@ pub(super) async fn open(
     let ledger = if let Some(settings) = settings {
         Ledger::connect(&settings, clock.clone(), Retention::shared()).map_err(unusable)?
     } else {
-        refuse_newer(state_dir.clone()).await?;
+        refuse_foreign(state_dir.clone()).await?;
         if is_read_only {
             Ledger::read_only(state_dir, clock.clone())
         } else {
@@ -216,13 +220,14 @@ fn operator(environ: &Environ) -> String {
     inert::cut(&name, OPERATOR_MAX)
 }
 
-/// A ledger of a newer tilldeck stops the program: without it, callbacks that still wait to be forwarded would be lost.
-async fn refuse_newer(folder: PathBuf) -> Result<(), Problem> {
-    let newer = tokio::task::spawn_blocking(move || ledger::written_by_newer(&folder)).await;
-    match newer {
+/// A ledger that a newer tilldeck or another program wrote stops the program: without it, callbacks that still wait to be
+/// forwarded would be lost.
+async fn refuse_foreign(folder: PathBuf) -> Result<(), Problem> {
+    let foreign = tokio::task::spawn_blocking(move || ledger::written_by_another(&folder)).await;
+    match foreign {
         Ok(Some(why)) => Err(Problem::local(
             format!("this tilldeck cannot use the ledger {why}"),
-            "update tilldeck, or choose another folder with --state-dir; the ledger stays as it is",
+            OTHER_FOLDER,
         )),
         _ => Ok(()),
     }

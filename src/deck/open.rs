@@ -23,7 +23,7 @@ impl Deck {
     /// Opens a profile. The ledger opens behind this; secrets are read at first use.
     ///
     /// # Errors
-    /// If the built-in simulator cannot be started, or a newer tilldeck wrote the ledger.
+    /// If the built-in simulator cannot be started, or a newer tilldeck or another program wrote the ledger.
     pub async fn open(profile: &Profile, options: Options) -> Result<Self, Problem> {
         let Options {
             state_dir,

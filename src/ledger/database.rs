@@ -141,8 +141,8 @@ pub struct FileReport {
     pub log_bytes: u64,
     /// The version of its tables.
     pub version: usize,
-    /// The version of this program's tables.
-    pub newest: usize,
+    /// Why this program cannot use it, such as that another program wrote it.
+    pub refusal: Option<String>,
     /// What SQLite's quick check has found.
     pub damage: Option<String>,
 }

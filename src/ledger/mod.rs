@@ -39,7 +39,7 @@ pub use sql::exchanges::{LogQuery, Recorded, Requests};
 pub use sql::hooks::{FailedHook, HookRun};
 pub use sql::logs::{LogKind, RowQuery, SEARCHED_MAX};
 pub use sql::payments::{PaymentKey, ProfileApis, Unwatched};
-pub use sqlite::{set_aside_in, survey_file, written_by_newer};
+pub use sqlite::{set_aside_in, survey_file, written_by_another};
 pub use status::{Persistence, Retention, Status};
 
 #[cfg(feature = "postgres")]

@@ -68,6 +68,22 @@ fn in_the_sandbox_everything_is_good() {
 }
 
 #[test]
+fn a_ledger_that_can_be_read_but_not_opened_has_no_good_line() {
+    let place = Place::with_shop("http://127.0.0.1:9");
+    assert_eq!(place.run(&["payments", "add", "A-17"]).code, 0);
+    let lock = place.state().join("ledger.lock");
+    std::fs::remove_file(&lock).unwrap();
+    std::fs::create_dir(&lock).unwrap();
+    let ran = place.run(&["doctor", "--json"]);
+    let found = lines(&ran);
+    let found = of(&found, "ledger");
+    assert!(
+        !found.is_empty() && found.iter().all(|line| line["status"] == "bad"),
+        "{ran:?}"
+    );
+}
+
+#[test]
 fn a_server_that_answers_is_measured_by_a_request_without_credentials() {
     let place = Place::new();
     let served = Served::start(&place, &[]);

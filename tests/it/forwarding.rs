@@ -194,35 +194,47 @@ fn private(path: &std::path::Path, mode: u32) {
 }
 
 #[test]
-fn a_ledger_that_a_newer_tilldeck_wrote_stays_as_it_is_and_nothing_runs_beside_it() {
-    let provider = Peer::start(vec![json(ACTIVE)]);
-    let place = Place::with_shop(&provider.url);
-    assert_eq!(place.run(&["check", "A"]).code, 0);
-    let file = place.state().join("ledger.db");
-    let ledger = rusqlite::Connection::open(&file).unwrap();
-    ledger.pragma_update(None, "user_version", 99).unwrap();
-    drop(ledger);
-    for arguments in [
-        &["listen", "--bind", "127.0.0.1:0"][..],
-        &["log", "--deliveries"],
-        &["log"],
-        &["check", "A"],
-        &["payments", "list"],
-        &["--profile", "sandbox", "check", "ORDER-1001"],
+fn a_ledger_that_another_program_wrote_stays_as_it_is_and_nothing_runs_beside_it() {
+    for (pragma, value, words) in [
+        ("user_version", 99, "written by a newer tilldeck"),
+        ("application_id", 7, "the database of another program"),
     ] {
-        let ran = place.run(arguments);
-        assert_eq!(ran.code, 2, "{ran:?}");
-        assert!(ran.err.contains("written by a newer tilldeck"), "{ran:?}");
-        assert!(ran.err.contains("--state-dir"), "{ran:?}");
-        assert_eq!(ran.out, "", "{ran:?}");
+        let provider = Peer::start(vec![json(ACTIVE)]);
+        let place = Place::with_shop(&provider.url);
+        assert_eq!(place.run(&["check", "A"]).code, 0);
+        let file = place.state().join("ledger.db");
+        let ledger = rusqlite::Connection::open(&file).unwrap();
+        ledger.pragma_update(None, pragma, value).unwrap();
+        drop(ledger);
+        for arguments in [
+            &["listen", "--bind", "127.0.0.1:0"][..],
+            &["log", "--deliveries"],
+            &["log"],
+            &["check", "A"],
+            &["--uncoordinated", "check", "A"],
+            &["payments", "list"],
+            &["--profile", "sandbox", "check", "ORDER-1001"],
+            &["ledger", "status"],
+        ] {
+            let ran = place.run(arguments);
+            assert_eq!(ran.code, 2, "{ran:?}");
+            assert!(ran.err.contains(words), "{ran:?}");
+            assert!(ran.err.contains("--state-dir"), "{ran:?}");
+            assert!(!ran.err.contains("space"), "{ran:?}");
+            assert!(ran.out.is_empty() || arguments[0] == "ledger", "{ran:?}");
+        }
+        assert_eq!(provider.requests().len(), 1, "only the first one is sent");
+        let moved = tilldeck::ledger::set_aside_in(&place.state());
+        assert!(moved.is_empty(), "{moved:?}");
+        let ledger = rusqlite::Connection::open(&file).unwrap();
+        let found = ledger.pragma_query_value(None, pragma, |row| row.get(0));
+        assert_eq!(found, Ok(value));
+        drop(ledger);
+        refuses_to_open(&place);
     }
-    assert_eq!(provider.requests().len(), 1, "only the first one is sent");
-    let moved = tilldeck::ledger::set_aside_in(&place.state());
-    assert!(moved.is_empty(), "{moved:?}");
-    let ledger = rusqlite::Connection::open(&file).unwrap();
-    let version = ledger.pragma_query_value(None, "user_version", |row| row.get(0));
-    assert_eq!(version, Ok(99));
-    drop(ledger);
+}
+
+fn refuses_to_open(place: &Place) {
     let mut console = Terminal::start(&place.command(&[]), (100, 30));
     console.sees("tilldeck cannot start");
     console.sees("--state-dir");

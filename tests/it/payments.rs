@@ -5,7 +5,7 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 
 use crate::peer::{Peer, json as ok};
-use crate::program::Place;
+use crate::program::{Place, Ran};
 use crate::terminal::Terminal;
 
 fn shop() -> (Place, Peer) {
@@ -499,4 +499,33 @@ fn notes_are_added_listed_and_exported_with_their_payment() {
     let csv = place.run(&["payments", "export"]).out;
     assert_eq!(column(&csv, "note"), ["ticket 4711, closed"]);
     assert!(!column(&csv, "noted_at")[0].is_empty(), "{csv}");
+}
+
+#[test]
+fn a_ledger_that_cannot_be_used_is_an_error_and_not_an_empty_list() {
+    let place = Place::with_shop("http://127.0.0.1:9");
+    let file = place.path().join("a-file");
+    std::fs::write(&file, "").unwrap();
+    let state = file.join("state");
+    let state = state.to_str().unwrap();
+    for arguments in [
+        &["payments", "list", "--json"][..],
+        &["payments", "export"],
+        &["payments", "note", "A-17"],
+        &["payments", "remove", "A-17"],
+        &["budget"],
+        &["log"],
+        &["ledger", "status"],
+    ] {
+        let mut command = place.command(arguments);
+        command.args(["--state-dir", state]);
+        let ran = Ran::of(command);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.all().contains(state), "{ran:?}");
+        assert!(!ran.out.contains("id,"), "{ran:?}");
+    }
+    let mut simulated = place.command(&["payments", "list", "--profile", "sandbox"]);
+    simulated.args(["--state-dir", state]);
+    let ran = Ran::of(simulated);
+    assert!(ran.code == 0 && ran.out.contains("ORDER-1001"), "{ran:?}");
 }

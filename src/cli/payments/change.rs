@@ -93,6 +93,7 @@ impl DeckCommand for NotePayment {
             }
             return Ok(Exit::Done);
         }
+        cx.must_read_ledger().await?;
         let notes = deck.notes(&account, id).await?;
         for note in &notes {
             let at = note.at.rfc3339();

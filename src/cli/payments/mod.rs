@@ -26,6 +26,10 @@ commands! {
 
 /// The watch list, and the account of the command line.
 async fn selection(cx: &CommandContext<'_>) -> Result<(Vec<Watch>, Option<AccountId>), Problem> {
+    // The simulator's payments are in memory.
+    if !cx.deck.forgets_payments() {
+        cx.must_read_ledger().await?;
+    }
     let watches = cx.deck.watchlist().await?.watches;
     let account = cx.settings.account();
     let account = account

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Finding, Health, Opened, Subject, shown};
 use crate::config::Config;
+use crate::deck::ledger::OTHER_FOLDER;
 use crate::deck::{database, on_thread};
 use crate::domain::{Problem, inert};
 use crate::ledger::{self, DatabaseReport, FileReport, Ledger, Status};
@@ -36,6 +37,10 @@ pub(super) async fn check(
         Ok(None) => {
             let status = deck.ledger.status().await;
             let mut found = in_folder(&subject).await;
+            if status.failure().is_some() {
+                // What can be read says nothing about what can be saved.
+                found.retain(|it| it.health != Health::Good);
+            }
             found.extend(of_status(&status));
             return found;
         }
@@ -79,13 +84,14 @@ fn of_status(status: &Status) -> Option<Finding> {
 }
 
 /// The file in the state folder. Blocks.
-fn of_file(folder: &Path) -> Vec<Finding> {
+pub(super) fn of_file(folder: &Path) -> Vec<Finding> {
     let mut found = match ledger::survey_file(folder) {
         Ok(None) => Vec::new(),
         Ok(Some(report)) => vec![file(&report)],
         Err(why) => {
             let words = format!("the ledger in {} cannot be read: {why}", shown(folder));
-            vec![Finding::bad(words).hint("end other programs that have it open, then check again")]
+            let hint = "end other programs that have it open, and make sure that this user may read and write it";
+            vec![Finding::bad(words).hint(hint)]
         }
     };
     let aside = ledger::set_aside_in(folder);
@@ -107,6 +113,9 @@ fn file(report: &FileReport) -> Finding {
         let words = format!("{path} is damaged: {}", inert::cut(damage, 200));
         let hint = "end all tilldecks and start one: it saves what can be read in a new file";
         return Finding::bad(words).hint(hint);
+    }
+    if let Some(why) = &report.refusal {
+        return Finding::bad(format!("tilldeck cannot use {path}: {why}")).hint(OTHER_FOLDER);
     }
     let kib = |bytes: u64| format!("{} KiB", bytes.div_ceil(1024));
     Finding::good(format!(
@@ -291,7 +300,7 @@ mod tests {
             bytes: 4096,
             log_bytes: 1,
             version: 8,
-            newest: 8,
+            refusal: None,
             damage: None,
         };
         let words = "/state/ledger.db: 4 KiB, write-ahead log 1 KiB, tables of version 8, quick check passed";

@@ -7,6 +7,8 @@ mod network;
 mod secrets;
 mod setup;
 
+use std::iter;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -119,6 +121,18 @@ impl Deck {
             callback_url: None,
             limit: LIMIT,
         }
+    }
+}
+
+/// Whether the ledger in this folder, or a new one there, can be used. Changes nothing. Blocks.
+///
+/// # Errors
+/// The first thing that prevents it.
+pub fn must_be_usable(folder: &Path) -> Result<(), Problem> {
+    let mut found = iter::once(setup::look(folder)).chain(ledger::of_file(folder));
+    match found.find(|it| it.health == Health::Bad) {
+        Some(bad) => Err(Problem::local(bad.message, bad.hint)),
+        None => Ok(()),
     }
 }
 

@@ -1,8 +1,11 @@
 //! The config file, the profile and the state folder.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, access};
 
 use super::{Subject, chosen, shown};
 use crate::config::{Config, ConfigError, Vault};
@@ -98,11 +101,20 @@ pub(super) async fn state(folder: Result<PathBuf, ConfigError>) -> Vec<Finding> 
     looked.map_or_else(|_| Vec::new(), |finding| vec![finding])
 }
 
-fn look(folder: &Path) -> Finding {
+pub(super) fn look(folder: &Path) -> Finding {
     let path = shown(folder);
     if let Some(danger) = private::danger_of_folder(folder) {
         let words = format!("{path} {danger}");
         return Finding::bad(words).hint(danger.remedy(folder));
+    }
+    // The folder that is there already: tilldeck creates the rest.
+    let there = folder.ancestors().find(|it| it.exists());
+    let there = there.unwrap_or(Path::new("."));
+    if let Err(error) = access(there, Access::WRITE_OK | Access::EXEC_OK) {
+        let words = format!("tilldeck cannot write {path}: {}", io::Error::from(error));
+        let hint =
+            "make sure that this user may write it, or choose another folder with --state-dir";
+        return Finding::bad(words).hint(hint);
     }
     let Ok(about) = fs::metadata(folder) else {
         return Finding::good(format!("{path} does not exist yet")).hint("tilldeck creates it");
@@ -121,12 +133,13 @@ fn look(folder: &Path) -> Finding {
 }
 
 fn space(path: &str, free: u64) -> Finding {
-    let words = format!("{path} is yours alone, {} MiB free", free / 1024 / 1024);
+    let free_mib = free / 1024 / 1024;
     let health = match free {
         ..SPACE_NONE => Health::Bad,
         SPACE_NONE..SPACE_LOW => Health::Warning,
-        _ => return Finding::good(words),
+        _ => return Finding::good(format!("{path} is yours alone, {free_mib} MiB free")),
     };
+    let words = format!("the disk of {path} has only {free_mib} MiB free");
     Finding::new(health, words).hint("free disk space, or choose another folder with --state-dir")
 }
 
@@ -150,6 +163,14 @@ mod tests {
             assert_eq!(found.health, health, "{found:?}");
             assert!(found.hint.contains(hint), "{found:?}");
         }
+        let file = outer.path().join("file");
+        fs::write(&file, "").unwrap();
+        let blocked = look(&file.join("state"));
+        assert_eq!(blocked.health, Health::Bad, "{blocked:?}");
+        assert!(
+            blocked.message.starts_with("tilldeck cannot write"),
+            "{blocked:?}"
+        );
         for (free, health) in [
             (0, Health::Bad),
             (SPACE_NONE, Health::Warning),

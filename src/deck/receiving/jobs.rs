@@ -47,7 +47,6 @@ const AGAIN: Disposition = Disposition::Retry { after: None };
 /// No payment changes more often: further callbacks about it are a flood, and cause one check each.
 const CHANGES_MAX: u32 = 20;
 /// Follows what a check has found.
-const UNSAVED: &str = "; its state cannot be saved: ";
 /// The most characters saved of an attempt's result: enough for a cause and what to do about it.
 const SUMMARY_MAX: usize = 500;
 
@@ -432,7 +431,8 @@ impl Shared {
                 match (&checked, saved) {
                     // Where it is settled, no later callback checks it.
                     (_, Err(error)) => {
-                        let summary = format!("{}{UNSAVED}{error}", outcome.summary);
+                        let summary =
+                            format!("{}; its state cannot be saved: {error}", outcome.summary);
                         outcome = AttemptOutcome::without_answer(summary, AGAIN);
                     }
                     (Ok((payment, _)), _) if payment.state == PaymentState::Finalized => {

@@ -50,6 +50,8 @@ pub(super) struct Replaced {
 
 enum Refusal {
     Damaged(String),
+    /// A newer tilldeck or another program wrote it.
+    Foreign(String),
     Locked,
     Trouble(String),
 }
@@ -139,7 +141,7 @@ fn open_file(
                 continue;
             }
             Err(Refusal::Locked) => return Err(LOCKED.into()),
-            Err(Refusal::Trouble(why)) => return Err(why),
+            Err(Refusal::Trouble(why) | Refusal::Foreign(why)) => return Err(why),
             Err(Refusal::Damaged(why)) => why,
         };
         // The second damaged file in a row: something else is wrong, and moving more files away does not help.
@@ -178,21 +180,7 @@ fn prepared(conn: Connection, rows: &Recovered) -> Result<Connection, Refusal> {
     conn.set_prepared_statement_cache_capacity(64);
     // Otherwise SQLite prepares a statement again for each new value that its plan could depend on: no plan here does.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let version = schema::version(&conn)?;
-    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
-    // A database of another program often has no application id, so an empty one must have no tables either.
-    let empty = application == 0 && version == 0 && tables == 0;
-    if application != schema::APPLICATION_ID && !empty {
-        return Err(Refusal::Trouble(
-            "it is the database of another program, and is left unchanged; choose another folder"
-                .into(),
-        ));
-    }
-    if version > schema::NEWEST {
-        // A newer file may contain watches, nonces and open jobs that this version would ignore.
-        return Err(Refusal::Trouble(newer(version)));
-    }
+    let empty = is_empty(&conn)?;
     if empty {
         // An empty file has nothing to lose, so the way to an empty database in WAL mode takes no journal: one sync
         // instead of eight, which took half of the console's opening.
@@ -225,6 +213,33 @@ fn prepared(conn: Connection, rows: &Recovered) -> Result<Connection, Refusal> {
     Ok(conn)
 }
 
+/// Whether there is nothing in an open file yet; what is in it must be a ledger that this program can use.
+fn is_empty(conn: &Connection) -> Result<bool, Refusal> {
+    let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let version = schema::version(conn)?;
+    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
+    // A database of another program often has no application id, so an empty one must have no tables either.
+    let empty = application == 0 && version == 0 && tables == 0;
+    if application != schema::APPLICATION_ID && !empty {
+        return Err(Refusal::Foreign(
+            "it is the database of another program".into(),
+        ));
+    }
+    if version > schema::NEWEST {
+        // A newer file may contain watches, nonces and open jobs that this version would ignore.
+        return Err(Refusal::Foreign(newer(version)));
+    }
+    Ok(empty)
+}
+
+/// Why an open file is not for this program: a newer tilldeck or another program wrote it.
+pub(super) fn foreign(conn: &Connection) -> Option<String> {
+    match is_empty(conn) {
+        Err(Refusal::Foreign(why)) => Some(why),
+        _ => None,
+    }
+}
+
 /// Opens a ledger's file alone, and brings its tables to this version, as opening the ledger does. Another program that
 /// opens it waits meanwhile.
 ///
@@ -244,13 +259,13 @@ pub fn open_alone(file: &Path) -> Result<Connection, String> {
             "another tilldeck on this machine uses it; end all of them, then import again"
                 .to_owned()
         }
-        Refusal::Trouble(why) | Refusal::Damaged(why) => why,
+        Refusal::Trouble(why) | Refusal::Foreign(why) | Refusal::Damaged(why) => why,
     })
 }
 
 fn newer(version: usize) -> String {
     format!(
-        "it was written by a newer tilldeck (version {version}; this one reads versions up to {})",
+        "it was written by a newer tilldeck (version {version}; this one reads versions up to {}); update tilldeck",
         schema::NEWEST
     )
 }
@@ -258,22 +273,17 @@ fn newer(version: usize) -> String {
 /// Why an open file cannot be used any more: a newer tilldeck has migrated it.
 pub(super) fn migrated(conn: &Connection) -> Option<String> {
     let version = schema::version(conn).ok()?;
-    (version > schema::NEWEST).then(|| format!("{}; update tilldeck", newer(version)))
+    (version > schema::NEWEST).then(|| newer(version))
 }
 
-/// Why this program cannot use the ledger in this folder: a newer tilldeck wrote it. `None` also if there is none, or
-/// it cannot be read. Changes nothing.
-pub fn written_by_newer(folder: &Path) -> Option<String> {
+/// Why this program cannot use the ledger in this folder: a newer tilldeck or another program wrote it. `None` also if
+/// there is none, or it cannot be read. Changes nothing.
+pub fn written_by_another(folder: &Path) -> Option<String> {
     let path = folder.canonicalize().ok()?.join(FILE);
     let conn = open_existing(&path).ok()?;
     // If it is locked, the real opening waits and reports that.
     conn.busy_timeout(Duration::ZERO).ok()?;
-    let application: i32 = conn
-        .pragma_query_value(None, "application_id", |row| row.get(0))
-        .ok()?;
-    let version = schema::version(&conn).ok()?;
-    let is_newer = application == schema::APPLICATION_ID && version > schema::NEWEST;
-    is_newer.then(|| format!("{}: {}", path.display(), newer(version)))
+    Some(format!("{}: {}", path.display(), foreign(&conn)?))
 }
 
 /// The damaged ledgers of this folder that were moved away, oldest first.

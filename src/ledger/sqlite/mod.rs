@@ -30,7 +30,7 @@ use super::sql::queue::Queue;
 use super::status::{Retention, Status};
 #[cfg(feature = "postgres")]
 pub use files::open_alone;
-pub use files::{set_aside_in, written_by_newer};
+pub use files::{set_aside_in, written_by_another};
 pub use survey::survey_file;
 use writer::Store;
 

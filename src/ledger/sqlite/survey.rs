@@ -1,9 +1,12 @@
 //! What there is to know about the file, for the operator.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
-use super::files::{FILE, LOCK_REPORTED_AFTER, is_damage, log_size, open_existing};
+use rusqlite::MAIN_DB;
+
+use super::files::{FILE, LOCK_REPORTED_AFTER, foreign, is_damage, log_size, open_existing};
 use super::schema;
 use crate::ledger::database::FileReport;
 
@@ -13,18 +16,23 @@ use crate::ledger::database::FileReport;
 /// If it cannot be read, in words.
 pub fn survey_file(folder: &Path) -> Result<Option<FileReport>, String> {
     let path = folder.join(FILE);
-    let Ok(about) = fs::metadata(&path) else {
-        return Ok(None);
+    let about = match fs::symlink_metadata(&path) {
+        Ok(about) => about,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.to_string()),
     };
     let mut report = FileReport {
         bytes: about.len(),
         log_bytes: log_size(folder),
         version: 0,
-        newest: schema::NEWEST,
+        refusal: None,
         damage: None,
         path,
     };
-    match check(&mut report) {
+    // SQLite must not follow links, and the folder's path may have some.
+    let real = folder.canonicalize();
+    let real = real.map_or_else(|_| report.path.clone(), |folder| folder.join(FILE));
+    match check(&real, &mut report) {
         Ok(()) => {}
         Err(error) if is_damage(&error) => report.damage = Some(error.to_string()),
         Err(error) => return Err(error.to_string()),
@@ -32,12 +40,15 @@ pub fn survey_file(folder: &Path) -> Result<Option<FileReport>, String> {
     Ok(Some(report))
 }
 
-fn check(report: &mut FileReport) -> rusqlite::Result<()> {
-    // SQLite must not follow links, and the folder's path may have some.
-    let path = report.path.canonicalize();
-    let conn = open_existing(path.as_ref().unwrap_or(&report.path))?;
+fn check(path: &Path, report: &mut FileReport) -> rusqlite::Result<()> {
+    let conn = open_existing(path)?;
     conn.busy_timeout(LOCK_REPORTED_AFTER)?;
     report.version = schema::version(&conn)?;
+    report.refusal = if conn.is_readonly(MAIN_DB)? {
+        Some("this user may not write it".to_owned())
+    } else {
+        foreign(&conn)
+    };
     let found: String = conn.query_row("PRAGMA quick_check(1)", (), |row| row.get(0))?;
     report.damage = (found != "ok").then_some(found);
     Ok(())
@@ -61,6 +72,7 @@ mod tests {
         drop(conn);
         let whole = survey_file(folder.path()).unwrap().unwrap();
         assert_eq!((whole.version, whole.damage), (schema::NEWEST, None));
+        assert_eq!(whole.refusal, None);
         assert_eq!(whole.bytes, fs::metadata(&path).unwrap().len());
         let mut file = fs::OpenOptions::new().write(true).open(&path).unwrap();
         // The page of a table; the first has the file's head.
