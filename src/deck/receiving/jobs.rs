@@ -46,7 +46,6 @@ const RUN_OVER: i64 = 24 * 60 * 60 * 1000;
 const AGAIN: Disposition = Disposition::Retry { after: None };
 /// No payment changes more often: further callbacks about it are a flood, and cause one check each.
 const CHANGES_MAX: u32 = 20;
-/// Follows what a check has found.
 /// The most characters saved of an attempt's result: enough for a cause and what to do about it.
 const SUMMARY_MAX: usize = 500;
 
