@@ -6,7 +6,9 @@ use crate::domain::{AccountId, Problem, ProblemKind, inert, time};
 use crate::ledger::LedgerError;
 
 use super::proxy::UnusableProxy;
-use super::trust;
+
+/// Why a certificate is rejected that `ca_file` may name, though it cannot help then.
+pub(super) const OWN_AUTHORITY: &str = "its certificate is self-signed: it is its own authority";
 
 /// Why no response arrived. Holds no secret and no full URL; text from outside is inert.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -302,7 +304,7 @@ impl NetError {
                     .to_owned(),
             ),
             Self::Tls { why, .. } => {
-                let mend = if why == trust::OWN_AUTHORITY {
+                let mend = if why == OWN_AUTHORITY {
                     "make one for it with -addext basicConstraints=CA:FALSE, or sign it by an authority, and name that one in \
                      `ca_file` in [network]"
                 } else {

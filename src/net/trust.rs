@@ -6,7 +6,7 @@ use std::path::Path;
 use reqwest::Certificate;
 use rustls::{AlertDescription, CertificateError, Error};
 
-use super::error::foreign_words;
+use super::error::{OWN_AUTHORITY, foreign_words};
 use crate::config::Environ;
 
 /// The certificates of a file, in PEM.
@@ -79,9 +79,6 @@ pub(super) fn words(error: &Error) -> String {
     };
     why.into()
 }
-
-/// Why a certificate is rejected that `ca_file` may name, though it cannot help then.
-pub(super) const OWN_AUTHORITY: &str = "its certificate is self-signed: it is its own authority";
 
 fn of_certificate(error: &CertificateError) -> String {
     use CertificateError as E;

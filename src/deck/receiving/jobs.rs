@@ -98,19 +98,19 @@ impl JobQueue {
     }
 
     /// How many jobs may be taken now, and the places that have no room, by the places of the running ones.
-    fn room<'a>(self, running: impl Iterator<Item = &'a str> + Clone) -> (usize, Vec<String>) {
-        let all = running.clone().count();
+    fn room(self, running: &[(AbortHandle, String)]) -> (usize, Vec<String>) {
         let (mut fullest, mut busy) = (0, Vec::new());
-        for place in running.clone() {
-            let here = running.clone().filter(|other| *other == place).count();
+        for (_, place) in running {
+            let here = running.iter().filter(|(_, other)| other == place).count();
             if here >= self.at_once() {
-                busy.push(place.to_owned());
+                busy.push(place.clone());
             } else {
                 fullest = fullest.max(here);
             }
         }
+        busy.sort_unstable();
         busy.dedup();
-        let room = self.at_once() * TOGETHER - all;
+        let room = self.at_once() * TOGETHER - running.len();
         (room.min(self.at_once() - fullest), busy)
     }
 
@@ -194,17 +194,13 @@ async fn work_through(shared: Arc<Shared>, queue: JobQueue, stop: CancellationTo
         // Subscribed before the queue is read, so that no notification is lost in between.
         due.as_mut().enable();
         running.retain(|(attempt, _)| !attempt.is_finished());
-        let (room, busy) = queue.room(running.iter().map(|(_, place)| &**place));
+        let (room, busy) = queue.room(&running);
         let pause = if room > 0 && shared.can_run(queue).await {
-            let claimed = match queue {
-                JobQueue {
-                    kinds: [JobKind::Check],
-                    known: false,
-                } => shared.take_unknown(queue, busy, &mut seen).await,
-                _ => {
-                    let queue = queue.queue(&shared, busy);
-                    shared.take(queue, room, &mut seen).await
-                }
+            let claimed = if queue.kinds == [JobKind::Check] && !queue.known {
+                shared.take_unknown(queue, busy, &mut seen).await
+            } else {
+                let queue = queue.queue(&shared, busy);
+                shared.take(queue, room, &mut seen).await
             };
             match claimed {
                 Ok(jobs) => {
@@ -434,11 +430,10 @@ impl Shared {
                             format!("{}; its state cannot be saved: {error}", outcome.summary);
                         outcome = AttemptOutcome::without_answer(summary, AGAIN);
                     }
+                    (Ok((payment, _)), _) if payment.is_settled() => {}
+                    // Its amount may be readable later.
                     (Ok((payment, _)), _) if payment.state == PaymentState::Finalized => {
-                        // Its amount may be readable later.
-                        if !payment.is_settled() {
-                            outcome.next = AGAIN;
-                        }
+                        outcome.next = AGAIN;
                     }
                     // The provider may not have the change yet that this callback reports, and sends no other one.
                     (Ok((_, Ok(false))), _) if delivery.attempt <= CHANGES_MAX => {
