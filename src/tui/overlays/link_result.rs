@@ -145,14 +145,21 @@ impl Component for State {
             (both, _) => (above, both),
         };
         let is_secret = above == 0 && self.request.with_token;
-        let title = if is_secret { "Secret link" } else { "Link" };
+        let warning = if is_secret {
+            ", secret: only for this payer"
+        } else {
+            ""
+        };
         // Without a code, a text of three rows.
         let code = fitting.filter(|size| size.height > 0);
         let height = above + code.map_or(3, |size| size.height) + 3;
         let wide = self.width(theme);
-        let room = columns_inside(screen, wide).saturating_sub(12);
+        let room = columns_inside(screen, wide).saturating_sub(12 + width(warning));
         let inner = Window {
-            title: &format!("{title} for {}", fit_middle(self.request.id.as_str(), room)),
+            title: &format!(
+                "Link for {}{warning}",
+                fit_middle(self.request.id.as_str(), room)
+            ),
             size: Size::new(wide, height),
             live,
         }
