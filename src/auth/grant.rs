@@ -7,6 +7,7 @@ use rust_decimal::prelude::ToPrimitive as _;
 use serde_json::Value;
 
 use crate::domain::{Account, Problem, ProblemKind, Secret, inert, time};
+use crate::net::budget::UNCOUNTED_HOLD_MAX;
 use crate::net::{NetError, Reply, redact};
 
 /// The lifetime of a token whose response has no `expires_in`. RFC 6749, 5.1 leaves it to the provider's
@@ -19,9 +20,6 @@ pub const LIFE_MAX: Duration = Duration::from_hours(24);
 
 /// Longer tokens do not fit into a header that servers accept.
 const TOKEN_MAX: usize = 16 * 1024;
-
-/// The longest `Retry-After` that is honoured.
-const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 
 /// A granted token.
 #[derive(Debug)]
@@ -331,7 +329,7 @@ fn failed(reply: &Reply, body: Option<&Value>, account: &Account) -> Failure {
     };
     Failure {
         // Bounded: one header must not stop an account for a day.
-        retry_after: retry_after.map(|wait| wait.min(RETRY_AFTER_MAX)),
+        retry_after: retry_after.map(|wait| wait.min(UNCOUNTED_HOLD_MAX)),
         ..failure(ProblemKind::Failing, no_token(account, &what), &hint)
     }
 }

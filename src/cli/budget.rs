@@ -31,7 +31,9 @@ impl DeckCommand for Budget {
             cx.must_read_ledger().await?;
         }
         let mut gauges = cx.deck.gauges().await?;
-        gauges.retain(|(account, _)| only.as_ref().is_none_or(|only| only == account));
+        gauges.retain(|(account, gauge)| {
+            gauge.is_shown() && only.as_ref().is_none_or(|only| only == account)
+        });
         let mut listing = Listing::new(out, HEADS, FIELDS.split(','));
         for (account, gauge) in &gauges {
             let object = json!({
@@ -86,7 +88,7 @@ fn cells(account: &AccountId, gauge: &BudgetGauge) -> [Cell; 7] {
     };
     [
         toned(account.as_str(), Tone::Accent),
-        plain(gauge.counts.as_str()),
+        plain(gauge.calls()),
         toned(bar(gauge), tone),
         plain(gauge.count()),
         toned(format!("per {}", time::exact(gauge.period)), Tone::Dim),

@@ -115,14 +115,14 @@ impl Deck {
         &self.ledger
     }
 
-    /// The current use of each account's rate limits.
+    /// The current use of each account's rate limits; some are not to be [shown](BudgetGauge::is_shown).
     ///
     /// # Errors
     /// If the ledger cannot be read.
     pub async fn gauges(&self) -> Result<Vec<(AccountId, BudgetGauge)>, Problem> {
         let mut reads = Vec::new();
         for runtime in self.registry.all() {
-            for limit in runtime.session.limits() {
+            for limit in runtime.session.holding_limits() {
                 // All at once: the ledger's thread then wakes once.
                 let (gate, limit) = (self.gate.clone(), limit.clone());
                 let read = tokio::spawn(async move { gate.gauge(&limit).await });

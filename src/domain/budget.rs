@@ -54,6 +54,23 @@ pub struct BudgetGauge {
 }
 
 impl BudgetGauge {
+    /// The `limit` of calls that no limit counts, such as those for tokens: they only wait where the provider asks for that.
+    pub const UNCOUNTED: u32 = u32::MAX;
+
+    /// The calls that it is about, in a word.
+    pub fn calls(&self) -> &'static str {
+        if self.limit == Self::UNCOUNTED {
+            "others"
+        } else {
+            self.counts.as_str()
+        }
+    }
+
+    /// Whether it is worth a row: one that counts nothing is, only while the provider asks to wait.
+    pub fn is_shown(&self) -> bool {
+        self.limit < Self::UNCOUNTED || self.held.is_some()
+    }
+
     /// Whether over 90 % of it is used: other programs that share it may soon have to wait.
     pub fn is_nearly_used(&self) -> bool {
         u64::from(self.used) * 10 > u64::from(self.limit) * 9
@@ -64,6 +81,9 @@ impl BudgetGauge {
         let Self {
             used, own, limit, ..
         } = self;
+        if *limit == Self::UNCOUNTED {
+            return "not counted".to_owned();
+        }
         let own = (own != used).then(|| format!(" ({own} yours)"));
         format!("{used}/{limit}{}", own.unwrap_or_default())
     }

@@ -272,7 +272,7 @@ impl Session {
         limits: Vec<Limit>,
     ) -> Self {
         Self {
-            uncounted: limits.first().map(Limit::uncounted),
+            uncounted: Limit::uncounted(&limits),
             idle: gate.network().timeouts.idle.unwrap_or(http::IDLE),
             gate,
             account: account.into(),
@@ -311,6 +311,11 @@ impl Session {
     /// Its rate limits.
     pub fn limits(&self) -> &[Limit] {
         &self.limits
+    }
+
+    /// Its rate limits, and what holds the calls that none of them counts.
+    pub fn holding_limits(&self) -> impl Iterator<Item = &Limit> {
+        self.limits.iter().chain(&self.uncounted)
     }
 
     fn limit(&self, call: &Call) -> Option<&Limit> {

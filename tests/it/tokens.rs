@@ -660,6 +660,10 @@ fn a_token_call_that_is_told_to_wait_is_made_by_no_process_until_then() {
     assert_eq!(token.requests().len(), 1);
     let budget = place.run(&["budget"]);
     assert!(!budget.out.contains("4294967295"), "{budget:?}");
+    let held = |line: &str| {
+        line.contains("others") && line.contains("not counted") && line.contains("next request in")
+    };
+    assert!(budget.out.lines().any(held), "{budget:?}");
 }
 
 #[test]

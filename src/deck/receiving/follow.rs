@@ -1,7 +1,7 @@
 //! Reports received callbacks, of this process or of another one of the same user. It reads the ledger and not a queue
 //! in memory, so that a flood cannot fill the memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -134,6 +134,8 @@ pub(super) struct Watched {
     open: BTreeMap<DeliveryId, Delivery>,
     /// The same for deliveries whose jobs all ended, with a dead letter.
     failed: BTreeMap<DeliveryId, Delivery>,
+    /// The last ones that no process changes any more.
+    over: VecDeque<DeliveryId>,
 }
 
 impl Watched {
@@ -145,6 +147,10 @@ impl Watched {
         } else if any(Job::is_dead_letter) {
             &mut self.failed
         } else {
+            self.over.push_back(delivery.id);
+            if self.over.len() > WATCHED_MAX {
+                self.over.pop_front();
+            }
             return;
         };
         watched.insert(delivery.id, delivery.clone());
@@ -159,8 +165,10 @@ impl Watched {
         self.failed.remove(&id);
     }
 
-    fn find(&self, id: DeliveryId) -> Option<&Delivery> {
-        self.open.get(&id).or_else(|| self.failed.get(&id))
+    /// As it was published last, if it was.
+    fn published<'d>(&'d self, now: &'d Delivery) -> Option<&'d Delivery> {
+        let watched = self.open.get(&now.id).or_else(|| self.failed.get(&now.id));
+        watched.or_else(|| self.over.contains(&now.id).then_some(now))
     }
 
     fn all(&self) -> impl Iterator<Item = &Delivery> {
@@ -198,7 +206,7 @@ impl Follower<'_> {
             self.seen = None;
             log_lines::received(&delivery);
             // A worker of this process reports its own check.
-            let before = self.shared.watched().find(delivery.id).cloned();
+            let before = self.shared.watched().published(&delivery).cloned();
             self.shared.publish(delivery.clone());
             self.report_checked(&delivery, before.as_ref()).await;
         }

@@ -193,6 +193,7 @@ async fn work_through(shared: Arc<Shared>, queue: JobQueue, stop: CancellationTo
         tokio::pin!(due);
         // Subscribed before the queue is read, so that no notification is lost in between.
         due.as_mut().enable();
+        while attempts.try_join_next().is_some() {}
         running.retain(|(attempt, _)| !attempt.is_finished());
         let (room, busy) = queue.room(&running);
         let pause = if room > 0 && shared.can_run(queue).await {
@@ -413,33 +414,30 @@ impl Shared {
                     };
                     (summary, payment.is_settled())
                 });
-                let is_new = checked.as_ref().map(|(_, is_new)| is_new.clone());
-                let mut saved = is_new.unwrap_or(Ok(false));
-                if let Ok((payment, _)) = &checked {
+                if let Ok((payment, saved)) = &checked {
                     let sum = expected.as_ref().map(|expected| &expected.sum);
                     let is_wrong = payment.state.is_final() && payment.needs_attention(sum);
-                    // For the alert of a console that starts later.
-                    if is_wrong && saved.is_ok() {
-                        saved = self.queries.watch(&account, id).await.map(|()| true);
+                    let mut saved = saved.clone();
+                    // For the alert of a console that starts later; once, so that it can be removed meanwhile.
+                    if is_wrong && saved.is_ok() && job.summary != outcome.summary {
+                        saved = self.queries.watch(&account, id).await.and(saved);
                     }
-                }
-                match (&checked, saved) {
-                    // Where it is settled, no later callback checks it.
-                    (_, Err(error)) => {
-                        let summary =
-                            format!("{}; its state cannot be saved: {error}", outcome.summary);
-                        outcome = AttemptOutcome::without_answer(summary, AGAIN);
+                    match saved {
+                        // Where it is settled, no later callback checks it.
+                        Err(error) => {
+                            let summary =
+                                format!("{}; its state cannot be saved: {error}", outcome.summary);
+                            outcome = AttemptOutcome::without_answer(summary, AGAIN);
+                        }
+                        Ok(_) if payment.is_settled() => {}
+                        // Its amount may be readable later.
+                        Ok(_) if payment.state == PaymentState::Finalized => outcome.next = AGAIN,
+                        // The provider may not have the change yet that this callback reports, and sends no other one.
+                        Ok(false) if delivery.attempt <= CHANGES_MAX => {
+                            outcome.next = Disposition::Unchanged;
+                        }
+                        Ok(_) => {}
                     }
-                    (Ok((payment, _)), _) if payment.is_settled() => {}
-                    // Its amount may be readable later.
-                    (Ok((payment, _)), _) if payment.state == PaymentState::Finalized => {
-                        outcome.next = AGAIN;
-                    }
-                    // The provider may not have the change yet that this callback reports, and sends no other one.
-                    (Ok((_, Ok(false))), _) if delivery.attempt <= CHANGES_MAX => {
-                        outcome.next = Disposition::Unchanged;
-                    }
-                    _ => {}
                 }
                 let result = checked.map(|(payment, _)| payment);
                 let event = Event::Checked(CheckedPayment {

@@ -1185,8 +1185,44 @@ async fn a_final_state_that_could_not_be_saved_is_saved_later_without_another_ch
     assert_eq!((saved.len(), peer.asked()), (1, 1));
 }
 
+/// Callbacks at 0 s and 27 s; the payment is paid after 32 s.
 #[tokio::test]
-async fn a_payment_that_a_callbacks_check_finds_wrong_is_watched() {
+async fn a_later_callback_is_checked_by_a_schedule_of_its_own_and_ends_that_of_the_earlier_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let answers: Vec<_> = [[ACTIVE; 6].as_slice(), &[FINALIZED]].concat();
+    let answers: Vec<_> = answers.into_iter().map(|answer| (200, answer)).collect();
+    let peer = Peer::start(&answers).await;
+    let mut bench = open(folder.path(), &peer.url, Some(WORKING)).await;
+    let jobs = [(JobKind::Check, "")];
+    bench.receive("shop", &jobs, &inbound()).await;
+    bench.tried(1).await;
+    let earlier = bench.receive("shop", &jobs, &inbound()).await.id;
+    let due = |seconds| JobState::Due {
+        at: START.plus(Duration::from_secs(seconds)),
+    };
+    while bench.tried(0).await.state != due(2) {}
+    bench.advance(2);
+    while bench.tried(0).await.state != due(8) {}
+    bench.advance(6);
+    while bench.tried(0).await.state != due(30) {}
+    bench.advance(19);
+    let later = bench.receive("shop", &jobs, &inbound()).await;
+    assert_ne!(later.verdict, CallbackVerdict::Repeat);
+    while bench.tried(0).await.state != due(29) {}
+    let earlier = bench.deck.ledger.delivery(earlier).await.unwrap().unwrap();
+    assert_eq!(earlier.jobs[0].state, JobState::Done);
+    bench.advance(2);
+    while bench.tried(0).await.state != due(35) {}
+    assert_eq!(peer.asked(), 6);
+    bench.advance(6);
+    let paid = bench.tried(1).await;
+    assert_eq!(paid.summary, "amount not compared, FINALIZED");
+    assert_eq!(peer.asked(), 7);
+}
+
+#[tokio::test]
+async fn a_payment_that_a_callbacks_check_finds_wrong_is_watched_and_stays_removed_at_its_retries()
+{
     let folder = tempfile::tempdir().unwrap();
     let answers = [ACTIVE, CANCELED, UNREADABLE, UNREADABLE, FINALIZED];
     let peer = Peer::start(&answers.map(|answer| (200, answer))).await;
@@ -1206,7 +1242,7 @@ async fn a_payment_that_a_callbacks_check_finds_wrong_is_watched() {
         .await
         .unwrap()
         .unwrap();
-    for (at, is_watched) in [false, false, true, true, true].into_iter().enumerate() {
+    for (at, is_watched) in [false, false, true, false, true].into_iter().enumerate() {
         let jobs = [(JobKind::Check, "")];
         bench.receive("shop", &jobs, &inbound()).await;
         bench.tried([1, 1, 1, 2, 3][at]).await;

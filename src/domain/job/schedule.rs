@@ -28,6 +28,8 @@ const UNKNOWN_AGAIN: Duration = Duration::from_secs(30);
 
 /// When a check that found nothing new runs again, in seconds after its callback was received.
 const UNCHANGED_AGAIN: [u64; 3] = [2, 8, 30];
+/// The last of [`UNCHANGED_AGAIN`].
+const LATEST_UNCHANGED: Duration = Duration::from_secs(30);
 
 /// What the retry schedule depends on, beside the job.
 #[derive(Debug, Clone, Copy)]
@@ -50,8 +52,10 @@ impl Job {
             Disposition::Done => return JobState::Done,
             Disposition::Unchanged => {
                 let age = of.now.since(of.received_at);
+                // After the clock was set back, the callback would stay new.
+                let is_ahead = of.received_at.since(of.now) > LATEST_UNCHANGED;
                 let mut checks = UNCHANGED_AGAIN.into_iter().map(Duration::from_secs);
-                match checks.find(|at| *at > age && attempts < of.attempts_max) {
+                match checks.find(|at| *at > age && !is_ahead && attempts < of.attempts_max) {
                     Some(at) => Some(at.saturating_sub(age)),
                     None => return JobState::Done,
                 }
@@ -167,6 +171,14 @@ mod tests {
             assert_eq!(after(age), JobState::Due { at }, "{age}");
         }
         assert_eq!(after(30_000), JobState::Done);
+        let set_back = RetryContext {
+            now: WallTime(0),
+            received_at,
+            known: true,
+            attempts_max: 99,
+        };
+        let state = check.state_after(Disposition::Unchanged, set_back);
+        assert_eq!(state, JobState::Done);
     }
 
     #[test]

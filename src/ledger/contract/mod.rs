@@ -72,6 +72,7 @@ contract! {
         callbacks_that_come_together_are_all_saved_as_reported,
         a_message_is_processed_once_whichever_process_receives_it_again,
         a_hint_is_a_repeat_while_its_check_waits_and_once_the_payment_is_settled,
+        a_check_that_found_nothing_new_ends_with_that_of_a_later_callback,
         deliveries_are_paged_and_filtered,
         deliveries_are_searched_by_words_subject_and_profile,
         a_row_that_cannot_be_read_hides_no_other_and_its_job_ends;

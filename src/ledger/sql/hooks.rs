@@ -11,15 +11,6 @@ use crate::domain::{AccountId, HOOK_LIMIT, HookEvent, PaymentId, Reported, WallT
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 
-/// The payment that the first two columns name.
-fn key_of(profile: &str, row: Row<'_>) -> SqlResult<PaymentKey> {
-    Ok(PaymentKey {
-        profile: profile.to_owned(),
-        account: row.parsed(0, |name: String| AccountId::new(name))?,
-        id: row.parsed(1, |id: String| PaymentId::new(id))?,
-    })
-}
-
 /// Why a run failed that nothing else has been saved of.
 const INTERRUPTED: &str = "tilldeck ended while it ran";
 
@@ -48,6 +39,15 @@ pub struct FailedHook {
     pub at: WallTime,
     /// Why it failed, redacted and inert.
     pub why: String,
+}
+
+/// The payment that the first two columns name.
+fn key_of(profile: &str, row: Row<'_>) -> SqlResult<PaymentKey> {
+    Ok(PaymentKey {
+        profile: profile.to_owned(),
+        account: row.parsed(0, |name: String| AccountId::new(name))?,
+        id: row.parsed(1, |id: String| PaymentId::new(id))?,
+    })
 }
 
 impl Ledger {

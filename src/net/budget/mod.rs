@@ -38,20 +38,23 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// For the calls of an account that `first` and its other limits do not count: they wait only where the provider
+    /// For the calls of an account that none of these counts, where there are such calls: they wait only where the provider
     /// asks for that.
-    pub(super) fn uncounted(first: &Self) -> Self {
-        Self {
+    pub(super) fn uncounted(limits: &[Self]) -> Option<Self> {
+        let first = limits.first()?;
+        let counts_all = limits.iter().any(|limit| limit.counts == Counts::All);
+        (!counts_all).then(|| Self {
             scope: format!("{} uncounted", first.scope).into(),
             counts: Counts::All,
-            requests: u32::MAX,
+            requests: BudgetGauge::UNCOUNTED,
             ..first.clone()
-        }
+        })
     }
 
     fn is_counted(&self) -> bool {
-        self.requests < u32::MAX
+        self.requests < BudgetGauge::UNCOUNTED
     }
+
     /// What background requests leave free: 5 %, at least one slot where there are two or more.
     pub fn reserve(&self) -> u32 {
         // A limit of one has no reserve: polling could never run.
@@ -90,6 +93,9 @@ pub(super) const HOLD_WAITED_MAX: Duration = Duration::from_mins(2);
 
 /// The shortest hold after a 429, also where the provider names none.
 const HOLD_MIN: Duration = Duration::from_secs(1);
+
+/// The longest hold of calls that no limit counts: without a token the whole account stands still.
+pub(crate) const UNCOUNTED_HOLD_MAX: Duration = Duration::from_hours(1);
 
 /// Requests that waited for the end of a hold are spread over a random part of a quarter of it, at most this, so that
 /// they do not cause the next 429 together.
@@ -494,28 +500,31 @@ pub(super) fn start_hold(session: &Session, call: &Call, reply: &Reply) -> Optio
     let gate = &session.gate;
     let now = gate.clock.now();
     let requested = reply.retry_after();
-    let wait = requested.or(limit.is_counted().then_some(limit.period))?;
-    let wait = wait.clamp(HOLD_MIN, HOLD_MAX);
+    let (own, longest) = if limit.is_counted() {
+        (Some(limit.period), HOLD_MAX)
+    } else {
+        (None, UNCOUNTED_HOLD_MAX)
+    };
+    let wait = requested.or(own)?.clamp(HOLD_MIN, longest);
     let limiter = gate.limiters.of(limit);
     limiter.window().hold(now.mono.saturating_add(wait));
     gate.ledger.hold_slots(limit.scope.clone(), now, wait);
     let (account, ms) = (session.account.id.as_str(), wait.as_millis());
     let requested = requested.is_some();
     tracing::warn!(account, ms, requested, "requests are held after a 429");
+    report_gauge(session, limit, &limiter);
     Some(wait)
 }
 
 /// Ends every hold on the limits of a session, in this process and in the ledger that others share.
 pub(super) async fn lift(session: &Session) {
     let gate = &session.gate;
-    for limit in session.limits().iter().chain(&session.uncounted) {
+    for limit in session.holding_limits() {
         let limiter = gate.limiters.of(limit);
         limiter.window().lift();
         gate.ledger.lift_hold(limit.scope.clone());
         limiter.changed.notify_waiters();
-        if limit.is_counted() {
-            report_gauge_now(gate, &session.account.id, limit).await;
-        }
+        report_gauge_now(gate, &session.account.id, limit).await;
     }
 }
 
@@ -538,10 +547,7 @@ fn report_gauge(session: &Session, limit: &Limit, limiter: &Arc<RateLimiter>) {
         return;
     };
     // Relaxed: the report reads the state from the ledger, after what was sent to it before.
-    if session.gate.events.is_none()
-        || !limit.is_counted()
-        || limiter.report_due.swap(true, Ordering::Relaxed)
-    {
+    if session.gate.events.is_none() || limiter.report_due.swap(true, Ordering::Relaxed) {
         return;
     }
     let (session, limit, limiter) = (session.clone(), limit.clone(), limiter.clone());

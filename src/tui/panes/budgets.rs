@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use crate::domain::{AccountId, BudgetGauge, Counts, Now, RequestId, time};
+use crate::domain::{AccountId, BudgetGauge, Now, RequestId, time};
 use crate::tui::panes::request_rows::spaced;
 use crate::tui::prelude::*;
 use crate::tui::widgets::bar::{columns, eighths};
@@ -34,7 +34,7 @@ fn rows(gauges: &[(&AccountId, BudgetGauge)], across: usize) -> usize {
 fn gauges(store: &Store, now: Now) -> Vec<(&AccountId, BudgetGauge)> {
     let accounts = store.accounts.iter();
     let all = accounts.flat_map(|known| known.budgets(now).map(|gauge| (known.id(), gauge)));
-    all.collect()
+    all.filter(|(_, gauge)| gauge.is_shown()).collect()
 }
 
 fn across(width: u16) -> usize {
@@ -115,9 +115,9 @@ pub fn draw_budgets(ctx: ViewContext<'_>, key: Option<&str>, area: Rect, buf: &m
 }
 
 fn name(account: &AccountId, gauge: &BudgetGauge) -> String {
-    match gauge.counts {
-        Counts::All => account.to_string(),
-        counts => format!("{account} {}", counts.as_str()),
+    match gauge.calls() {
+        "all" => account.to_string(),
+        calls => format!("{account} {calls}"),
     }
 }
 

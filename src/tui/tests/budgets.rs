@@ -84,6 +84,32 @@ fn shown(model: &mut Model, at: u64, name: &str) {
 }
 
 #[test]
+fn a_pause_of_calls_that_no_limit_counts_has_a_row_and_a_key_that_ends_it() {
+    let mut model = calm();
+    let pause = |held| BudgetGauge {
+        held,
+        ..gauge(Counts::All, 1, BudgetGauge::UNCOUNTED)
+    };
+    let before = screen(&model, second(1), 120, 40);
+    report(&mut model, 1, "kinguin", pause(None));
+    assert_eq!(screen(&model, second(1), 120, 40), before);
+    report(
+        &mut model,
+        1,
+        "kinguin",
+        pause(Some(Duration::from_mins(59))),
+    );
+    let text = screen(&model, second(1), 120, 40);
+    assert!(
+        text.contains("next request in 59 min; x ends the pause"),
+        "{text}"
+    );
+    let effects = press(&mut model, "x", second(1));
+    let lifts = |effect: &Effect| format!("{effect:?}").contains("Lift");
+    assert!(effects.iter().any(lifts), "{effects:?}");
+}
+
+#[test]
 fn idle_busy_full_and_held_budgets() {
     let mut model = calm();
     shown(&mut model, 1, "budgets_idle");

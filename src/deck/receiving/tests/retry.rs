@@ -156,7 +156,7 @@ async fn another_process_learns_once_what_a_check_found_however_often_the_forwar
     let shop = Peer::start(&[(500, "no"), (500, "no"), (410, "no")]).await;
     let mut bench = open(folder.path(), &kanga.url, Some(WORKING)).await;
     let mut other = open(folder.path(), &kanga.url, Some(WORKING)).await;
-    // What is there before it follows is not told.
+    // Callbacks from before it follows are not reported.
     while tokio::time::timeout(Duration::from_millis(20), other.event())
         .await
         .is_err()

@@ -1,6 +1,7 @@
 //! Callbacks: saved together, each once.
 
 use super::*;
+use crate::domain::job::Disposition;
 
 pub async fn callbacks_that_come_together_are_all_saved_as_reported(bench: Bench) {
     const COUNT: u64 = 700;
@@ -121,6 +122,39 @@ pub async fn a_hint_is_a_repeat_while_its_check_waits_and_once_the_payment_is_se
         let delivery = ledger.deliver(forwarded.clone()).await.unwrap();
         assert_eq!(delivery.verdict, CallbackVerdict::Accepted);
     }
+}
+
+pub async fn a_check_that_found_nothing_new_ends_with_that_of_a_later_callback(bench: Bench) {
+    let ledger = bench.process(&at_start());
+    let deliver = async |seconds| {
+        let delivery = ledger.deliver(hint(1, after(seconds))).await.unwrap();
+        assert_eq!(delivery.verdict, CallbackVerdict::Accepted, "{seconds}");
+        delivery.id
+    };
+    let state = async |id| {
+        let delivery = ledger.delivery(id).await.unwrap().unwrap();
+        delivery.jobs[0].state
+    };
+    let again = JobState::Due { at: after(30) };
+    let mut unchanged = tried(again);
+    unchanged.outcome.next = Disposition::Unchanged;
+    let begin = async |seconds| {
+        let taken = take_due(&ledger, after(seconds)).await;
+        (taken[0], after(seconds).plus(LEASE))
+    };
+    let first = deliver(0).await;
+    let (running, held) = begin(0).await;
+    let second = deliver(1).await;
+    let ended = ledger.finish_attempt(running, held, unchanged.clone());
+    ended.await.unwrap();
+    assert_eq!(state(first).await, JobState::Done, "it came meanwhile");
+    let (running, held) = begin(3).await;
+    let ended = ledger.finish_attempt(running, held, unchanged);
+    ended.await.unwrap();
+    assert_eq!(state(second).await, again);
+    let third = deliver(9).await;
+    assert_eq!(state(second).await, JobState::Done);
+    assert!(matches!(state(third).await, JobState::Due { .. }));
 }
 
 pub async fn deliveries_are_paged_and_filtered(bench: Bench) {

@@ -255,16 +255,24 @@ fn check_due(
 }
 
 /// Makes an earlier delivery's waiting check due as soon as allowed; returns whether there is one. A running check does
-/// not count: its answer may be older than the change that this delivery reports. The payment may have become known
+/// not count: its answer may be older than the change that this delivery reports. Nor does one that has found nothing new:
+/// its schedule is that of the earlier delivery, and the check of this one replaces it. The payment may have become known
 /// meanwhile.
 fn advance_check(sql: &dyn Sql, ask: &Ask) -> SqlResult<bool> {
+    let replaced: Vec<i64> = sql.rows(
+        "UPDATE jobs SET due_at = NULL, done = 1, tries = 1
+         WHERE dedup_key = $1 AND due_at IS NOT NULL AND kind = $2 AND leased_until <= $3
+             AND tries = 0 AND tried_at IS NOT NULL
+         RETURNING delivery",
+        params![ask.dedup_key, &JobKind::Check, ask.at],
+    )?;
     let woken: Vec<i64> = sql.rows(
         "UPDATE jobs SET due_at = min(due_at, $1), known = max(known, $2)
          WHERE dedup_key = $3 AND due_at IS NOT NULL AND kind = $4 AND leased_until <= $5
          RETURNING delivery",
         params![ask.due, ask.known, ask.dedup_key, &JobKind::Check, ask.at,],
     )?;
-    for delivery in &woken {
+    for delivery in woken.iter().chain(&replaced) {
         rows::classify(sql, DeliveryId(*delivery))?;
     }
     Ok(!woken.is_empty())

@@ -418,13 +418,25 @@ fn save_attempt(
         return rows::one(&*change, DeliveryId(delivery));
     }
     let outcome = &result.outcome;
-    let due_at = match result.state {
+    // The check of a later callback, which came meanwhile, replaces what would follow.
+    let is_replaced = outcome.next == Disposition::Unchanged
+        && change.value(
+            "SELECT EXISTS (SELECT 1 FROM jobs
+                 WHERE dedup_key = $1 AND due_at IS NOT NULL AND kind = $2 AND id > $3)",
+            params![dedup_key, &JobKind::Check, id.0],
+        )?;
+    let state = if is_replaced {
+        JobState::Done
+    } else {
+        result.state
+    };
+    let due_at = match state {
         JobState::Due { at } => Some(at),
         JobState::Done | JobState::GivenUp => None,
     };
     let is_attempt = match outcome.next {
         Disposition::Released | Disposition::Blocked => false,
-        Disposition::Unchanged => result.state == JobState::Done,
+        Disposition::Unchanged => state == JobState::Done,
         _ => true,
     };
     change.execute(
@@ -436,7 +448,7 @@ fn save_attempt(
             i64::from(is_attempt || outcome.next == Disposition::Blocked),
             due_at,
             rows::FREE,
-            result.state == JobState::Done,
+            state == JobState::Done,
             result.at,
             &outcome.summary,
             outcome.status,
@@ -460,7 +472,7 @@ fn save_attempt(
             params![dedup_key],
         )?;
     }
-    if unknown && (result.state == JobState::Done || outcome.next == Disposition::Unchanged) {
+    if unknown && (state == JobState::Done || outcome.next == Disposition::Unchanged) {
         mark_known(&*change, dedup_key)?;
     }
     rows::classify(&*change, DeliveryId(delivery))?;
