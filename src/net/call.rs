@@ -108,7 +108,7 @@ pub enum Repeat {
     Safe,
     /// It writes: sent again only where the provider certainly did not carry it out.
     Never,
-    /// Sent again only where no connection was made: whoever sends it decides what follows any response.
+    /// Sent again only where no connection was made. The caller decides what follows a response.
     NoResponse,
 }
 
