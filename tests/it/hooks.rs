@@ -229,7 +229,7 @@ fn hooks_that_wait_when_tilldeck_is_killed_run_once_in_the_next_one() {
         expect(&place, id);
         let target = format!("/callbacks/shop?transactionKey={id}");
         assert_eq!(listener.post(&target, "", "").0, 200);
-        listener.line_with("check: ");
+        listener.line_with("check: paid");
     }
     ran(4);
     listener.signal("KILL");
