@@ -5,13 +5,13 @@ mod decode;
 mod sequence;
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use nix::unistd::getpgrp;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::termios::{QueueSelector, tcflush};
+use rustix::termios::{QueueSelector, tcflush, tcgetpgrp};
 use tokio::sync::mpsc;
 
 use crate::tui::Msg;
@@ -22,13 +22,24 @@ const READ_MAX: usize = 4096;
 /// The most messages that wait. The thread waits for room.
 const PENDING_MAX: usize = 1024;
 
-/// Increased before and after the terminal is taken again: odd meanwhile.
-type Turn = Arc<AtomicU64>;
+/// How long input waits that arrives while the terminal is another program's.
+const IN_BACKGROUND: Duration = Duration::from_millis(50);
+
+/// How often the terminal was taken again. Locked while it is taken, and while bytes are read that are there: a read that
+/// waited would keep the lock.
+#[derive(Debug, Default)]
+struct Turn(Mutex<u64>);
+
+impl Turn {
+    fn lock(&self) -> MutexGuard<'_, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// What the operator types and points at.
 pub struct Input {
     messages: mpsc::Receiver<(u64, Msg)>,
-    turn: Turn,
+    turn: Arc<Turn>,
     /// Messages of an earlier turn are dropped.
     current: u64,
 }
@@ -37,7 +48,7 @@ impl Input {
     /// Starts the thread, which reads until the terminal is closed, or this.
     pub fn start() -> io::Result<Self> {
         let (sender, messages) = mpsc::channel(PENDING_MAX);
-        let turn = Turn::default();
+        let turn = Arc::<Turn>::default();
         let of_thread = turn.clone();
         std::thread::Builder::new()
             .name("input".into())
@@ -73,16 +84,16 @@ impl Input {
     /// Takes the terminal again after a stop. Drops all input from before, read or not, whole or in part: it could
     /// confirm a write that the operator does not see.
     pub fn take_again<T>(&mut self, take: impl FnOnce() -> T) -> T {
-        // Not a lock: a read in the background lasts until something is typed.
-        self.turn.fetch_add(1, Ordering::SeqCst);
+        let mut turn = self.turn.lock();
         let taken = take();
         let _ = tcflush(io::stdin(), QueueSelector::IFlush);
-        self.current = self.turn.fetch_add(1, Ordering::SeqCst) + 1;
+        *turn += 1;
+        self.current = *turn;
         taken
     }
 }
 
-fn read_all(messages: &mpsc::Sender<(u64, Msg)>, turn: &AtomicU64) {
+fn read_all(messages: &mpsc::Sender<(u64, Msg)>, turn: &Turn) {
     let mut decoder = Decoder::default();
     let mut last = 0;
     loop {
@@ -106,29 +117,39 @@ fn read_all(messages: &mpsc::Sender<(u64, Msg)>, turn: &AtomicU64) {
 }
 
 /// The terminal's next bytes and the turn that they were typed in; no bytes if none arrive within the time.
-fn read_next(patience: Option<Duration>, turn: &AtomicU64) -> io::Result<(u64, Option<Vec<u8>>)> {
+fn read_next(patience: Option<Duration>, turn: &Turn) -> io::Result<(u64, Option<Vec<u8>>)> {
     let limit = patience.and_then(|time| Timespec::try_from(time).ok());
     loop {
-        if !is_readable(limit)? {
-            return Ok((turn.load(Ordering::SeqCst), None));
+        let is_readable_now = is_readable(limit)?;
+        let turn = turn.lock();
+        if !is_readable_now {
+            return Ok((*turn, None));
         }
-        let current = turn.load(Ordering::SeqCst);
-        // What was there may have been dropped: a read would wait for the next key and take it for an old one.
+        if is_in_background() {
+            drop(turn);
+            std::thread::sleep(IN_BACKGROUND);
+            continue;
+        }
+        // What was there may have been dropped.
         if !is_readable(Some(Timespec::default()))? {
             continue;
         }
         let mut bytes = vec![0; READ_MAX];
         match rustix::io::read(io::stdin(), &mut bytes) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) if turn.load(Ordering::SeqCst) != current => {}
             Ok(count) => {
                 bytes.truncate(count);
-                return Ok((current, Some(bytes)));
+                return Ok((*turn, Some(bytes)));
             }
             Err(Errno::INTR | Errno::AGAIN) => {}
             Err(errno) => return Err(errno.into()),
         }
     }
+}
+
+/// Whether another program has the terminal, so that a read would stop this process.
+fn is_in_background() -> bool {
+    tcgetpgrp(io::stdin()).is_ok_and(|group| group.as_raw_pid() != getpgrp().as_raw())
 }
 
 /// Whether the terminal has input, or has closed, within the limit; without one it waits.
