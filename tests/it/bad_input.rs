@@ -499,12 +499,8 @@ fn a_provider_that_fails() {
         ("400 Bad Request", 5, "provider_failing", "code 7"),
         ("401 Unauthorized", 3, "credentials_refused", "401"),
         ("403 Forbidden", 3, "credentials_refused", "403"),
-        (
-            "429 Too Many Requests",
-            5,
-            "provider_failing",
-            "retry after 600",
-        ),
+        // The later of the two may find the pause that the first one's answer began.
+        ("429 Too Many Requests", 5, "provider_failing", "429"),
         ("503 Service Unavailable", 5, "provider_failing", "503"),
     ] {
         let body = r#"{"result":"fail","code":7}"#;
