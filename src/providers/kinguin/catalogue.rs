@@ -435,12 +435,12 @@ pub static CATALOGUE: [DocumentedCall; 47] = [
     )
     .after(&[
         write(
-            "change the price (what you receive, in cents)",
+            "change the offer's price (what you receive, in cents)",
             &["offerId"],
             r#"{"price": {"amount": "{#amount}", "currency": "EUR"}}"#,
         ),
-        write("put on sale", &["offerId"], r#"{"status": "ACTIVE"}"#),
-        write("take off sale", &["offerId"], r#"{"status": "INACTIVE"}"#),
+        write("put the whole offer on sale", &["offerId"], r#"{"status": "ACTIVE"}"#),
+        write("take the whole offer off sale", &["offerId"], r#"{"status": "INACTIVE"}"#),
     ]),
     DocumentedCall::write(
         "DELETE",

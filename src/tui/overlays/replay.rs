@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::form_window::{FormAction, FormState, FormWindow, Stage, WindowText};
-use crate::domain::{Delivery, JobKind};
+use crate::domain::{CallbackVerdict, Delivery, Job, JobKind};
 use crate::tui::deliveries;
 use crate::tui::prelude::*;
 
@@ -14,26 +14,33 @@ const NAME: usize = 1;
 pub struct ReplayedDelivery {
     delivery: Arc<Delivery>,
     live: bool,
+    /// Whether its sender is not proved: anyone can have made it up.
+    is_doubtful: bool,
 }
 
 pub type State = FormState<ReplayedDelivery>;
 
 impl State {
     pub fn of(delivery: Arc<Delivery>, live: bool) -> Self {
-        let mut targets = delivery
-            .jobs
-            .iter()
-            .filter(|job| job.kind != JobKind::Check);
-        let target = targets.next_back().map_or("", |job| job.target.as_str());
+        let target = forwards(&delivery).next_back();
+        let target = target.map_or("", |job| job.target.as_str());
+        // Without an account there was nothing to verify it with, and no name to type.
+        let is_doubtful =
+            !delivery.is_genuine() && delivery.verdict != CallbackVerdict::UnknownAccount;
         let mut fields = vec![Field::text(
             "To",
             "your shop's server: http://127.0.0.1:3000/hooks",
             target,
         )];
-        if live {
+        if live || is_doubtful {
             fields.push(Field::account_name());
         }
-        Self::new(Form::new(fields), ReplayedDelivery { delivery, live })
+        let data = ReplayedDelivery {
+            delivery,
+            live,
+            is_doubtful,
+        };
+        Self::new(Form::new(fields), data)
     }
 
     /// The target URL, if the operator confirmed.
@@ -57,28 +64,47 @@ impl FormWindow for State {
     const SUBMIT: &'static str = "forward";
 
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
-        let about = match deliveries::subject(&self.data.delivery).as_str() {
+        let ReplayedDelivery {
+            delivery,
+            live,
+            is_doubtful,
+        } = &self.data;
+        let about = match deliveries::subject(delivery).as_str() {
             "" => String::new(),
             subject => format!(" about {subject}"),
         };
-        let (mark, money, tone) = if self.data.live {
-            (
-                ", LIVE",
-                " The account is LIVE: type its name, then",
-                Tone::Live,
-            )
+        let repeats = if forwards(delivery).next().is_some() {
+            " again. The shop may process it twice"
         } else {
-            ("", "", Tone::Plain)
+            ""
         };
-        let note = format!(
-            "tilldeck sends the same callback{about} to your shop's server again. The shop may process it twice.{money} {} \
-             forwards it.",
-            ctx.key(FormAction::Submit),
-        );
-        let title = format!("Forward a callback of {}{mark}", self.data.delivery.account);
+        let mut note =
+            format!("tilldeck sends the same callback{about} to your shop's server{repeats}.");
+        if *is_doubtful {
+            let meaning = deliveries::meaning(delivery);
+            note = format!(
+                "The callback was {meaning}. Anyone can have sent it, and the shop could believe it. {note}"
+            );
+        }
+        let submit = ctx.key(FormAction::Submit);
+        let (mark, tone) = match (live, is_doubtful) {
+            (true, _) => (", LIVE", Tone::Live),
+            (false, true) => ("", Tone::Bad),
+            (false, false) => ("", Tone::Plain),
+        };
+        note = match (live, is_doubtful) {
+            (true, _) => {
+                format!("{note} The account is LIVE: type its name, then {submit} forwards it.")
+            }
+            (false, true) => format!(
+                "{note} To forward it all the same, type the account's name, then {submit}."
+            ),
+            (false, false) => format!("{note} {submit} forwards it."),
+        };
+        let title = format!("Forward a callback of {}{mark}", delivery.account);
         WindowText {
             tone,
-            ..WindowText::new(title, note, self.data.live)
+            ..WindowText::new(title, note, *live)
         }
     }
 
@@ -103,6 +129,11 @@ impl FormWindow for State {
             });
         }
     }
+}
+
+fn forwards(delivery: &Delivery) -> impl DoubleEndedIterator<Item = &Job> {
+    let jobs = delivery.jobs.iter();
+    jobs.filter(|job| job.kind != JobKind::Check)
 }
 
 pub fn open(delivery: &Arc<Delivery>, ctx: &mut UpdateContext<'_>) {

@@ -14,8 +14,8 @@ keys! {
     Action:
     SANDBOX "Simulator" keys [NAV, READER, OVERLAY] {
         Play "play" ["enter"] "run" "do the selected action";
-        NextChoice "next-choice" ["right" "l"] "" "next value of the setting" else "this row has no values";
-        PreviousChoice "previous-choice" ["left" "h"] "change" "previous value of the setting" else "this row has no values";
+        NextChoice "next-choice" ["right" "l"] "" "set the next value" else "this row has no values";
+        PreviousChoice "previous-choice" ["left" "h"] "change" "set the previous value" else "this row has no values";
         OtherValue "other-value" ["e"] "other value" "type a value for the setting" else "this row has no values";
         NextSection "next-section" ["tab"] "next group" "go to the next group";
     }

@@ -210,7 +210,7 @@ fn pages_are_turned_as_far_as_there_are_some() {
         assert_eq!(page(&mut model, key).as_deref(), wanted, "{key}");
     }
     let flash = model.store.flash.clone().unwrap().text;
-    assert!(flash.contains("this is the first page"), "{flash}");
+    assert!(flash.contains("there is no previous page"), "{flash}");
     // What was typed since is not what was sent.
     press(&mut model, "e<down>portal", now);
     act(&mut model, panes::explorer::Action::ToResponse.into(), now);

@@ -336,6 +336,37 @@ fn a_live_accounts_callback_is_replayed_by_name_only() {
 }
 
 #[test]
+fn a_callback_whose_sender_is_not_proved_is_forwarded_by_name_only() {
+    let now = second(4);
+    for (verdict, says) in [
+        (
+            CallbackVerdict::Refused,
+            "was rejected, not processed: the signature is wrong.",
+        ),
+        (
+            CallbackVerdict::Unverified,
+            "was not verified yet, not processed: the signature",
+        ),
+    ] {
+        let mut model = receiving();
+        let mut one = delivery(11, 0, "A-17");
+        (one.verdict, one.why) = (verdict, "the signature is wrong".into());
+        let account = one.account.clone();
+        update(&mut model, now, Msg::Delivery(one.into()));
+        press(&mut model, "gr", now);
+        let text = screen(&model, now, 120, 40);
+        assert!(text.contains(says) && !text.contains(" again"), "{text}");
+        let to = "http://127.0.0.1:3000/";
+        assert_eq!(press(&mut model, &format!("{to}<enter>"), now), []);
+        let effects = press(&mut model, &format!("{account}<enter>"), now);
+        assert!(
+            matches!(effects[..], [Effect::Replay { .. }]),
+            "{effects:?}"
+        );
+    }
+}
+
+#[test]
 fn a_live_accounts_forward_is_retried_after_a_confirmation_and_its_check_without_one() {
     let now = second(4);
     for (job, is_confirmed) in [

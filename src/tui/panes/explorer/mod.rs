@@ -64,12 +64,12 @@ keys! {
         CopyResponse "copy-answer" ["b"] "copy body" "copy the response body" else "there is no body";
     }
     EXPLORER_PAGES "Explorer, response" keys [EXPLORER_RESPONSE, NAV, GLOBAL] {
-        NextPage "next-page" ["n"] "next page" "next page of the list" else "this is the last page";
-        PreviousPage "previous-page" ["p"] "" "previous page of the list" else "this is the first page";
+        NextPage "next-page" ["n"] "next page" "show the next page of the list" else "there is no next page";
+        PreviousPage "previous-page" ["p"] "" "show the previous page of the list" else "there is no previous page";
     }
     EXPLORER_MATCHES "Explorer, response" keys [EXPLORER_RESPONSE, NAV, GLOBAL] {
-        NextMatch "next-match" ["n"] "next" "next match" else "nothing is searched";
-        PreviousMatch "previous-match" ["N"] "" "previous match" else "nothing is searched";
+        NextMatch "next-match" ["n"] "next" "go to the next match" else "nothing is searched";
+        PreviousMatch "previous-match" ["N"] "" "go to the previous match" else "nothing is searched";
     }
     EXPLORER_CALL "Explorer" keys [] else "no call is selected" {
         CopyRow "copy-row" ["y"] "copy" "copy the row id, else a command";
