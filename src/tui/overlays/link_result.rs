@@ -1,6 +1,8 @@
 //! A new payment link: its text and its QR code. The text hides the payment token; the QR code contains it, since a
 //! payer scans the code.
 
+use std::cell::Cell;
+
 use qrcode::render::Renderer;
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
@@ -17,6 +19,7 @@ keys! {
         Copy "copy-link" ["y"] "copy" "copy the link";
         Open "open-link" ["o"] "open" "open the link in the browser";
         Show "watch-link" ["w" "enter"] "show" "show the payment in the list";
+        Switch "link-text" ["t"] "text/code" "show the link's text, or the QR code" else "both are shown, or the code has no room";
     }
 }
 
@@ -29,6 +32,10 @@ pub struct State {
     request: LinkRequest,
     link: PaymentLink,
     code: Option<Code>,
+    /// Whether the text is shown where the code would not leave it room.
+    shows_text: bool,
+    /// Whether the last frame had room for the code only without the text.
+    is_either: Cell<bool>,
 }
 
 #[derive(Clone)]
@@ -49,6 +56,8 @@ impl State {
             request,
             link,
             code: code.ok().map(Code),
+            shows_text: false,
+            is_either: Cell::default(),
         }
     }
 
@@ -117,6 +126,10 @@ impl State {
 impl Component for State {
     type Action = Action;
 
+    fn can(&self, action: Action, _ctx: ViewContext<'_>) -> bool {
+        action != Action::Switch || self.is_either.get()
+    }
+
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {
             Action::Copy => ctx.copy(self.link.url.clone(), "the payment link"),
@@ -125,6 +138,7 @@ impl Component for State {
                 let key = (self.account.clone(), self.request.id.clone());
                 ctx.intend(Intent::ShowPayment(key));
             }
+            Action::Switch => self.shows_text ^= true,
         }
     }
 
@@ -139,25 +153,33 @@ impl Component for State {
         };
         let above = self.rows_above(theme, screen);
         let draws = !theme.is_ascii() || theme.has_color();
-        // Where both do not fit, the code: the keys copy and open the link.
-        let (above, fitting) = match (fitting(above), fitting(0).filter(|_| draws)) {
-            (None, Some(alone)) if alone.height > 0 => (0, Some(alone)),
-            (both, _) => (above, both),
+        // Where both do not fit, the code first: the keys copy and open the link.
+        let (both, alone) = (
+            fitting(above),
+            fitting(0).filter(|size| draws && size.height > 0),
+        );
+        self.is_either.set(both.is_none() && alone.is_some());
+        let (above, fitting) = if self.is_either.get() && !self.shows_text {
+            (0, alone)
+        } else {
+            (above, both)
         };
         let is_secret = above == 0 && self.request.with_token;
-        let warning = if is_secret {
-            ", secret: only for this payer"
-        } else {
-            ""
-        };
+        let mut about = String::new();
+        if above == 0 {
+            about = format!(", {} {}", self.request.amount, self.request.currency);
+        }
+        if is_secret {
+            about += ", secret: only for this payer";
+        }
         // Without a code, a text of three rows.
         let code = fitting.filter(|size| size.height > 0);
         let height = above + code.map_or(3, |size| size.height) + 3;
         let wide = self.width(theme);
-        let room = columns_inside(screen, wide).saturating_sub(12 + width(warning));
+        let room = columns_inside(screen, wide).saturating_sub(12 + width(&about));
         let inner = Window {
             title: &format!(
-                "Link for {}{warning}",
+                "Link for {}{about}",
                 fit_middle(self.request.id.as_str(), room)
             ),
             size: Size::new(wide, height),

@@ -514,6 +514,17 @@ fn a_link_is_checked_field_by_field_then_watched() {
         press(&mut model, "o", second(2))[0],
         Effect::Browse(_)
     ));
+    // Where both do not fit, the code is shown, and the text on a key.
+    for (key, title, has_text) in [
+        ("", "Link for ORDER-2000, 25.00 EMT", false),
+        ("t", "Link for ORDER-2000 ", true),
+        ("t", "Link for ORDER-2000, 25.00 EMT", false),
+    ] {
+        press(&mut model, key, second(2));
+        let shown = screen(&model, second(2), 80, 28);
+        assert!(shown.contains(title), "{shown}");
+        assert_eq!(shown.contains("transactionKey="), has_text, "{shown}");
+    }
 }
 
 #[test]
