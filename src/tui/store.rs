@@ -13,9 +13,10 @@ use jiff::tz::TimeZone;
 use crate::domain::manage::ProviderSetup;
 use crate::domain::simulate::{Fault, Part};
 use crate::domain::{
-    Ability, Account, AccountId, CredentialStatus, Delivery, DeliveryId, DocumentedCall, Exchange,
-    Handled, JobState, ListenerStatus, Now, PaymentId, PlayerId, Problem, ProviderId, RawCall,
-    RequestId, Secret, Subject, Waiting, WallTime, catalogue, filled, is_about_hook, notice_alert,
+    Ability, Account, AccountId, CallbackVerdict, CredentialStatus, Delivery, DeliveryId,
+    DocumentedCall, Exchange, Handled, JobState, ListenerStatus, Now, PaymentId, PlayerId, Problem,
+    ProviderId, RawCall, RequestId, Secret, Subject, Waiting, WallTime, catalogue, filled,
+    is_about_hook, notice_alert,
 };
 
 use super::Effect;
@@ -320,6 +321,21 @@ impl Store {
             all.position(|id| id == account)
         });
         (accounts, at.unwrap_or(0))
+    }
+
+    /// Whether a row names its account: there are several, or a loaded row is of one that the profile has no longer.
+    pub fn names_accounts(&self) -> bool {
+        let [only] = self.accounts.as_slice() else {
+            return true;
+        };
+        let only = only.id().as_str();
+        self.exchanges
+            .iter()
+            .any(|row| row.account.as_str() != only)
+            || self
+                .deliveries
+                .iter()
+                .any(|row| row.account != only && row.verdict != CallbackVerdict::UnknownAccount)
     }
 
     /// Whether the profile has this account, and the account has the ability.

@@ -19,7 +19,7 @@ keys! {
         Copy "copy-link" ["y"] "copy" "copy the link";
         Open "open-link" ["o"] "open" "open the link in the browser";
         Show "watch-link" ["w" "enter"] "show" "show the payment in the list";
-        Switch "link-text" ["t"] "text/code" "show the link's text, or the QR code" else "both are shown, or the code has no room";
+        Switch "link-text" ["t"] "text/code" "show the link's text or its code" else "both are shown, or the code has no room";
     }
 }
 

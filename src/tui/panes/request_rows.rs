@@ -108,7 +108,7 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Exchange>> {
             Width::Exact(if wide { 12 } else { 8 }),
             move |it: &Exchange, _| Line::styled(it.account.as_str(), dim),
         )
-        .when(ctx.store.accounts.len() > 1 || ctx.store.recording.is_some()),
+        .when(ctx.store.names_accounts()),
         Column::new("", Width::Exact(METHOD), move |it: &Exchange, _| {
             Line::styled(it.method.as_str(), dim)
         })

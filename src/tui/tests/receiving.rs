@@ -336,6 +336,25 @@ fn a_live_accounts_callback_is_replayed_by_name_only() {
 }
 
 #[test]
+fn rows_of_a_removed_account_are_not_taken_for_those_of_the_only_one() {
+    let mut model = receiving();
+    let now = second(4);
+    update(
+        &mut model,
+        now,
+        Msg::Resized {
+            width: 120,
+            height: 40,
+        },
+    );
+    let mut one = delivery(11, 0, "A-17");
+    one.account = "removed".into();
+    update(&mut model, now, Msg::Delivery(one.into()));
+    let shown = screen(&model, now, 120, 40);
+    assert!(shown.contains("removed"), "{shown}");
+}
+
+#[test]
 fn a_callback_whose_sender_is_not_proved_is_forwarded_by_name_only() {
     let now = second(4);
     for (verdict, says) in [

@@ -45,7 +45,7 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Delivery>> {
             move |it: &Delivery, _| Line::styled(it.account.as_str(), dim),
         )
         .id()
-        .when(ctx.store.accounts.len() > 1),
+        .when(ctx.store.names_accounts()),
         Column::new("payment", Width::Fit(0, most(20, 40)), |it, _| {
             deliveries::subject(it).into()
         })
