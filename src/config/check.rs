@@ -221,14 +221,18 @@ fn proxy_fault(written: &str) -> Option<&'static str> {
     if written.contains('@') {
         return Some("has a user name or password in it");
     }
-    if written.trim().is_empty() {
+    if written.is_empty() {
         return None;
     }
     let url = reqwest::Url::parse(written).ok();
     let usable = url.is_some_and(|url| {
         // The schemes that the HTTP client supports.
         let scheme = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
-        scheme.contains(&url.scheme()) && url.host_str().is_some_and(|host| !host.is_empty())
+        scheme.contains(&url.scheme())
+            && url.host_str().is_some_and(|host| !host.is_empty())
+            && matches!(url.path(), "" | "/")
+            && url.query().is_none()
+            && url.fragment().is_none()
     });
     (!usable).then_some("is not the URL of a proxy")
 }

@@ -77,7 +77,8 @@ fn why_no_tunnel(error: &reqwest::Error, cause: &Cause, host: &str, connect: Dur
     } else if words.contains("authorization required") {
         "requires a user name and password, other than any in its URL (407)".into()
     } else if words.contains("unsuccessful") {
-        format!("refused to open a connection to {host}")
+        // The HTTP library keeps the status to itself; some answer a wrong password with 401 or 403.
+        format!("refused to open a connection to {host}, or the user name and password in its URL")
     } else {
         format!("opened no connection to {host}: {words}")
     }

@@ -192,12 +192,6 @@ impl Printer {
     fn on_event(&mut self, event: Event) {
         match event {
             Event::Delivery(delivery) => {
-                for job in &delivery.jobs {
-                    let is_new = job.tried_at.is_some_and(|at| self.is_new(at));
-                    if is_new && job.kind != JobKind::Check {
-                        self.forwards.note(job, &self.out);
-                    }
-                }
                 let printed = self.delivery(&delivery);
                 self.note_failure(printed);
             }
@@ -238,6 +232,11 @@ impl Printer {
                     && job.tried_at.is_some_and(|at| self.is_new(at))
             })
             .collect();
+        for job in &attempted {
+            if job.kind != JobKind::Check {
+                self.forwards.note(job, &self.out);
+            }
+        }
         let attempts = delivery.jobs.iter();
         let attempts = attempts.map(|job| (job.id, job.tried_at, job.state));
         let has_ended = |attempts: &Vec<(_, _, JobState)>| {

@@ -56,6 +56,16 @@ impl CallbackHandlers for CallbackRouter {
     }
 }
 
+/// Warns of each account whose callbacks cannot be verified, before one arrives.
+pub(super) async fn warn_of_unreadable_secrets(shared: Arc<Shared>) {
+    for runtime in shared.queries.registry.all() {
+        let read = runtime.keys.held(runtime.manifest.callbacks.secrets);
+        if let Err(problem) = read.await {
+            CallbackRouter(shared.clone()).unable(runtime.account.id.as_str(), problem);
+        }
+    }
+}
+
 struct AccountHandler {
     runtime: Arc<AccountRuntime>,
     shared: Arc<Shared>,

@@ -227,6 +227,11 @@ impl CallbackService {
             ));
             tasks.spawn(jobs::work(shared.clone(), stop.clone()));
             let TaskGroup { tasks, stop } = &workers.receiver;
+            if every {
+                // An unattended service; a console asks for no secret before it is needed.
+                let warned = handler::warn_of_unreadable_secrets(shared.clone());
+                tasks.spawn(stop.clone().run_until_cancelled_owned(warned));
+            }
             let supervisor = Supervisor::new(shared.clone(), trusted_proxies, status, stop.clone());
             // The port opens once the follower runs, or the first callbacks would go unreported.
             let mut ready = begun.clone();

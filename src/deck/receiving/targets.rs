@@ -65,7 +65,7 @@ pub fn target(text: &str) -> Result<Url, Problem> {
         Problem::usage(
             format!(
                 "callbacks cannot be forwarded to {}: {why}",
-                inert::quoted(&redact::body(&without_login(text)), 120)
+                inert::quoted(&redact::foreign_text(&without_login(text)), 120)
             ),
             hint,
         )
@@ -90,10 +90,13 @@ pub fn target(text: &str) -> Result<Url, Problem> {
         }
         _ => return Err(wrong("only http and https are supported", example)),
     }
-    if !url.username().is_empty() || url.password().is_some() || redact::url(&url) != url.as_str() {
+    if !url.username().is_empty()
+        || url.password().is_some()
+        || redact::foreign_text(url.as_str()) != url.as_str()
+    {
         return Err(wrong(
             "it contains a secret, and targets are stored and shown in plain text",
-            "remove the secret; the callback's own headers and signature are forwarded",
+            "remove it, or give the field a name that means no secret; the callback's own headers and signature are forwarded",
         ));
     }
     Ok(url)
@@ -174,6 +177,12 @@ mod tests {
             ("/callbacks", "not a URL"),
             ("https://name:word@shop.example/", "a secret"),
             ("https://shop.example/?api_key=abcdefgh", "a secret"),
+            ("https://shop.example/?token=abcdefgh", "a secret"),
+            ("https://shop.example/?a=b&key=abcdefgh", "a secret"),
+            ("https://shop.example/?hook_token=abcdefgh", "a secret"),
+            ("https://shop.example/?sig=abcdefgh", "a secret"),
+            ("https://shop.example/?X-Amz-Signature=abcdefgh", "a secret"),
+            ("http://shop.example/?jwt=abcdefgh", "plain http"),
         ] {
             let problem = target(bad).unwrap_err();
             assert_eq!(problem.kind, ProblemKind::Usage);

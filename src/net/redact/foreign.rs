@@ -139,6 +139,15 @@ pub fn foreign_header(name: &str, value: &str) -> String {
     header(name, value, Rules::default())
 }
 
+/// A text that names another program's URL, as it may be shown.
+pub fn foreign_text(text: &str) -> String {
+    let rules = Rules {
+        names: names(Origin::Foreign),
+        more: None,
+    };
+    rules.body(text)
+}
+
 fn header(name: &str, value: &str, rules: Rules<'_>) -> String {
     let name = name.to_ascii_lowercase();
     if is_open(&name) {

@@ -48,6 +48,26 @@ fn callbacks() -> [(&'static str, String); 3] {
 }
 
 #[tokio::test]
+async fn a_service_warns_at_its_start_of_accounts_whose_secret_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let receive = Receive {
+        bind: Some(([127, 0, 0, 1], 0).into()),
+        every: true,
+        ..WORKING
+    };
+    let mut bench = open(folder.path(), "http://127.0.0.1:1", Some(receive)).await;
+    let mut warned = Vec::new();
+    while warned.len() < 2 {
+        if let Event::Warning { about, text } = bench.event().await {
+            assert!(text.contains("answered 503 until this is fixed"), "{text}");
+            warned.push(about);
+        }
+    }
+    warned.sort();
+    assert_eq!(warned, ["callbacks later", "callbacks play"]);
+}
+
+#[tokio::test]
 async fn a_callback_whose_secret_cannot_be_read_is_saved_and_judged_once_it_can_be() {
     let folder = tempfile::tempdir().unwrap();
     let shop = Peer::start(&[(200, "{}")]).await;
