@@ -29,7 +29,7 @@ pub struct ExchangeId(pub i64);
 /// One attempt of one request. Every text in it is redacted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
-    /// Unique within the ledger; negative where the ledger could not be written.
+    /// Unique within the ledger; negative where the ledger could not be written, 0 before it is recorded.
     pub id: ExchangeId,
     /// The account of the request.
     pub account: AccountId,
@@ -150,6 +150,11 @@ impl Exchange {
     /// is about each id in its path.
     pub fn is_about(&self, id: &str) -> bool {
         is_about(&self.about, &self.url, id)
+    }
+
+    /// Whether it has no response yet.
+    pub fn is_running(&self) -> bool {
+        self.id == ExchangeId(0)
     }
 
     /// The path of the URL, with its query.

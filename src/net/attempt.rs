@@ -1,5 +1,6 @@
 //! One attempt of a call: slot taken, signed, sent, recorded redacted. Its caller decides what follows.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
@@ -8,8 +9,8 @@ use super::budget::{self, Permit, WaitReporter};
 use super::call::{Call, Reply, SignedRequest};
 use super::error::NetError;
 use super::http::{AttemptResult, Outgoing};
-use super::{Authorise, ClockWarning, Gate, RequestOptions, Session, forwarding, record};
-use crate::domain::{Now, Secret, WallTime};
+use super::{Authorise, ClockWarning, Event, Gate, RequestOptions, Session, forwarding, record};
+use crate::domain::{Exchange, Now, Outcome, RequestId, Secret, WallTime};
 use crate::ledger::{LedgerError, NONCE_LEAD_MAX, Persistence, Status};
 
 /// How long to wait for another program's lock on the ledger.
@@ -18,6 +19,9 @@ const LOCK_WAITED_MAX: Duration = Duration::from_mins(1);
 /// How often a call is prepared again because its token expired while it waited for a slot, or because the ledger was
 /// locked.
 const UNPREPARED_MAX: u32 = 3;
+
+/// Requests with a faster response are not reported as running.
+const RUNNING_AFTER: Duration = Duration::from_secs(1);
 
 /// A call to send, with all that an attempt needs.
 pub(super) struct Outbound<'a> {
@@ -44,6 +48,7 @@ impl<'a> Outbound<'a> {
             session,
             call,
             authorise,
+            options,
             ..
         } = *self;
         let gate = &session.gate;
@@ -69,6 +74,7 @@ impl<'a> Outbound<'a> {
             sent: &sent,
             began,
             slot: Some(slot),
+            running: None,
         };
         let outgoing = Outgoing {
             method: &call.method,
@@ -80,11 +86,13 @@ impl<'a> Outbound<'a> {
             longest: None,
             measured: signed.measured.as_ref(),
         };
-        let tried = if let Some(forwarded) = &signed.forwarded {
-            forwarding::send(gate, outgoing, forwarded).await
-        } else {
-            gate.http.send(outgoing).await
+        let response = async {
+            match &signed.forwarded {
+                Some(forwarded) => forwarding::send(gate, outgoing, forwarded).await,
+                None => gate.http.send(outgoing).await,
+            }
         };
+        let tried = unanswered.until_response(options.request, response).await;
         let seen = gate.clock.now();
         let reply = tried.result.as_ref().ok();
         // The `Date` of a shop's own server says nothing about the provider's clock; of a probe, its caller judges it.
@@ -226,27 +234,51 @@ struct Unanswered<'a> {
     sent: &'a record::Sent<'a>,
     began: Now,
     slot: Option<Permit<'a>>,
+    /// The number under which it was reported as running.
+    running: Option<RequestId>,
 }
 
 impl Unanswered<'_> {
+    /// Awaits the response; reports the request as running if that takes longer than [`RUNNING_AFTER`].
+    async fn until_response<T>(
+        &mut self,
+        request: RequestId,
+        response: impl Future<Output = T>,
+    ) -> T {
+        let mut response = std::pin::pin!(response);
+        if let Ok(tried) = tokio::time::timeout(RUNNING_AFTER, &mut response).await {
+            return tried;
+        }
+        let exchange = Exchange {
+            outcome: Outcome::Failed("running".to_owned()),
+            ..record::exchange(self.sent, &self.cancelled(), None)
+        };
+        self.running = Some(request);
+        let running = Event::Running(request, Some(Arc::new(exchange)));
+        self.gate.emit(running);
+        response.await
+    }
+
+    fn cancelled(&self) -> AttemptResult {
+        AttemptResult {
+            result: Err(NetError::Cancelled),
+            head: None,
+            took: (self.gate.clock.now().mono).saturating_sub(self.began.mono),
+        }
+    }
+
     fn end(&mut self, seen: Now, tried: &AttemptResult, refusal: Option<String>) {
         let Some(slot) = self.slot.take() else { return };
         // First: dropped by a panic, the slot would count as unused.
         slot.release(seen);
         let exchange = record::exchange(self.sent, tried, refusal);
         let ledger = &self.gate.ledger;
-        ledger.record_later(exchange, self.gate.emit_recorded());
+        ledger.record_later(exchange, self.gate.emit_recorded(self.running));
     }
 }
 
 impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
-        let now = self.gate.clock.now();
-        let tried = AttemptResult {
-            result: Err(NetError::Cancelled),
-            head: None,
-            took: now.mono.saturating_sub(self.began.mono),
-        };
-        self.end(now, &tried, None);
+        self.end(self.gate.clock.now(), &self.cancelled(), None);
     }
 }

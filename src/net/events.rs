@@ -25,6 +25,8 @@ pub enum Event {
     Exchange(Arc<Exchange>),
     /// A request waits; `None` once it goes on.
     Waiting(RequestId, Option<Waiting>),
+    /// A request was sent and has no response yet: how it would be recorded now. `None` once it is recorded.
+    Running(RequestId, Option<Arc<Exchange>>),
     /// A budget changed.
     Budget(AccountId, BudgetGauge),
     /// An access token or its status changed.
@@ -58,6 +60,7 @@ pub enum Event {
 #[derive(PartialEq)]
 enum Subject<'a> {
     Request(RequestId),
+    Running(RequestId),
     Budget(&'a AccountId, Counts),
     Token(&'a AccountId),
     Delivery(DeliveryId),
@@ -74,6 +77,7 @@ impl Event {
                 return None;
             }
             Self::Waiting(request, _) => Subject::Request(*request),
+            Self::Running(request, _) => Subject::Running(*request),
             Self::Budget(account, gauge) => Subject::Budget(account, gauge.counts),
             Self::Token(account, _) => Subject::Token(account),
             Self::Delivery(delivery) => Subject::Delivery(delivery.id),

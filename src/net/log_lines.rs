@@ -46,6 +46,7 @@ pub(super) fn log(event: &Event) {
         Event::Resolved(about) => info!(about, "what the warning was about is over"),
         Event::ClockWarning(account, warning) => clock(account, *warning),
         Event::Waiting(_, None)
+        | Event::Running(..)
         | Event::Budget(..)
         // Sent again at every change; the workers log callbacks themselves.
         | Event::Delivery(_)

@@ -213,10 +213,15 @@ impl Gate {
         emit(self.events.as_ref(), event);
     }
 
-    /// Emits an exchange once the ledger has numbered it.
-    fn emit_recorded(&self) -> Recorded {
+    /// Emits an exchange once the ledger has numbered it. If it was reported as running, that ends then.
+    fn emit_recorded(&self, running: Option<RequestId>) -> Recorded {
         let events = self.events.clone();
-        Box::new(move |exchange| emit(events.as_ref(), Event::Exchange(Arc::new(exchange))))
+        Box::new(move |exchange| {
+            emit(events.as_ref(), Event::Exchange(Arc::new(exchange)));
+            if let Some(request) = running {
+                emit(events.as_ref(), Event::Running(request, None));
+            }
+        })
     }
 }
 

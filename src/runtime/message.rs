@@ -10,6 +10,7 @@ pub fn message_of(event: Event) -> Msg {
     match event {
         Event::Exchange(exchange) => Msg::Exchange(exchange),
         Event::Waiting(request, waiting) => Msg::Waiting(request, waiting),
+        Event::Running(request, exchange) => Msg::Running(request, exchange),
         Event::Token(account, status) => Msg::Token(account, status),
         Event::Budget(account, gauge) => Msg::Budget(account, gauge),
         Event::Delivery(delivery) => Msg::Delivery(delivery),

@@ -13,6 +13,10 @@ impl Store {
             Msg::Ready(ready) => self.ready(ready, now),
             Msg::NotReady(problem) => self.phase = Phase::Failed(problem.clone()),
             Msg::Waiting(request, waiting) => self.waits(*request, waiting.clone()),
+            Msg::Running(request, exchange) => match exchange {
+                Some(exchange) => drop(self.running.insert(*request, exchange.clone())),
+                None => drop(self.running.remove(request)),
+            },
             Msg::Token(account, status) => {
                 if let Some(known) = self.known_mut(account) {
                     known.on_token(status.clone());

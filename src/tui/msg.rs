@@ -43,6 +43,8 @@ pub enum Msg {
     /// A request of this process waits: for a slot of the rate limit, for another request with the same key, or for its
     /// retry. `None` once it continues. The number may be of a request that no effect began, as the renewal of a token.
     Waiting(RequestId, Option<Waiting>),
+    /// A request of this process was sent and has no response for a second. `None` once it is in the log.
+    Running(RequestId, Option<Arc<Exchange>>),
     /// One attempt of a request ended and is in the log.
     Exchange(Arc<Exchange>),
     /// Other programs that share the ledger have saved these, oldest first. Some of this program can be among them.

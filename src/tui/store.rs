@@ -112,6 +112,8 @@ pub struct Store {
     pub flash: Option<Flash>,
     /// Every waiting request of this process, of the console and others (a token renewal).
     pub waiting: BTreeMap<RequestId, Waiting>,
+    /// Every request of this process that has had no response for a second.
+    pub running: BTreeMap<RequestId, Arc<Exchange>>,
     in_flight: BTreeMap<RequestId, InFlight>,
     last_request: u64,
     /// When the console last read the rate limits.
@@ -157,6 +159,7 @@ impl Store {
             handled: BTreeMap::new(),
             flash: None,
             waiting: BTreeMap::new(),
+            running: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             last_request: 0,
             looked: Duration::ZERO,

@@ -442,6 +442,42 @@ async fn a_request_that_waits_for_its_signature_is_reported_as_waiting() {
 }
 
 #[tokio::test]
+async fn a_request_without_a_response_is_reported_as_running_until_it_is_recorded() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let mut counter = counter(1);
+    counter.session.endpoints = [("api", url.parse().unwrap())].into();
+    let session = counter.session.clone();
+    let call = call();
+    tokio::time::pause();
+    let running = async {
+        loop {
+            if let Some(NetEvent::Running(request, running)) = counter.events.recv().await {
+                return (request, running.expect("it is not over"));
+            }
+        }
+    };
+    let (request, running) = tokio::select! {
+        result = session.send(&call, &Unsigned, HOW) => panic!("{:?}", result.err()),
+        running = running => running,
+    };
+    tokio::time::resume();
+    assert!(running.is_running() && request == HOW.request);
+    assert_eq!(running.path(), call.path);
+    let mut recorded = None;
+    loop {
+        match next(&mut counter.events).await {
+            NetEvent::Exchange(exchange) => recorded = Some(exchange),
+            NetEvent::Running(ended, None) if ended == request => break,
+            _ => {}
+        }
+    }
+    let recorded = recorded.expect("its row comes first");
+    assert!(!recorded.is_running());
+    assert_eq!(recorded.at, running.at);
+}
+
+#[tokio::test]
 async fn a_request_that_has_waited_long_for_its_slot_is_retried_all_the_same() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", closed.local_addr().unwrap());

@@ -55,6 +55,7 @@ pub const LEGEND: &[Section] = &[
         ("try", "number of the attempt, from the second on"),
         ("ms", "time until the end of the response"),
         ("B", "size of the response body"),
+        ("running", "sent over a second ago, no response yet"),
         ("waiting", "not sent yet, or waiting for a retry; can be cancelled"),
         ("19/600", "requests in the period, and how many are allowed"),
     ]),

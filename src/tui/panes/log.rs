@@ -40,6 +40,11 @@ pub trait LogRow: Numbered + Sized {
     /// The query for [`LOAD`] rows older than `before`.
     fn load(before: Option<Self::Id>, search: Search) -> Effect;
 
+    /// What is not in the log yet, oldest first: rows after the newest one, which cannot be selected.
+    fn running(_store: &Store) -> Vec<&Self> {
+        Vec::new()
+    }
+
     /// Called for every row before it is added.
     fn arrives(self: &Arc<Self>, _store: &mut Store) {}
 }
@@ -347,7 +352,9 @@ impl<T: LogRow> Log<T> {
         if is_due && self.loading.is_none() && ctx.store.is_ready() {
             self.query(None, ctx);
         }
-        self.list.fit(self.shown(ctx.store).len(), height);
+        // The newest row of the log and at least as many others stay on the screen.
+        let running = cells(self.running(ctx.store).len()).min(height / 2);
+        self.list.fit(self.shown(ctx.store).len(), height - running);
     }
 
     /// Finds the loaded rows that match the filter.
@@ -435,10 +442,18 @@ impl<T: LogRow> Log<T> {
         }
     }
 
+    /// What is not in the log yet and matches the filter.
+    pub fn running<'a>(&self, store: &'a Store) -> Vec<&'a T> {
+        let mut running = T::running(store);
+        running.retain(|row| self.found_for.is_empty() || row.matches(&self.search));
+        running
+    }
+
     /// The rows as they are drawn in an area.
     pub fn grid<'a>(&'a self, columns: Vec<Column<'a, T>>, store: &'a Store, area: Rect) -> Grid {
         let rows = self.shown(store);
         let all = (0..rows.len()).map(|at| &*rows[place(at, rows)]);
+        let all = all.chain(self.running(store));
         let columns = self.widths.apply(columns);
         Grid::new(columns, &all.collect::<Vec<_>>(), self.list, area)
     }

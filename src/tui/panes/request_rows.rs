@@ -1,11 +1,12 @@
 //! The rows of the request log: one for an exchange, one for a request that waits.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use crate::domain::{Exchange, Waiting};
+use crate::domain::{Exchange, Waiting, time};
 use crate::tui::overlays::exchange::mark;
 use crate::tui::prelude::*;
 use crate::tui::widgets::columns::fit_line;
@@ -93,14 +94,15 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Exchange>> {
             )
         }),
         Column::new("", Width::Exact(1), move |it: &Exchange, _| {
-            let (glyph, tone) = mark(&it.outcome);
+            let (glyph, tone) = look(it);
             Line::styled(glyph, ctx.theme.bold(tone))
         }),
         Column::new("", Width::Exact(3), move |it: &Exchange, _| {
-            let (_, tone) = mark(&it.outcome);
+            let (_, tone) = look(it);
             // A failure's words follow the path, so that the columns do not move.
             let (status, _) = it.outcome.parts();
-            let word = status.map_or_else(|| "—".to_owned(), |status| status.to_string());
+            let none = if it.is_running() { "" } else { "—" };
+            let word = status.map_or_else(|| none.to_owned(), |status| status.to_string());
             Line::styled(word, ctx.theme.style(tone))
         }),
         Column::new(
@@ -140,18 +142,35 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Exchange>> {
         })
         .right(),
         Column::new("took", Width::Exact(9), move |it: &Exchange, _| {
-            Line::styled(format!("{} ms", it.took.as_millis()), dim)
+            let took = match it.is_running() {
+                true if ctx.reduced_motion => String::new(),
+                true => {
+                    ctx.ticks();
+                    time::fine(Duration::from_secs(ctx.now.wall.since(it.at).as_secs()))
+                }
+                false => format!("{} ms", it.took.as_millis()),
+            };
+            Line::styled(took, dim)
         })
         .right(),
         Column::new("size", Width::Exact(8), move |it: &Exchange, _| {
-            Line::styled(size(it.response_body.bytes), dim)
+            let size = (!it.is_running()).then(|| size(it.response_body.bytes));
+            Line::styled(size.unwrap_or_default(), dim)
         })
         .right()
         .when(wide),
     ]
 }
 
-/// The words of a failure; empty where the status says all.
+fn look(exchange: &Exchange) -> (&'static str, Tone) {
+    if exchange.is_running() {
+        ("◉", Tone::Busy)
+    } else {
+        mark(&exchange.outcome)
+    }
+}
+
+/// The words of a failure, or `running`; empty where the status says all.
 fn failure(exchange: &Exchange) -> &str {
     exchange.outcome.parts().1.unwrap_or_default()
 }
@@ -175,7 +194,7 @@ fn path_first<'r>(exchange: &'r Exchange, room: u16, ctx: ViewContext<'_>) -> Li
     let left = room.saturating_sub(spaced(&path) + spaced(failure) + spaced(operator));
     parts([
         (path, theme.style(Tone::Dim)),
-        (failure.into(), theme.style(mark(&exchange.outcome).1)),
+        (failure.into(), theme.style(look(exchange).1)),
         (fit_middle(about, left), theme.style(Tone::Plain)),
         (operator.into(), theme.style(Tone::Dim)),
     ])
@@ -190,7 +209,7 @@ fn about_first<'r>(exchange: &'r Exchange, room: u16, ctx: ViewContext<'_>) -> L
     let about = fit_middle(&exchange.about, room.saturating_sub(used));
     let left = room.saturating_sub(used + spaced(&about));
     let words = parts([
-        (failure.into(), theme.style(mark(&exchange.outcome).1)),
+        (failure.into(), theme.style(look(exchange).1)),
         (about, theme.style(Tone::Plain)),
         (path_within(exchange.path(), left), dim),
     ]);

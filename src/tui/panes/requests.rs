@@ -71,6 +71,12 @@ impl LogRow for Exchange {
         &store.exchanges
     }
 
+    fn running(store: &Store) -> Vec<&Self> {
+        let mut running: Vec<&Self> = store.running.values().map(|it| &**it).collect();
+        running.sort_unstable_by_key(|it| it.at);
+        running
+    }
+
     fn load(before: Option<ExchangeId>, search: Search) -> Effect {
         Effect::LoadLog(before, search)
     }
@@ -287,7 +293,8 @@ impl Component for State {
             draw_budgets(ctx, key.as_deref(), parts.budgets, buf);
         }
         self.draw_waits(ctx, parts.waiting, buf);
-        if self.log.shown(ctx.store).is_empty() {
+        let is_empty = self.log.shown(ctx.store).is_empty();
+        if is_empty && self.log.running(ctx.store).is_empty() {
             let none = "No requests yet. Every request appears here, with secrets replaced.";
             let text = self.log.why_empty(none, ctx.store);
             Pen::new(buf, parts.list, 0).text(&text, dim);
@@ -295,7 +302,8 @@ impl Component for State {
         let columns = columns(parts.list.width, ctx);
         let grid = self.log.grid(columns, ctx.store, parts.list);
         grid.draw_head(ctx, parts.head, buf);
-        grid.draw(ctx, ctx.focused && self.waiting_at.is_none(), buf);
+        let marks = ctx.focused && self.waiting_at.is_none() && !is_empty;
+        grid.draw(ctx, marks, buf);
         cursor
     }
 }

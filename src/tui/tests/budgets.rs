@@ -334,6 +334,64 @@ fn methods_are_not_cut_off() {
 }
 
 #[test]
+fn a_request_without_a_response_has_a_row_with_its_time_until_it_is_in_the_log() {
+    let mut model = calm();
+    let sent = |at, id| {
+        let mut one = (*exchange(at, "/hangs", Outcome::Failed("running".into()))).clone();
+        one.id = ExchangeId(id);
+        one.at = second(at.unsigned_abs()).wall;
+        one.response_body = crate::domain::Body::default();
+        std::sync::Arc::new(one)
+    };
+    let runs = |model: &mut Model, request, at| {
+        let running = Msg::Running(RequestId(request), Some(sent(at, 0)));
+        update(model, second(21), running);
+    };
+    runs(&mut model, 80, 20);
+    shown(&mut model, 32, "requests_running");
+    let rows = |model: &Model, path: &str| screen(model, second(32), 80, 24).matches(path).count();
+    let newest = model.panes.requests.selected(&model.store).cloned();
+    press(&mut model, "G<enter>", second(32));
+    let opened = screen(&model, second(32), 80, 24);
+    assert!(opened.contains("/api/v2/tpg/transaction"), "{opened}");
+    press(&mut model, "<esc>", second(32));
+    assert_eq!(model.panes.requests.selected(&model.store), newest.as_ref());
+
+    press(&mut model, "/status:200<enter>", second(32));
+    assert_eq!(rows(&model, "/hangs"), 0, "the filter hides it");
+    press(&mut model, "<esc>", second(32));
+    for request in 81..111 {
+        runs(&mut model, request, 21);
+    }
+    assert!(rows(&model, "tpg/tr") > 0, "they leave room for the log");
+    for request in 80..111 {
+        let ended = Msg::Exchange(sent(20, i64::try_from(request).unwrap()));
+        update(&mut model, second(32), ended);
+        update(
+            &mut model,
+            second(32),
+            Msg::Running(RequestId(request), None),
+        );
+    }
+    assert!(!screen(&model, second(32), 80, 24).contains("12 s"));
+
+    let mut empty = sized(sandbox_setup(), 80, 24);
+    empty.focus = Pane::Requests;
+    update(
+        &mut empty,
+        second(0),
+        Msg::Ready(readiness(Vec::new(), Vec::new())),
+    );
+    runs(&mut empty, 1, 20);
+    assert_eq!(press(&mut empty, "<enter>", second(32)), []);
+    let text = screen(&empty, second(32), 80, 24);
+    assert!(
+        text.contains("running") && !text.contains("No requests yet"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_waiting_request_of_the_console_can_be_cancelled() {
     let mut model = calm();
     let effects = press(&mut model, "1v", second(1));
