@@ -753,24 +753,30 @@ fn marks_that_the_filter_hides_do_not_give_way_to_the_selected_payment() {
 }
 
 #[test]
-fn a_final_payment_that_could_not_be_checked_again_is_as_it_was() {
-    let mut model = ready(vec![(
-        watch("A-17", Some("25.00")),
-        seen("A-17", "25.00", &["ACTIVE", "FINALIZED"]),
-    )]);
-    let effects = press(&mut model, "c", second(1));
-    let [Effect::Query { request, .. }] = effects[..] else {
-        panic!("{effects:?}");
-    };
+fn a_final_payment_that_is_checked_again_says_so_and_is_as_it_was() {
     let problem = Problem::new(ProblemKind::Failing, "no answer came", "wait");
-    let result = Answer::Payment(Err(problem));
-    update(&mut model, second(2), Msg::Answered(request, result));
-    let shown = screen(&model, second(2), 120, 40);
-    let said = "cannot check A-17 again: no answer came";
-    assert!(shown.contains(said), "{shown}");
-    assert_eq!(alerts::count(&model.store), 0);
-    assert!(model.store.payments[0].due().is_none() && model.store.payments[0].asking.is_none());
-    assert_eq!(verdict(&model, 0), Some(PaymentVerdict::Paid));
+    let finalized = payment("A-17", "25.00", "FINALIZED");
+    for (result, said) in [
+        (Err(problem), "cannot check A-17 again: no answer came"),
+        (Ok(finalized), "checked A-17 again: still FINALIZED"),
+    ] {
+        let mut model = ready(vec![(
+            watch("A-17", Some("25.00")),
+            seen("A-17", "25.00", &["ACTIVE", "FINALIZED"]),
+        )]);
+        let effects = press(&mut model, "c", second(1));
+        let [Effect::Query { request, .. }] = effects[..] else {
+            panic!("{effects:?}");
+        };
+        let result = Answer::Payment(result);
+        update(&mut model, second(2), Msg::Answered(request, result));
+        let shown = screen(&model, second(2), 120, 40);
+        assert!(shown.contains(said), "{shown}");
+        assert_eq!(alerts::count(&model.store), 0);
+        let checked = &model.store.payments[0];
+        assert!(checked.due().is_none() && checked.asking.is_none());
+        assert_eq!(verdict(&model, 0), Some(PaymentVerdict::Paid));
+    }
 }
 
 #[test]

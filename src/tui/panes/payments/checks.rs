@@ -28,8 +28,9 @@ pub(super) fn checked(
     let Some(watched) = ctx.store.payment_mut(account, id) else {
         return;
     };
+    let was_over = watched.is_over();
     if let Err(problem) = &result
-        && watched.is_over()
+        && was_over
     {
         watched.cancelled(ctx.now);
         let text = format!("cannot check {id} again: {}", problem.describe());
@@ -37,6 +38,14 @@ pub(super) fn checked(
         return;
     }
     let change = watched.apply(result, ctx.now);
+    // Nothing else on the screen would answer the operator.
+    if was_over
+        && change == Change::Nothing
+        && let Some(payment) = watched.latest()
+    {
+        let text = format!("checked {id} again: still {}", payment.state.as_str());
+        ctx.flash(Level::Info, text);
+    }
     changed(key, change, ctx);
 }
 
