@@ -211,7 +211,11 @@ pub fn draw_notice(ctx: ViewContext<'_>, place: &NoticePlace<'_>, buf: &mut Buff
                 n @ 2.. if escape == DISMISSES => format!(", {} more after it", n - 1),
                 _ => String::new(),
             };
-            let key = format!(" {} {escape}{more} ", ctx.key(ConsoleAction::Escape));
+            let age = store.raised(&notice.about).map(|at| ctx.age(at));
+            // In a narrow window the text needs the room.
+            let age = age.filter(|age| age != "now" && area.width >= 100);
+            let age = age.map_or_else(String::new, |age| format!(" {age} ago ·"));
+            let key = format!("{age} {} {escape}{more} ", ctx.key(ConsoleAction::Escape));
             (notice.level, &notice.text, key)
         }
         (None, None) => return,

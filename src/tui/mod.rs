@@ -565,6 +565,7 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
     }
     model.fit(io);
     model.dirty |= io.out.len() > before;
+    model.dirty |= model.store.end_flash(now);
     // Reading rate limits changes nothing on screen; their messages will.
     if model.shows(Pane::Requests) {
         model.store.look_at_budgets(now, io.out);

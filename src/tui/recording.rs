@@ -14,7 +14,8 @@ use crate::domain::curl;
 pub fn greeting(recording: &Recording) -> Option<Flash> {
     let text = recording.notes.join("; ");
     let level = Level::Warning;
-    (!text.is_empty()).then_some(Flash { level, text })
+    let until = None;
+    (!text.is_empty()).then_some(Flash { level, text, until })
 }
 
 impl Store {

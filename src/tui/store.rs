@@ -42,6 +42,10 @@ const FAILED_MAX: usize = 1_000;
 /// Tokens of players in memory; a new one replaces the first.
 const PLAYER_TOKENS_MAX: usize = 500;
 
+/// The least time for which a short notice is shown, and how many more bytes are read in a second.
+const FLASHED: Duration = Duration::from_secs(5);
+const READ_PER_SECOND: u64 = 20;
+
 /// The subject of notices about the callback listener.
 pub const LISTENER: &str = "listener";
 
@@ -56,11 +60,13 @@ pub enum Phase {
     Failed(Problem),
 }
 
-/// A short notice about a key's result; the next key dismisses it.
+/// A short notice about a key's result; the next key dismisses it. What is no warning goes by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flash {
     pub level: Level,
     pub text: String,
+    /// When it goes; set after the update that shows it.
+    pub until: Option<Duration>,
 }
 
 /// The state of accounts, payments and requests, without the panes' own state.
@@ -416,12 +422,14 @@ impl Store {
         changed
     }
 
-    /// The time until something needs attention, or no longer does, without a message.
+    /// The time until something needs attention, or no longer does, without a message, or a short notice goes.
     pub fn changes_in(&self, now: Now) -> Option<Duration> {
         let accounts = self.accounts.iter();
         let accounts = accounts.filter_map(|known| known.changes_in(now));
         let due = self.due.iter().map(|due| due.until.since(now.wall));
-        accounts.chain(due).min()
+        let flash = self.flash.as_ref().and_then(|flash| flash.until);
+        let flash = flash.map(|until| until.saturating_sub(now.mono));
+        accounts.chain(due).chain(flash).min()
     }
 
     /// Updates the credentials' status from the result of a signed request.
@@ -532,7 +540,23 @@ impl Store {
         self.flash = Some(Flash {
             level,
             text: text.into(),
+            until: None,
         });
+    }
+
+    /// Removes the short notice once there was time to read it; returns whether it did.
+    pub fn end_flash(&mut self, now: Now) -> bool {
+        let Some(flash) = self.flash.as_mut().filter(|it| it.level == Level::Info) else {
+            return false;
+        };
+        let length = u64::try_from(flash.text.len()).unwrap_or(u64::MAX);
+        let read_in = FLASHED + Duration::from_secs(length / READ_PER_SECOND);
+        let until = *flash.until.get_or_insert(now.mono + read_in);
+        let is_over = until <= now.mono;
+        if is_over {
+            self.flash = None;
+        }
+        is_over
     }
 }
 

@@ -890,6 +890,7 @@ fn no_request_is_sent_before_the_console_is_ready() {
     press(&mut model, "3/", second(0));
     let flash = model.store.flash.clone().unwrap().text;
     assert!(flash.starts_with("still starting"), "{flash}");
+    model.store.flash = None;
     assert_eq!(next_wake(&model, second(0)), None);
 }
 

@@ -55,6 +55,37 @@ fn the_title_counts_the_alerts_and_is_set_only_where_it_changes() {
 }
 
 #[test]
+fn a_short_notice_goes_once_there_was_time_to_read_it_and_a_warning_stays() {
+    for (level, stays) in [(msg::Level::Info, false), (msg::Level::Warning, true)] {
+        let mut model = quiet();
+        model.store.flash(level, "x".repeat(60));
+        update(&mut model, second(1), Msg::Woke);
+        update(&mut model, second(8), Msg::Woke);
+        assert!(model.store.flash.is_some());
+        let wake = next_wake(&model, second(8));
+        assert_eq!(
+            wake.is_some_and(|wake| wake <= Duration::from_secs(1)),
+            !stays
+        );
+        update(&mut model, second(9), Msg::Woke);
+        assert_eq!(model.store.flash.is_some(), stays);
+    }
+}
+
+#[test]
+fn an_old_notice_has_its_age() {
+    let mut model = quiet();
+    warn(&mut model, 1, "disk");
+    for (at, words) in [(2, " Esc dismisses"), (125, " 2m ago · Esc dismisses")] {
+        let shown = screen(&model, second(at), 120, 40);
+        assert!(
+            shown.contains(words) && shown.contains("ago") == (at > 60),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
 fn a_hook_that_failed_in_an_earlier_run_is_an_alert_until_it_is_marked_as_handled() {
     let about = "hook on_paid of A-17 (shop)";
     let mark = |handled| Effect::MarkHandled {
