@@ -34,6 +34,7 @@ pub const LEGEND: &[Section] = &[
         ("state", "the provider's state; PAID: amount and currency match"),
         ("LESS, MORE", "differs from the order; in place of FINALIZED if narrow"),
         ("payment", "your order id"),
+        ("▲  ▼", "sorted by this column, ascending or descending"),
         ("¶", "has a note, which the details show"),
         ("account", "the account that receives the payment"),
         ("amount", "the amount that the provider reports"),

@@ -65,11 +65,16 @@ fn click(model: &mut Model, text: &str) -> Vec<Effect> {
     mouse(model, MouseEventKind::Down(MouseButton::Left), at)
 }
 
+/// Of columns of the payments.
+const TITLES: [&str; 3] = ["state", "payment", "amount"];
+
 /// Where a title of a column of the payments is drawn.
 fn heading(model: &Model, title: &str) -> (u16, u16) {
     let shown = screen(model, second(4), model.screen.width, model.screen.height);
     let mut lines = shown.lines().enumerate();
-    let (y, line) = lines.find(|(_, line)| line.contains(" state ")).unwrap();
+    let (y, line) = lines
+        .find(|(_, line)| TITLES.iter().all(|it| line.contains(it)))
+        .unwrap();
     let x = line[..line.find(title).expect(title)].chars().count();
     (u16::try_from(x).unwrap(), u16::try_from(y).unwrap())
 }
@@ -112,22 +117,26 @@ fn a_click_on_a_heading_sorts_by_its_column_and_a_second_one_reverses() {
     let mut model = busy();
     resized_screen(&mut model, second(4), 200, 60);
     press(&mut model, "5", second(4));
-    for (title, words) in [
-        ("expected", "by expected amount"),
-        ("since", "latest change first"),
-        ("response", "latest response first"),
-        ("check", "next check first"),
-        ("amount", "by amount"),
-        ("amount", "by amount, reversed"),
-        ("payment", "by id"),
-        ("state", "by state"),
-        ("vs. order", "needs attention first"),
+    for (title, words, sorted) in [
+        ("expected", "by expected amount", "▲expected"),
+        ("since", "latest change first", "▼since"),
+        ("response", "latest response first", "▼response"),
+        ("check", "next check first", "▲check"),
+        ("amount", "by amount", "▲amount"),
+        ("amount", "by amount, reversed", "▼amount"),
+        ("payment", "by id", "payment▲"),
+        ("state", "by state", "state▲"),
+        ("vs. order", "needs attention first", "vs. order "),
     ] {
         let at = heading(&model, title);
         mouse(&mut model, MouseEventKind::Down(MouseButton::Left), at);
         assert_eq!(model.focus, Pane::Payments);
         let flash = model.store.flash.as_ref().unwrap();
         assert_eq!(flash.text, format!("sorted: {words}"));
+        let shown = screen(&model, second(4), 200, 60);
+        assert!(shown.contains(sorted), "{sorted}: {shown}");
+        let arrows = shown.matches(['▲', '▼']).count();
+        assert_eq!(arrows, usize::from(title != "vs. order"));
     }
 }
 

@@ -60,6 +60,8 @@ struct Layout {
     set: Option<u16>,
     /// Whether the operator picked it; its title then stands out.
     is_picked: bool,
+    /// Whether the list is sorted by it, and how.
+    arrow: Option<&'static str>,
 }
 
 impl Widths {
@@ -95,6 +97,7 @@ impl<'a, T> Column<'a, T> {
             shrinks: None,
             set: None,
             is_picked: false,
+            arrow: None,
         };
         Self {
             layout,
@@ -110,6 +113,12 @@ impl<'a, T> Column<'a, T> {
     /// Cut in its middle: ids often differ only at their ends.
     pub fn id(mut self) -> Self {
         self.layout.is_id = true;
+        self
+    }
+
+    /// Beside its title, where the list is sorted by it.
+    pub fn arrow(mut self, arrow: Option<&'static str>) -> Self {
+        self.layout.arrow = arrow;
         self
     }
 
@@ -265,6 +274,7 @@ struct Head {
     width: u16,
     alignment: Alignment,
     is_picked: bool,
+    arrow: Option<&'static str>,
 }
 
 impl Grid {
@@ -306,6 +316,7 @@ impl Grid {
             width: *width,
             alignment: column.alignment,
             is_picked: column.is_picked,
+            arrow: column.arrow,
         };
         Self {
             heads: shown().map(head).collect(),
@@ -339,12 +350,23 @@ impl Grid {
         let titles = Row::new(titles.collect::<Vec<_>>());
         Widget::render(Self::table(&self.heads, vec![titles]), line, buf);
         let mut left = line.x;
-        for Head { title, width, .. } in &self.heads {
+        for head in &self.heads {
+            let title = head.title;
             let area = Rect {
                 x: left,
-                width: *width,
+                width: head.width,
                 ..line
             };
+            // In the gap between two columns where the title fills its own.
+            let used = width(title).min(head.width);
+            let x = match head.alignment {
+                Alignment::Right => (area.right() - used).saturating_sub(1),
+                _ => area.x + used,
+            };
+            if let (Some(arrow), Some(cell)) = (head.arrow, buf.cell_mut((x, line.y))) {
+                cell.set_symbol(arrow)
+                    .set_style(ctx.theme.bold(Tone::Accent));
+            }
             if !title.is_empty() {
                 ctx.note(area, Hit::Heading(title));
                 let edge = Rect {

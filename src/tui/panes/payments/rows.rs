@@ -73,6 +73,19 @@ impl Sort {
         }
     }
 
+    /// The arrow of the column with this title; `None` where it is not sorted by that, or in the usual order.
+    pub fn arrow(self, title: &str) -> Option<&'static str> {
+        let mut all = SORTS.iter();
+        let is_by = all.any(|(by, column, _)| *by == self.by && *column == title);
+        let is_latest_first = matches!(self.by, SortKey::Changed | SortKey::Answered);
+        let is_shown = is_by && !title.is_empty() && self != Self::default();
+        is_shown.then_some(if is_latest_first == self.is_reversed {
+            "▲"
+        } else {
+            "▼"
+        })
+    }
+
     /// By its words; `None` if there are no such words.
     pub fn of(words: &str) -> Option<Self> {
         let each = SORTS.iter().flat_map(|(by, ..)| {

@@ -114,7 +114,12 @@ impl State {
         let total = parts.list.width;
         let grid = |is_compared| {
             let columns = self.columns(&shown, total, is_compared, ctx);
-            Grid::new(self.widths.apply(columns), &shown, list, parts.list)
+            let columns = columns.into_iter().map(|it| {
+                let arrow = self.sort.arrow(it.title());
+                it.arrow(arrow)
+            });
+            let columns = self.widths.apply(columns.collect());
+            Grid::new(columns, &shown, list, parts.list)
         };
         let is_compared = |grid: &Grid| grid.width_of(COMPARED).is_some_and(|it| it > SIGN);
         // Where `vs. order` has given way to other columns, the state says what it would.
