@@ -343,10 +343,13 @@ pub trait Component: Any + fmt::Debug + Send {
         None
     }
 
-    /// The filter of its list, which takes the keys while it is typed.
+    /// The filter of its list or the search in its text, which takes the keys while it is typed.
     fn filter(&mut self) -> Option<&mut Filter> {
         None
     }
+
+    /// Goes to the next or the previous match of the search in its text.
+    fn next_match(&mut self, _forward: bool) {}
 
     /// Moves the selection or scrolls.
     fn step(&mut self, step: Step, _ctx: &mut UpdateContext<'_>) {

@@ -5,8 +5,8 @@ use std::any::Any;
 use super::component::{Command, Component, DynComponent};
 use super::intent::Intent;
 use super::keys::{
-    Action, ColumnAction, ConsoleAction, FILTER, FilterAction, GLOBAL, Keys as _, NavAction,
-    WindowAction,
+    Action, ColumnAction, ConsoleAction, DetailAction, FILTER, FilterAction, GLOBAL, Keys as _,
+    NavAction, WindowAction,
 };
 use super::msg::{Level, WatchKey};
 use super::overlays::ask::Confirmation;
@@ -317,6 +317,7 @@ impl Model {
             || ColumnAction::of(action).is_some()
             || WindowAction::of(action).is_some()
             || FilterAction::of(action).is_some()
+            || DetailAction::of(action).is_some()
         {
             return true;
         }

@@ -66,8 +66,8 @@ pub use table::{KeyRow, key_rows};
 use component::{Command, Component, DynComponent, UpdateContext, ViewContext};
 use hits::Target;
 use keys::{
-    Action, ColumnAction, ConsoleAction, FilterAction, Keymap, Keys as _, NavAction, Scope,
-    WindowAction,
+    Action, ColumnAction, ConsoleAction, DetailAction, FilterAction, Keymap, Keys as _, NavAction,
+    Scope, WindowAction,
 };
 use layout::{Areas, LayoutInput, arrange};
 use msg::Level;
@@ -417,6 +417,14 @@ impl Model {
                 FilterAction::KeepFilter => it.filter().map_or((), Filter::keep),
                 FilterAction::FoundDown => it.step(Step::Down(1), ctx),
                 FilterAction::FoundUp => it.step(Step::Up(1), ctx),
+            });
+        } else if let Some(action) = DetailAction::of(action) {
+            self.call(top, io, |it, ctx| match (action, it.filter()) {
+                (DetailAction::Find, Some(search)) => search.open("text, case ignored"),
+                (_, Some(search)) if search.is_active() => {
+                    it.next_match(action == DetailAction::FindNext);
+                }
+                _ => ctx.flash(Level::Info, "nothing is searched"),
             });
         } else if let Some(action) = GoTo::of(action) {
             self.focus = action.pane();

@@ -7,7 +7,9 @@ pub use super::component::{Command, Component, Event, UpdateContext, ViewContext
 pub use super::effect::Effect;
 pub use super::intent::Intent;
 pub(super) use super::keys::keys;
-pub use super::keys::{COLUMNS, ConsoleAction, FILTER, GLOBAL, NAV, OVERLAY, READER, Scope};
+pub use super::keys::{
+    COLUMNS, ConsoleAction, DETAILS, FILTER, GLOBAL, NAV, OVERLAY, READER, Scope,
+};
 pub use super::msg::{Level, Msg};
 pub use super::store::{AccountState, Store};
 pub use super::theme::{Tone, badge};

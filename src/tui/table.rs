@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::keys::{
-    Action, Binding, Chord, ColumnAction, ConsoleAction, FilterAction, Keymap, Keys as _,
-    NavAction, WindowAction,
+    Action, Binding, Chord, ColumnAction, ConsoleAction, DetailAction, FilterAction, Keymap,
+    Keys as _, NavAction, WindowAction,
 };
 use super::pane::GoTo;
 use super::setup::SetupError;
@@ -19,6 +19,7 @@ const HELP_MAX: usize = 40;
 pub fn bindings() -> impl Iterator<Item = &'static Binding> {
     let around = [
         FilterAction::BINDINGS,
+        DetailAction::BINDINGS,
         WindowAction::BINDINGS,
         NavAction::BINDINGS,
         ColumnAction::BINDINGS,

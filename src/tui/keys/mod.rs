@@ -38,6 +38,16 @@ keys! {
 }
 
 keys! {
+    /// What works in the details of a request or a callback.
+    DetailAction:
+    DETAILS "Details" keys [] {
+        Find "find" ["/"] "search" "search this text";
+        FindNext "find-next" ["n"] "" "next match";
+        FindPrevious "find-previous" ["N"] "" "previous match";
+    }
+}
+
+keys! {
     /// A move in a list or a text.
     NavAction:
     NAV "Moving" keys [] {

@@ -10,12 +10,13 @@ use crate::domain::{
 };
 use crate::tui::deliveries;
 use crate::tui::prelude::*;
-use crate::tui::widgets::reader::Reader;
+use crate::tui::widgets::filter::Filter;
+use crate::tui::widgets::searched::SearchedText;
 use crate::tui::widgets::sheet::{Kind, add_body, add_headers, text_area, window_size};
 
 keys! {
     Action:
-    DELIVERY "Callback" keys [NAV, READER, OVERLAY] else "this callback has nothing for it" {
+    DELIVERY "Callback" keys [NAV, DETAILS, READER, OVERLAY] else "this callback has nothing for it" {
         DeliveryTimeline "delivery-timeline" ["enter" "t"] "timeline" "show the payment's timeline";
         FollowDelivery "follow-delivery" ["c"] "next call" "list the calls for this callback" else "no documented call takes its ids";
         ReplayDelivery "replay-delivery" ["r"] "replay" "replay, after confirmation";
@@ -34,25 +35,25 @@ pub struct State {
     bytes: Loaded,
     /// The latest load.
     asked: RequestId,
-    reader: Reader,
+    text: SearchedText,
 }
 
 impl State {
     /// Opens the callback, and loads the received bytes.
     pub fn open(delivery: Arc<Delivery>, ctx: &mut UpdateContext<'_>) {
         let asked = load(&delivery, ctx);
-        let reader = Reader::sheet(lines(&delivery, &None, ctx.view()));
+        let text = SearchedText::new(lines(&delivery, &None, ctx.view()));
         ctx.open(Self {
             delivery,
             bytes: None,
             asked,
-            reader,
+            text,
         });
     }
 
     fn lay_out(&mut self, ctx: &UpdateContext<'_>) {
         let lines = lines(&self.delivery, &self.bytes, ctx.view());
-        self.reader.replace(lines);
+        self.text.replace(lines);
     }
 
     fn received(&self, ctx: &mut UpdateContext<'_>) -> Option<&Received> {
@@ -79,6 +80,14 @@ impl State {
 
 impl Component for State {
     type Action = Action;
+
+    fn scope(&self) -> &'static Scope {
+        if self.text.search.is_typed() {
+            &FILTER
+        } else {
+            &DELIVERY
+        }
+    }
 
     fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
         match action {
@@ -138,8 +147,20 @@ impl Component for State {
         Some(ctx.own_command(arguments.into_iter().chain(subject)))
     }
 
-    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
-        self.reader.step(step, text_area(ctx.area).height);
+    fn filter(&mut self) -> Option<&mut Filter> {
+        Some(&mut self.text.search)
+    }
+
+    fn next_match(&mut self, forward: bool) {
+        self.text.next_match(forward);
+    }
+
+    fn step(&mut self, step: Step, _ctx: &mut UpdateContext<'_>) {
+        self.text.step(step);
+    }
+
+    fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
+        self.text.fit(text_area(ctx.area));
     }
 
     fn on_event(&mut self, event: Event<'_>, ctx: &mut UpdateContext<'_>) {
@@ -166,10 +187,6 @@ impl Component for State {
         self.lay_out(ctx);
     }
 
-    fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
-        self.reader.fit(text_area(ctx.area));
-    }
-
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let live = ctx.store.is_live_account(&self.delivery.account);
         let subject = deliveries::subject(&self.delivery);
@@ -191,9 +208,7 @@ impl Component for State {
         for job in &self.delivery.jobs {
             deliveries::state(job, &self.delivery.account, ctx);
         }
-        self.reader.draw(inner, ctx.theme, buf);
-        self.reader.draw_place(inner, ctx.theme, buf);
-        None
+        self.text.draw(inner, ctx.theme, buf)
     }
 }
 

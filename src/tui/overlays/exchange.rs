@@ -7,12 +7,13 @@ use jiff::tz::TimeZone;
 
 use crate::domain::{Body, Environment, Exchange, Outcome, Secret, curl};
 use crate::tui::prelude::*;
-use crate::tui::widgets::reader::Reader;
+use crate::tui::widgets::filter::Filter;
+use crate::tui::widgets::searched::SearchedText;
 use crate::tui::widgets::sheet::{Kind, add_body, add_headers, text_area, window_size};
 
 keys! {
     Action:
-    EXCHANGE "Request" keys [NAV, READER, OVERLAY] {
+    EXCHANGE "Request" keys [NAV, DETAILS, READER, OVERLAY] {
         ExchangeTimeline "exchange-timeline" ["enter" "t"] "timeline" "show the payment's timeline";
         CopyCurl "copy-curl" ["Y" "y"] "copy as curl" "copy as curl, without secrets";
         CopyBody "copy-body" ["b"] "copy body" "copy the response (or request) body" else "there is no body";
@@ -22,13 +23,13 @@ keys! {
 #[derive(Debug, Clone)]
 pub struct State {
     exchange: Arc<Exchange>,
-    reader: Reader,
+    text: SearchedText,
 }
 
 impl State {
     pub fn open(exchange: Arc<Exchange>, ctx: &mut UpdateContext<'_>) {
-        let reader = Reader::sheet(lines(&exchange, &ctx.store.zone));
-        ctx.open(Self { exchange, reader });
+        let text = SearchedText::new(lines(&exchange, &ctx.store.zone));
+        ctx.open(Self { exchange, text });
     }
 
     /// The response body, or the request body if there is none.
@@ -40,6 +41,14 @@ impl State {
 
 impl Component for State {
     type Action = Action;
+
+    fn scope(&self) -> &'static Scope {
+        if self.text.search.is_typed() {
+            &FILTER
+        } else {
+            &EXCHANGE
+        }
+    }
 
     fn can(&self, action: Action, ctx: ViewContext<'_>) -> bool {
         match action {
@@ -77,12 +86,20 @@ impl Component for State {
         Some(ctx.own_command(arguments.into_iter().chain(subject)))
     }
 
-    fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
-        self.reader.step(step, text_area(ctx.area).height);
+    fn filter(&mut self) -> Option<&mut Filter> {
+        Some(&mut self.text.search)
+    }
+
+    fn next_match(&mut self, forward: bool) {
+        self.text.next_match(forward);
+    }
+
+    fn step(&mut self, step: Step, _ctx: &mut UpdateContext<'_>) {
+        self.text.step(step);
     }
 
     fn fit(&mut self, ctx: &mut UpdateContext<'_>) {
-        self.reader.fit(text_area(ctx.area));
+        self.text.fit(text_area(ctx.area));
     }
 
     fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
@@ -93,9 +110,7 @@ impl Component for State {
             live,
         }
         .draw(ctx.theme, screen, buf);
-        self.reader.draw(inner, ctx.theme, buf);
-        self.reader.draw_place(inner, ctx.theme, buf);
-        None
+        self.text.draw(inner, ctx.theme, buf)
     }
 }
 

@@ -1052,3 +1052,32 @@ fn a_key_that_does_nothing_gives_the_reason() {
         assert!(text.ends_with(&format!(": {reason}")), "{text}");
     }
 }
+
+#[test]
+fn the_text_of_a_window_is_searched_also_while_it_changes() {
+    let (mut model, now) = (busy(), second(4));
+    press(&mut model, "5<enter>/content-type", now);
+    let found = |model: &Model, note: &str| {
+        let shown = screen(model, now, 120, 40);
+        assert!(shown.contains(note), "{note}: {shown}");
+    };
+    found(&model, "search / content-type");
+    press(&mut model, "<enter>", now);
+    for (key, note) in [("n", " 2 of 2 "), ("n", " 1 of 2 "), ("N", " 2 of 2 ")] {
+        press(&mut model, key, now);
+        found(&model, note);
+    }
+    press(&mut model, "<esc><enter>/nowhere", now);
+    found(&model, " not found ");
+    press(&mut model, "<esc>n", now);
+    found(&model, "nothing is searched");
+
+    let mut model = sized(sandbox_setup(), 120, 40);
+    let mut ready = readiness(Vec::new(), Vec::new());
+    ready.saved.deliveries = vec![testing::received::delivery(1, 0, "A-17").into()];
+    update(&mut model, now, Msg::Ready(ready));
+    press(&mut model, "7i/e<enter>n", now);
+    found(&model, " 2 of ");
+    update(&mut model, now, Msg::Woke);
+    found(&model, " 2 of ");
+}

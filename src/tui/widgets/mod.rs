@@ -12,6 +12,7 @@ pub mod json;
 pub mod list;
 pub mod pager;
 pub mod reader;
+pub mod searched;
 pub mod sheet;
 pub mod text;
 pub mod widths;

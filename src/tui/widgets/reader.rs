@@ -90,11 +90,12 @@ impl Reader {
         }
     }
 
-    /// Replaces the lines; the scroll position stays.
+    /// Replaces the lines; scroll position and search stay.
     pub fn replace(&mut self, sheet: Vec<(Kind, String)>) {
-        let top = self.top;
-        *self = Self::sheet(sheet);
-        self.top = top;
+        let before = std::mem::replace(self, Self::sheet(sheet));
+        self.found = places(&self.text, &before.query);
+        self.at = before.at.min(self.found.len().saturating_sub(1));
+        (self.top, self.query) = (before.top, before.query);
     }
 
     /// The rows, as they were laid out last.
