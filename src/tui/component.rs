@@ -351,6 +351,9 @@ pub trait Component: Any + fmt::Debug + Send {
     /// Goes to the next or the previous match of the search in its text.
     fn next_match(&mut self, _forward: bool) {}
 
+    /// Opens the details of the row below or above the one whose details it shows.
+    fn open_beside(&mut self, _below: bool, _ctx: &mut UpdateContext<'_>) {}
+
     /// Moves the selection or scrolls.
     fn step(&mut self, step: Step, _ctx: &mut UpdateContext<'_>) {
         if let Some(list) = self.list() {

@@ -1,10 +1,12 @@
 //! What a component wants another pane to do.
 
+use std::sync::Arc;
+
 use super::msg::{NewWatch, WatchKey};
 use super::pasted::Pasted;
 use crate::domain::{
-    AccountId, Amount, Currency, DeliveryId, DocumentedCall, ExchangeId, FollowUp, PlayerId,
-    RawCall, RowIds,
+    AccountId, Amount, Currency, Delivery, DeliveryId, DocumentedCall, Exchange, ExchangeId,
+    FollowUp, PlayerId, RawCall, RowIds,
 };
 
 /// What a component wants another pane to do.
@@ -18,6 +20,9 @@ pub enum Intent {
     ShowCallbacks,
     OpenRequest(ExchangeId),
     OpenCallback(DeliveryId),
+    /// Opens the details of the row below or above.
+    RequestBeside(Arc<Exchange>, bool),
+    CallbackBeside(Arc<Delivery>, bool),
     FillIn(AccountId, &'static DocumentedCall),
     ShowCallback(DeliveryId),
     /// Shows a call of the explorer's history.

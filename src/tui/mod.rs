@@ -421,6 +421,11 @@ impl Model {
         } else if let Some(action) = DetailAction::of(action) {
             self.call(top, io, |it, ctx| match (action, it.filter()) {
                 (DetailAction::Find, Some(search)) => search.open("text, case ignored"),
+                (DetailAction::NextEntry | DetailAction::PreviousEntry, _) if ctx.place > 0 => {
+                    ctx.flash(Level::Info, "close the windows below first");
+                }
+                (DetailAction::NextEntry, _) => it.open_beside(true, ctx),
+                (DetailAction::PreviousEntry, _) => it.open_beside(false, ctx),
                 (_, Some(search)) if search.is_active() => {
                     it.next_match(action == DetailAction::FindNext);
                 }

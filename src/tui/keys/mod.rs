@@ -44,6 +44,8 @@ keys! {
         Find "find" ["/"] "search" "search this text";
         FindNext "find-next" ["n"] "" "next match";
         FindPrevious "find-previous" ["N"] "" "previous match";
+        NextEntry "next-entry" ["]"] "" "details of the next row";
+        PreviousEntry "previous-entry" ["["] "" "details of the previous row";
     }
 }
 

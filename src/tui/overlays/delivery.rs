@@ -155,6 +155,10 @@ impl Component for State {
         self.text.next_match(forward);
     }
 
+    fn open_beside(&mut self, below: bool, ctx: &mut UpdateContext<'_>) {
+        ctx.intend(Intent::CallbackBeside(self.delivery.clone(), below));
+    }
+
     fn step(&mut self, step: Step, _ctx: &mut UpdateContext<'_>) {
         self.text.step(step);
     }

@@ -335,6 +335,10 @@ impl Component for State {
             Intent::ShowCallback(id) if ctx.store.deliveries.known(id).is_some() => {
                 return self.log.show(id, ctx.store);
             }
+            Intent::CallbackBeside(delivery, below) => {
+                let beside = self.log.select_beside(&delivery, below, ctx.store);
+                return delivery::State::open(beside, ctx);
+            }
             // An alert may be about one whose row is not loaded.
             Intent::OpenCallback(id) | Intent::ShowCallback(id) => id,
             _ => return,

@@ -272,6 +272,22 @@ impl<T: LogRow> Log<T> {
         }
     }
 
+    /// Selects the row below or above another, and returns it; the other one where there is none.
+    pub fn select_beside(&mut self, row: &Arc<T>, below: bool, store: &mut Store) -> Arc<T> {
+        let rows = self.shown(store);
+        let at = rows.place_of(row.id()).map(|age| place(age, rows));
+        let beside = at.and_then(|at| at.checked_add_signed(if below { 1 } else { -1 }));
+        let Some(beside) = beside.filter(|at| *at < rows.len()) else {
+            store.flash(
+                Level::Info,
+                format!("the list has no {} beyond this one", T::NOUN),
+            );
+            return row.clone();
+        };
+        self.pick(beside, store);
+        self.selected(store).unwrap_or(row).clone()
+    }
+
     /// Moves the selection. One more step beyond the oldest row loads older ones.
     pub fn step(&mut self, step: Step, ctx: &mut UpdateContext<'_>) {
         let was_oldest = self.age(ctx.store) + 1 >= self.shown(ctx.store).len();

@@ -76,11 +76,14 @@ impl Intent {
             Self::ShowAccount(_) => Pane::Credentials,
             Self::ShowPayment(_) | Self::Watch(_) | Self::WatchMany(..) => Pane::Payments,
             Self::ShowPlayer(..) | Self::LoadPlayer(..) => Pane::Players,
-            Self::ShowCallbacks | Self::OpenCallback(_) | Self::ShowCallback(_) => Pane::Callbacks,
+            Self::ShowCallbacks
+            | Self::OpenCallback(_)
+            | Self::CallbackBeside(..)
+            | Self::ShowCallback(_) => Pane::Callbacks,
             Self::FillIn(..) | Self::ShowCall(_) | Self::Send(..) | Self::Follow(_) => {
                 Pane::Explorer
             }
-            Self::ShowWaiting | Self::OpenRequest(_) => Pane::Requests,
+            Self::ShowWaiting | Self::OpenRequest(_) | Self::RequestBeside(..) => Pane::Requests,
             Self::Estimate(_) => Pane::Estimates,
         }
     }

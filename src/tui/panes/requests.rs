@@ -257,6 +257,11 @@ impl Component for State {
 
     fn on_intent(&mut self, intent: Intent, ctx: &mut UpdateContext<'_>) {
         match intent {
+            Intent::RequestBeside(exchange, below) => {
+                self.waiting_at = None;
+                let beside = self.log.select_beside(&exchange, below, ctx.store);
+                exchange::State::open(beside, ctx);
+            }
             Intent::ShowWaiting => self.select_waiting(ctx.store),
             Intent::OpenRequest(exchange) => {
                 self.log.select_name(&exchange.to_string(), ctx.store);

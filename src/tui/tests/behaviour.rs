@@ -1081,3 +1081,24 @@ fn the_text_of_a_window_is_searched_also_while_it_changes() {
     update(&mut model, now, Msg::Woke);
     found(&model, " 2 of ");
 }
+
+#[test]
+fn details_go_to_the_next_row_of_their_list_and_select_it() {
+    let (mut model, now) = (busy(), second(4));
+    press(&mut model, "5<enter>", now);
+    let selected = |model: &Model| model.panes.requests.selected(&model.store).unwrap().id.0;
+    let newest = selected(&model);
+    for (key, below, said) in [
+        ("[", -1, ""),
+        ("[", -2, ""),
+        ("]", -1, ""),
+        ("]", 0, ""),
+        ("]", 0, "the list has no request beyond this one"),
+    ] {
+        press(&mut model, key, now);
+        assert_eq!(selected(&model), newest + below, "{key}");
+        assert_eq!((model.focus, model.overlays.len()), (Pane::Requests, 1));
+        let flash = model.store.flash.as_ref();
+        assert_eq!(flash.map_or("", |flash| &flash.text), said);
+    }
+}
