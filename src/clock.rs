@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::tz::TimeZone;
+use tokio::time::error::Elapsed;
 
 use crate::domain::{Now, WallTime};
 
@@ -51,6 +52,22 @@ const WALL: &str = "wall";
 )]
 pub fn is_set() -> bool {
     SystemTime::now() >= UNIX_EPOCH
+}
+
+/// How long a result may take that has arrived while this process was stopped.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// As [`tokio::time::timeout`], but a stop of this process (Ctrl-Z) that used up the limit loses no result that has
+/// arrived meanwhile.
+///
+/// # Errors
+/// If the limit has passed.
+pub async fn timeout<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, Elapsed> {
+    let mut work = std::pin::pin!(work);
+    match tokio::time::timeout(limit, &mut work).await {
+        Ok(done) => Ok(done),
+        Err(_) => tokio::time::timeout(GRACE, work).await,
+    }
 }
 
 impl Clock {

@@ -16,6 +16,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{Environ, paths};
 
+use crate::clock;
+
 /// How long a browser is watched for a failure.
 const LAUNCH_WATCHED: Duration = Duration::from_millis(250);
 
@@ -175,7 +177,7 @@ async fn run(
         };
         tokio::try_join!(write, read, complain).map(drop)
     };
-    let ended = tokio::time::timeout(limits.time, async {
+    let ended = clock::timeout(limits.time, async {
         tokio::pin!(streams);
         tokio::select! {
             done = &mut streams => done?,

@@ -230,23 +230,23 @@ mod tests {
     fn only_what_cannot_deliver_goods_twice_is_retryable() {
         let due = JobState::Due { at: WallTime(1) };
         let (done, dead) = (JobState::Done, JobState::GivenUp);
-        let (ask, relay) = (JobKind::Check, JobKind::Relay);
+        let (check, relay) = (JobKind::Check, JobKind::Relay);
         let configured = |target, state| (JobKind::Forward, target, false, state);
         let added = |target, state| (JobKind::Forward, target, true, state);
         for (why, jobs, wanted) in [
-            ("a failed check", vec![(ask, "", false, dead)], vec![0]),
-            ("a check that waits", vec![(ask, "", false, due)], vec![0]),
-            ("all done", vec![(ask, "", false, done)], vec![]),
+            ("a failed check", vec![(check, "", false, dead)], vec![0]),
+            ("a check that waits", vec![(check, "", false, due)], vec![0]),
+            ("all done", vec![(check, "", false, done)], vec![]),
             (
                 "a check and a forward",
-                vec![(ask, "", false, dead), configured("a", due)],
+                vec![(check, "", false, dead), configured("a", due)],
                 vec![0, 1],
             ),
             ("an order", vec![(relay, "a", false, dead)], vec![]),
             (
                 "an order's replays, though not its check",
                 vec![
-                    (ask, "", false, dead),
+                    (check, "", false, dead),
                     (relay, "a", false, dead),
                     added("a", dead),
                     configured("b", dead),

@@ -123,7 +123,7 @@ pub struct NewJob {
     pub kind: JobKind,
     /// As in [`Job`].
     pub target: String,
-    /// When it was created. Its first attempt is due at once.
+    /// When its first attempt is due.
     pub at: WallTime,
     /// The end of its creator's lease, if it has one: no other process takes it before.
     pub leased_until: Option<WallTime>,
@@ -131,6 +131,9 @@ pub struct NewJob {
 
 /// While a lease lasts no other process takes the job; after it, its owner counts as dead.
 pub const LEASE: Duration = Duration::from_mins(1);
+
+/// The longest lease, of the jobs of one callback. One that seems longer is free: the clock was set back.
+pub const LEASE_MAX: Duration = Duration::from_mins(10);
 
 /// The time limit of one attempt, well within the lease.
 pub const ATTEMPT_MAX: Duration = Duration::from_secs(45);

@@ -65,7 +65,7 @@ pub enum DedupKey {
     Message([u8; 32]),
     /// Names only the subject, and the next change looks the same. It is a repeat while an earlier one's
     /// [`JobKind::Check`] waits (one that is running may return the older state), and once that check has found it paid.
-    /// A repeat has no [`JobKind::Check`] of its own; the waiting one becomes due at once. It is forwarded all the
+    /// A repeat has no [`JobKind::Check`] of its own; the waiting one becomes due when that one would be, unless it is due earlier. It is forwarded all the
     /// same, since our own check says nothing about what the shop knows: a [`JobKind::Forward`] is left out only while
     /// an earlier one to the same target waits for its first attempt.
     Subject([u8; 32]),

@@ -212,7 +212,8 @@ impl<'a> Outbound<'a> {
         let Session { gate, account, .. } = self.session;
         let ahead = lead(sent.wall, date);
         if ahead > NONCE_LEAD_MAX {
-            gate.emit_clock_warning(&account.id, ClockWarning::Clock(ahead));
+            let warning = ClockWarning::Clock(ahead, self.authorise.has_nonces());
+            gate.emit_clock_warning(&account.id, warning);
         }
         // A slow response may carry the date of its beginning, an error page the date of another machine.
         let is_prompt = seen.mono.saturating_sub(sent.mono) <= NONCE_LEAD_MAX;

@@ -16,7 +16,7 @@ use super::error::{ANSWERING, CONTINUING, ENDING, NetError, foreign_words};
 use super::proxy::{self, Route};
 use super::resolver::Resolver;
 use super::{failure, trust};
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::config::{self, Environ};
 use crate::domain::{WallTime, charset};
 
@@ -329,7 +329,7 @@ impl Http {
         let failed = |error: reqwest::Error| {
             failure::classify(&error, &route, host, self.network.timeouts.connect)
         };
-        let response = tokio::time::timeout(idle, request.send())
+        let response = clock::timeout(idle, request.send())
             .await
             .map_err(|_| NetError::TimedOut {
                 host: host.clone(),
@@ -382,7 +382,7 @@ impl Http {
         loop {
             let taken = self.clock.now().mono.saturating_sub(reading);
             let left = longest.saturating_sub(taken);
-            let chunk = tokio::time::timeout(idle.min(left), response.chunk())
+            let chunk = clock::timeout(idle.min(left), response.chunk())
                 .await
                 .map_err(|_| match left {
                     left if left < idle => late(ENDING, longest),

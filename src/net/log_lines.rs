@@ -104,7 +104,7 @@ fn token(account: &AccountId, status: &TokenStatus) {
 fn clock(account: &AccountId, warning: ClockWarning) {
     let account = account.as_str();
     match warning {
-        ClockWarning::Clock(by) => {
+        ClockWarning::Clock(by, _) => {
             warn!(
                 account,
                 ms = by.as_millis(),

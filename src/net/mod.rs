@@ -92,6 +92,11 @@ pub trait Authorise: Send + Sync {
         None
     }
 
+    /// Whether requests have a nonce, which is made from the time.
+    fn has_nonces(&self) -> bool {
+        false
+    }
+
     /// Called with the provider's time from a response seen at `seen`.
     fn provider_time(&self, _date: WallTime, _seen: Now) {}
 }
@@ -111,8 +116,8 @@ pub struct Overrides {
 /// How far a clock or a nonce is ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockWarning {
-    /// This machine's clock is ahead of the provider's by at least this much.
-    Clock(Duration),
+    /// This machine's clock is ahead of the provider's by at least this much; whether nonces are made from it.
+    Clock(Duration, bool),
     /// The nonces of the account's key are ahead of the provider's time by this much: the provider rejects other
     /// programs that use the key.
     Nonces(Duration),

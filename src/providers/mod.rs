@@ -172,7 +172,7 @@ pub struct Credentials {
     pub read_secret: ReadSecret,
     /// The keys of the secrets that are set, and whether reading them may take long or prompt.
     pub secrets: std::collections::BTreeMap<&'static str, bool>,
-    /// Where the payer's page is: the base of links.
+    /// The base URL of each endpoint, by name: that of the payer's page is the base of links.
     pub endpoints: Vec<(&'static str, reqwest::Url)>,
     /// Stores the nonces.
     pub ledger: Ledger,
@@ -217,7 +217,7 @@ impl<A> Query<A> {
 pub type Queried<A> = Result<Query<A>, ApiError>;
 
 /// One account at one provider. Each operation is one function: from values to a call, and from its reply to the
-/// answer. Without I/O. An operation has a default where only some providers have it: those whose
+/// answer. Without I/O, except that a link may read a secret. An operation has a default where only some providers have it: those whose
 /// [`Manifest::abilities`] name it.
 #[expect(clippy::missing_errors_doc, reason = "`Queried` describes them once")]
 pub trait Client: Authorise {

@@ -54,11 +54,18 @@ pub fn failed_hook(failed: FailedHook) -> (Notice, WallTime) {
 /// Why a wrong clock matters, and what to do.
 pub fn clock_warning(account: &AccountId, warning: ClockWarning) -> String {
     match warning {
-        ClockWarning::Clock(by) => format!(
-            "this machine's clock is {} ahead of {account}'s provider: set it. A nonce from the future blocks other \
-             programs that use the key. Once several responses agree, tilldeck uses the provider's time",
-            time::fine(by)
-        ),
+        ClockWarning::Clock(by, has_nonces) => {
+            let why = if has_nonces {
+                "A nonce from the future blocks other programs that use the key. Once several responses agree, tilldeck \
+                 uses the provider's time"
+            } else {
+                "The times of requests and callbacks are wrong"
+            };
+            format!(
+                "this machine's clock is {} ahead of {account}'s provider: set it. {why}",
+                time::fine(by)
+            )
+        }
         ClockWarning::Nonces(by) => format!(
             "the nonces of account {account} are {} ahead of the provider's time: other programs that use its key are \
              rejected until then. Wait, or create a new key at the provider",

@@ -172,7 +172,7 @@ pub fn arrival(delivery: &Delivery, ctx: ViewContext<'_>) -> String {
 }
 
 /// The target of a job and its number of attempts, which [`state`] has for one that failed.
-pub fn history(job: &Job) -> String {
+pub fn target_and_attempts(job: &Job) -> String {
     let target = match job.kind {
         JobKind::Check => String::new(),
         JobKind::Forward | JobKind::Relay => format!(" · to {}", job.target),

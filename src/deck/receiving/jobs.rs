@@ -16,6 +16,7 @@ use super::super::runtime::AccountRuntime;
 use super::forward::Destination;
 use super::{RUNS, Shared, log_lines, target};
 use crate::callbacks::Inbound;
+use crate::clock;
 use crate::domain::job::{
     ATTEMPT_MAX, AttemptOutcome, ClaimRequest, DAY, Disposition, JobResult, LEASE, RetryContext,
 };
@@ -79,14 +80,14 @@ struct JobQueue {
 /// Separate queues: a shop's server that hangs does not delay payment checks, and made-up callbacks delay nothing
 /// else.
 const JOB_QUEUES: [JobQueue; 4] = {
-    const ASKS: &[JobKind] = &[JobKind::Check];
+    const CHECKS: &[JobKind] = &[JobKind::Check];
     const FORWARDS: &[JobKind] = &[JobKind::Forward, JobKind::Relay];
     const fn queue(kinds: &'static [JobKind], known: bool) -> JobQueue {
         JobQueue { kinds, known }
     }
     [
-        queue(ASKS, true),
-        queue(ASKS, false),
+        queue(CHECKS, true),
+        queue(CHECKS, false),
         queue(FORWARDS, true),
         queue(FORWARDS, false),
     ]
@@ -308,7 +309,7 @@ impl Shared {
         let began = self.queries.clock.now();
         let (outcome, event) = tokio::select! {
             // Ends before the lease does: no other process may begin the same attempt.
-            done = tokio::time::timeout(ATTEMPT_MAX, self.carry_out(delivery, job)) => {
+            done = clock::timeout(ATTEMPT_MAX, self.carry_out(delivery, job)) => {
                 done.unwrap_or_else(|_| (AttemptOutcome::without_answer("no result within 45 s, including the wait for the rate limit", AGAIN), None))
             }
             () = cancel.cancelled() => {

@@ -2,7 +2,7 @@
 
 use super::jobs::ClaimedJob;
 use crate::deck::Deck;
-use crate::domain::job::LEASE;
+use crate::domain::job::{LEASE, LEASE_MAX};
 use crate::domain::{Delivery, DeliveryId, JobKind, JobState, Problem};
 use crate::ledger::{LedgerError, Retried, Retry};
 
@@ -21,7 +21,7 @@ impl Deck {
         let now = self.clock.now().wall;
         // They are attempted one after the other.
         let most = u32::try_from(known.jobs.len()).unwrap_or(u32::MAX);
-        let held_until = now.plus(LEASE.saturating_mul(most));
+        let held_until = now.plus(LEASE.saturating_mul(most).min(LEASE_MAX));
         let retry = Retry {
             account_key: shared.account_key.clone(),
             delivery: id,

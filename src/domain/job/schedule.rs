@@ -196,18 +196,24 @@ mod tests {
         let again = |after: Option<u64>| Disposition::Retry {
             after: after.map(Duration::from_secs),
         };
-        let (ask, forward, relay) = (JobKind::Check, JobKind::Forward, JobKind::Relay);
+        let (check, forward, relay) = (JobKind::Check, JobKind::Forward, JobKind::Relay);
         let dead = JobState::GivenUp;
         for (kind, (attempts, not_found), next, of, state) in [
-            (ask, (0, 0), Disposition::Done, of(true, 99), JobState::Done),
             (
-                ask,
+                check,
+                (0, 0),
+                Disposition::Done,
+                of(true, 99),
+                JobState::Done,
+            ),
+            (
+                check,
                 (0, 0),
                 Disposition::PermanentFailure,
                 of(true, 99),
                 dead,
             ),
-            (ask, (1, 0), again(Some(60)), of(true, 99), due(5)),
+            (check, (1, 0), again(Some(60)), of(true, 99), due(5)),
             (forward, (1, 0), again(Some(60)), of(true, 99), due(60)),
             (forward, (0, 0), again(None), of(true, 1), dead),
             (forward, (29, 0), again(None), of(true, 99), dead),
@@ -218,21 +224,21 @@ mod tests {
                 of(true, 99),
                 due(0),
             ),
-            (ask, (3, 3), Disposition::NotFound, of(true, 99), due(120)),
-            (ask, (4, 4), Disposition::NotFound, of(true, 99), dead),
-            (ask, (0, 0), Disposition::NotFound, of(false, 99), due(30)),
-            (ask, (0, 0), Disposition::Unchanged, of(false, 99), due(2)),
+            (check, (3, 3), Disposition::NotFound, of(true, 99), due(120)),
+            (check, (4, 4), Disposition::NotFound, of(true, 99), dead),
+            (check, (0, 0), Disposition::NotFound, of(false, 99), due(30)),
+            (check, (0, 0), Disposition::Unchanged, of(false, 99), due(2)),
             (
-                ask,
+                check,
                 (0, 0),
                 Disposition::Unchanged,
                 of(true, 1),
                 JobState::Done,
             ),
-            (ask, (1, 1), Disposition::NotFound, of(false, 99), dead),
+            (check, (1, 1), Disposition::NotFound, of(false, 99), dead),
             // What else has failed is no answer.
-            (ask, (4, 3), Disposition::NotFound, of(true, 99), due(600)),
-            (ask, (1, 0), Disposition::NotFound, of(false, 99), due(30)),
+            (check, (4, 3), Disposition::NotFound, of(true, 99), due(600)),
+            (check, (1, 0), Disposition::NotFound, of(false, 99), due(30)),
             (
                 relay,
                 (0, 0),
@@ -243,7 +249,7 @@ mod tests {
             (relay, (0, 0), again(Some(1)), of(true, 99), dead),
             (relay, (0, 0), Disposition::Released, of(true, 99), dead),
             (
-                ask,
+                check,
                 (999, 0),
                 Disposition::Blocked,
                 of(false, 9999),

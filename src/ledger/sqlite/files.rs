@@ -383,9 +383,11 @@ pub(super) fn log_size(folder: &Path) -> u64 {
 /// The file that has the ledger's name now.
 pub(super) struct Present {
     pub(super) id: FileId,
-    /// Whether it ends inside a page, which SQLite never writes: another program has truncated it. A process's page
-    /// cache hides that for long.
+    /// Whether it is empty or ends inside a page, which SQLite never writes: another program has truncated it. A
+    /// process's page cache hides that for long.
     pub(super) is_cut_short: bool,
+    /// The write-ahead log that has its name. As long as a process has it open, SQLite neither removes nor replaces it.
+    pub(super) log: Option<FileId>,
 }
 
 impl Present {
@@ -394,7 +396,8 @@ impl Present {
         let about = fs::symlink_metadata(folder.join(FILE)).ok()?;
         Some(Self {
             id: id_of(&about),
-            is_cut_short: about.len() % PAGE != 0,
+            is_cut_short: about.len() == 0 || about.len() % PAGE != 0,
+            log: file_id(&with_suffix(&folder.join(FILE), COMPANIONS[0])),
         })
     }
 }

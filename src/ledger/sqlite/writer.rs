@@ -84,6 +84,8 @@ pub(in crate::ledger) struct Store {
     pub(super) pruned: bool,
     conn: Connection,
     file: Option<FileId>,
+    /// Its write-ahead log, once that was seen.
+    log: Option<FileId>,
     mode: Mode,
     folder: PathBuf,
     status_sender: watch::Sender<Status>,
@@ -153,6 +155,7 @@ impl Store {
             pruned: false,
             conn,
             file,
+            log: None,
             mode: Mode::File,
             folder: PathBuf::new(),
             status_sender,
@@ -356,9 +359,15 @@ impl Store {
         };
         match Present::look(&self.folder) {
             Some(present) if present.id == file => {
-                if present.is_cut_short {
-                    self.reopen(Some((file, "it was cut short".to_owned())));
-                }
+                let why = if present.is_cut_short {
+                    "it was cut short"
+                } else if self.log.is_some() && self.log != present.log {
+                    "its write-ahead log was removed"
+                } else {
+                    self.log = present.log;
+                    return;
+                };
+                self.reopen(Some((file, why.to_owned())));
             }
             _ => self.reopen(None),
         }
@@ -374,6 +383,7 @@ impl Store {
         let opened = files::open(&self.folder, &self.clock, &self.status_sender, old);
         self.conn = opened.conn;
         self.file = opened.file;
+        self.log = None;
         self.opened_as = opened.status.clone();
         // The new file has its own history of failures.
         self.failing = false;

@@ -241,6 +241,10 @@ impl Authorise for Kanga {
         }
     }
 
+    fn has_nonces(&self) -> bool {
+        true
+    }
+
     fn provider_time(&self, date: WallTime, seen: Now) {
         self.credentials
             .ledger

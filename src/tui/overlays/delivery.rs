@@ -240,7 +240,8 @@ fn lines(delivery: &Delivery, bytes: &Loaded, ctx: ViewContext<'_>) -> Vec<(Kind
     }
     for job in &delivery.jobs {
         let (words, _) = deliveries::state(job, &delivery.account, ctx);
-        let words = inert::line(&words).into_owned() + &inert::line(&deliveries::history(job));
+        let words =
+            inert::line(&words).into_owned() + &inert::line(&deliveries::target_and_attempts(job));
         out.push((Kind::Text, words));
         if let Some(at) = job.tried_at {
             let at = format!("  last attempt {}", at.date_and_clock(zone));

@@ -187,7 +187,10 @@ impl Component for State {
                 ctx.is_ready();
             }
             Action::FilterPayments => self.filter.open("id, state, verdict, account or note"),
-            Action::AddWatch => open_form("", ctx),
+            Action::AddWatch => {
+                let is_found = self.selected(ctx.store).is_some();
+                open_form(if is_found { "" } else { self.filter.text() }, ctx);
+            }
             Action::PaymentTimeline => {
                 if let Some(key) = self.selected(ctx.store).map(Watched::key) {
                     ctx.open_timeline(key.0, key.1);
@@ -362,8 +365,10 @@ impl Component for State {
         let at = rows.get(self.list.selected);
         let key = at.map(|at| store.payments[*at].key());
         store.selected_payment.clone_from(&key);
-        // Without a selection by the operator the first row is selected: it is the one that needs attention.
-        if self.selected.is_some() || self.list.selected > 0 {
+        // Without a selection by the operator the first row is selected: it is the one that needs attention. What a filter
+        // hides is selected again after it.
+        let is_chosen = self.selected.is_some() || self.list.selected > 0;
+        if is_chosen && !self.filter.is_active() {
             self.selected = key;
         }
         // A mark of a removed payment would count in "2 of 3 marked". Before the list is read, none is known to be removed.

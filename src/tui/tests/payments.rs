@@ -532,6 +532,33 @@ fn a_filter_narrows_by_id_state_verdict_or_account_and_stays_in_sight() {
 }
 
 #[test]
+fn an_id_that_no_payment_has_is_offered_to_be_watched_and_leaves_the_selection() {
+    let mut model = many();
+    press(&mut model, "jjjj", second(1));
+    let selected = |model: &Model| {
+        model
+            .panes
+            .payments
+            .selected(&model.store)
+            .map(Watched::key)
+    };
+    let before = selected(&model);
+    press(&mut model, "/ORDER-9", second(1));
+    let shown = screen(&model, second(1), 120, 40);
+    assert!(shown.contains("Enter, then a watches this one"), "{shown}");
+    press(&mut model, "<enter>a", second(1));
+    let shown = screen(&model, second(1), 120, 40);
+    assert!(
+        shown.contains("Watch a payment") && shown.contains("ORDER-9"),
+        "{shown}"
+    );
+    press(&mut model, "<esc>", second(1));
+    assert_eq!(selected(&model), None);
+    press(&mut model, "<esc>", second(1));
+    assert_eq!(selected(&model), before);
+}
+
+#[test]
 fn the_order_changes_and_the_selected_payment_stays_selected() {
     let mut model = many();
     press(&mut model, "jjjj", second(1));

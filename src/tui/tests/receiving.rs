@@ -135,7 +135,7 @@ fn the_timeline_of_a_payment_that_is_not_watched_opens_from_a_search() {
         let mut model = receiving();
         press(&mut model, "3/old-3", now);
         let text = screen(&model, now, 120, 40);
-        assert!(text.contains("Search Requests for others"), "{text}");
+        assert!(text.contains("Requests for others"), "{text}");
         press(&mut model, "<esc>5/", now);
         update(&mut model, now, Msg::Paste("about:OLD-3".into()));
         press(&mut model, "<enter>", now);

@@ -2,17 +2,17 @@
 
 use super::unknown::{unknown, unproved};
 use super::*;
-use crate::domain::job::Disposition;
+use crate::domain::job::{Disposition, LEASE_MAX};
 use crate::ledger::OpenJobs;
 
 pub async fn open_jobs_are_counted_by_kind_and_owner(bench: Bench) {
     let ledger = bench.process(&at_start());
     assert_eq!(ledger.open_jobs("live".into()).await, Ok(vec![]));
-    let (ask, forward) = (job(JobKind::Check, START), job(JobKind::Forward, START));
+    let (check, forward) = (job(JobKind::Check, START), job(JobKind::Forward, START));
     for (number, owner, jobs) in [
-        (1, "live", vec![ask.clone(), forward.clone()]),
+        (1, "live", vec![check.clone(), forward.clone()]),
         (2, "live", vec![forward.clone()]),
-        (3, "sandbox 1", vec![ask, forward]),
+        (3, "sandbox 1", vec![check, forward]),
     ] {
         let delivery = NewDelivery {
             jobs,
@@ -115,7 +115,7 @@ pub async fn a_process_takes_jobs_of_its_own_targets_and_after_a_day_those_of_ot
     ];
     let delivery = NewDelivery { jobs, ..new(1) };
     let delivery = ledger.deliver(delivery).await.unwrap();
-    let [own, others, ask] = [0, 1, 2].map(|at| delivery.jobs[at].id);
+    let [own, others, check] = [0, 1, 2].map(|at| delivery.jobs[at].id);
     let here = || JobFilter {
         targets: Some(vec!["http://127.0.0.1:3000/a".into(), "shop".into()]),
         ..queue(&JobKind::ALL)
@@ -134,7 +134,7 @@ pub async fn a_process_takes_jobs_of_its_own_targets_and_after_a_day_those_of_ot
     let unverified = ledger.deliver(unverified).await.unwrap().jobs[0].id;
     assert_eq!(ledger.next_job_due(here()).await, Ok(Some(START)));
     for (busy, free) in [
-        (vec!["http://127.0.0.1:3000/a"], vec![ask]),
+        (vec!["http://127.0.0.1:3000/a"], vec![check]),
         (vec!["shop"], vec![own]),
         (vec!["http://127.0.0.1:3000/a", "shop"], vec![]),
     ] {
@@ -151,8 +151,8 @@ pub async fn a_process_takes_jobs_of_its_own_targets_and_after_a_day_those_of_ot
         let taken = taken.await.unwrap().into_iter();
         taken.map(|(_, id)| id).collect::<Vec<_>>()
     };
-    assert_eq!(take(after(1)).await, [own, ask]);
-    for id in [own, ask] {
+    assert_eq!(take(after(1)).await, [own, check]);
+    for id in [own, check] {
         let done = ledger.finish_attempt(id, after(1).plus(LEASE), tried(JobState::Done));
         done.await.unwrap();
     }
@@ -522,10 +522,28 @@ pub async fn a_clock_that_is_set_back_puts_no_job_off(bench: Bench) {
     assert_eq!(untried.len(), 1, "it was never tried");
     assert_ne!(untried[0], tried_once);
     let back = after(11 * 3600);
-    assert_eq!(
-        take_due(&ledger, back).await,
-        [tried_once],
-        "no wait is so long"
+    let taken = take_due(&ledger, back).await;
+    assert!(taken.contains(&tried_once), "no wait is so long");
+    // Its process was killed in the first attempt.
+    let given = ledger.deliver(hint(2, noon)).await.unwrap();
+    let job = given.jobs[0].id;
+    let taken = take_due(&ledger, noon).await;
+    assert!(taken.contains(&job), "{taken:?}");
+    let soon = noon.plus(LEASE).minus(LEASE_MAX);
+    assert!(!take_due(&ledger, soon).await.contains(&job));
+    let back = soon.minus(LEASE);
+    let retried = ledger.retry_jobs(Retry {
+        account_key: "live".into(),
+        delivery: given.id,
+        now: back,
+        leased_until: None,
+    });
+    assert_eq!(retried.await.unwrap().jobs, [job]);
+    let taken = take_due(&ledger, noon).await;
+    assert!(taken.contains(&job), "{taken:?}");
+    assert!(
+        take_due(&ledger, back).await.contains(&job),
+        "no lease is so long"
     );
 }
 

@@ -108,7 +108,7 @@ fn insert_one(
         earlier,
         settled,
     } = counted;
-    let ask = Ask {
+    let check = PendingCheck {
         dedup_key: id,
         at: new.received_at,
         due: check_due(sql, id, new, earlier)?,
@@ -119,7 +119,7 @@ fn insert_one(
         && match dedup_key {
             DedupKey::Message(_) => true,
             DedupKey::Subject(_) => {
-                settled && is_last_finalized(sql, new)? || advance_check(sql, &ask)?
+                settled && is_last_finalized(sql, new)? || advance_check(sql, &check)?
             }
         };
     match dedup_key {
@@ -136,7 +136,7 @@ fn insert_one(
                     JobKind::Forward => !is_to_be_forwarded(sql, id, &job, new.received_at)?,
                 };
                 if job.kind == JobKind::Check {
-                    job.at = job.at.max(ask.due);
+                    job.at = job.at.max(check.due);
                 }
                 if is_wanted {
                     wanted.push(job);
@@ -210,7 +210,7 @@ fn count<'n>(
 }
 
 /// A check that a callback causes.
-struct Ask {
+struct PendingCheck {
     dedup_key: i64,
     /// When the callback was received.
     at: WallTime,
@@ -258,19 +258,25 @@ fn check_due(
 /// not count: its answer may be older than the change that this delivery reports. Nor does one that has found nothing new:
 /// its schedule is that of the earlier delivery, and the check of this one replaces it. The payment may have become known
 /// meanwhile.
-fn advance_check(sql: &dyn Sql, ask: &Ask) -> SqlResult<bool> {
+fn advance_check(sql: &dyn Sql, check: &PendingCheck) -> SqlResult<bool> {
     let replaced: Vec<i64> = sql.rows(
         "UPDATE jobs SET due_at = NULL, done = 1, tries = 1
          WHERE dedup_key = $1 AND due_at IS NOT NULL AND kind = $2 AND leased_until <= $3
              AND tries = 0 AND tried_at IS NOT NULL
          RETURNING delivery",
-        params![ask.dedup_key, &JobKind::Check, ask.at],
+        params![check.dedup_key, &JobKind::Check, check.at],
     )?;
     let woken: Vec<i64> = sql.rows(
         "UPDATE jobs SET due_at = min(due_at, $1), known = max(known, $2)
          WHERE dedup_key = $3 AND due_at IS NOT NULL AND kind = $4 AND leased_until <= $5
          RETURNING delivery",
-        params![ask.due, ask.known, ask.dedup_key, &JobKind::Check, ask.at,],
+        params![
+            check.due,
+            check.known,
+            check.dedup_key,
+            &JobKind::Check,
+            check.at,
+        ],
     )?;
     for delivery in woken.iter().chain(&replaced) {
         rows::classify(sql, DeliveryId(*delivery))?;

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::job::{ClaimRequest, Disposition, JobResult, NewJob, UNKNOWN_NOT_FOUND_MAX};
+use crate::domain::job::{
+    ClaimRequest, Disposition, JobResult, LEASE_MAX, NewJob, UNKNOWN_NOT_FOUND_MAX,
+};
 use crate::domain::{Delivery, DeliveryId, JobId, JobKind, JobState, WallTime};
 
 use super::super::selection::Selection;
@@ -295,12 +297,13 @@ fn make_due(sql: &dyn Sql, retry: &Retry) -> SqlResult<Option<Retried>> {
         // The result of the last attempt stays until the next one has its own.
         let changed = change.execute(
             "UPDATE jobs SET tries = 0, not_found = 0, due_at = $1, leased_until = $2, lease = $3
-             WHERE id = $4 AND (due_at IS NULL OR leased_until <= $1)",
+             WHERE id = $4 AND (due_at IS NULL OR leased_until <= $1 OR leased_until > $5)",
             params![
                 retry.now,
                 retry.leased_until.unwrap_or(rows::FREE),
                 retry.leased_until.map(rows::name_of),
                 job.id.0,
+                retry.now.plus(LEASE_MAX),
             ],
         )?;
         if changed > 0 {
@@ -337,6 +340,10 @@ fn take(
         (
             format!("{here} AND (tried_at > {one} OR {DUE} > {two}) AND {DUE} > {three}"),
             vec![now, now.plus(LONGEST_RETRY_AFTER), now.plus(LONGEST)],
+        ),
+        (
+            format!("{here} AND leased_until > {one} AND {DUE} > {one}"),
+            vec![now.plus(LEASE_MAX)],
         ),
     ] {
         let limit = first + instants.len();

@@ -1,6 +1,7 @@
 //! The file itself: damaged, full, removed, forbidden, newer.
 
 use super::*;
+use crate::ledger::contract::deliveries::{hint, saved};
 
 #[tokio::test]
 async fn a_damaged_file_is_set_aside_with_its_companions() {
@@ -362,25 +363,46 @@ async fn a_new_file_shares_no_memory_with_the_one_that_was_removed() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_cut_short_in_use_is_noticed_before_anything_more_is_written() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = start(folder.path());
-    let mut key_lock = ledger.key_lock(&key()).await.unwrap();
-    let nonce = next_nonce(&mut key_lock, START).await.unwrap();
-    let path = folder.path().join("ledger.db");
-    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
-    file.set_len(100).unwrap();
-    let next = next_nonce(&mut key_lock, START).await.unwrap();
-    assert!(next > nonce);
-    drop(key_lock);
-    let Status::SetAside { why, .. } = ledger.status().await else {
-        panic!("{:?}", ledger.status().await)
+async fn a_file_that_another_program_harms_in_use_is_noticed_before_anything_more_is_written() {
+    let cut_to = |path: &Path, length| {
+        let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        file.set_len(length).unwrap();
     };
-    assert_eq!(why, "it was cut short");
-    close(ledger);
-    let again = start(folder.path());
-    let mut key_lock = again.key_lock(&key()).await.unwrap();
-    assert!(next_nonce(&mut key_lock, START).await.unwrap() > next);
+    let removed = "its write-ahead log was removed";
+    let harms: [(&str, &dyn Fn(&Path)); 4] = [
+        ("it was cut short", &|path| cut_to(path, 100)),
+        ("it was cut short", &|path| cut_to(path, 0)),
+        (removed, &|path| {
+            std::fs::remove_file(path.with_extension("db-wal")).unwrap();
+        }),
+        (removed, &|path| {
+            let log = path.with_extension("db-wal");
+            std::fs::rename(&log, path.with_extension("moved")).unwrap();
+            std::fs::write(&log, "").unwrap();
+        }),
+    ];
+    for (words, harm) in harms {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = start(folder.path());
+        shared(&ledger).deliver(hint(1, START)).await.unwrap();
+        let mut key_lock = ledger.key_lock(&key()).await.unwrap();
+        let nonce = next_nonce(&mut key_lock, START).await.unwrap();
+        harm(&folder.path().join("ledger.db"));
+        let next = next_nonce(&mut key_lock, START).await.unwrap();
+        assert!(next > nonce);
+        drop(key_lock);
+        shared(&ledger).deliver(hint(2, START)).await.unwrap();
+        let Status::SetAside { why, .. } = ledger.status().await else {
+            panic!("{:?}", ledger.status().await)
+        };
+        assert_eq!(why, words);
+        close(ledger);
+        let again = start(folder.path());
+        let mut key_lock = again.key_lock(&key()).await.unwrap();
+        assert!(next_nonce(&mut key_lock, START).await.unwrap() > next);
+        let kept = saved(&shared(&again)).await;
+        assert_eq!(kept.len(), 2, "{words}");
+    }
 }
 
 /// SQLite does not wait for this kind of lock: what was read is out of date, and waiting would not help.

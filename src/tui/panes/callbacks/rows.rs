@@ -109,7 +109,7 @@ pub fn draw_detail(delivery: &Delivery, ctx: ViewContext<'_>, area: Rect, buf: &
     left = paragraph(buf, left, &deliveries::arrival(delivery, ctx), dim);
     for job in &delivery.jobs {
         let (words, tone) = deliveries::state(job, &delivery.account, ctx);
-        let words = words + &deliveries::history(job);
+        let words = words + &deliveries::target_and_attempts(job);
         left = paragraph(buf, left, &words, theme.style(tone));
     }
 }

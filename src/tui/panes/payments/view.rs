@@ -136,8 +136,17 @@ impl State {
             }
         }
         if shown.is_empty() {
-            let text = "No watched payment matches. Search Requests for others.";
-            paragraph(buf, parts.list, text, ctx.theme.style(Tone::Dim));
+            let first = if self.filter.is_typed() {
+                "Enter, then "
+            } else {
+                ""
+            };
+            let text = format!(
+                "No watched payment matches. {first}{} watches this one. Search Requests for others.",
+                ctx.key(Action::AddWatch)
+            );
+            let rest = below(area, parts.list.y.saturating_sub(area.y));
+            paragraph(buf, rest, &text, ctx.theme.style(Tone::Dim));
             return cursor;
         }
         let watch = &shown[selected].watch;
