@@ -427,9 +427,7 @@ impl Inner {
             }
         }
         let run = HookRun {
-            profile: of.profile.clone(),
-            account: of.account.clone(),
-            payment: of.id.clone(),
+            of: of.clone(),
             event,
         };
         let is_first = match ledger.claim_hook(run.clone(), self.now()).await {
@@ -507,7 +505,7 @@ impl Inner {
             let Some((run, failure)) = lock(&self.unsaved).pop_front() else {
                 return;
             };
-            let about = run.event.about(Some((&run.account, &run.payment)));
+            let about = run.event.about(Some((&run.of.account, &run.of.id)));
             let has_succeeded = failure.is_none();
             if self.save_end(run, failure).await && has_succeeded {
                 self.resolved(about);
@@ -538,7 +536,9 @@ impl Inner {
     fn failed(&self, task: &Task, why: &str) {
         // By payment: each must be looked after by itself.
         let of = task.run.as_ref();
-        let about = task.event.about(of.map(|run| (&run.account, &run.payment)));
+        let about = task
+            .event
+            .about(of.map(|run| (&run.of.account, &run.of.id)));
         self.warn(about, &format!(": {why}"));
     }
 

@@ -42,7 +42,7 @@ pub fn message_of(event: Event) -> Msg {
 /// The warning about a hook that failed in an earlier run or another program, and when it began.
 pub fn failed_hook(failed: FailedHook) -> (Notice, WallTime) {
     let FailedHook { run, at, why } = failed;
-    let about = run.event.about(Some((&run.account, &run.payment)));
+    let about = run.event.about(Some((&run.of.account, &run.of.id)));
     let notice = Notice {
         level: Level::Warning,
         text: format!("{about}: {why}"),

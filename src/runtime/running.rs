@@ -236,7 +236,7 @@ mod tests {
     use crate::deck::Receive;
     use crate::domain::manage::Change;
     use crate::domain::{CallbackVerdict, HookEvent, ListenerStatus, PaymentId, RequestId, Watch};
-    use crate::ledger::{HookRun, Ledger, NewDelivery, Retention};
+    use crate::ledger::{HookRun, Ledger, NewDelivery, PaymentKey, Retention};
     use crate::net::{Overrides, Timeouts};
     use crate::tui::Model;
     use crate::tui::testing::live_setup;
@@ -279,9 +279,11 @@ mod tests {
     /// Saves that the hook of a payment failed, as another program does.
     async fn fail_hook(ledger: &Ledger, payment: &str) {
         let run = HookRun {
-            profile: "live".into(),
-            account: AccountId::new("shop").unwrap(),
-            payment: PaymentId::new(payment).unwrap(),
+            of: PaymentKey {
+                profile: "live".into(),
+                account: AccountId::new("shop").unwrap(),
+                id: PaymentId::new(payment).unwrap(),
+            },
             event: HookEvent::Paid,
         };
         let at = Clock::system().now().wall;

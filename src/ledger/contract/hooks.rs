@@ -6,17 +6,15 @@ use super::Bench;
 use super::fixtures::*;
 use crate::domain::job::DAY;
 use crate::domain::{
-    Amount, Currency, Expectation, Expected, ExpectedBy, HOOK_LIMIT, HookEvent, Mark, PaymentId,
-    Replaced, WallTime,
+    Amount, Currency, Expectation, Expected, ExpectedBy, HOOK_LIMIT, HookEvent, Mark, Replaced,
+    WallTime,
 };
 use crate::ledger::Ledger;
 use crate::ledger::sql::hooks::{FailedHook, HookRun};
 
 fn run(profile: &str, payment: &str, event: HookEvent) -> HookRun {
     HookRun {
-        profile: profile.into(),
-        account: shop(),
-        payment: PaymentId::new(payment).unwrap(),
+        of: of(profile, payment),
         event,
     }
 }

@@ -20,12 +20,8 @@ const LISTED: Duration = DAY.saturating_mul(7);
 /// A hook's run for one payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HookRun {
-    /// The profile of the payment's account.
-    pub profile: String,
-    /// The payment's account.
-    pub account: AccountId,
     /// The payment.
-    pub payment: PaymentId,
+    pub of: PaymentKey,
     /// What happened to it.
     pub event: HookEvent,
 }
@@ -157,7 +153,7 @@ impl Ledger {
             sql.execute(
                 "INSERT INTO hook_runs (profile, account, payment, event, at, failure) VALUES ($1, $2, $3, $4, $5, $6)
                  ON CONFLICT DO NOTHING",
-                params![&run.profile, &run.account, &run.payment, &run.event, at, INTERRUPTED],
+                params![&run.of.profile, &run.of.account, &run.of.id, &run.event, at, INTERRUPTED],
             )
         })
         .await
@@ -172,9 +168,9 @@ impl Ledger {
                  WHERE profile = $2 AND account = $3 AND payment = $4 AND event = $5",
                 params![
                     failure.as_ref(),
-                    &run.profile,
-                    &run.account,
-                    &run.payment,
+                    &run.of.profile,
+                    &run.of.account,
+                    &run.of.id,
                     &run.event
                 ],
             )
@@ -214,9 +210,7 @@ impl Ledger {
                 |row| {
                     Ok(FailedHook {
                         run: HookRun {
-                            profile: profile.clone(),
-                            account: row.parsed(0, |name: String| AccountId::new(name))?,
-                            payment: row.parsed(1, |id: String| PaymentId::new(id))?,
+                            of: key_of(&profile, row)?,
                             event: event(row, 2)?,
                         },
                         at: row.get(3)?,
@@ -225,7 +219,7 @@ impl Ledger {
                 },
             )?;
             failed.retain(|FailedHook { run, at, .. }| {
-                let mark = handled.get(&run.event.failure_alert(&run.account, &run.payment));
+                let mark = handled.get(&run.event.failure_alert(&run.of.account, &run.of.id));
                 mark.is_none_or(|mark| mark < at)
             });
             failed.truncate(most);

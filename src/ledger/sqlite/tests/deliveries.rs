@@ -95,9 +95,7 @@ async fn what_must_survive_a_power_cut_is_never_reported_as_saved_in_memory() {
     let nowhere = shared(&start(&path));
     let (payment, at) = (of("live", "A-17"), START);
     let run = HookRun {
-        profile: "live".into(),
-        account: shop(),
-        payment: payment.id.clone(),
+        of: payment.clone(),
         event: HookEvent::Paid,
     };
     let expected = Expectation {
