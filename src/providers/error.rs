@@ -1,39 +1,25 @@
 //! Why a call has no answer: a kind to act on, and the provider's own code and message.
 
+use std::fmt;
+
 use crate::domain::{Ability, AccountId, Problem, ProblemKind, inert};
 use crate::net::NetError;
 
 /// Why a call has no answer. Text from outside is already made inert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApiError {
-    /// The provider rejected key, secret or nonce.
-    Refused {
-        /// The provider's code, or the HTTP status.
-        code: String,
-        /// What to do; names both causes where one code stands for two.
-        hint: String,
-    },
-    /// The provider does not know the thing.
-    NotFound {
-        /// The missing thing, as a noun phrase.
+    /// The provider's response says why: the credentials are rejected, the thing is unknown, the request is rejected, or
+    /// nobody can read it.
+    Answered {
+        /// The kind to act on.
+        kind: ProblemKind,
+        /// What the provider does or did; follows its name.
         what: String,
-        /// What to do.
+        /// What to do; names both causes where one code stands for two.
         hint: String,
     },
     /// A 404 that is not the provider's own error: the address is wrong, or something else than the API answers.
     NoPath,
-    /// The provider rejected the request or failed.
-    Failing {
-        /// HTTP status, or the provider's code in words.
-        what: String,
-        /// What to do.
-        hint: String,
-    },
-    /// The response is not what the provider documents.
-    Unexpected {
-        /// What is wrong with it.
-        what: String,
-    },
     /// The provider does not have this ability.
     Lacks(Ability),
     /// The provider has no such call, or a value cannot be sent.
@@ -49,28 +35,20 @@ impl From<NetError> for ApiError {
 }
 
 impl ApiError {
-    /// [`ApiError::Refused`] with this code.
-    pub fn refused(code: impl Into<String>, hint: &str) -> Self {
-        Self::Refused {
-            code: code.into(),
-            hint: hint.into(),
-        }
+    /// The provider rejected key, secret or nonce, with its code or the HTTP status.
+    pub fn refused(code: impl fmt::Display, hint: &str) -> Self {
+        let what = format!("rejected the credentials ({code})");
+        Self::answered(ProblemKind::Refused, what, hint)
     }
 
-    /// [`ApiError::NotFound`] of this thing.
-    pub fn not_found(what: impl Into<String>, hint: &str) -> Self {
-        Self::NotFound {
-            what: what.into(),
-            hint: hint.into(),
-        }
+    /// The provider does not know the thing, which is a noun phrase.
+    pub fn not_found(what: impl fmt::Display, hint: &str) -> Self {
+        Self::answered(ProblemKind::NotFound, format!("does not know {what}"), hint)
     }
 
-    /// [`ApiError::Failing`] in these words.
+    /// The provider rejected the request or failed; `what` is its code or message in words.
     pub fn failing(what: impl Into<String>, hint: &str) -> Self {
-        Self::Failing {
-            what: what.into(),
-            hint: hint.into(),
-        }
+        Self::answered(ProblemKind::Failing, what.into(), hint)
     }
 
     /// A 429, with the redacted text of its `Retry-After`; `shared` is what another program may use, too.
@@ -83,9 +61,18 @@ impl ApiError {
         )
     }
 
-    /// [`ApiError::Unexpected`] in these words.
-    pub fn unexpected(what: impl Into<String>) -> Self {
-        Self::Unexpected { what: what.into() }
+    /// The response is not what the provider documents; `what` is wrong with it.
+    pub fn unexpected(what: impl fmt::Display) -> Self {
+        Self::answered(
+            ProblemKind::Nonsense,
+            format!("sent a response that tilldeck cannot read: {what}"),
+            "`tilldeck log` shows the request and the response; if the error persists, contact the provider",
+        )
+    }
+
+    fn answered(kind: ProblemKind, what: String, hint: &str) -> Self {
+        let hint = hint.to_owned();
+        Self::Answered { kind, what, hint }
     }
 
     /// A body that is not the expected JSON; `why` is redacted.
@@ -101,30 +88,12 @@ impl ApiError {
     pub fn problem(self, account: &AccountId, provider: &str) -> Problem {
         let (kind, message, hint) = match self {
             Self::Net(error) => return error.problem(account),
-            Self::Refused { code, hint } => (
-                ProblemKind::Refused,
-                format!("{provider} rejected the credentials ({code})"),
-                hint,
-            ),
-            Self::NotFound { what, hint } => (
-                ProblemKind::NotFound,
-                format!("{provider} does not know {what}"),
-                hint,
-            ),
+            Self::Answered { kind, what, hint } => (kind, format!("{provider} {what}"), hint),
             Self::NoPath => (
                 ProblemKind::NoPath,
                 format!("{provider} does not know this path (status 404, without {provider}'s own error)"),
                 "check the path, which follows the endpoint's URL (Kongregate's paths end in .json), `endpoints` of the \
                 account in the config, and the proxy in between; `tilldeck log` shows the URL"
-                    .to_owned(),
-            ),
-            Self::Failing { what, hint } => {
-                (ProblemKind::Failing, format!("{provider} {what}"), hint)
-            }
-            Self::Unexpected { what } => (
-                ProblemKind::Nonsense,
-                format!("{provider} sent a response that tilldeck cannot read: {what}"),
-                "`tilldeck log` shows the request and the response; if the error persists, contact the provider"
                     .to_owned(),
             ),
             Self::Lacks(ability) => {

@@ -14,7 +14,7 @@ use crate::domain::payment::Price;
 use crate::domain::raw_path::without_query;
 use crate::domain::{
     Amount, Currency, Estimate, EstimateRequest, LinkRequest, Payment, PaymentId, PaymentLink,
-    PaymentState, RawCall, RawReply, Reported, Secret, bad_json, hex, inert,
+    PaymentState, ProblemKind, RawCall, RawReply, Reported, Secret, bad_json, hex, inert,
 };
 use crate::net::{Call, Repeat, Reply, RequestBody, redact};
 use crate::providers::{ApiError, Client, Credentials, Queried, Query};
@@ -40,8 +40,11 @@ impl Client for Kanga {
             match outcome(&read(&reply)?, Head::of(&reply), "the payment") {
                 // 9001 answers only a call whose key, signature and nonce were right, so a random id verifies an account
                 // (`docs/providers/kanga.md#calls`).
-                Ok(()) | Err(ApiError::NotFound { .. }) => Ok(()),
-                Err(error) => Err(error),
+                Err(ApiError::Answered {
+                    kind: ProblemKind::NotFound,
+                    ..
+                }) => Ok(()),
+                outcome => outcome,
             }
         }))
     }
@@ -302,27 +305,25 @@ fn outcome(answer: &Flat, head: Head<'_>, requested: &str) -> Result<(), ApiErro
 /// The hints of an estimate. Kanga gives no reason where it does not know the currency, and the usual cause is the case:
 /// `emt` for `EMT`.
 fn estimate_error(error: ApiError, token: &Currency) -> ApiError {
-    let hint = || {
-        format!(
+    let mut error = unsigned(error);
+    if let ApiError::Answered { kind, hint, .. } = &mut error
+        && matches!(kind, ProblemKind::Failing | ProblemKind::NotFound)
+    {
+        *hint = format!(
             "check the currency {token}: codes are case-sensitive, such as EMT or oPLN; then check the amount"
-        )
-    };
-    match error {
-        ApiError::Failing { what, .. } => ApiError::Failing { what, hint: hint() },
-        ApiError::NotFound { what, .. } => ApiError::NotFound { what, hint: hint() },
-        other => unsigned(other),
+        );
     }
+    error
 }
 
 /// The error of an estimate, which has a key, but no signature and no nonce.
-fn unsigned(error: ApiError) -> ApiError {
-    match error {
-        ApiError::Refused { code, .. } => ApiError::refused(
-            code,
-            "compare api_key with Payment gateway > API in the web account",
-        ),
-        other => other,
+fn unsigned(mut error: ApiError) -> ApiError {
+    if let ApiError::Answered { kind, hint, .. } = &mut error
+        && *kind == ProblemKind::Refused
+    {
+        "compare api_key with Payment gateway > API in the web account".clone_into(hint);
     }
+    error
 }
 
 /// No secret is this short, so redaction leaves such a code alone. It must, because the verdict compares the received code.

@@ -223,7 +223,10 @@ async fn what_cannot_be_meant_is_refused_before_it_is_sent() {
         bench
             .client
             .judge(&raw_call("POST", &already, None), &reply),
-        Err(ApiError::Refused { .. })
+        Err(ApiError::Answered {
+            kind: ProblemKind::Refused,
+            ..
+        })
     ));
     let shown = format!("{:?}", bench.exchanges().await);
     assert!(
