@@ -46,6 +46,7 @@ pub mod time;
 pub mod timeline;
 pub mod token;
 pub mod ui;
+pub mod unique_keys;
 pub mod verdict;
 pub(crate) mod words;
 

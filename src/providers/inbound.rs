@@ -9,9 +9,9 @@ use std::borrow::Cow;
 use hyper::http::{HeaderValue, Method, header::CONTENT_TYPE};
 use serde_json::{Map, Value};
 
-use super::unique_keys::UniqueKeys;
 use crate::callbacks::{Inbound, Refusal};
 use crate::domain::inert;
+use crate::domain::unique_keys::UniqueKeys;
 
 pub use form::{decoded, pairs, posted_form};
 

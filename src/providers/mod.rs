@@ -8,7 +8,6 @@ pub mod kinguin;
 pub mod kongregate;
 pub mod pledg;
 mod table;
-mod unique_keys;
 
 #[cfg(test)]
 mod contract;

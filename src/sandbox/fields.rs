@@ -1,6 +1,5 @@
 //! Names and values: of a query, a form, or a flat JSON object.
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::domain::bad_json;
@@ -68,34 +67,4 @@ impl Fields {
         let all = self.0.iter();
         all.map(|(name, value)| (name.as_str(), value.as_str()))
     }
-}
-
-/// A JSON object whose names are unique: two parsers could read different values of a name that occurs twice (RFC 8259, 4).
-pub fn unique(body: &[u8]) -> Option<Map<String, Value>> {
-    struct Unique(Map<String, Value>);
-    impl<'de> Deserialize<'de> for Unique {
-        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-            from.deserialize_map(Reader)
-        }
-    }
-    struct Reader;
-    impl<'de> Visitor<'de> for Reader {
-        type Value = Unique;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a JSON object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Unique, A::Error> {
-            let mut map = Map::new();
-            while let Some((name, value)) = from.next_entry()? {
-                if map.insert(name, value).is_some() {
-                    return Err(A::Error::custom("a name occurs twice"));
-                }
-            }
-            Ok(Unique(map))
-        }
-    }
-    let unique: Unique = serde_json::from_slice(body).ok()?;
-    Some(unique.0)
 }

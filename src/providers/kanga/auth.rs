@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::{settings, wire};
 use crate::auth::sign;
 use crate::domain::raw_path::without_query;
+use crate::domain::unique_keys;
 use crate::domain::{Now, Problem, ProblemKind, Secret, WallTime};
 use crate::ledger::{KeyHash, KeyLock, LedgerError, NONCE_LEAD_MAX, Nonce};
 use crate::net::{
@@ -16,7 +17,6 @@ use crate::net::{
 };
 use crate::providers::Credentials;
 use crate::providers::cached_secret::CachedSecret;
-use crate::providers::unique_keys;
 
 /// The API key and secret of the TEST call, published by Kanga.
 const TEST_KEY: &str = "TEST";

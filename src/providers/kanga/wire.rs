@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::providers::unique_keys::UniqueKeys;
+use crate::domain::unique_keys::UniqueKeys;
 
 /// One value of a flat answer.
 #[derive(Debug, Clone, PartialEq, Eq)]

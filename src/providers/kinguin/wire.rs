@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::domain::WallTime;
-use crate::providers::unique_keys::UniqueKeys;
+use crate::domain::unique_keys::UniqueKeys;
 
 /// No answer has more rows.
 const ROWS_MAX: usize = 1_000;

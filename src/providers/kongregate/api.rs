@@ -7,12 +7,12 @@ use serde_json::{Map, Value};
 
 use super::auth::Kongregate;
 use super::{catalogue, digest, settings, wire};
+use crate::domain::unique_keys;
 use crate::domain::{
     Digest, Inventory, Item, Player, PlayerId, PlayerToken, RawCall, RawReply, bad_json, inert,
 };
 use crate::net::{Call, RequestBody, form_boundary, redact};
 use crate::providers::inbound::{decoded, pairs};
-use crate::providers::unique_keys;
 use crate::providers::{ApiError, Client, Credentials, Queried, Query};
 
 /// The field that authenticates a player.

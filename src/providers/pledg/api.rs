@@ -9,9 +9,9 @@ use super::auth::{Pledg, SIGNATURE, Scheme, TOKEN, TokenCall, chosen, scheme};
 use super::{schedule, wire};
 use crate::auth::FetchToken;
 use crate::domain::raw_path::without_query;
+use crate::domain::unique_keys::UniqueKeys;
 use crate::domain::{Digest, RawCall, RawReply, Secret, bad_json, inert};
 use crate::net::{BoxFuture, Call, RequestBody, redact};
-use crate::providers::unique_keys::UniqueKeys;
 use crate::providers::{ApiError, Client, Credentials};
 
 /// Makes the client of one account.

@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::prices::Market;
 use super::{CREDENTIALS, Call, NOT_FOUND, SHOPS, TEST_KEY, TEST_SECRET};
+use crate::domain::unique_keys::UniqueKeys;
 use crate::http_server::Response;
-use crate::sandbox::fields::unique;
 use crate::sandbox::reply::{self, ok};
 use crate::sandbox::route::Answer;
 use crate::sandbox::sign::hmac_sha512;
@@ -32,12 +32,10 @@ fn is_signed(headers: &HeaderMap, body: &[u8], secret: &str, upper_case: bool) -
 /// A JSON object of plain values. A duplicate key, a nested value or bytes after the object are rejected: two parsers could
 /// read such a body differently.
 fn fields(body: &[u8]) -> Option<Value> {
-    let fields = unique(body)?;
-    let is_plain = |value: &Value| !value.is_object() && !value.is_array();
-    fields
-        .values()
-        .all(is_plain)
-        .then_some(Value::Object(fields))
+    let UniqueKeys(fields) = serde_json::from_slice(body).ok()?;
+    let is_plain = |(_, value): &(String, Value)| !value.is_object() && !value.is_array();
+    let all_plain = fields.iter().all(is_plain);
+    all_plain.then(|| Value::Object(fields.into_iter().collect()))
 }
 
 impl Call<'_> {

@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::domain::{bad_json_reason, inert};
+use super::{bad_json_reason, inert};
 
 /// An object in which no name occurs twice, at any depth, in the order received.
 ///
