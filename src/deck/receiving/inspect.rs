@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hyper::http::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
+use tokio_util::sync::CancellationToken;
 
 use super::jobs::ClaimedJob;
 use super::{Shared, target, unread};
@@ -217,7 +218,8 @@ impl Deck {
         match newest {
             Some(newest) => {
                 let taken = ClaimedJob::leased(added.clone(), newest, held_until).once();
-                Ok(shared.attempt_now(&taken).await.unwrap_or(added))
+                let after = shared.attempt(&taken, &CancellationToken::new()).await;
+                Ok(after.unwrap_or(added))
             }
             None => Ok(added),
         }

@@ -208,8 +208,11 @@ async fn work_through(shared: Arc<Shared>, queue: JobQueue, stop: CancellationTo
                 Ok(jobs) => {
                     for job in jobs {
                         let (shared, cancel, place) = (shared.clone(), cancel.clone(), job.place());
-                        let attempt =
-                            attempts.spawn(async move { shared.attempt(job, cancel).await });
+                        let attempt = attempts.spawn(async move {
+                            if let Some(after) = shared.attempt(&job, &cancel).await {
+                                shared.publish(after);
+                            }
+                        });
                         running.push((attempt, place));
                     }
                     continue;
@@ -286,20 +289,8 @@ impl Shared {
         taken.collect()
     }
 
-    /// Runs one attempt of a job, saves its result and reports it.
-    async fn attempt(&self, taken: ClaimedJob, cancel: CancellationToken) {
-        if let Some(after) = self.attempt_until(&taken, &cancel).await {
-            self.publish(after);
-        }
-    }
-
-    /// Runs one attempt of a job for a command. `None` if its result cannot be saved.
-    pub(super) async fn attempt_now(&self, taken: &ClaimedJob) -> Option<Delivery> {
-        // A command that ends early is cancelled as a whole.
-        self.attempt_until(taken, &CancellationToken::new()).await
-    }
-
-    async fn attempt_until(
+    /// Runs one attempt of a job and saves its result. `None` if that cannot be saved.
+    pub(super) async fn attempt(
         &self,
         taken: &ClaimedJob,
         cancel: &CancellationToken,

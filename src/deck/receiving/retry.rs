@@ -1,5 +1,7 @@
 //! Retries what is not done about a callback, on request: the same jobs, each with a fresh retry schedule.
 
+use tokio_util::sync::CancellationToken;
+
 use super::jobs::ClaimedJob;
 use crate::deck::Deck;
 use crate::domain::job::{LEASE, LEASE_MAX};
@@ -46,7 +48,7 @@ impl Deck {
         }
         for job in &retried.jobs {
             let taken = ClaimedJob::leased(retried.delivery.clone(), *job, held_until);
-            if let Some(after) = shared.attempt_now(&taken).await {
+            if let Some(after) = shared.attempt(&taken, &CancellationToken::new()).await {
                 retried.delivery = after;
             }
         }

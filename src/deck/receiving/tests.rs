@@ -28,7 +28,7 @@ use crate::domain::{
 };
 use crate::http_server::{Limits, Outcome, Request, Server, respond};
 use crate::ledger::{DedupKey, JobFilter, NewDelivery};
-use crate::net::{Event, RequestOptions, Timeouts};
+use crate::net::{Event, Network, RequestOptions};
 use crate::providers::SPECS;
 
 const START: WallTime = WallTime(1_795_316_066_000);
@@ -126,7 +126,7 @@ async fn open_with(
     let options = Options {
         state_dir: folder.join("state"),
         clock,
-        network: Timeouts::default().into(),
+        network: Network::default(),
         events: Some(to),
         renew: false,
         environ,
