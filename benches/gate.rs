@@ -10,8 +10,8 @@ use tilldeck::domain::{Account, AccountId, Counts, Environment, ProviderId, Requ
 use tilldeck::http_server::{Limits, Outcome, Server, respond};
 use tilldeck::ledger::{Ledger, Retention};
 use tilldeck::net::{
-    Authorise, BoxFuture, Call, Gate, Limit, MaybeSecret, NetError, Repeat, RequestBody,
-    RequestOptions, Session, SignedRequest, Timeouts,
+    Authorise, BoxFuture, Call, Gate, Limit, MaybeSecret, NetError, Network, Repeat, RequestBody,
+    RequestOptions, Session, SignedRequest,
 };
 use tokio::task::JoinSet;
 
@@ -35,8 +35,8 @@ impl Authorise for Bearer {
 }
 
 fn session(ledger: &Ledger, clock: &Clock, base: &str) -> Session {
-    let timeouts = Timeouts::default();
-    let gate = Arc::new(Gate::new(ledger.clone(), clock.clone(), timeouts, None));
+    let network = Network::default();
+    let gate = Arc::new(Gate::new(ledger.clone(), clock.clone(), network, None));
     let account = Account {
         id: AccountId::new("bench").expect("a plain word"),
         provider: ProviderId("bench"),

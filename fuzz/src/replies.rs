@@ -12,7 +12,7 @@ use tilldeck::domain::{
     PlayerId, PlayerToken, RawCall, Secret,
 };
 use tilldeck::ledger::{Ledger, NonceRules, Retention};
-use tilldeck::net::{Gate, Reply, Session, Timeouts};
+use tilldeck::net::{Gate, Network, Reply, Session};
 use tilldeck::providers::{ApiError, Client, Credentials, Manifest, Queried, REGISTRY};
 
 use super::{Input, NOW, assert_inert};
@@ -49,7 +49,7 @@ impl Bench {
         // Nothing is asked, so nothing is kept: a folder that cannot be.
         let folder = PathBuf::from("/dev/null/state");
         let ledger = Ledger::start(folder, clock.clone(), Retention::default());
-        let gate = Gate::new(ledger.clone(), clock.clone(), Timeouts::default(), None);
+        let gate = Gate::new(ledger.clone(), clock.clone(), Network::default(), None);
         let base = "http://127.0.0.1:9".parse().expect("a URL");
         let endpoints = manifest.simulated(&base);
         let session = Session::new(gate.into(), account.clone(), endpoints.clone(), Vec::new());

@@ -9,7 +9,7 @@ use crate::domain::{
 };
 use crate::ledger::{Ledger, Retention};
 use crate::net::events::{self, EventSender};
-use crate::net::{Gate, Limit, Timeouts};
+use crate::net::{Gate, Limit, Network};
 
 const OPERATOR: RequestOptions = RequestOptions {
     request: RequestId(1),
@@ -63,7 +63,7 @@ fn session(folder: &std::path::Path, events: Option<EventSender>) -> (Session, C
         uses_access_tokens: true,
         abilities: &[],
     };
-    let gate = Gate::new(ledger, clock.clone(), Timeouts::default(), events);
+    let gate = Gate::new(ledger, clock.clone(), Network::default(), events);
     let endpoint = reqwest::Url::parse("http://127.0.0.1:1").unwrap();
     let session = Session::new(Arc::new(gate), account, vec![("token", endpoint)], vec![]);
     (session, clock)

@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Environ, LedgerConfig, Profile};
 use crate::deck::{Deck, Handover, Options};
 use crate::domain::{Account, Problem, inert};
-use crate::net::{EventSender, Network, Overrides, Timeouts};
+use crate::net::{EventSender, Network, Overrides};
 
 #[derive(Clone)]
 pub struct Settings {
@@ -72,7 +72,7 @@ impl Settings {
             vault: self.global.vault()?,
             clock: self.clock.clone(),
             network: Network {
-                timeouts: Timeouts::default(),
+                idle: None,
                 config: self.config.network.clone(),
                 environ: Environ::process(),
             },
@@ -104,7 +104,7 @@ impl Settings {
             events,
             ..self.options()?
         };
-        options.network.timeouts.idle = timeout;
+        options.network.idle = timeout;
         Deck::open(&self.profile, options).await
     }
 }

@@ -61,7 +61,7 @@ pub struct Options {
     pub state_dir: PathBuf,
     /// The source of time.
     pub clock: Clock,
-    /// How connections to other machines are made, and their timeouts.
+    /// How connections to other machines are made, and their timeout.
     pub network: Network,
     /// Receives each exchange and other events.
     pub events: Option<EventSender>,

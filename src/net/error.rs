@@ -371,6 +371,9 @@ fn more_time(account: &AccountId) -> String {
     )
 }
 
+/// How long to wait for a connection, TLS included.
+pub(super) const CONNECT: Duration = Duration::from_secs(5);
+
 /// Completes "HOST did not …" for a timeout while connecting.
 pub(super) const CONNECTING: &str = "accept the connection";
 /// Completes the same sentence for a timeout before the response begins.

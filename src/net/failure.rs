@@ -1,20 +1,14 @@
 //! Why the HTTP library got no response, as a [`NetError`].
 
 use std::error::Error as _;
-use std::time::Duration;
 
-use super::error::{CONNECTING, NetError, foreign_words};
+use super::error::{CONNECT, CONNECTING, NetError, foreign_words};
 use super::proxy::Route;
 use super::trust;
 use crate::domain::time::exact;
 
-/// The error of a request to `host`; `connect` is the time limit of a connection.
-pub(super) fn classify(
-    error: &reqwest::Error,
-    route: &Route,
-    host: &str,
-    connect: Duration,
-) -> NetError {
+/// The error of a request to `host`.
+pub(super) fn classify(error: &reqwest::Error, route: &Route, host: &str) -> NetError {
     let host = host.to_owned();
     let cause = Cause::of(error);
     if error.is_connect() || error.is_dns() {
@@ -29,14 +23,14 @@ pub(super) fn classify(
                 NetError::Dns(host)
             }
             (Route::Through(proxy), None) => NetError::Proxy {
-                why: why_no_tunnel(error, &cause, &host, connect),
+                why: why_no_tunnel(error, &cause, &host),
                 proxy: proxy.to_string(),
             },
             (_, Some(why)) => NetError::Tls { host, why },
             _ if error.is_timeout() => NetError::TimedOut {
                 host,
                 what: CONNECTING,
-                limit: connect,
+                limit: CONNECT,
             },
             _ if error.is_dns() => NetError::Dns(host),
             _ if cause.io == Some(std::io::ErrorKind::ConnectionRefused) => {
@@ -65,10 +59,10 @@ pub(super) fn classify(
     }
 }
 
-fn why_no_tunnel(error: &reqwest::Error, cause: &Cause, host: &str, connect: Duration) -> String {
+fn why_no_tunnel(error: &reqwest::Error, cause: &Cause, host: &str) -> String {
     let words = deepest(error);
     if error.is_timeout() {
-        let limit = exact(connect);
+        let limit = exact(CONNECT);
         format!("opened no connection to {host} within {limit}")
     } else if error.is_dns() {
         "cannot be resolved".into()

@@ -15,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::Gate;
 use super::call::{ForwardedRequest, Reply};
-use super::error::{ANSWERING, CONNECTING, NetError, foreign_words};
+use super::error::{ANSWERING, CONNECT, CONNECTING, NetError, foreign_words};
 use super::http::{AttemptResult, Outgoing, Reading, authority};
 use super::proxy::Route;
 use crate::domain::host;
@@ -63,7 +63,7 @@ async fn plain(
 ) -> Result<Reply, NetError> {
     let host = authority(outgoing.url);
     let began = gate.clock.now().mono;
-    let (connect, idle) = (gate.network().timeouts.connect, outgoing.idle);
+    let idle = outgoing.idle;
     let timed_out = |what, limit: Duration| NetError::TimedOut {
         host: host.clone(),
         what,
@@ -74,8 +74,8 @@ async fn plain(
         when: "before the response arrived",
     };
     let addresses = addresses(outgoing.url);
-    let tcp = timeout(connect, TcpStream::connect(&addresses[..])).await;
-    let tcp = tcp.map_err(|_| timed_out(CONNECTING, connect))?;
+    let tcp = timeout(CONNECT, TcpStream::connect(&addresses[..])).await;
+    let tcp = tcp.map_err(|_| timed_out(CONNECTING, CONNECT))?;
     let tcp = tcp.map_err(|error| match error.kind() {
         io::ErrorKind::ConnectionRefused => NetError::ConnectionRefused(host.clone()),
         _ => NetError::Unreachable {

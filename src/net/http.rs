@@ -12,7 +12,7 @@ use super::BoxFuture;
 use super::call::Reply;
 use super::coding::{self, CodingError};
 use super::connecting::Connecting;
-use super::error::{ANSWERING, CONTINUING, ENDING, NetError, foreign_words};
+use super::error::{ANSWERING, CONNECT, CONTINUING, ENDING, NetError, foreign_words};
 use super::proxy::{self, Route};
 use super::resolver::Resolver;
 use super::{failure, trust};
@@ -29,40 +29,23 @@ pub const WHOLE_MAX: Duration = Duration::from_mins(2);
 /// How long to wait for a response, where neither account nor provider sets a timeout.
 pub const IDLE: Duration = Duration::from_secs(30);
 
-/// The timeouts of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
-    /// Until the connection is established, TLS included.
-    pub connect: Duration,
-    /// For the response head, and then for each further part of its body; `None`: the account's or provider's own.
-    pub idle: Option<Duration>,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(5),
-            idle: None,
-        }
-    }
-}
-
-/// Proxy, certificates and timeouts. Read only at the first request.
+/// Proxy, certificates and timeout. Read only at the first request.
 #[derive(Debug, Clone)]
 pub struct Network {
-    /// The operator's timeouts.
-    pub timeouts: Timeouts,
+    /// The operator's timeout: for the response head, and then for each further part of its body; `None`: the account's or
+    /// provider's own.
+    pub idle: Option<Duration>,
     /// `[network]` of the config.
     pub config: config::Network,
     /// The environment, which may name proxies and certificates.
     pub environ: Environ,
 }
 
-impl From<Timeouts> for Network {
+impl Default for Network {
     /// No proxy, and the certificates that the system trusts.
-    fn from(timeouts: Timeouts) -> Self {
+    fn default() -> Self {
         Self {
-            timeouts,
+            idle: None,
             config: config::Network::default(),
             environ: Environ::of([]),
         }
@@ -225,7 +208,7 @@ impl Http {
             .no_proxy()
             // RFC 9112, 5.2: a folded line is read as one with a blank in it.
             .http1_allow_obsolete_multiline_headers_in_responses(true)
-            .connect_timeout(self.network.timeouts.connect)
+            .connect_timeout(CONNECT)
             .pool_idle_timeout(UNUSED_MAX)
             .dns_resolver(Arc::new(Resolver {
                 clock: self.clock.clone(),
@@ -326,9 +309,7 @@ impl Http {
         if !body.is_empty() {
             request = request.body(body);
         }
-        let failed = |error: reqwest::Error| {
-            failure::classify(&error, &route, host, self.network.timeouts.connect)
-        };
+        let failed = |error: reqwest::Error| failure::classify(&error, &route, host);
         let response = clock::timeout(idle, request.send())
             .await
             .map_err(|_| NetError::TimedOut {
@@ -356,7 +337,6 @@ impl Http {
         head: &mut Option<(u16, Vec<(String, String)>)>,
     ) -> Result<Reply, NetError> {
         let Reading { host, idle, .. } = how;
-        let connect = self.network.timeouts.connect;
         let to_head = self.clock.now().mono.saturating_sub(how.began);
         let status = response.status().as_u16();
         let headers = texts(response.headers());
@@ -388,7 +368,7 @@ impl Http {
                     left if left < idle => late(ENDING, longest),
                     _ => late(CONTINUING, idle),
                 })?
-                .map_err(|error| failure::classify(&error, how.route, host, connect))?;
+                .map_err(|error| failure::classify(&error, how.route, host))?;
             let Some(chunk) = chunk else { break };
             // Counted while reading: `Content-Length` may be missing or wrong.
             if (raw.len() + chunk.len()) as u64 > REPLY_MAX {
@@ -482,7 +462,7 @@ mod tests {
             }
         });
         let (clock, hand) = Clock::by_hand(WallTime(0));
-        let http = Http::new(Timeouts::default().into(), clock);
+        let http = Http::new(Network::default(), clock);
         let url: Url = url.parse().unwrap();
         // The system's own clock, by which the pool closes connections, hardly moves meanwhile.
         for (slept, awake, connections) in [

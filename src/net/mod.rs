@@ -34,7 +34,7 @@ pub use call::{
 };
 pub use error::NetError;
 pub use events::{Event, EventReceiver, EventSender};
-pub use http::{Http, Network, Timeouts};
+pub use http::{Http, Network};
 pub use probe::Reached;
 use retry::Decision;
 
@@ -147,11 +147,11 @@ impl Gate {
     pub fn new(
         ledger: Ledger,
         clock: Clock,
-        network: impl Into<Network>,
+        network: Network,
         events: Option<EventSender>,
     ) -> Self {
         Self {
-            http: Http::new(network.into(), clock.clone()),
+            http: Http::new(network, clock.clone()),
             ledger,
             clock,
             events,
@@ -190,7 +190,7 @@ impl Gate {
         self.emit(Event::ClockWarning(account.clone(), warning));
     }
 
-    /// Proxy, certificates and timeouts.
+    /// Proxy, certificates and timeout.
     pub fn network(&self) -> &Network {
         self.http.network()
     }
@@ -283,7 +283,7 @@ impl Session {
     ) -> Self {
         Self {
             uncounted: Limit::uncounted(&limits),
-            idle: gate.network().timeouts.idle.unwrap_or(http::IDLE),
+            idle: gate.network().idle.unwrap_or(http::IDLE),
             gate,
             account: account.into(),
             endpoints: endpoints.into(),
@@ -294,7 +294,7 @@ impl Session {
     /// The same with this response timeout, where the operator sets none.
     #[must_use]
     pub fn with_timeout(mut self, idle: Duration) -> Self {
-        self.idle = self.gate.network().timeouts.idle.unwrap_or(idle);
+        self.idle = self.gate.network().idle.unwrap_or(idle);
         self
     }
 

@@ -237,7 +237,7 @@ mod tests {
     use crate::domain::manage::Change;
     use crate::domain::{CallbackVerdict, HookEvent, ListenerStatus, PaymentId, RequestId, Watch};
     use crate::ledger::{HookRun, Ledger, NewDelivery, PaymentKey, Retention};
-    use crate::net::{Overrides, Timeouts};
+    use crate::net::{Network, Overrides};
     use crate::tui::Model;
     use crate::tui::testing::live_setup;
 
@@ -254,7 +254,7 @@ mod tests {
             options: Options {
                 state_dir: folder.join("state"),
                 clock: Clock::system(),
-                network: Timeouts::default().into(),
+                network: Network::default(),
                 events: None,
                 renew: false,
                 environ: Environ::of([]),

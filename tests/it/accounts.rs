@@ -15,7 +15,6 @@ use tilldeck::config::{Keyring, KeyringError, SecretSource, Vault};
 use tilldeck::domain::manage::{Change, Changed, GuideTopic, NewAccount, NewSecret, Proof};
 use tilldeck::domain::simulate::Command;
 use tilldeck::domain::{AccountId, Environment, ProviderId, Secret};
-use tilldeck::net::Timeouts;
 use tilldeck::sandbox::control;
 
 use crate::program::{Place, Ran, Served};
@@ -831,7 +830,7 @@ async fn a_secret_that_stays_in_its_file_is_read_where_the_config_will_name_it()
     let config = "default_profile = \"mine\"\n[profiles.mine.accounts.pl]\nprovider = \"pledg\"\n\
          environment = \"sandbox\"\napi_key = \"k\"\nmerchant_secret = { env = \"FIRST\" }\n";
     std::fs::write(place.config_path(), config).unwrap();
-    let bench = crate::deck::open(&place, Timeouts::default()).await;
+    let bench = crate::deck::open(&place, None).await;
     let new = NewAccount {
         name: AccountId::new("other").unwrap(),
         provider: ProviderId("pledg"),
@@ -874,7 +873,7 @@ async fn a_secret_moves_into_the_keyring_whole_or_stays_in_its_file() {
             spoils,
         });
         let kept_in = Vault::with(vault, keyring.clone(), Duration::from_secs(1));
-        let bench = crate::deck::open_with(&place, Timeouts::default(), kept_in).await;
+        let bench = crate::deck::open_with(&place, None, kept_in).await;
         let change = Change::Rotate(NewSecret {
             account: AccountId::new("pl").unwrap(),
             key: "merchant_secret".into(),

@@ -11,7 +11,7 @@ use tilldeck::clock::Clock;
 use tilldeck::config::{self, Environ, Vault};
 use tilldeck::deck::{Deck, Handover, Options};
 use tilldeck::domain::{AccountId, BudgetGauge, Counts, ProblemKind, RawCall};
-use tilldeck::net::{Event, Timeouts};
+use tilldeck::net::{Event, Network};
 use tilldeck::providers::SPECS;
 
 use crate::deck::how;
@@ -269,7 +269,7 @@ async fn open(place: &Place, events: Option<tilldeck::net::EventSender>) -> Deck
         renew: true,
         state_dir: place.state(),
         clock: Clock::system(),
-        network: Timeouts::default().into(),
+        network: Network::default(),
         events,
         environ: locations.environ.clone(),
         config: locations.config.clone(),

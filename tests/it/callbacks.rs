@@ -12,7 +12,7 @@ use tilldeck::domain::{
     AccountId, Amount, CallbackVerdict, Currency, Delivery, JobState, LinkRequest, ListenerStatus,
     PaymentId, PaymentState, Search, TimelineEvent, WallTime, simulate,
 };
-use tilldeck::net::{Event, Timeouts};
+use tilldeck::net::{Event, Network};
 use tilldeck::providers::SPECS;
 use tokio::sync::watch;
 
@@ -46,7 +46,7 @@ async fn open_with(
     let options = Options {
         state_dir: place.state(),
         clock,
-        network: Timeouts::default().into(),
+        network: Network::default(),
         events: Some(to),
         renew: false,
         environ: locations.environ.clone(),

@@ -11,7 +11,7 @@ use tilldeck::domain::{
     PaymentLink, PaymentState, Problem, ProblemKind, RequestId, WallTime,
 };
 use tilldeck::ledger::LogQuery;
-use tilldeck::net::{Event, RequestOptions, Timeouts};
+use tilldeck::net::{Event, Network, RequestOptions};
 use tilldeck::providers::SPECS;
 
 use crate::peer::{Act, Peer, json, reply};
@@ -29,13 +29,13 @@ pub struct Bench {
 }
 
 /// A deck on the place's config, or on the sandbox without one.
-pub async fn open(place: &Place, timeouts: Timeouts) -> Bench {
+pub async fn open(place: &Place, timeout: Option<Duration>) -> Bench {
     let vault = config::Vault::files(place.state().join(config::VAULT));
-    open_with(place, timeouts, vault).await
+    open_with(place, timeout, vault).await
 }
 
 /// As [`open`], with a vault of the test's own.
-pub async fn open_with(place: &Place, timeouts: Timeouts, vault: config::Vault) -> Bench {
+pub async fn open_with(place: &Place, timeout: Option<Duration>, vault: config::Vault) -> Bench {
     let (clock, hand) = Clock::by_hand(START);
     let locations = place.locations(Environ::of([("TEST_API_SECRET", API_SECRET)]));
     let config = config::load(&locations, &SPECS).unwrap();
@@ -52,7 +52,10 @@ pub async fn open_with(place: &Place, timeouts: Timeouts, vault: config::Vault) 
         renew: true,
         state_dir: locations.state_folder().unwrap(),
         clock,
-        network: timeouts.into(),
+        network: Network {
+            idle: timeout,
+            ..Network::default()
+        },
         events: Some(to),
         environ: locations.environ.clone(),
         config: locations.config.clone(),
@@ -117,10 +120,7 @@ fn nonces(peer: &Peer) -> Vec<i64> {
         .collect()
 }
 
-const SHORT: Timeouts = Timeouts {
-    connect: Duration::from_millis(500),
-    idle: Some(Duration::from_millis(60)),
-};
+const SHORT: Option<Duration> = Some(Duration::from_millis(60));
 
 #[tokio::test]
 async fn a_time_out_names_the_account_and_says_what_is_safe() {
@@ -145,7 +145,7 @@ async fn a_time_out_names_the_account_and_says_what_is_safe() {
 async fn a_nonce_is_never_reused_and_never_runs_ahead() {
     let peer = Peer::start(vec![json(ACTIVE)]);
     let place = Place::with_shop(&peer.url);
-    let bench = open(&place, Timeouts::default()).await;
+    let bench = open(&place, None).await;
     for _ in 0..3 {
         check(&bench, "A").await.unwrap();
     }
@@ -169,7 +169,7 @@ async fn a_nonce_is_never_reused_and_never_runs_ahead() {
         "never ahead of the clock without need"
     );
     bench.deck.close().await;
-    let again = open(&place, Timeouts::default()).await;
+    let again = open(&place, None).await;
     check(&again, "A").await.unwrap();
     assert_eq!(
         nonces(&peer)[5],
@@ -182,7 +182,7 @@ async fn a_nonce_is_never_reused_and_never_runs_ahead() {
 async fn a_nonce_is_stored_before_it_is_sent() {
     let peer = Peer::start(vec![Act::Silence]);
     let place = Place::with_shop(&peer.url);
-    let bench = open(&place, Timeouts::default()).await;
+    let bench = open(&place, None).await;
     {
         let asking = check(&bench, "A");
         let seen = async {
@@ -201,7 +201,7 @@ async fn a_nonce_is_stored_before_it_is_sent() {
             .replace(&peer.url, &peer_after.url),
     )
     .unwrap();
-    let after = open(&place, Timeouts::default()).await;
+    let after = open(&place, None).await;
     check(&after, "A").await.unwrap();
     assert!(nonces(&peer_after)[0] > nonces(&peer)[0]);
 }
@@ -211,7 +211,7 @@ async fn a_nonce_is_stored_before_it_is_sent() {
 async fn after_a_lost_reply_the_next_nonce_is_higher() {
     let peer = Peer::start(vec![Act::Reset, json(ACTIVE)]);
     let place = Place::with_shop(&peer.url);
-    let bench = open(&place, Timeouts::default()).await;
+    let bench = open(&place, None).await;
     check(&bench, "A").await.unwrap();
     let nonces = nonces(&peer);
     assert!(nonces.len() == 2 && nonces[1] > nonces[0], "{nonces:?}");
@@ -222,12 +222,12 @@ async fn after_a_lost_reply_the_next_nonce_is_higher() {
 async fn a_refused_nonce_is_tried_once_more_and_then_both_causes_are_named() {
     let peer = Peer::start(vec![json(REFUSED), json(ACTIVE)]);
     let place = Place::with_shop(&peer.url);
-    let bench = open(&place, Timeouts::default()).await;
+    let bench = open(&place, None).await;
     check(&bench, "A").await.unwrap();
     assert_eq!(peer.requests().len(), 2);
     let peer = Peer::start(vec![json(REFUSED)]);
     let place = Place::with_shop(&peer.url);
-    let bench = open(&place, Timeouts::default()).await;
+    let bench = open(&place, None).await;
     let problem = check(&bench, "A").await.unwrap_err();
     assert_eq!(
         (problem.kind, peer.requests().len()),
@@ -244,7 +244,7 @@ async fn a_refused_nonce_is_tried_once_more_and_then_both_causes_are_named() {
 async fn calls_of_one_key_go_out_one_after_another() {
     let peer = Peer::start(vec![json(ACTIVE)]);
     let place = Place::with_shop(&peer.url);
-    let bench = open(&place, Timeouts::default()).await;
+    let bench = open(&place, None).await;
     let asks: Vec<_> = (0..16).map(|_| check(&bench, "A")).collect();
     let mut set = Vec::new();
     for asked in asks {
@@ -291,7 +291,7 @@ async fn join_all<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
 async fn a_write_is_not_repeated_after_a_lost_reply() {
     let peer = Peer::start(vec![Act::Reset]);
     let place = Place::with_shop(&peer.url);
-    let bench = open(&place, Timeouts::default()).await;
+    let bench = open(&place, None).await;
     let problem = write(&bench).await.unwrap_err();
     assert_eq!(
         (problem.kind, peer.requests().len()),
@@ -299,7 +299,7 @@ async fn a_write_is_not_repeated_after_a_lost_reply() {
     );
     let peer = Peer::start(vec![reply("503 Busy", "", ""), json("{}")]);
     let place = Place::with_shop(&peer.url);
-    let bench = open(&place, Timeouts::default()).await;
+    let bench = open(&place, None).await;
     write(&bench).await.unwrap_err();
     assert_eq!(peer.requests().len(), 1);
 }
@@ -316,7 +316,7 @@ async fn a_passing_failure_of_a_read_is_waited_out_and_retry_after_is_obeyed() {
         deck,
         hand,
         mut events,
-    } = open(&place, Timeouts::default()).await;
+    } = open(&place, None).await;
     let how = RequestOptions {
         request: RequestId(1),
         background: false,
@@ -353,7 +353,7 @@ async fn a_hold_of_hours_is_lifted_when_the_operator_says_so() {
         json(ACTIVE),
     ]);
     let place = Place::with_shop(&peer.url);
-    let bench = open(&place, Timeouts::default()).await;
+    let bench = open(&place, None).await;
     for _ in 0..2 {
         check(&bench, "A").await.unwrap_err();
     }
@@ -376,7 +376,7 @@ async fn who_waited_for_the_key_while_another_was_turned_away_sends_nothing() {
         reply("429 Slow", "Retry-After: 600\r\n", "")
     });
     let place = Place::with_shop(&peer.url);
-    let bench = open(&place, Timeouts::default()).await;
+    let bench = open(&place, None).await;
     let bench = &bench;
     let asked = |payment| {
         let how = RequestOptions {
@@ -410,7 +410,7 @@ async fn a_clock_ahead_of_the_providers_is_reported() {
     for (ahead, told) in [(-30, false), (0, false), (2, false), (4, true), (60, true)] {
         let peer = Peer::start(vec![dated(ahead)]);
         let place = Place::with_shop(&peer.url);
-        let mut bench = open(&place, Timeouts::default()).await;
+        let mut bench = open(&place, None).await;
         check(&bench, "A").await.unwrap();
         let mut warned = false;
         while let Some(event) = bench.events.try_recv() {
@@ -424,7 +424,7 @@ async fn a_clock_ahead_of_the_providers_is_reported() {
 async fn every_exchange_is_recorded_and_published() {
     let peer = Peer::start(vec![Act::Reset, json(ACTIVE)]);
     let place = Place::with_shop(&peer.url);
-    let mut bench = open(&place, Timeouts::default()).await;
+    let mut bench = open(&place, None).await;
     check(&bench, "A").await.unwrap();
     bench.deck.ledger().flush().await;
     let mut published = Vec::new();
@@ -455,7 +455,7 @@ async fn without_a_ledger_no_nonce_is_sent_and_no_slot_is_used() {
     let peer = Peer::start(vec![json(ACTIVE)]);
     let place = Place::with_shop(&peer.url);
     std::fs::write(place.state(), "a file where the folder belongs").unwrap();
-    let bench = open(&place, Timeouts::default()).await;
+    let bench = open(&place, None).await;
     for _ in 0..2 {
         let refused = check(&bench, "A").await.unwrap_err();
         assert_eq!(refused.kind, ProblemKind::Local);
@@ -466,7 +466,7 @@ async fn without_a_ledger_no_nonce_is_sent_and_no_slot_is_used() {
 
     // One that goes away while the program runs is missed before the next request.
     let place = Place::with_shop(&peer.url);
-    let bench = open(&place, Timeouts::default()).await;
+    let bench = open(&place, None).await;
     check(&bench, "A").await.unwrap();
     std::fs::remove_dir_all(place.state()).unwrap();
     std::fs::write(place.state(), "a file where the folder belongs").unwrap();
@@ -479,7 +479,7 @@ async fn without_a_ledger_no_nonce_is_sent_and_no_slot_is_used() {
 async fn without_a_ledger_the_sandbox_goes_on() {
     let place = Place::new();
     std::fs::write(place.state(), "a file where the folder belongs").unwrap();
-    let bench = open(&place, Timeouts::default()).await;
+    let bench = open(&place, None).await;
     let kanga = AccountId::new("kanga").unwrap();
     assert_eq!(bench.deck.verify(&kanga, how()).await, Ok(()));
 }
@@ -488,7 +488,7 @@ async fn without_a_ledger_the_sandbox_goes_on() {
 #[tokio::test]
 async fn all_six_calls_and_the_link_against_the_simulator() {
     let place = Place::new();
-    let bench = open(&place, Timeouts::default()).await;
+    let bench = open(&place, None).await;
     let kanga = AccountId::new("kanga").unwrap();
     let deck = &bench.deck;
     assert_eq!(deck.verify(&kanga, how()).await, Ok(()));
@@ -556,7 +556,7 @@ async fn background_asks_leave_part_of_the_budget_free() {
         format!("{config}budget = {{ requests = 3, period = \"1h\" }}\n"),
     )
     .unwrap();
-    let bench = open(&place, Timeouts::default()).await;
+    let bench = open(&place, None).await;
     let quick = |background| RequestOptions {
         request: RequestId(1),
         background,
@@ -602,12 +602,12 @@ async fn background_asks_leave_part_of_the_budget_free() {
 async fn verification_survives_the_process_and_an_unknown_id_proves_the_key() {
     let peer = Peer::start(vec![json(NOT_KNOWN)]);
     let place = Place::with_shop(&peer.url);
-    let bench = open(&place, Timeouts::default()).await;
+    let bench = open(&place, None).await;
     assert_eq!(bench.deck.verify(&shop(), how()).await, Ok(()));
     let body: Value = serde_json::from_str(&peer.requests()[0].body).unwrap();
     assert!(body["id"].as_str().unwrap().starts_with("tilldeck-verify-"));
     bench.deck.close().await;
-    let again = open(&place, Timeouts::default()).await;
+    let again = open(&place, None).await;
     let known = again.deck.remembered_credentials().await.unwrap();
     assert_eq!(known[0].1.state, tilldeck::domain::CredentialState::Valid);
 }
@@ -616,7 +616,7 @@ async fn verification_survives_the_process_and_an_unknown_id_proves_the_key() {
 async fn what_is_cancelled_is_recorded_all_the_same() {
     let peer = Peer::start(vec![Act::Silence]);
     let place = Place::with_shop(&peer.url);
-    let bench = open(&place, Timeouts::default()).await;
+    let bench = open(&place, None).await;
     {
         let sent = async {
             while peer.requests().is_empty() {
@@ -651,7 +651,7 @@ async fn a_secret_that_cannot_be_read_takes_no_slot() {
         config.replace("TEST_API_SECRET", "NOT_SET"),
     )
     .unwrap();
-    let bench = open(&place, Timeouts::default()).await;
+    let bench = open(&place, None).await;
     assert_eq!(
         check(&bench, "A").await.unwrap_err().kind,
         ProblemKind::Config
@@ -669,7 +669,7 @@ async fn the_budget_is_never_exceeded_by_calls_that_wait_for_their_keys_lane() {
         format!("{config}budget = {{ requests = 1, period = \"1s\" }}\n"),
     )
     .unwrap();
-    let bench = open(&place, Timeouts::default()).await;
+    let bench = open(&place, None).await;
     let key = tilldeck::ledger::KeyHash::of("kanga", API_KEY);
     let key_lock = bench.deck.ledger().key_lock(&key).await.unwrap();
     let used = async || bench.deck.gauges().await.unwrap()[0].1.used;
@@ -692,7 +692,7 @@ async fn the_budget_is_never_exceeded_by_calls_that_wait_for_their_keys_lane() {
 async fn the_request_of_another_program_is_found_if_an_account_of_this_profile_sent_it() {
     let peer = Peer::start(vec![json(ACTIVE)]);
     let place = Place::with_shop(&peer.url);
-    let bench = open(&place, Timeouts::default()).await;
+    let bench = open(&place, None).await;
     let mut follower = Follower::new(&bench.deck).await;
     let command = |arguments: &'static [&str]| {
         let ran = place.run(arguments);
@@ -721,8 +721,8 @@ async fn new_requests_that_fit_one_batch_are_not_reported_as_missed() {
     const BATCH: usize = 200;
     let peer = Peer::start(vec![json(ACTIVE)]);
     let place = Place::with_shop(&peer.url);
-    let mut bench = open(&place, Timeouts::default()).await;
-    let other = open(&place, Timeouts::default()).await;
+    let mut bench = open(&place, None).await;
+    let other = open(&place, None).await;
     let mut follower = Follower::new(&bench.deck).await;
     check(&other, "A-17").await.unwrap();
     other.deck.ledger().flush().await;

@@ -6,7 +6,6 @@ use tilldeck::domain::{
     Amount, Currency, EstimateRequest, Expected, ExpectedBy, LinkRequest, NewExpectation, Payment,
     PaymentId, PaymentVerdict, ProblemKind, Replaced, TimelineEvent, WallTime, Watchlist,
 };
-use tilldeck::net::Timeouts;
 
 use crate::deck::{how, open, shop};
 use crate::payer::Payer;
@@ -55,7 +54,7 @@ async fn verdict(deck: &Deck, payment: &str) -> PaymentVerdict {
 async fn a_link_sets_what_its_payment_is_compared_with() {
     let peer = Peer::start(vec![json(FINALIZED)]);
     let place = Place::with_shop(&peer.url);
-    let bench = open(&place, Timeouts::default()).await;
+    let bench = open(&place, None).await;
     let deck = &bench.deck;
     assert_eq!(verdict(deck, "OTHER").await, PaymentVerdict::NotCompared);
     deck.link(&shop(), &link("A-17", "249.00", false), how())
@@ -78,7 +77,7 @@ async fn a_link_for_an_id_that_expects_another_sum_is_refused_until_it_is_insist
     let open_payment = FINALIZED.replace("FINALIZED", "ACTIVE");
     let peer = Peer::start(vec![json(&open_payment)]);
     let place = Place::with_shop(&peer.url);
-    let bench = open(&place, Timeouts::default()).await;
+    let bench = open(&place, None).await;
     let deck = &bench.deck;
     let ask = async |amount, replace| {
         deck.link(&shop(), &link("A-17", amount, replace), how())
@@ -123,7 +122,7 @@ async fn a_link_for_a_payment_that_is_over_is_refused_even_if_it_is_insisted_on(
     for state in ["FINALIZED", "CANCELED", "FAILED"] {
         let peer = Peer::start(vec![json(&FINALIZED.replace("FINALIZED", state))]);
         let place = Place::with_shop(&peer.url);
-        let bench = open(&place, Timeouts::default()).await;
+        let bench = open(&place, None).await;
         check(&bench.deck, "A-17").await;
         for insist in [false, true] {
             let refused = bench
@@ -142,7 +141,7 @@ async fn a_link_for_a_payment_that_is_over_is_refused_even_if_it_is_insisted_on(
 async fn the_watch_list_and_expectations_outlive_a_deck_and_its_watch() {
     let peer = Peer::start(vec![json(FINALIZED)]);
     let place = Place::with_shop(&peer.url);
-    let first = open(&place, Timeouts::default()).await.deck;
+    let first = open(&place, None).await.deck;
     let set = async |deck: &Deck, amount, replaced| {
         let new = NewExpectation {
             sum: sum(amount, "oPLN"),
@@ -156,7 +155,7 @@ async fn the_watch_list_and_expectations_outlive_a_deck_and_its_watch() {
     assert_eq!(first.unwatch(&shop(), &id("A-17")).await, Ok(true));
     first.close().await;
 
-    let second = open(&place, Timeouts::default()).await.deck;
+    let second = open(&place, None).await.deck;
     assert_eq!(second.watchlist().await.unwrap(), Watchlist::default());
     second.watch(&shop(), &id("A-17")).await.unwrap();
     let stays = set(&second, "1", Replaced::Never).await.unwrap_err();
@@ -169,8 +168,8 @@ async fn the_watch_list_and_expectations_outlive_a_deck_and_its_watch() {
 async fn another_process_sees_a_change_of_the_watch_list() {
     let peer = Peer::start(vec![json(FINALIZED)]);
     let place = Place::with_shop(&peer.url);
-    let console = open(&place, Timeouts::default()).await.deck;
-    let command = open(&place, Timeouts::default()).await.deck;
+    let console = open(&place, None).await.deck;
+    let command = open(&place, None).await.deck;
     let known = Watchlist::default();
     // Since when a clock that was ahead says that the alert is there.
     let ahead = WallTime(i64::MAX);
@@ -188,7 +187,7 @@ async fn another_process_sees_a_change_of_the_watch_list() {
 #[tokio::test]
 async fn the_embedded_sandbox_knows_what_its_payments_expect() {
     let place = Place::new();
-    let deck = open(&place, Timeouts::default()).await.deck;
+    let deck = open(&place, None).await.deck;
     assert!(deck.forgets_payments());
     let account = tilldeck::domain::AccountId::new("kanga").unwrap();
     let expected = deck.expectation(&account, &id("ORDER-1006")).await.unwrap();
@@ -221,7 +220,7 @@ async fn a_state_is_shown_whatever_the_amount_looks_like() {
             format!(r#"{{"result":"ok","currency":"EMT","amount":{amount},"state":"FINALIZED"}}"#);
         let peer = Peer::start(vec![json(&body)]);
         let place = Place::with_shop(&peer.url);
-        let bench = open(&place, Timeouts::default()).await;
+        let bench = open(&place, None).await;
         let payment = check(&bench.deck, "A-17").await;
         assert_eq!(payment.state.as_str(), "FINALIZED", "{body}");
         assert_eq!(payment.verdict(Some(&hundred)), verdict, "{body}");
@@ -236,7 +235,7 @@ async fn a_state_is_shown_whatever_the_amount_looks_like() {
     ] {
         let peer = Peer::start(vec![json(missing)]);
         let place = Place::with_shop(&peer.url);
-        let bench = open(&place, Timeouts::default()).await;
+        let bench = open(&place, None).await;
         let payment = check(&bench.deck, "A-17").await;
         assert_ne!(
             payment.verdict(Some(&hundred)).paid(),
@@ -251,7 +250,7 @@ async fn one_odd_price_does_not_hide_the_others() {
     let body = r#"{"BTC":"0.0015","DOGE":null,"ETH":"1.2E-7","E M T":"1","LTC":3,"XRP":"about 5"}"#;
     let peer = Peer::start(vec![json(body)]);
     let place = Place::with_shop(&peer.url);
-    let bench = open(&place, Timeouts::default()).await;
+    let bench = open(&place, None).await;
     let sum = EstimateRequest {
         token: Currency::new("EMT").unwrap(),
         quantity: Amount::typed("10").unwrap(),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tilldeck::domain::simulate::Command;
 use tilldeck::domain::{AccountId, Explored, Problem, ProblemKind, RawCall};
-use tilldeck::net::{Event, Timeouts};
+use tilldeck::net::Event;
 
 use crate::deck::{Bench, how, open};
 use crate::program::Place;
@@ -54,7 +54,7 @@ async fn exchanges(bench: &mut Bench) -> Vec<(String, String)> {
 #[tokio::test]
 async fn the_text_of_a_key_is_neither_in_the_log_nor_on_the_screen() {
     let place = Place::new();
-    let mut bench = open(&place, Timeouts::default()).await;
+    let mut bench = open(&place, None).await;
     let stock = format!("{API}/offers/{OFFER}/stock");
     let key = r#"{"body": "PLANTED-KEY", "mimeType": "text/plain"}"#;
     let up = send(&bench, "POST", &stock, Some(key)).await.unwrap();
@@ -92,7 +92,7 @@ async fn the_text_of_a_key_is_neither_in_the_log_nor_on_the_screen() {
 #[tokio::test]
 async fn a_body_that_is_not_json_is_not_sent_and_the_place_is_reported() {
     let place = Place::new();
-    let mut bench = open(&place, Timeouts::default()).await;
+    let mut bench = open(&place, None).await;
     let path = format!("{API}/offers/{OFFER}");
     let problem = send(&bench, "PATCH", &path, Some("{\n  \"price\": 15,}"))
         .await
@@ -111,7 +111,7 @@ async fn a_body_that_is_not_json_is_not_sent_and_the_place_is_reported() {
 #[tokio::test]
 async fn public_calls_go_without_a_token_and_cost_none() {
     let place = Place::new();
-    let mut bench = open(&place, Timeouts::default()).await;
+    let mut bench = open(&place, None).await;
     let path = "/library/api/v1/products/search?active=1&phrase=harbour";
     let seen = send(&bench, "GET", path, None).await.unwrap();
     assert!(seen.digest.unwrap().rows.len() == 1);
@@ -125,7 +125,7 @@ async fn public_calls_go_without_a_token_and_cost_none() {
 #[tokio::test]
 async fn verifying_finds_a_reset_secret_though_the_token_in_hand_is_still_good() {
     let place = Place::new();
-    let bench = open(&place, Timeouts::default()).await;
+    let bench = open(&place, None).await;
     let verify = async || bench.deck.verify(&kinguin(), how()).await;
     verify().await.unwrap();
     assert!(simulate(&bench, "reset-secret").contains("SANDBOX-KINGUIN-SECRET-2"));
@@ -137,7 +137,7 @@ async fn verifying_finds_a_reset_secret_though_the_token_in_hand_is_still_good()
 #[tokio::test]
 async fn what_kinguin_does_not_have_is_said_so() {
     let place = Place::new();
-    let bench = open(&place, Timeouts::default()).await;
+    let bench = open(&place, None).await;
     let id = tilldeck::domain::PaymentId::new("A").unwrap();
     let problem = bench
         .deck

@@ -5,7 +5,6 @@ use std::sync::LazyLock;
 
 use serde_json::json;
 use tilldeck::domain::{AccountId, PlayerId, PlayerToken, RawCall, Secret};
-use tilldeck::net::Timeouts;
 
 use crate::deck::{how, open};
 use crate::peer::{Act, Peer, json, reply};
@@ -476,7 +475,7 @@ fn every_call_carries_the_key_from_the_config_and_none_that_is_typed() {
 #[tokio::test]
 async fn the_deck_asks_for_players_and_the_explorer_reads_their_items() {
     let place = Place::new();
-    let bench = open(&place, Timeouts::default()).await;
+    let bench = open(&place, None).await;
     let account = AccountId::new("kongregate").unwrap();
     let claim = PlayerToken {
         player: PlayerId(1001),

@@ -11,7 +11,7 @@ use tilldeck::clock::Clock;
 use tilldeck::config::{self, Environ, Vault};
 use tilldeck::deck::{Deck, Handover, Options};
 use tilldeck::domain::{AccountId, RawCall};
-use tilldeck::net::Timeouts;
+use tilldeck::net::Network;
 use tilldeck::providers::SPECS;
 
 use crate::deck::how;
@@ -458,7 +458,7 @@ async fn planted_credentials_and_tokens_are_found_in_no_debug_form() {
         renew: true,
         state_dir: place.state(),
         clock: Clock::system(),
-        network: Timeouts::default().into(),
+        network: Network::default(),
         events: Some(to),
         environ,
         config: locations.config.clone(),

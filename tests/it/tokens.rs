@@ -11,7 +11,7 @@ use tilldeck::deck::{Deck, Handover, Options};
 use tilldeck::domain::{
     AccountId, Problem, ProblemKind, RawCall, Secret, StoredIn, TokenStatus, WallTime,
 };
-use tilldeck::net::{Event, Timeouts};
+use tilldeck::net::{Event, Network};
 use tilldeck::providers::SPECS;
 
 use crate::bad_input::fails;
@@ -67,7 +67,7 @@ struct Bench {
 /// How a deck is opened beyond its place.
 #[derive(Default)]
 struct With {
-    timeouts: Timeouts,
+    timeout: Option<Duration>,
     vault: Option<Vault>,
     listening: bool,
 }
@@ -92,7 +92,10 @@ async fn open_at(place: &Place, with: With, start: WallTime) -> Bench {
         renew: with.listening,
         state_dir: place.state(),
         clock,
-        network: with.timeouts.into(),
+        network: Network {
+            idle: with.timeout,
+            ..Network::default()
+        },
         events: with.listening.then_some(to),
         environ: locations.environ.clone(),
         config: locations.config.clone(),
@@ -306,10 +309,7 @@ async fn a_silent_or_absent_token_endpoint_is_reported_within_its_limit() {
     let silent = Peer::start(vec![Act::Silence]);
     let gateway = Peer::start(vec![json("[]")]);
     let with = With {
-        timeouts: Timeouts {
-            connect: Duration::from_millis(500),
-            idle: Some(Duration::from_millis(60)),
-        },
+        timeout: Some(Duration::from_millis(60)),
         ..With::default()
     };
     let place = placed(&silent.url, &gateway.url);

@@ -16,8 +16,8 @@ use crate::domain::{
 };
 use crate::ledger::{Ledger, Persistence, Retention, SlotId, SlotOutcome, SlotRequest};
 use crate::net::{
-    Authorise, BoxFuture, Call, Event as NetEvent, Gate, NetError, RequestOptions, Session,
-    SignedRequest, Timeouts, retry,
+    Authorise, BoxFuture, Call, Event as NetEvent, Gate, NetError, Network, RequestOptions,
+    Session, SignedRequest, retry,
 };
 
 const PERIOD: Duration = Duration::from_mins(1);
@@ -255,7 +255,7 @@ fn counter(limit: u32) -> Counter {
         Retention::default(),
     );
     let (to, events) = crate::net::events::channel();
-    let gate = Gate::new(ledger.clone(), clock, Timeouts::default(), Some(to));
+    let gate = Gate::new(ledger.clone(), clock, Network::default(), Some(to));
     let account = Account {
         base: String::new(),
         id: AccountId::new("a").unwrap(),

@@ -18,7 +18,7 @@ use crate::domain::{
 };
 use crate::http_server::Request;
 use crate::ledger::{Ledger, NonceRules, Retention};
-use crate::net::{Event, Gate, Limit, RequestOptions, Session, Timeouts};
+use crate::net::{Event, Gate, Limit, Network, RequestOptions, Session};
 use crate::sandbox::testing::Receiver;
 use crate::sandbox::{self, Sandbox};
 
@@ -135,8 +135,8 @@ impl Bench {
             abilities: manifest.abilities,
         };
         let (sender, events) = crate::net::events::channel();
-        let timeouts = Timeouts::default();
-        let gate = Gate::new(ledger.clone(), clock.clone(), timeouts, Some(sender));
+        let network = Network::default();
+        let gate = Gate::new(ledger.clone(), clock.clone(), network, Some(sender));
         let session = Session::new(Arc::new(gate), account, endpoints.clone(), setup.limits);
         let texts = setup.keys.clone();
         let keys: Keys = Arc::new(Mutex::new(setup.keys));

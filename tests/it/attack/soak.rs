@@ -18,7 +18,7 @@ use tilldeck::domain::{
 };
 use tilldeck::http_server::{Limits, Outcome, Request, Response, Server, respond};
 use tilldeck::ledger::{Ledger, NonceRules, Retention};
-use tilldeck::net::{Event, EventReceiver, Gate, Limit, RequestOptions, Session, Timeouts, events};
+use tilldeck::net::{Event, EventReceiver, Gate, Limit, Network, RequestOptions, Session, events};
 use tilldeck::providers::{Client, Credentials, Manifest, Query, by_name};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -293,8 +293,8 @@ impl Program {
     fn start(folder: &Path, clock: &Clock, base: &str, peer: &Arc<Peer>) -> Self {
         let ledger = Ledger::start(folder.to_owned(), clock.clone(), KEPT);
         let (told, events) = events::channel();
-        let timeouts = Timeouts::default();
-        let gate = Gate::new(ledger.clone(), clock.clone(), timeouts, Some(told));
+        let network = Network::default();
+        let gate = Gate::new(ledger.clone(), clock.clone(), network, Some(told));
         let gate = Arc::new(gate);
         let mut work = JoinSet::new();
         let mut renewed = None;
