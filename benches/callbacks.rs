@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use tilldeck::callbacks::seal::Sealer;
 use tilldeck::callbacks::{
@@ -17,7 +18,6 @@ use tilldeck::clock::Clock;
 use tilldeck::domain::{Delivery, PaymentId, Secret, Subject};
 use tilldeck::http_server::{Outcome, Server, text};
 use tilldeck::ledger::{DatabaseSettings, Ledger, Retention};
-use tilldeck::net::BoxFuture;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -38,6 +38,7 @@ impl CallbackHandlers for All {
     fn saved(&self, _: Delivery) {}
 }
 
+#[async_trait]
 impl CallbackHandler for All {
     fn provider(&self) -> &'static str {
         "bench"
@@ -51,10 +52,10 @@ impl CallbackHandler for All {
         ""
     }
 
-    fn read<'a>(&'a self, inbound: &'a Inbound) -> BoxFuture<'a, Result<ParsedCallback, Refusal>> {
+    async fn read(&self, inbound: &Inbound) -> Result<ParsedCallback, Refusal> {
         let body = inbound.request.body();
         let id = String::from_utf8_lossy(&body[..20.min(body.len())]);
-        let told = ParsedCallback {
+        Ok(ParsedCallback {
             kind: "payment changed".into(),
             subject: PaymentId::new(id).ok().map(Subject::Payment),
             happened_at: None,
@@ -63,16 +64,15 @@ impl CallbackHandler for All {
             dedup: Dedup::Message(body.to_vec()),
             needs_check: self.needs_check,
             answer: Answer::Plain,
-        };
-        Box::pin(async move { Ok(told) })
+        })
     }
 
     fn forward_to(&self) -> Option<String> {
         None
     }
 
-    fn relay<'a>(&'a self, _: &'a Inbound, _: &'a Delivery) -> BoxFuture<'a, Option<Bytes>> {
-        Box::pin(async { None })
+    async fn relay(&self, _: &Inbound, _: &Delivery) -> Option<Bytes> {
+        None
     }
 }
 

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use tilldeck::clock::Clock;
 use tilldeck::domain::{Account, AccountId, Counts, Environment, ProviderId, RequestId, Secret};
 use tilldeck::http_server::{Limits, Outcome, Server, respond};
 use tilldeck::ledger::{Ledger, Retention};
 use tilldeck::net::{
-    Authorise, BoxFuture, Call, Gate, Limit, MaybeSecret, NetError, Network, Repeat, RequestBody,
+    Authorise, Call, Gate, Limit, MaybeSecret, NetError, Network, Repeat, RequestBody,
     RequestOptions, Session, SignedRequest,
 };
 use tokio::task::JoinSet;
@@ -24,13 +25,14 @@ const BODY: &str = r#"{"id":"5c9b71292539a4e8f1809707","status":"ACTIVE","price"
 /// Carries a token, as most calls do.
 struct Bearer;
 
+#[async_trait]
 impl Authorise for Bearer {
-    fn authorise<'a>(&'a self, _: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
+    async fn authorise(&self, _: &Call) -> Result<SignedRequest, NetError> {
         let token = MaybeSecret::Secret(Secret::new(
             "Bearer bench-token-of-a-usual-length-0123456789",
         ));
-        let signed = SignedRequest::new(vec![("authorization", token)], bytes::Bytes::new());
-        Box::pin(async move { Ok(signed) })
+        let headers = vec![("authorization", token)];
+        Ok(SignedRequest::new(headers, bytes::Bytes::new()))
     }
 }
 

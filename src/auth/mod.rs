@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Notify, OnceCell, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -20,13 +21,13 @@ pub use store::TokenStore;
 use crate::clock::Clock;
 use crate::domain::{Now, Secret, StoredIn, TokenLifetime, TokenStatus};
 use crate::net::{
-    Authorise, BoxFuture, Call, Event, MaybeSecret, NetError, RequestOptions, Session,
-    SignedRequest, redact,
+    Authorise, Call, Event, MaybeSecret, NetError, RequestOptions, Session, SignedRequest, redact,
 };
 use grant::Failure;
 use lifecycle::{FetchReason, Jitter, Lifecycle, Waiter, renew_at};
 
 /// How a provider grants tokens (OAuth 2.0, RFC 6749, 4.4, grant `client_credentials`).
+#[async_trait]
 pub trait FetchToken: Send + Sync {
     /// The token request, before authorising.
     fn call(&self) -> Call;
@@ -35,7 +36,7 @@ pub trait FetchToken: Send + Sync {
     ///
     /// # Errors
     /// If the secret cannot be read or used.
-    fn authorise(&self) -> BoxFuture<'_, Result<SignedRequest, NetError>>;
+    async fn authorise(&self) -> Result<SignedRequest, NetError>;
 }
 
 /// The longest sleep before the token's age is checked again: the monotonic clock, by which sleeps end, stands still
@@ -511,14 +512,13 @@ impl Stamped<'_> {
     }
 }
 
+#[async_trait]
 impl Authorise for Stamped<'_> {
-    fn authorise<'a>(&'a self, _: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
-        Box::pin(async move {
-            let signed = self.fetch.authorise().await?;
-            let stamp = (self.clock.now(), digest(&signed));
-            *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(stamp);
-            Ok(signed)
-        })
+    async fn authorise(&self, _: &Call) -> Result<SignedRequest, NetError> {
+        let signed = self.fetch.authorise().await?;
+        let stamp = (self.clock.now(), digest(&signed));
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(stamp);
+        Ok(signed)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::AtomicUsize;
 
+use async_trait::async_trait;
+
 use super::*;
 use crate::config::Vault;
 use crate::domain::{
@@ -29,18 +31,17 @@ fn no_credentials() -> NetError {
     NetError::Unauthorised(Problem::new(ProblemKind::Config, "no credentials", ""))
 }
 
+#[async_trait]
 impl FetchToken for Failing {
     fn call(&self) -> Call {
         Call::new("POST", "token", "/")
     }
 
-    fn authorise(&self) -> BoxFuture<'_, Result<SignedRequest, NetError>> {
-        Box::pin(async {
-            let began = self.began.fetch_add(1, Ordering::Relaxed);
-            self.goes_on.notified().await;
-            assert!(began >= self.panics, "as planned");
-            Err(no_credentials())
-        })
+    async fn authorise(&self) -> Result<SignedRequest, NetError> {
+        let began = self.began.fetch_add(1, Ordering::Relaxed);
+        self.goes_on.notified().await;
+        assert!(began >= self.panics, "as planned");
+        Err(no_credentials())
     }
 }
 

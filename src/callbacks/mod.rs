@@ -15,13 +15,13 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use hyper::http::StatusCode;
 use hyper::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 
 use crate::domain::{Delivery, Problem, Secret, Subject, WallTime};
 use crate::http_server::Request;
-use crate::net::BoxFuture;
 
 pub use address::Address;
 pub use health::{HEARTBEAT, reachable};
@@ -206,6 +206,7 @@ pub trait CallbackHandlers: Send + Sync {
 }
 
 /// An account that receives callbacks.
+#[async_trait]
 pub trait CallbackHandler: Send + Sync {
     /// Its provider's short name.
     fn provider(&self) -> &'static str;
@@ -214,17 +215,13 @@ pub trait CallbackHandler: Send + Sync {
     /// As [`Spec::if_unsaved`].
     fn if_unsaved(&self) -> &'static str;
     /// Verifies and parses a request.
-    fn read<'a>(&'a self, inbound: &'a Inbound) -> BoxFuture<'a, Result<ParsedCallback, Refusal>>;
+    async fn read(&self, inbound: &Inbound) -> Result<ParsedCallback, Refusal>;
     /// The forward target of its callbacks.
     fn forward_to(&self) -> Option<String>;
     /// Calls the shop's server while the provider waits, and saves the result. The body of its answer, also where the
     /// ledger could not save it; `None` if none arrived that can be returned. The job's lease is [`crate::domain::job::LEASE`]. The future is
     /// dropped after [`Limits::relay`].
-    fn relay<'a>(
-        &'a self,
-        inbound: &'a Inbound,
-        delivery: &'a Delivery,
-    ) -> BoxFuture<'a, Option<Bytes>>;
+    async fn relay(&self, inbound: &Inbound, delivery: &Delivery) -> Option<Bytes>;
 }
 
 #[cfg(test)]

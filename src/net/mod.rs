@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use reqwest::Url;
 
 use attempt::{Attempt, Outbound};
@@ -50,18 +51,15 @@ use crate::ledger::{Ledger, LedgerError, Persistence, Recorded};
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Turns a call into its final bytes: adds keys, tokens, nonces, signatures. One per account.
+#[async_trait]
 pub trait Authorise: Send + Sync {
     /// Gets what takes requests of its own, such as an access token. Called before a slot is taken, so that no slot
     /// is held during that time.
     ///
     /// # Errors
     /// If no token can be obtained.
-    fn prepare<'a>(
-        &'a self,
-        _call: &'a Call,
-        _options: RequestOptions,
-    ) -> BoxFuture<'a, Result<(), NetError>> {
-        Box::pin(async { Ok(()) })
+    async fn prepare(&self, _call: &Call, _options: RequestOptions) -> Result<(), NetError> {
+        Ok(())
     }
 
     /// Signs one attempt. Called again for each attempt, since a nonce is valid once. Sends nothing itself.
@@ -69,7 +67,7 @@ pub trait Authorise: Send + Sync {
     /// # Errors
     /// If the secret cannot be read or no nonce is available; [`NetError::Unprepared`] where the result of
     /// [`Authorise::prepare`] has expired meanwhile.
-    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>>;
+    async fn authorise(&self, call: &Call) -> Result<SignedRequest, NetError>;
 
     /// Whether this response rejects an outdated nonce, token or secret, so that one more attempt with a fresh one is
     /// worthwhile. The provider did not carry out the call then. `credential` is that of the attempt
@@ -77,13 +75,8 @@ pub trait Authorise: Send + Sync {
     /// manager.
     ///
     /// `renewed` says that this response is to such an attempt already: the call is not sent again, whatever this returns.
-    fn is_stale<'a>(
-        &'a self,
-        _reply: &'a Reply,
-        _credential: Option<&'a Secret>,
-        _renewed: bool,
-    ) -> BoxFuture<'a, bool> {
-        Box::pin(async { false })
+    async fn is_stale(&self, _reply: &Reply, _credential: Option<&Secret>, _renewed: bool) -> bool {
+        false
     }
 
     /// What the body of this response says where it reports a failure, in a few words: `fail 9000`. The log shows it where

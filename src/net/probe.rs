@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::attempt::{Outbound, lead};
 use super::connecting::Connecting;
 use super::{
-    Authorise, BoxFuture, Call, MaybeSecret, NetError, Reply, RequestOptions, Session,
-    SignedRequest,
+    Authorise, Call, MaybeSecret, NetError, Reply, RequestOptions, Session, SignedRequest,
 };
 use crate::domain::WallTime;
 
@@ -78,13 +78,12 @@ struct Probe {
     measured: Arc<Connecting>,
 }
 
+#[async_trait]
 impl Authorise for Probe {
-    fn authorise<'a>(&'a self, _call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
-        Box::pin(async {
-            Ok(SignedRequest {
-                measured: Some(self.measured.clone()),
-                ..SignedRequest::new(self.headers.clone(), Bytes::new())
-            })
+    async fn authorise(&self, _call: &Call) -> Result<SignedRequest, NetError> {
+        Ok(SignedRequest {
+            measured: Some(self.measured.clone()),
+            ..SignedRequest::new(self.headers.clone(), Bytes::new())
         })
     }
 }

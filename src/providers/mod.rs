@@ -15,6 +15,7 @@ mod contract;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use async_trait::async_trait;
 pub use cached_secret::{CachedSecret, reread_pause};
 pub use error::ApiError;
 
@@ -219,6 +220,7 @@ pub type Queried<A> = Result<Query<A>, ApiError>;
 /// answer. Without I/O, except that a link may read a secret. An operation has a default where only some providers have it: those whose
 /// [`Manifest::abilities`] name it.
 #[expect(clippy::missing_errors_doc, reason = "`Queried` describes them once")]
+#[async_trait]
 pub trait Client: Authorise {
     /// Checks the credentials by a call that changes nothing, where [`Manifest::verify`] is [`Verify::Call`].
     fn verify(&self) -> Queried<()> {
@@ -274,8 +276,8 @@ pub trait Client: Authorise {
     ///
     /// # Errors
     /// If the provider has no such links, `data` is not a purchase, or the secret cannot be read.
-    fn purchase_link<'a>(&'a self, _data: &'a str) -> BoxFuture<'a, Result<Secret, ApiError>> {
-        Box::pin(async { Err(ApiError::Lacks(Ability::PurchaseLinks)) })
+    async fn purchase_link(&self, _data: &str) -> Result<Secret, ApiError> {
+        Err(ApiError::Lacks(Ability::PurchaseLinks))
     }
 
     /// Any call.

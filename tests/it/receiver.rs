@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -21,7 +22,7 @@ use tilldeck::domain::{
     WallTime,
 };
 use tilldeck::ledger::{DeliveryQuery, JobFilter, Ledger, Retention};
-use tilldeck::net::{BoxFuture, redact};
+use tilldeck::net::redact;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
@@ -75,6 +76,7 @@ impl CallbackHandlers for Door {
     }
 }
 
+#[async_trait]
 impl CallbackHandler for Seat {
     fn provider(&self) -> &'static str {
         "test"
@@ -88,40 +90,38 @@ impl CallbackHandler for Seat {
         "it is sent again"
     }
 
-    fn read<'a>(&'a self, inbound: &'a Inbound) -> BoxFuture<'a, Result<ParsedCallback, Refusal>> {
-        Box::pin(async move {
-            if inbound.request.method() != "POST" {
-                return Err(Refusal::Method { allowed: "POST" });
+    async fn read(&self, inbound: &Inbound) -> Result<ParsedCallback, Refusal> {
+        if inbound.request.method() != "POST" {
+            return Err(Refusal::Method { allowed: "POST" });
+        }
+        let body = String::from_utf8_lossy(inbound.request.body()).into_owned();
+        let answer = match body.split(' ').next().unwrap_or_default() {
+            "refuse" => return Err(Refusal::Refused("the key \u{1b}[2J is wrong".into())),
+            "garble" => return Err(Refusal::Unreadable("no \u{202e}JSON".into())),
+            "unable" => {
+                let problem = Problem::new(ProblemKind::Usage, "no secret", "");
+                return Err(Refusal::Unable(problem));
             }
-            let body = String::from_utf8_lossy(inbound.request.body()).into_owned();
-            let answer = match body.split(' ').next().unwrap_or_default() {
-                "refuse" => return Err(Refusal::Refused("the key \u{1b}[2J is wrong".into())),
-                "garble" => return Err(Refusal::Unreadable("no \u{202e}JSON".into())),
-                "unable" => {
-                    let problem = Problem::new(ProblemKind::Usage, "no secret", "");
-                    return Err(Refusal::Unable(problem));
-                }
-                "panic" => panic!("judging went wrong"),
-                "wait" => {
-                    self.hall.waits.notify_one();
-                    let _one = self.hall.judging.acquire().await.unwrap();
-                    Answer::Plain
-                }
-                "order" | "slow" => Answer::Relayed {
-                    otherwise: r#"{"state":"canceled"}"#,
-                },
-                _ => Answer::Plain,
-            };
-            Ok(ParsedCallback {
-                kind: "order\u{1b}]0;x\u{7} placed".into(),
-                subject: None,
-                happened_at: None,
-                proof: "the key",
-                proved: true,
-                dedup: Dedup::Message(body.clone().into_bytes()),
-                needs_check: body.starts_with("ask"),
-                answer,
-            })
+            "panic" => panic!("judging went wrong"),
+            "wait" => {
+                self.hall.waits.notify_one();
+                let _one = self.hall.judging.acquire().await.unwrap();
+                Answer::Plain
+            }
+            "order" | "slow" => Answer::Relayed {
+                otherwise: r#"{"state":"canceled"}"#,
+            },
+            _ => Answer::Plain,
+        };
+        Ok(ParsedCallback {
+            kind: "order\u{1b}]0;x\u{7} placed".into(),
+            subject: None,
+            happened_at: None,
+            proof: "the key",
+            proved: true,
+            dedup: Dedup::Message(body.clone().into_bytes()),
+            needs_check: body.starts_with("ask"),
+            answer,
         })
     }
 
@@ -129,36 +129,30 @@ impl CallbackHandler for Seat {
         self.forward_to.clone()
     }
 
-    fn relay<'a>(
-        &'a self,
-        inbound: &'a Inbound,
-        delivery: &'a Delivery,
-    ) -> BoxFuture<'a, Option<Bytes>> {
-        Box::pin(async move {
-            let number = self.hall.relayed.fetch_add(1, Ordering::Relaxed);
-            if inbound.request.body().starts_with(b"slow") {
-                std::future::pending::<()>().await;
-            }
-            let said = format!(r#"{{"state":"completed","number":{number}}}"#);
-            let tried = JobResult {
-                state: JobState::Done,
-                at: inbound.at,
-                outcome: AttemptOutcome {
-                    status: Some(200),
-                    reply: Some(self.hall.sealer.seal_reply(said.as_bytes())),
-                    ..AttemptOutcome::without_answer("HTTP 200", Disposition::Done)
-                },
-            };
-            let job = delivery.jobs[0].id;
-            if inbound.request.body().starts_with(b"order when told") {
-                self.hall.waits.notify_one();
-                let _one = self.hall.judging.acquire().await.unwrap();
-            }
-            let held = inbound.at.plus(LEASE);
-            let kept = self.hall.ledger.finish_attempt(job, held, tried).await;
-            kept.unwrap();
-            Some(said.into())
-        })
+    async fn relay(&self, inbound: &Inbound, delivery: &Delivery) -> Option<Bytes> {
+        let number = self.hall.relayed.fetch_add(1, Ordering::Relaxed);
+        if inbound.request.body().starts_with(b"slow") {
+            std::future::pending::<()>().await;
+        }
+        let said = format!(r#"{{"state":"completed","number":{number}}}"#);
+        let tried = JobResult {
+            state: JobState::Done,
+            at: inbound.at,
+            outcome: AttemptOutcome {
+                status: Some(200),
+                reply: Some(self.hall.sealer.seal_reply(said.as_bytes())),
+                ..AttemptOutcome::without_answer("HTTP 200", Disposition::Done)
+            },
+        };
+        let job = delivery.jobs[0].id;
+        if inbound.request.body().starts_with(b"order when told") {
+            self.hall.waits.notify_one();
+            let _one = self.hall.judging.acquire().await.unwrap();
+        }
+        let held = inbound.at.plus(LEASE);
+        let kept = self.hall.ledger.finish_attempt(job, held, tried).await;
+        kept.unwrap();
+        Some(said.into())
     }
 }
 

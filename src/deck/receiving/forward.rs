@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use reqwest::Url;
 use reqwest::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 
@@ -12,8 +13,8 @@ use crate::callbacks::{Address, Inbound};
 use crate::domain::job::{AttemptOutcome, Disposition};
 use crate::domain::{Account, AccountId, Delivery, Environment, ProviderId, time};
 use crate::net::{
-    self, Authorise, BoxFuture, Call, ForwardedRequest, NetError, Repeat, Reply, RequestOptions,
-    Session, SignedRequest,
+    self, Authorise, Call, ForwardedRequest, NetError, Repeat, Reply, RequestOptions, Session,
+    SignedRequest,
 };
 
 /// How much of the shop's response body is saved with the job.
@@ -251,13 +252,12 @@ struct AsReceived {
     body: bytes::Bytes,
 }
 
+#[async_trait]
 impl Authorise for AsReceived {
-    fn authorise<'a>(&'a self, _call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
-        Box::pin(async move {
-            Ok(SignedRequest {
-                forwarded: Some(self.forwarded.clone()),
-                ..SignedRequest::new(Vec::new(), self.body.clone())
-            })
+    async fn authorise(&self, _call: &Call) -> Result<SignedRequest, NetError> {
+        Ok(SignedRequest {
+            forwarded: Some(self.forwarded.clone()),
+            ..SignedRequest::new(Vec::new(), self.body.clone())
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::Url;
 
@@ -11,7 +12,7 @@ use crate::callbacks::{
     CallbackHandler, CallbackHandlers, CallbackSecrets, Dedup, Inbound, ParsedCallback, Refusal,
 };
 use crate::domain::{AccountId, CallbackVerdict, Delivery, JobKind, Problem, inert};
-use crate::net::{BoxFuture, Event, redact};
+use crate::net::{Event, redact};
 
 pub(super) struct CallbackRouter(pub(super) Arc<Shared>);
 
@@ -104,6 +105,7 @@ impl Shared {
     }
 }
 
+#[async_trait]
 impl CallbackHandler for AccountHandler {
     fn provider(&self) -> &'static str {
         self.runtime.manifest.id.0
@@ -117,8 +119,8 @@ impl CallbackHandler for AccountHandler {
         self.runtime.manifest.callbacks.if_unsaved
     }
 
-    fn read<'a>(&'a self, inbound: &'a Inbound) -> BoxFuture<'a, Result<ParsedCallback, Refusal>> {
-        Box::pin(self.shared.judge(&self.runtime, inbound))
+    async fn read(&self, inbound: &Inbound) -> Result<ParsedCallback, Refusal> {
+        self.shared.judge(&self.runtime, inbound).await
     }
 
     fn forward_to(&self) -> Option<String> {
@@ -126,15 +128,9 @@ impl CallbackHandler for AccountHandler {
         to.map(Url::to_string)
     }
 
-    fn relay<'a>(
-        &'a self,
-        inbound: &'a Inbound,
-        delivery: &'a Delivery,
-    ) -> BoxFuture<'a, Option<Bytes>> {
-        let job = delivery.jobs.iter().find(|job| job.kind == JobKind::Relay);
-        match job {
-            Some(job) => Box::pin(self.shared.relay(inbound, delivery, job)),
-            None => Box::pin(async { None }),
-        }
+    async fn relay(&self, inbound: &Inbound, delivery: &Delivery) -> Option<Bytes> {
+        let mut jobs = delivery.jobs.iter();
+        let job = jobs.find(|job| job.kind == JobKind::Relay)?;
+        self.shared.relay(inbound, delivery, job).await
     }
 }

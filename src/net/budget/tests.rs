@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use proptest::prelude::*;
 
 use super::window::{Step, Window};
@@ -16,8 +17,8 @@ use crate::domain::{
 };
 use crate::ledger::{Ledger, Persistence, Retention, SlotId, SlotOutcome, SlotRequest};
 use crate::net::{
-    Authorise, BoxFuture, Call, Event as NetEvent, Gate, NetError, Network, RequestOptions,
-    Session, SignedRequest, retry,
+    Authorise, Call, Event as NetEvent, Gate, NetError, Network, RequestOptions, Session,
+    SignedRequest, retry,
 };
 
 const PERIOD: Duration = Duration::from_mins(1);
@@ -404,18 +405,20 @@ async fn a_waiting_request_that_is_cancelled_is_reported_as_no_longer_waiting() 
 /// Signs nothing.
 struct Unsigned;
 
+#[async_trait]
 impl Authorise for Unsigned {
-    fn authorise<'a>(&'a self, _: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
-        Box::pin(async { Ok(SignedRequest::default()) })
+    async fn authorise(&self, _: &Call) -> Result<SignedRequest, NetError> {
+        Ok(SignedRequest::default())
     }
 }
 
 /// Waits for the lock of its key.
 struct Blocked;
 
+#[async_trait]
 impl Authorise for Blocked {
-    fn authorise<'a>(&'a self, _: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
-        Box::pin(std::future::pending())
+    async fn authorise(&self, _: &Call) -> Result<SignedRequest, NetError> {
+        std::future::pending().await
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
@@ -13,7 +14,7 @@ use crate::domain::unique_keys;
 use crate::domain::{Now, Problem, ProblemKind, Secret, WallTime};
 use crate::ledger::{KeyHash, KeyLock, LedgerError, NONCE_LEAD_MAX, Nonce};
 use crate::net::{
-    Authorise, BoxFuture, Call, MaybeSecret, NetError, Reply, RequestBody, SignedRequest, redact,
+    Authorise, Call, MaybeSecret, NetError, Reply, RequestBody, SignedRequest, redact,
 };
 use crate::providers::Credentials;
 use crate::providers::cached_secret::CachedSecret;
@@ -77,55 +78,6 @@ impl Kanga {
     /// The API key.
     pub fn api_key(&self) -> &str {
         self.api_key.expose()
-    }
-
-    async fn authorised(&self, call: &Call) -> Result<SignedRequest, NetError> {
-        let mut fields = match &call.body {
-            RequestBody::Empty => Map::new(),
-            RequestBody::Fields(fields) => fields.clone(),
-            RequestBody::Bytes(bytes) => {
-                unique_keys::object(bytes).map_err(|_| NetError::Unauthorised(not_an_object()))?
-            }
-        };
-        let path = without_query(&call.path);
-        // The one unsigned call: it names the key as `shopToken` (`docs/providers/kanga.md#contradictions`).
-        if is_estimate(path) {
-            fields
-                .entry("shopToken")
-                .or_insert_with(|| self.api_key().into());
-            return Ok(signed(&fields, None));
-        }
-        // Signed with the published secret, whatever the account's own: it proves the signing, not the key.
-        if path == TEST {
-            fields.insert("appId".into(), TEST_KEY.into());
-            let now = self.credentials.clock.now().wall.0;
-            fields.entry("nonce").or_insert_with(|| now.into());
-            return Ok(signed(&fields, Some(&Secret::new(TEST_SECRET))));
-        }
-        let secret = self.secret.get().await;
-        let secret = secret.map_err(NetError::Unauthorised)?;
-        // Held until the response: a nonce that is overtaken on the way is rejected
-        // (`docs/providers/kanga.md#nonce`).
-        let mut key_lock = self
-            .credentials
-            .ledger
-            .key_lock(&self.nonces)
-            .await
-            .map_err(|error| storage(&error))?;
-        let (nonce, at) = self
-            .nonce(&mut key_lock)
-            .await
-            .map_err(|error| storage(&error))?;
-        // Replaced: a key or nonce in the operator's own body would only be rejected.
-        fields.insert("appId".into(), self.api_key().into());
-        fields.insert("nonce".into(), nonce.value.into());
-        Ok(SignedRequest {
-            key_lock: Some(Box::new(key_lock)),
-            nonce_at: Some(at),
-            nonce_ahead: nonce.ahead,
-            credential: Some(secret.clone()),
-            ..signed(&fields, Some(&secret))
-        })
     }
 }
 
@@ -201,30 +153,69 @@ fn storage(error: &LedgerError) -> NetError {
     ))
 }
 
+#[async_trait]
 impl Authorise for Kanga {
-    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
-        Box::pin(self.authorised(call))
+    async fn authorise(&self, call: &Call) -> Result<SignedRequest, NetError> {
+        let mut fields = match &call.body {
+            RequestBody::Empty => Map::new(),
+            RequestBody::Fields(fields) => fields.clone(),
+            RequestBody::Bytes(bytes) => {
+                unique_keys::object(bytes).map_err(|_| NetError::Unauthorised(not_an_object()))?
+            }
+        };
+        let path = without_query(&call.path);
+        // The one unsigned call: it names the key as `shopToken` (`docs/providers/kanga.md#contradictions`).
+        if is_estimate(path) {
+            fields
+                .entry("shopToken")
+                .or_insert_with(|| self.api_key().into());
+            return Ok(signed(&fields, None));
+        }
+        // Signed with the published secret, whatever the account's own: it proves the signing, not the key.
+        if path == TEST {
+            fields.insert("appId".into(), TEST_KEY.into());
+            let now = self.credentials.clock.now().wall.0;
+            fields.entry("nonce").or_insert_with(|| now.into());
+            return Ok(signed(&fields, Some(&Secret::new(TEST_SECRET))));
+        }
+        let secret = self.secret.get().await;
+        let secret = secret.map_err(NetError::Unauthorised)?;
+        // Held until the response: a nonce that is overtaken on the way is rejected
+        // (`docs/providers/kanga.md#nonce`).
+        let mut key_lock = self
+            .credentials
+            .ledger
+            .key_lock(&self.nonces)
+            .await
+            .map_err(|error| storage(&error))?;
+        let (nonce, at) = self
+            .nonce(&mut key_lock)
+            .await
+            .map_err(|error| storage(&error))?;
+        // Replaced: a key or nonce in the operator's own body would only be rejected.
+        fields.insert("appId".into(), self.api_key().into());
+        fields.insert("nonce".into(), nonce.value.into());
+        Ok(SignedRequest {
+            key_lock: Some(Box::new(key_lock)),
+            nonce_at: Some(at),
+            nonce_ahead: nonce.ahead,
+            credential: Some(secret.clone()),
+            ..signed(&fields, Some(&secret))
+        })
     }
 
-    fn is_stale<'a>(
-        &'a self,
-        reply: &'a Reply,
-        secret: Option<&'a Secret>,
-        renewed: bool,
-    ) -> BoxFuture<'a, bool> {
-        Box::pin(async move {
-            // A call without the account's secret has nothing to renew.
-            let Some(secret) = secret else {
-                return false;
-            };
-            // 9000 also means wrong credentials; one more try with a fresh nonce distinguishes the two.
-            let is_stale = self.refusal(reply) == Some(format!("fail {INVALID_CREDENTIALS}"));
-            // For the next call.
-            if is_stale && renewed {
-                drop(self.secret.reread(secret).await);
-            }
-            is_stale
-        })
+    async fn is_stale(&self, reply: &Reply, secret: Option<&Secret>, renewed: bool) -> bool {
+        // A call without the account's secret has nothing to renew.
+        let Some(secret) = secret else {
+            return false;
+        };
+        // 9000 also means wrong credentials; one more try with a fresh nonce distinguishes the two.
+        let is_stale = self.refusal(reply) == Some(format!("fail {INVALID_CREDENTIALS}"));
+        // For the next call.
+        if is_stale && renewed {
+            drop(self.secret.reread(secret).await);
+        }
+        is_stale
     }
 
     fn refusal(&self, reply: &Reply) -> Option<String> {

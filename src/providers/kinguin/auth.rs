@@ -1,13 +1,14 @@
 //! Kinguin's authorisation: client id and secret in the form of the token call (`docs/providers/kinguin.md#token`), the
 //! access token in every other call but the public ones (`docs/providers/kinguin.md#bearer`).
 
+use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{catalogue, settings};
 use crate::auth::{FetchToken, Tokens};
 use crate::domain::{Secret, exchange};
 use crate::net::{
-    Authorise, BoxFuture, Call, MaybeSecret, NetError, Repeat, Reply, RequestBody, RequestOptions,
+    Authorise, Call, MaybeSecret, NetError, Repeat, Reply, RequestBody, RequestOptions,
     SignedRequest, form_boundary, redact,
 };
 use crate::providers::{Credentials, ReadSecret};
@@ -35,6 +36,7 @@ pub fn fetch(credentials: &Credentials) -> std::sync::Arc<dyn FetchToken> {
     })
 }
 
+#[async_trait]
 impl FetchToken for Fetch {
     fn call(&self) -> Call {
         // A lost answer costs only a token that is never used.
@@ -45,26 +47,24 @@ impl FetchToken for Fetch {
         }
     }
 
-    fn authorise(&self) -> BoxFuture<'_, Result<SignedRequest, NetError>> {
-        Box::pin(async {
-            // Read for each token request, so that a replaced secret counts at once.
-            let secret = (self.read_secret)(settings::CLIENT_SECRET)
-                .await
-                .map_err(NetError::Unauthorised)?;
-            redact::learn(&secret, settings::CLIENT_SECRET);
-            let form = serde_urlencoded::to_string([
-                ("grant_type", "client_credentials"),
-                // In the form, not in a header (`docs/providers/kinguin.md#token`).
-                (settings::CLIENT_ID, &self.client_id),
-                (settings::CLIENT_SECRET, secret.expose()),
-            ])
-            .expect("pairs of texts make a form");
-            let kind = MaybeSecret::Open("application/x-www-form-urlencoded".into());
-            // RFC 6749, 5.1: the response is JSON.
-            let accept = MaybeSecret::Open("application/json".into());
-            let headers = vec![("content-type", kind), ("accept", accept)];
-            Ok(SignedRequest::new(headers, Bytes::from(form)))
-        })
+    async fn authorise(&self) -> Result<SignedRequest, NetError> {
+        // Read for each token request, so that a replaced secret counts at once.
+        let secret = (self.read_secret)(settings::CLIENT_SECRET)
+            .await
+            .map_err(NetError::Unauthorised)?;
+        redact::learn(&secret, settings::CLIENT_SECRET);
+        let form = serde_urlencoded::to_string([
+            ("grant_type", "client_credentials"),
+            // In the form, not in a header (`docs/providers/kinguin.md#token`).
+            (settings::CLIENT_ID, &self.client_id),
+            (settings::CLIENT_SECRET, secret.expose()),
+        ])
+        .expect("pairs of texts make a form");
+        let kind = MaybeSecret::Open("application/x-www-form-urlencoded".into());
+        // RFC 6749, 5.1: the response is JSON.
+        let accept = MaybeSecret::Open("application/json".into());
+        let headers = vec![("content-type", kind), ("accept", accept)];
+        Ok(SignedRequest::new(headers, Bytes::from(form)))
     }
 }
 
@@ -80,56 +80,44 @@ impl Kinguin {
     }
 }
 
+#[async_trait]
 impl Authorise for Kinguin {
-    fn prepare<'a>(
-        &'a self,
-        call: &'a Call,
-        options: RequestOptions,
-    ) -> BoxFuture<'a, Result<(), NetError>> {
-        Box::pin(async move {
-            if catalogue::is_public(&call.method, &call.path) {
-                return Ok(());
+    async fn prepare(&self, call: &Call, options: RequestOptions) -> Result<(), NetError> {
+        if catalogue::is_public(&call.method, &call.path) {
+            return Ok(());
+        }
+        self.tokens.ready(options).await
+    }
+
+    async fn authorise(&self, call: &Call) -> Result<SignedRequest, NetError> {
+        let mut headers = Vec::new();
+        let body = match &call.body {
+            RequestBody::Empty => Bytes::new(),
+            RequestBody::Fields(fields) => {
+                let json = serde_json::to_vec(fields).expect("a map of JSON values is JSON");
+                headers.push(("content-type", MaybeSecret::Open("application/json".into())));
+                Bytes::from(json)
             }
-            self.tokens.ready(options).await
+            RequestBody::Bytes(bytes) => {
+                headers.push(("content-type", MaybeSecret::Open(content_type(bytes))));
+                Bytes::from(bytes.clone())
+            }
+        };
+        let mut credential = None;
+        if !catalogue::is_public(&call.method, &call.path) {
+            let (header, bearer) = self.tokens.bearer()?;
+            headers.push(header);
+            credential = Some(bearer);
+        }
+        Ok(SignedRequest {
+            credential,
+            hidden: catalogue::hidden_fields(&call.path),
+            ..SignedRequest::new(headers, body)
         })
     }
 
-    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
-        Box::pin(async move {
-            let mut headers = Vec::new();
-            let body = match &call.body {
-                RequestBody::Empty => Bytes::new(),
-                RequestBody::Fields(fields) => {
-                    let json = serde_json::to_vec(fields).expect("a map of JSON values is JSON");
-                    headers.push(("content-type", MaybeSecret::Open("application/json".into())));
-                    Bytes::from(json)
-                }
-                RequestBody::Bytes(bytes) => {
-                    headers.push(("content-type", MaybeSecret::Open(content_type(bytes))));
-                    Bytes::from(bytes.clone())
-                }
-            };
-            let mut credential = None;
-            if !catalogue::is_public(&call.method, &call.path) {
-                let (header, bearer) = self.tokens.bearer()?;
-                headers.push(header);
-                credential = Some(bearer);
-            }
-            Ok(SignedRequest {
-                credential,
-                hidden: catalogue::hidden_fields(&call.path),
-                ..SignedRequest::new(headers, body)
-            })
-        })
-    }
-
-    fn is_stale<'a>(
-        &'a self,
-        reply: &'a Reply,
-        token: Option<&'a Secret>,
-        renewed: bool,
-    ) -> BoxFuture<'a, bool> {
-        Box::pin(async move { !renewed && self.tokens.is_stale(reply.status == 401, token) })
+    async fn is_stale(&self, reply: &Reply, token: Option<&Secret>, renewed: bool) -> bool {
+        !renewed && self.tokens.is_stale(reply.status == 401, token)
     }
 }
 

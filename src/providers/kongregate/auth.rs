@@ -1,14 +1,13 @@
 //! Kongregate's authorisation: the game's key goes with every call, as a parameter of a GET and a field of a POST. It is
 //! sent also where the API description lists none (`docs/providers/kongregate.md#api-key`).
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::{settings, wire};
 use crate::domain::Secret;
-use crate::net::{
-    Authorise, BoxFuture, Call, MaybeSecret, NetError, Reply, RequestBody, SignedRequest,
-};
+use crate::net::{Authorise, Call, MaybeSecret, NetError, Reply, RequestBody, SignedRequest};
 use crate::providers::Credentials;
 use crate::providers::cached_secret::CachedSecret;
 
@@ -27,8 +26,19 @@ impl Kongregate {
             key: CachedSecret::new(credentials, settings::API_KEY),
         }
     }
+}
 
-    async fn authorised(&self, call: &Call) -> Result<SignedRequest, NetError> {
+/// A value in a form: strings unchanged, anything else as JSON.
+fn as_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[async_trait]
+impl Authorise for Kongregate {
+    async fn authorise(&self, call: &Call) -> Result<SignedRequest, NetError> {
         let key = self.key.get().await.map_err(NetError::Unauthorised)?;
         let credential = Some(key.clone());
         if matches!(call.method.as_str(), "GET" | "HEAD") {
@@ -58,36 +68,15 @@ impl Kongregate {
             ..SignedRequest::new(headers, body.into())
         })
     }
-}
-
-/// A value in a form: strings unchanged, anything else as JSON.
-fn as_text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-impl Authorise for Kongregate {
-    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
-        Box::pin(self.authorised(call))
-    }
 
     fn refusal(&self, reply: &Reply) -> Option<String> {
         wire::refusal(&reply.body)
     }
 
-    fn is_stale<'a>(
-        &'a self,
-        reply: &'a Reply,
-        key: Option<&'a Secret>,
-        renewed: bool,
-    ) -> BoxFuture<'a, bool> {
-        Box::pin(async move {
-            match key.filter(|_| !renewed && wire::may_reject_key(&reply.body)) {
-                Some(key) => self.key.reread(key).await.unwrap_or(false),
-                None => false,
-            }
-        })
+    async fn is_stale(&self, reply: &Reply, key: Option<&Secret>, renewed: bool) -> bool {
+        match key.filter(|_| !renewed && wire::may_reject_key(&reply.body)) {
+            Some(key) => self.key.reread(key).await.unwrap_or(false),
+            None => false,
+        }
     }
 }

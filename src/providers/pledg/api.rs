@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
@@ -11,7 +12,7 @@ use crate::auth::FetchToken;
 use crate::domain::raw_path::without_query;
 use crate::domain::unique_keys::UniqueKeys;
 use crate::domain::{Digest, RawCall, RawReply, Secret, bad_json, inert};
-use crate::net::{BoxFuture, Call, RequestBody, redact};
+use crate::net::{Call, RequestBody, redact};
 use crate::providers::{ApiError, Client, Credentials};
 
 /// Makes the client of one account.
@@ -24,6 +25,7 @@ pub fn fetch(credentials: &Credentials) -> Arc<dyn FetchToken> {
     Arc::new(TokenCall::new(credentials.clone()))
 }
 
+#[async_trait]
 impl Client for Pledg {
     fn raw(&self, call: &RawCall) -> Result<Call, ApiError> {
         let RawCall {
@@ -66,11 +68,9 @@ impl Client for Pledg {
         Err(failing(raw.status, failure.as_ref()))
     }
 
-    fn purchase_link<'a>(&'a self, data: &'a str) -> BoxFuture<'a, Result<Secret, ApiError>> {
-        Box::pin(async move {
-            let settings = purchase(data.as_bytes())?;
-            Ok(self.link(&settings).await?)
-        })
+    async fn purchase_link(&self, data: &str) -> Result<Secret, ApiError> {
+        let settings = purchase(data.as_bytes())?;
+        Ok(self.link(&settings).await?)
     }
 
     fn digest(&self, call: &RawCall, reply: &RawReply) -> Option<Digest> {

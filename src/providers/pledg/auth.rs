@@ -2,6 +2,7 @@
 //! nothing, the dashboard's login, or a signature in the query that replaces the body
 //! (`docs/providers/pledg.md#authorisation`).
 
+use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use crate::auth::{FetchToken, Tokens, sign};
 use crate::domain::raw_path::without_query;
 use crate::domain::{AuthMethod, Problem, ProblemKind, Secret, exchange};
 use crate::net::{
-    Authorise, BoxFuture, Call, MaybeSecret, NetError, Repeat, Reply, RequestBody, RequestOptions,
+    Authorise, Call, MaybeSecret, NetError, Repeat, Reply, RequestBody, RequestOptions,
     SignedRequest, redact,
 };
 use crate::providers::Credentials;
@@ -85,7 +86,39 @@ impl Pledg {
         tokens.expect("the manifest makes tokens for each account")
     }
 
-    async fn authorised(&self, call: &Call) -> Result<SignedRequest, NetError> {
+    /// A purchase's settings as a JWT, signed with the merchant's secret.
+    async fn sign(&self, settings: &Map<String, Value>) -> Result<Secret, NetError> {
+        let secret = secret(&self.credentials, settings::MERCHANT_SECRET).await?;
+        let settings = Value::Object(settings.clone());
+        Ok(Secret::new(sign::jwt_hs256(&secret, &settings)))
+    }
+
+    /// The link that a payer opens to make this purchase. Sends nothing.
+    pub async fn link(&self, settings: &Map<String, Value>) -> Result<Secret, NetError> {
+        let jwt = self.sign(settings).await?;
+        let front = self.credentials.endpoint(settings::FRONT);
+        let of_company = settings["data"].get("companyUid").is_some();
+        // A company has several solutions to choose from (`docs/providers/pledg.md#signed-purchases`).
+        let page = if of_company {
+            "payment_solutions"
+        } else {
+            "purchase"
+        };
+        let token = jwt.expose();
+        Ok(Secret::new(format!("{front}/{page}?{SIGNATURE}={token}")))
+    }
+}
+
+#[async_trait]
+impl Authorise for Pledg {
+    async fn prepare(&self, call: &Call, options: RequestOptions) -> Result<(), NetError> {
+        match scheme_of(call) {
+            Scheme::Token => self.tokens().ready(options).await,
+            Scheme::Open | Scheme::Dashboard | Scheme::Signature => Ok(()),
+        }
+    }
+
+    async fn authorise(&self, call: &Call) -> Result<SignedRequest, NetError> {
         match scheme_of(call) {
             Scheme::Open => Ok(as_json(call)),
             Scheme::Token => {
@@ -120,64 +153,12 @@ impl Pledg {
             },
         }
     }
-}
 
-impl Pledg {
-    /// A purchase's settings as a JWT, signed with the merchant's secret.
-    async fn sign(&self, settings: &Map<String, Value>) -> Result<Secret, NetError> {
-        let secret = secret(&self.credentials, settings::MERCHANT_SECRET).await?;
-        let settings = Value::Object(settings.clone());
-        Ok(Secret::new(sign::jwt_hs256(&secret, &settings)))
-    }
-
-    /// The link that a payer opens to make this purchase. Sends nothing.
-    pub async fn link(&self, settings: &Map<String, Value>) -> Result<Secret, NetError> {
-        let jwt = self.sign(settings).await?;
-        let front = self.credentials.endpoint(settings::FRONT);
-        let of_company = settings["data"].get("companyUid").is_some();
-        // A company has several solutions to choose from (`docs/providers/pledg.md#signed-purchases`).
-        let page = if of_company {
-            "payment_solutions"
-        } else {
-            "purchase"
-        };
-        let token = jwt.expose();
-        Ok(Secret::new(format!("{front}/{page}?{SIGNATURE}={token}")))
-    }
-}
-
-impl Authorise for Pledg {
-    fn prepare<'a>(
-        &'a self,
-        call: &'a Call,
-        options: RequestOptions,
-    ) -> BoxFuture<'a, Result<(), NetError>> {
-        Box::pin(async move {
-            match scheme_of(call) {
-                Scheme::Token => self.tokens().ready(options).await,
-                Scheme::Open | Scheme::Dashboard | Scheme::Signature => Ok(()),
-            }
-        })
-    }
-
-    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
-        Box::pin(self.authorised(call))
-    }
-
-    fn is_stale<'a>(
-        &'a self,
-        reply: &'a Reply,
-        token: Option<&'a Secret>,
-        renewed: bool,
-    ) -> BoxFuture<'a, bool> {
-        Box::pin(async move {
-            let failure = || wire::failure(&reply.body).and_then(|failure| failure.kind);
-            let rejected = reply.status == 401 || failure().as_deref() == Some("error_token");
-            // With the status of a success or of a failing server, the call may have been carried out.
-            !renewed
-                && self.tokens().is_stale(rejected, token)
-                && (400..500).contains(&reply.status)
-        })
+    async fn is_stale(&self, reply: &Reply, token: Option<&Secret>, renewed: bool) -> bool {
+        let failure = || wire::failure(&reply.body).and_then(|failure| failure.kind);
+        let rejected = reply.status == 401 || failure().as_deref() == Some("error_token");
+        // With the status of a success or of a failing server, the call may have been carried out.
+        !renewed && self.tokens().is_stale(rejected, token) && (400..500).contains(&reply.status)
     }
 
     // An `error` in a 200 is a failure (`docs/providers/pledg.md#failures`).
@@ -196,8 +177,21 @@ impl TokenCall {
     pub fn new(credentials: Credentials) -> Self {
         Self { credentials }
     }
+}
 
-    async fn authorised(&self) -> Result<SignedRequest, NetError> {
+#[async_trait]
+impl FetchToken for TokenCall {
+    fn call(&self) -> Call {
+        // A lost answer costs only a token that is never used.
+        Call {
+            body: RequestBody::Bytes(GRANT.into()),
+            about: exchange::TOKEN_CALL.into(),
+            repeat: Repeat::Safe,
+            ..Call::new("POST", "api", TOKEN)
+        }
+    }
+
+    async fn authorise(&self) -> Result<SignedRequest, NetError> {
         let texts = &self.credentials.texts;
         let key = texts.get(settings::API_KEY).map_or("", String::as_str);
         let secret = secret(&self.credentials, settings::API_SECRET).await?;
@@ -212,22 +206,6 @@ impl TokenCall {
             headers,
             Bytes::from_static(GRANT.as_bytes()),
         ))
-    }
-}
-
-impl FetchToken for TokenCall {
-    fn call(&self) -> Call {
-        // A lost answer costs only a token that is never used.
-        Call {
-            body: RequestBody::Bytes(GRANT.into()),
-            about: exchange::TOKEN_CALL.into(),
-            repeat: Repeat::Safe,
-            ..Call::new("POST", "api", TOKEN)
-        }
-    }
-
-    fn authorise(&self) -> BoxFuture<'_, Result<SignedRequest, NetError>> {
-        Box::pin(self.authorised())
     }
 }
 
