@@ -1,9 +1,10 @@
 //! The only module that reads the system's time, and a manual clock for tests.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::tz::TimeZone;
+use parking_lot::Mutex;
 use tokio::time::error::Elapsed;
 
 use crate::domain::{Now, WallTime};
@@ -115,7 +116,7 @@ impl Clock {
                     wall: WallTime(i64::try_from(wall.as_millis()).unwrap_or(i64::MAX)),
                 }
             }
-            Source::ManualClock(at) => at.lock().unwrap_or_else(PoisonError::into_inner).now,
+            Source::ManualClock(at) => at.lock().now,
         }
     }
 
@@ -124,7 +125,7 @@ impl Clock {
         match &self.0 {
             Source::System(_, began) => began.elapsed(),
             Source::ManualClock(at) => {
-                let at = at.lock().unwrap_or_else(PoisonError::into_inner);
+                let at = at.lock();
                 at.now.mono.saturating_sub(at.slept)
             }
         }
@@ -136,7 +137,7 @@ impl Clock {
         let (boot, began) = match &self.0 {
             Source::System(began, _) => (boot_id(), *began),
             Source::ManualClock(at) => {
-                let boot = at.lock().unwrap_or_else(PoisonError::into_inner).boot;
+                let boot = at.lock().boot;
                 let boot = boot.map_or(WALL, |boot| BOOTS[boot % BOOTS.len()]);
                 (boot, Duration::ZERO)
             }
@@ -198,37 +199,33 @@ impl std::fmt::Debug for Clock {
 pub struct ManualClock(Arc<Mutex<Set>>);
 
 impl ManualClock {
-    fn set(&self) -> MutexGuard<'_, Set> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Moves both clocks forward.
     pub fn advance(&self, by: Duration) {
-        let mut at = self.set();
+        let mut at = self.0.lock();
         at.now = at.now.plus(by);
     }
 
     /// Moves both clocks forward while the machine sleeps.
     pub fn sleep(&self, by: Duration) {
         self.advance(by);
-        self.set().slept += by;
+        self.0.lock().slept += by;
     }
 
     /// Sets only the wall clock, in either direction, as a user or NTP may.
     pub fn set_wall(&self, wall: WallTime) {
-        self.set().now.wall = wall;
+        self.0.lock().now.wall = wall;
     }
 
     /// Restarts the machine: the shared clock starts again.
     pub fn reboot(&self) {
-        let mut at = self.set();
+        let mut at = self.0.lock();
         at.boot = at.boot.map(|boot| boot + 1);
         at.now.mono = Duration::ZERO;
     }
 
     /// From now on, behaves like a system that does not identify its boots: processes share the wall clock.
     pub fn share_wall(&self) {
-        self.set().boot = None;
+        self.0.lock().boot = None;
     }
 }
 

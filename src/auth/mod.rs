@@ -6,11 +6,12 @@ pub mod lifecycle;
 pub mod sign;
 pub mod store;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Notify, OnceCell, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -112,13 +113,13 @@ impl Tokens {
 
     /// The status of the token.
     pub fn status(&self) -> TokenStatus {
-        self.held().status()
+        self.0.held.lock().status()
     }
 
     /// The current token, if it is valid at this instant. Never waits.
     pub fn current(&self) -> Option<Secret> {
         let now = self.0.clock.now();
-        self.held().valid(now).cloned()
+        self.0.held.lock().valid(now).cloned()
     }
 
     /// The `Authorization` header with the current token (RFC 6750, 2.1), and the token.
@@ -175,7 +176,7 @@ impl Tokens {
     /// Whether a call can use the current token, which is renewed where it is due.
     fn is_usable(&self) -> bool {
         let now = self.0.clock.now();
-        let mut held = self.held();
+        let mut held = self.0.held.lock();
         let was_wanted = std::mem::replace(&mut held.wanted, true);
         let usable = held.valid(now).is_some();
         let due = held.renews_in(now) == Some(Duration::ZERO);
@@ -195,7 +196,7 @@ impl Tokens {
     /// If the fetch fails.
     pub async fn fetch_new(&self, options: RequestOptions) -> Result<TokenStatus, NetError> {
         self.load().await;
-        self.held().wanted = true;
+        self.0.held.lock().wanted = true;
         self.fetch(FetchReason::Requested, options).await?;
         // Until it is known where the token is saved.
         drop(self.0.saving.lock().await);
@@ -214,7 +215,7 @@ impl Tokens {
 
     /// The provider answered 401 to this token: drops it, if it is still the current one.
     fn reject(&self, token: &Secret) {
-        if !self.held().reject(token) {
+        if !self.0.held.lock().reject(token) {
             return;
         }
         let (tokens, rejected) = (self.clone(), token.clone());
@@ -245,7 +246,7 @@ impl Tokens {
     pub async fn renew(self) {
         self.load().await;
         while !self.0.ending.is_cancelled() {
-            let renews_in = self.held().renews_in(self.0.clock.now());
+            let renews_in = self.0.held.lock().renews_in(self.0.clock.now());
             let changed = self.0.changed.notified();
             match renews_in {
                 Some(Duration::ZERO) => {
@@ -262,7 +263,7 @@ impl Tokens {
 
     /// For a program that exits: waits, within limits, until the token is saved and a running renewal is finished.
     pub async fn finish(&self) {
-        let fetching = self.held().fetching;
+        let fetching = self.0.held.lock().fetching;
         let patience = match fetching {
             None => SAVE_TIMEOUT,
             Some(FetchReason::Due) => RENEWAL_TIMEOUT,
@@ -292,7 +293,7 @@ impl Tokens {
     ) -> oneshot::Receiver<Result<(), NetError>> {
         let (outcome, receiver) = oneshot::channel();
         let tokens = self.clone();
-        let caller = self.held().waiter(why, options.background);
+        let caller = self.0.held.lock().waiter(why, options.background);
         self.0.tasks.spawn(async move {
             let run = tokens.take_turn(caller, options, outcome);
             tokens.0.ending.run_until_cancelled(run).await;
@@ -312,7 +313,7 @@ impl Tokens {
         if outcome.is_closed() && caller.why != FetchReason::Due {
             return;
         }
-        let known = self.held().turn(caller, self.0.clock.now());
+        let known = self.0.held.lock().turn(caller, self.0.clock.now());
         if let Some(known) = known {
             let _ = outcome.send(known);
             return;
@@ -356,11 +357,11 @@ impl Tokens {
             clock: &shared.clock,
             latest: Mutex::new(None),
         };
-        let needs_replaced = self.held().needs_replaced(caller);
+        let needs_replaced = self.0.held.lock().needs_replaced(caller);
         // Signed but not sent: the digest alone shows whether the secret's source has changed.
         if needs_replaced && stamped.authorise(&call).await.is_ok() {
             let now = shared.clock.now();
-            let mut held = self.held();
+            let mut held = self.0.held.lock();
             // Nothing is sent: the same credentials would be rejected again.
             if stamped.latest().map(|(_, digest)| digest) == held.rejected_request
                 && let Some(error) = held.not_replaced(now)
@@ -390,7 +391,7 @@ impl Tokens {
                 life: grant.life,
                 renew_at: renew_at(grant.life, jitter()),
             };
-            let mut held = self.held();
+            let mut held = self.0.held.lock();
             if !held.granted(now, &grant.token, life) {
                 return Err(grant::expired_on_arrival(account));
             }
@@ -408,7 +409,7 @@ impl Tokens {
 
     fn fail(&self, failure: Failure, digest: Option<[u8; 32]>) {
         let now = self.0.clock.now();
-        let mut held = self.held();
+        let mut held = self.0.held.lock();
         // Only a rejection: after a time-out the same credentials are tried again.
         held.rejected_request = digest.filter(|_| failure.is_rejection());
         held.failed(now, failure, jitter());
@@ -418,7 +419,7 @@ impl Tokens {
     async fn load_token(&self, store: &TokenStore) -> bool {
         let found = store.read(self.0.clock.now(), jitter()).await;
         let note = store.note();
-        let mut held = self.held();
+        let mut held = self.0.held.lock();
         held.shown.stored_note = note;
         let found = match found {
             Ok(Some(found)) => found,
@@ -444,7 +445,7 @@ impl Tokens {
 
     async fn save_token(&self, store: &TokenStore, token: &Secret) {
         // A call may have been rejected meanwhile, or a newer fetch has replaced it.
-        let Some(life) = self.held().life_of(token) else {
+        let Some(life) = self.0.held.lock().life_of(token) else {
             return;
         };
         let put = store.write(token, life).await;
@@ -453,7 +454,7 @@ impl Tokens {
             Ok(place) => (place, store.note()),
             Err(why) => (StoredIn::Memory, format!("tilldeck cannot save it: {why}")),
         };
-        let mut held = self.held();
+        let mut held = self.0.held.lock();
         held.shown.stored_in = stored_in;
         held.shown.stored_note = note;
     }
@@ -466,10 +467,6 @@ impl Tokens {
             gate.emit(Event::Token(account, status));
         }
         self.0.changed.notify_one();
-    }
-
-    fn held(&self) -> MutexGuard<'_, Lifecycle> {
-        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -486,7 +483,7 @@ struct RunningFetch<'a> {
 
 impl Drop for RunningFetch<'_> {
     fn drop(&mut self) {
-        let fetching = self.tokens.held().fetching;
+        let fetching = self.tokens.0.held.lock().fetching;
         if fetching.is_some() {
             let failure = Failure {
                 error: NetError::Cancelled,
@@ -508,7 +505,7 @@ struct Stamped<'a> {
 
 impl Stamped<'_> {
     fn latest(&self) -> Option<(Now, [u8; 32])> {
-        *self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.latest.lock()
     }
 }
 
@@ -517,7 +514,7 @@ impl Authorise for Stamped<'_> {
     async fn authorise(&self, _: &Call) -> Result<SignedRequest, NetError> {
         let signed = self.fetch.authorise().await?;
         let stamp = (self.clock.now(), digest(&signed));
-        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(stamp);
+        *self.latest.lock() = Some(stamp);
         Ok(signed)
     }
 }

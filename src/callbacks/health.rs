@@ -2,10 +2,11 @@
 //! callbacks are answered.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::http::{HeaderValue, Method, StatusCode, header};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::limits::Limits;
@@ -71,7 +72,7 @@ impl HealthCheck {
             return refused;
         }
         if let Some(probe_id) = request.headers().get(CHALLENGE) {
-            let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut run = self.run.lock();
             // Another caller's value proves nothing about this receiver's socket.
             if run.probe_id.as_deref().map(str::as_bytes) == Some(probe_id.as_bytes()) {
                 run.seen = true;
@@ -141,7 +142,7 @@ impl HealthCheck {
     async fn call_itself(&self, bound: SocketAddr, patience: Duration) -> Result<(), String> {
         let challenge = Challenge::new().map_err(|error| error.to_string())?;
         let probe_id = challenge.value().to_owned();
-        *self.run.lock().unwrap_or_else(PoisonError::into_inner) = Probe {
+        *self.run.lock() = Probe {
             probe_id: Some(probe_id.clone()),
             seen: false,
         };
@@ -157,7 +158,7 @@ impl HealthCheck {
             .map_err(|error| {
                 format!("the receiver does not respond to its own health check: {error}")
             })?;
-        let run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        let run = self.run.lock();
         // A 200 alone may come from another program that has taken over the port.
         if answered.status != 200 || !run.seen {
             return Err("another program responds on this port".into());

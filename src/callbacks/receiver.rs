@@ -6,13 +6,14 @@ mod relay;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::http::request::Parts;
 use hyper::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use ipnet::IpNet;
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -171,7 +172,7 @@ impl Shared {
         let sender = self.sender(&head.headers, &head.extensions);
         if !matches!(sender, Sender::Local(_)) {
             let now = self.setup.clock.now().mono;
-            let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut rates = self.rates.lock();
             // Before the body is read, so that a flood costs no memory (RFC 6585, 4).
             if let Err(wait) = rates.take(sender.address(), now) {
                 let words = "Too many callbacks from this address.\n";
@@ -400,8 +401,7 @@ impl Shared {
     fn report_unable(&self, name: &str, problem: Problem) {
         let now = self.setup.clock.now().mono;
         {
-            let reported = self.unable_reported.lock();
-            let mut reported = reported.unwrap_or_else(PoisonError::into_inner);
+            let mut reported = self.unable_reported.lock();
             let lately = |at: &Duration| now.saturating_sub(*at) < REPORT_AGAIN;
             if reported.get(name).is_some_and(lately) {
                 return;

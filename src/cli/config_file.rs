@@ -3,9 +3,10 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
@@ -42,7 +43,7 @@ impl ConfigFile {
     /// Called before it is read: a write in between is a change then.
     pub fn will_be_read(&self) {
         let now = stamp(self.path.as_ref());
-        let mut stamps = self.stamps();
+        let mut stamps = self.stamps.lock();
         (stamps.read, stamps.seen) = (now, now);
     }
 
@@ -67,7 +68,7 @@ impl ConfigFile {
     /// Whether it was written since it was read, and is not being written now. Says so once for each change.
     fn has_changed(&self) -> bool {
         let now = stamp(self.path.as_ref());
-        let mut stamps = self.stamps();
+        let mut stamps = self.stamps.lock();
         // While it is being written, it differs each time.
         let is_settled = std::mem::replace(&mut stamps.seen, now) == now;
         let has_changed = is_settled && stamps.read != now;
@@ -75,10 +76,6 @@ impl ConfigFile {
             stamps.read = now;
         }
         has_changed
-    }
-
-    fn stamps(&self) -> MutexGuard<'_, Stamps> {
-        self.stamps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

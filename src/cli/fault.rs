@@ -3,7 +3,8 @@
 
 use std::io::Write as _;
 use std::panic::PanicHookInfo;
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use crate::net::redact;
 use crate::runtime::terminal;
@@ -38,10 +39,7 @@ pub fn install_hooks() -> color_eyre::Result<()> {
         let behind_the_screen =
             terminal::is_taken() && std::thread::current().name() != Some("main");
         if behind_the_screen {
-            REPORTS
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(report);
+            REPORTS.lock().push(report);
         } else {
             terminal::give_back();
             print_report(&report);
@@ -52,11 +50,7 @@ pub fn install_hooks() -> color_eyre::Result<()> {
 
 /// Prints the reports saved while the console had the screen.
 pub fn report_saved() {
-    for report in REPORTS
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .drain(..)
-    {
+    for report in REPORTS.lock().drain(..) {
         print_report(&report);
     }
 }

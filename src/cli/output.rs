@@ -7,10 +7,11 @@ mod table;
 use std::fmt;
 use std::io::{self, IsTerminal as _};
 use std::os::fd::AsFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use serde_json::{Value, json};
@@ -175,24 +176,24 @@ impl Out {
         } else {
             Progress::Silent
         };
-        *self.progress() = progress;
+        *self.progress.lock() = progress;
     }
 
     pub fn advance_progress(&self) {
-        if let Progress::Bar(bar) = &*self.progress() {
+        if let Progress::Bar(bar) = &*self.progress.lock() {
             bar.inc(1);
         }
     }
 
     pub fn end_progress(&self) {
-        if let Progress::Bar(bar) = std::mem::take(&mut *self.progress()) {
+        if let Progress::Bar(bar) = std::mem::take(&mut *self.progress.lock()) {
             bar.finish_and_clear();
         }
     }
 
     /// Prints what a command waits for; `None` ends the wait.
     pub fn waiting(&self, words: Option<&str>) {
-        match (&*self.progress(), words) {
+        match (&*self.progress.lock(), words) {
             (Progress::Bar(bar), words) => bar.set_message(match words {
                 Some(words) => format!("waiting: {}", inert::cut(&redact::scrub(words), 60)),
                 None => String::new(),
@@ -207,13 +208,9 @@ impl Out {
         }
     }
 
-    fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Runs an action on a stream while the bar is hidden.
     fn apart<T>(&self, print: impl FnOnce() -> T) -> T {
-        match &*self.progress() {
+        match &*self.progress.lock() {
             Progress::Bar(bar) => bar.suspend(print),
             Progress::Lines | Progress::Silent => print(),
         }

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::io::IsTerminal as _;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Notify, oneshot};
 
 use super::console::{self, Profiles};
@@ -168,7 +169,7 @@ impl Gap {
 impl Queue {
     /// Adds a line, which begins with its time.
     fn put(&self, at: WallTime, line: &str) {
-        let mut waiting = self.waiting();
+        let mut waiting = self.waiting.lock();
         // One place is for the line about the gap.
         if waiting.lines.len() + 1 < LINES_MAX {
             let gap = waiting.gap.take();
@@ -191,19 +192,15 @@ impl Queue {
         let is_idle = |waiting: &mut Waiting| {
             waiting.lines.is_empty() && waiting.gap.is_none() && !waiting.is_closed
         };
-        let waiting = self.changed.wait_while(self.waiting(), is_idle);
-        let mut waiting = waiting.unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting.lock();
+        self.changed.wait_while(&mut waiting, is_idle);
         let line = waiting.lines.pop_front();
         line.or_else(|| waiting.gap.take().map(Gap::line))
     }
 
     fn close(&self) {
-        self.waiting().is_closed = true;
+        self.waiting.lock().is_closed = true;
         self.changed.notify_one();
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,8 +4,9 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, IsTerminal as _, Read as _, Write as _};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
+use parking_lot::Mutex;
 use rustix::process::Signal;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use secrecy::zeroize::Zeroizing;
@@ -156,7 +157,7 @@ impl Hidden {
 }
 
 fn with_hidden(act: impl FnOnce(&mut Option<Hidden>)) {
-    act(&mut HIDDEN.lock().unwrap_or_else(PoisonError::into_inner));
+    act(&mut HIDDEN.lock());
 }
 
 /// At Ctrl-Z, gives the shell the terminal as it was. A shell sets its own modes, so echo is turned off again once this

@@ -6,9 +6,9 @@ use std::ffi::OsStr;
 use std::io;
 use std::panic::resume_unwind;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use rustix::process::{Pid, Signal, kill_process_group};
 use secrecy::zeroize::Zeroizing;
 use thiserror::Error;
@@ -34,12 +34,12 @@ static WITHHELD: RwLock<BTreeSet<String>> = RwLock::new(BTreeSet::new());
 
 /// From now on, started programs do not inherit this variable.
 pub(crate) fn withhold(variable: &str) {
-    let mut withheld = WITHHELD.write().unwrap_or_else(PoisonError::into_inner);
+    let mut withheld = WITHHELD.write();
     withheld.insert(variable.to_owned());
 }
 
 fn without_secrets(mut command: Command) -> Command {
-    let withheld = WITHHELD.read().unwrap_or_else(PoisonError::into_inner);
+    let withheld = WITHHELD.read();
     for variable in &*withheld {
         command.env_remove(variable);
     }

@@ -2,8 +2,10 @@
 //! not be called inside an async runtime. Blocks.
 
 use std::fmt;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, LazyLock, mpsc};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::Environ;
 use crate::domain::{Secret, inert, time};
@@ -108,13 +110,12 @@ impl TimedKeyring {
 
     /// Why it is no longer called.
     pub fn failure(&self) -> Option<KeyringError> {
-        let failure = self.failure.lock();
-        failure.unwrap_or_else(PoisonError::into_inner).clone()
+        self.failure.lock().clone()
     }
 
     /// Lets the next call ask the store again: the operator may have unlocked it. Not if it is disabled.
     pub fn forget_failure(&self) {
-        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failure = self.failure.lock();
         if !matches!(*failure, Some(KeyringError::Off(_))) {
             *failure = None;
         }
@@ -124,7 +125,7 @@ impl TimedKeyring {
         if let KeyringError::Absent(cause) = &why {
             tracing::warn!(cause, "no keyring on this machine");
         }
-        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+        *self.failure.lock() = Some(why);
     }
 
     /// Calls the store, unless the keyring is known to be unusable.
@@ -175,7 +176,7 @@ impl TimedKeyring {
         match &answer {
             Err(why) if why.is_general() => self.set_failure(why.clone()),
             // It works again, for example because the operator unlocked it.
-            _ => *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = None,
+            _ => *self.failure.lock() = None,
         }
         answer
     }

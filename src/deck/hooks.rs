@@ -5,9 +5,10 @@ mod watch;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -160,7 +161,7 @@ impl Hooks {
             let why = format!("its state cannot be saved: {why}");
             inner.not_run(account, &payment.id, &why);
             let of = inner.key(account, &payment.id);
-            lock(&inner.not_run).insert(of, NotRun::Unsaved);
+            inner.not_run.lock().insert(of, NotRun::Unsaved);
         }
     }
 
@@ -168,7 +169,7 @@ impl Hooks {
     pub(super) fn payment_saved(&self, account: &AccountId, id: &PaymentId) {
         if let Some(inner) = &self.0
             && let Some(why @ NotRun::Unsaved) =
-                lock(&inner.not_run).get_mut(&inner.key(account, id))
+                inner.not_run.lock().get_mut(&inner.key(account, id))
         {
             *why = NotRun::Saved;
         }
@@ -177,7 +178,7 @@ impl Hooks {
     /// What was seen of these accounts, for the next deck: it must not report the same again.
     pub(super) fn watch_of(&self, accounts: &[AccountId]) -> Watch {
         let watch = self.0.as_ref().and_then(|inner| inner.parts.watch.as_ref());
-        watch.map_or_else(Watch::default, |watch| lock(watch).of(accounts))
+        watch.map_or_else(Watch::default, |watch| watch.lock().of(accounts))
     }
 
     /// Looks at an event of the gate for what needs attention.
@@ -195,7 +196,7 @@ impl Hooks {
         let Some(watch) = &inner.parts.watch else {
             return;
         };
-        let mut watch = lock(watch);
+        let mut watch = watch.lock();
         let notice = look(&mut watch, &inner.parts.clock);
         drop(watch);
         let Some(notice) = notice.filter(|it| inner.parts.programs.contains_key(&it.event)) else {
@@ -280,7 +281,7 @@ impl Inner {
             for round in (0..RECENT_SWEEPS).cycle() {
                 let now = self.now();
                 let looks_at_all = round == 0 || self.waits.swap(false, Ordering::Relaxed);
-                let is_recent = !looks_at_all && lock(&self.not_run).is_empty();
+                let is_recent = !looks_at_all && self.not_run.lock().is_empty();
                 let from = swept
                     .filter(|_| is_recent)
                     .map(|at: WallTime| at.minus(OVERLAP));
@@ -303,7 +304,9 @@ impl Inner {
         let since = starts.iter().map(|(_, start)| self.since(*start)).min();
         let Some(since) = since else { return Ok(()) };
         let since = from.map_or(since, |from| since.max(from));
-        let reported: Vec<PaymentKey> = lock(&self.not_run)
+        let reported: Vec<PaymentKey> = self
+            .not_run
+            .lock()
             .iter()
             .filter(|(_, why)| **why == NotRun::Saved)
             .map(|(of, _)| of.clone())
@@ -345,7 +348,7 @@ impl Inner {
         let Ok(place) = self.places.clone().acquire_owned().await else {
             return;
         };
-        let mut waiting = lock(&self.waiting);
+        let mut waiting = self.waiting.lock();
         if let Some(was_new) = waiting.get_mut(&of) {
             *was_new |= is_new;
             return;
@@ -355,7 +358,7 @@ impl Inner {
         let inner = self.clone();
         self.tasks.spawn(async move {
             let permit = inner.permits.acquire().await;
-            let is_new = lock(&inner.waiting).remove(&of) == Some(true);
+            let is_new = inner.waiting.lock().remove(&of) == Some(true);
             if permit.is_err() {
                 // It has not begun, so that another program may run it. A console or `listen` looks for it at its start.
                 if inner.parts.watch.is_none() {
@@ -375,7 +378,7 @@ impl Inner {
                     }
                     Err(why) if is_new => {
                         inner.not_run(&of.account, &of.id, &why);
-                        lock(&inner.not_run).insert(of, NotRun::Saved);
+                        inner.not_run.lock().insert(of, NotRun::Saved);
                     }
                     Err(why) => {
                         inner.waits.store(true, Ordering::Relaxed);
@@ -435,7 +438,7 @@ impl Inner {
             // It may be saved all the same, and then no program runs it.
             Err(error) => {
                 self.not_run(&of.account, &of.id, &failed(error));
-                lock(&self.not_run).insert(of.clone(), NotRun::Claimed);
+                self.not_run.lock().insert(of.clone(), NotRun::Claimed);
                 return Ok(None);
             }
         };
@@ -500,9 +503,9 @@ impl Inner {
 
     /// Saves the ends that could not be saved.
     async fn save_ends(&self) {
-        let unsaved = lock(&self.unsaved).len();
+        let unsaved = self.unsaved.lock().len();
         for _ in 0..unsaved {
-            let Some((run, failure)) = lock(&self.unsaved).pop_front() else {
+            let Some((run, failure)) = self.unsaved.lock().pop_front() else {
                 return;
             };
             let about = run.event.about(Some((&run.of.account, &run.of.id)));
@@ -519,7 +522,7 @@ impl Inner {
         let saved = ledger.end_hook(run.clone(), failure.clone()).await;
         if let Err(error) = &saved {
             tracing::error!(%error, "how a hook ended is not saved");
-            lock(&self.unsaved).push_back((run, failure));
+            self.unsaved.lock().push_back((run, failure));
         }
         saved.is_ok()
     }
@@ -544,7 +547,7 @@ impl Inner {
 
     /// Ends the alert that a payment's hook did not run.
     fn resolve(&self, of: &PaymentKey, is_over: impl FnOnce(NotRun) -> bool) {
-        let mut not_run = lock(&self.not_run);
+        let mut not_run = self.not_run.lock();
         if not_run.get(of).copied().is_some_and(is_over) {
             not_run.remove(of);
             self.resolved(HookEvent::about_any(&of.account, &of.id));
@@ -564,10 +567,6 @@ impl Inner {
             events.send(Event::Warning { about, text });
         }
     }
-}
-
-fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why a hook failed, without secrets: for the screen and the ledger.
@@ -737,7 +736,7 @@ mod tests {
         bench.rename("expectations", "away");
         let id = PaymentId::new("A-1").unwrap();
         hooks.payment(&shop(), &id, true).await;
-        until(|| !lock(&inner.not_run).is_empty()).await;
+        until(|| !inner.not_run.lock().is_empty()).await;
         let unknown = "hook of A-1 (shop)".to_owned();
         assert_eq!(bench.event(), Some((false, unknown.clone())));
         bench.rename("away", "expectations");
@@ -748,7 +747,7 @@ mod tests {
         while listed().await.is_empty() {}
         bench.rename("hook_runs", "away");
         bench.go_on();
-        until(|| !lock(&inner.unsaved).is_empty()).await;
+        until(|| !inner.unsaved.lock().is_empty()).await;
         bench.rename("away", "hook_runs");
         assert_eq!(listed().await.len(), 1, "it counts as interrupted");
         inner.sweep(None).await.unwrap();

@@ -1,8 +1,9 @@
 //! Opens a profile. The only place where the parts of a deck are put together.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::hooks::{self, Hooks};

@@ -1,9 +1,10 @@
 //! One account at work, made from its config or from the simulator's account.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use reqwest::Url;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -45,10 +46,7 @@ impl AccountRegistry {
     }
 
     pub(super) fn all(&self) -> Vec<Arc<AccountRuntime>> {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.read().clone()
     }
 
     pub(super) fn find(&self, id: &AccountId) -> Option<Arc<AccountRuntime>> {
@@ -66,7 +64,7 @@ impl AccountRegistry {
     /// Replaces the account of this name, or adds it at the end.
     pub(super) fn insert(&self, runtime: AccountRuntime) {
         let runtime = Arc::new(runtime);
-        let mut registry = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut registry = self.0.write();
         match registry
             .iter_mut()
             .find(|old| old.account.id == runtime.account.id)
@@ -77,7 +75,7 @@ impl AccountRegistry {
     }
 
     pub(super) fn remove(&self, id: &AccountId) {
-        let mut registry = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut registry = self.0.write();
         registry.retain(|runtime| runtime.account.id != *id);
     }
 }

@@ -1,7 +1,9 @@
 //! Reading an account's secrets: at first use, and taught to the redactor before anything else.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+
+use parking_lot::RwLock;
 
 use crate::config::{AccountConfig, Config, Environ, SecretSource};
 use crate::domain::{AccountId, Problem, Secret};
@@ -14,25 +16,25 @@ pub(super) struct SecretOverrides(Arc<RwLock<BTreeMap<(AccountId, String), Secre
 
 impl SecretOverrides {
     pub(super) fn insert(&self, account: &AccountId, key: &str, secret: Secret) {
-        let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.0.write();
         held.insert((account.clone(), key.to_owned()), secret);
     }
 
     /// Removes one of an account's secrets, or all.
     pub(super) fn drop(&self, account: &AccountId, key: Option<&str>) {
-        let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.0.write();
         held.retain(|(of, name), _| of != account || key.is_some_and(|key| name != key));
     }
 
     #[cfg(test)]
     pub(super) fn has(&self, account: &AccountId) -> bool {
-        let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let held = self.0.read();
         held.keys().any(|(of, _)| of == account)
     }
 
     /// Those of these accounts.
     pub(super) fn of(&self, accounts: &[AccountId]) -> Self {
-        let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let held = self.0.read();
         let mut secrets = held.clone();
         secrets.retain(|(of, _), _| accounts.contains(of));
         Self(Arc::new(RwLock::new(secrets)))
@@ -42,7 +44,7 @@ impl SecretOverrides {
     pub(super) fn before(&self, account: &AccountId, then: ReadSecret) -> ReadSecret {
         let (held, account) = (self.0.clone(), account.clone());
         Arc::new(move |key| {
-            let held = held.read().unwrap_or_else(PoisonError::into_inner);
+            let held = held.read();
             match held.get(&(account.clone(), key.to_owned())) {
                 // Looked up at each read: a rotation must count without a restart.
                 None => then(key),

@@ -2,10 +2,11 @@
 //! closed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
@@ -45,10 +46,6 @@ pub(super) struct ConnectionSlot {
     _free: OwnedSemaphorePermit,
 }
 
-fn lock(taken: &Mutex<Occupied>) -> MutexGuard<'_, Occupied> {
-    taken.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl ConnectionSlots {
     pub(super) fn new(count: usize) -> Self {
         Self {
@@ -72,7 +69,7 @@ impl ConnectionSlots {
             }
         };
         let (connection, go) = (Arc::<Connection>::default(), CancellationToken::new());
-        let mut taken = lock(&self.taken);
+        let mut taken = self.taken.lock();
         let age = taken.add(connection.clone(), go.clone());
         ConnectionSlot {
             connection,
@@ -86,7 +83,7 @@ impl ConnectionSlots {
     /// Closes the connection that has been without a complete request for the longest; never one with a complete
     /// request.
     pub(super) fn evict(&self) {
-        let mut taken = lock(&self.taken);
+        let mut taken = self.taken.lock();
         // Oldest first, since ages only grow.
         let waiting = taken
             .by_age
@@ -107,7 +104,7 @@ impl ConnectionSlot {
 
     /// Marks the request as complete, so that other connections are closed first.
     pub(super) fn renew(&self) {
-        let mut taken = lock(&self.taken);
+        let mut taken = self.taken.lock();
         // A connection that is to close stays so.
         if let Some((connection, go)) = taken.by_age.remove(&self.age.load(Ordering::Relaxed)) {
             self.age.store(taken.add(connection, go), Ordering::Relaxed);
@@ -122,7 +119,8 @@ impl ConnectionSlot {
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        lock(&self.taken)
+        self.taken
+            .lock()
             .by_age
             .remove(&self.age.load(Ordering::Relaxed));
     }

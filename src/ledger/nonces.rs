@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
@@ -73,7 +74,7 @@ impl<K: Eq + Hash> KeyedMutex<K> {
     /// Waits for the lock of a key. Dropping the future stops waiting.
     pub async fn lock(&self, key: K) -> KeyGuard {
         let lock = {
-            let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut locks = self.locks.lock();
             // Entries without a holder go here, or the map would grow with each key.
             locks.retain(|_, lock| lock.strong_count() > 0);
             let lock = locks.get(&key).and_then(Weak::upgrade).unwrap_or_default();
@@ -187,7 +188,7 @@ mod tests {
             second.await;
         }
         let _ = locks.lock(("shop", "C")).await;
-        let left = locks.locks.lock().unwrap().len();
+        let left = locks.locks.lock().len();
         assert_eq!(left, 3, "unused keys are removed");
     }
 }

@@ -2,9 +2,10 @@
 //! blocked pipe must not delay nonces, slots or callbacks.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::ClockWarning;
@@ -120,11 +121,7 @@ struct Queue {
     closed: bool,
 }
 
-impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+impl Shared {}
 
 /// A channel of events.
 pub fn channel() -> (EventSender, EventReceiver) {
@@ -137,7 +134,7 @@ impl EventSender {
     /// Sends an event without waiting. It replaces an unread older event of the same subject. When the queue is full,
     /// the oldest event that is also in the ledger is dropped and [`Event::Lagged`] is sent.
     pub fn send(&self, event: Event) {
-        let mut queue = self.0.queue();
+        let mut queue = self.0.queue.lock();
         if queue.closed {
             return;
         }
@@ -179,13 +176,13 @@ impl EventSender {
 
     /// Whether the reader is far behind.
     pub fn is_behind(&self) -> bool {
-        let queue = self.0.queue();
+        let queue = self.0.queue.lock();
         !queue.closed && queue.events.len() + ROOM > WAITING_MAX
     }
 
     /// Stops delivery: later events are dropped, and no sender waits for the reader.
     pub fn close(&self) {
-        self.0.queue().closed = true;
+        self.0.queue.lock().closed = true;
         self.0.room.notify_waiters();
     }
 }
@@ -224,7 +221,7 @@ impl EventReceiver {
 
     /// The next event, if there is one.
     pub fn try_recv(&mut self) -> Option<Event> {
-        let event = self.0.queue().events.pop_front();
+        let event = self.0.queue.lock().events.pop_front();
         self.0.room.notify_waiters();
         event
     }
@@ -232,7 +229,7 @@ impl EventReceiver {
 
 impl Drop for EventReceiver {
     fn drop(&mut self) {
-        let mut queue = self.0.queue();
+        let mut queue = self.0.queue.lock();
         queue.closed = true;
         // Freed now, not with the last sender.
         queue.events.clear();
@@ -333,6 +330,6 @@ mod tests {
         let (to, events) = channel();
         drop(events);
         to.send(asked(1));
-        assert!(to.0.queue().events.is_empty());
+        assert!(to.0.queue.lock().events.is_empty());
     }
 }

@@ -1,9 +1,10 @@
 //! The only owner of the HTTP client. Sends given bytes to a given URL once; knows neither accounts nor retries.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, ClientBuilder, Method, Url, Version};
 use tower::util::MapFutureLayer;
@@ -166,7 +167,7 @@ impl Http {
 
     fn client(&self, route: &Route) -> Result<Client, NetError> {
         let now = (self.clock.now().mono, self.clock.awake());
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = self.clients.lock();
         // The pool closes old connections by a clock that stands still while the machine sleeps. Only then is a client
         // built anew: reading the certificates takes long.
         clients.retain(|known| {

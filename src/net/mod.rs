@@ -20,8 +20,8 @@ pub mod retry;
 pub mod trust;
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -126,7 +126,7 @@ pub struct Gate {
     clock: Clock,
     events: Option<EventSender>,
     limiters: budget::RateLimiters,
-    clock_warning: std::sync::Mutex<Option<(AccountId, ClockWarning)>>,
+    clock_warning: parking_lot::Mutex<Option<(AccountId, ClockWarning)>>,
     /// Sees each event but exchanges. It must return at once.
     pub(crate) observer: Option<Observer>,
     /// The safety rules that are off.
@@ -150,7 +150,7 @@ impl Gate {
             events,
             observer: None,
             limiters: budget::RateLimiters::default(),
-            clock_warning: std::sync::Mutex::default(),
+            clock_warning: parking_lot::Mutex::default(),
             overrides: Overrides::default(),
             profile: String::new(),
         }
@@ -158,10 +158,7 @@ impl Gate {
 
     /// The latest clock warning and its account.
     pub fn clock_warning(&self) -> Option<(AccountId, ClockWarning)> {
-        self.clock_warning
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.clock_warning.lock().clone()
     }
 
     /// Whether `account` may send only what the ledger has saved.
@@ -176,10 +173,7 @@ impl Gate {
     fn emit_clock_warning(&self, account: &AccountId, warning: ClockWarning) {
         // Saved as well as emitted: a command without an event channel reads it at its end.
         let reported = Some((account.clone(), warning));
-        *self
-            .clock_warning
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = reported;
+        *self.clock_warning.lock() = reported;
         self.emit(Event::ClockWarning(account.clone(), warning));
     }
 

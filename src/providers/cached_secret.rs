@@ -1,8 +1,9 @@
 //! A secret of an account: read when it is first needed, and again after the provider rejected it, or a callback did not
 //! fit it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::{Credentials, ReadSecret};
 use crate::clock::Clock;
@@ -55,22 +56,18 @@ impl CachedSecret {
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The current secret, read now if there is none yet. One that is there is returned at once, also while another call
     /// reads it again.
     ///
     /// # Errors
     /// If its source cannot be read, or just before could not.
     pub async fn get(&self) -> Result<Secret, Problem> {
-        if let Some(secret) = &self.known().secret {
+        if let Some(secret) = &self.known.lock().secret {
             return Ok(secret.clone());
         }
         let _reading = self.reading.lock().await;
         {
-            let known = self.known();
+            let known = self.known.lock();
             if let Some(secret) = &known.secret {
                 return Ok(secret.clone());
             }
@@ -91,7 +88,7 @@ impl CachedSecret {
         // A caller that waited here for another's read uses what that one found.
         let _reading = self.reading.lock().await;
         {
-            let known = self.known();
+            let known = self.known.lock();
             if known.secret.as_ref() != Some(rejected) {
                 return Ok(known.secret.is_some());
             }
@@ -127,11 +124,11 @@ impl CachedSecret {
         // Before, too: a read that is cancelled counts.
         let now = self.clock.now().mono;
         {
-            let mut known = self.known();
+            let mut known = self.known.lock();
             (known.read_at, known.failed, known.is_unfinished) = (Some(now), None, true);
         }
         let read = (self.read_secret)(self.key).await;
-        let mut known = self.known();
+        let mut known = self.known.lock();
         known.read_at = Some(self.clock.now().mono);
         known.failed = read.as_ref().err().cloned();
         known.is_unfinished = false;
@@ -144,9 +141,10 @@ impl CachedSecret {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex, PoisonError};
+    use std::sync::Arc;
     use std::task::Poll;
 
+    use parking_lot::Mutex;
     use tokio::sync::mpsc;
 
     use super::*;
@@ -173,15 +171,15 @@ mod tests {
             let source = Arc::new(Mutex::new((Some("old"), 0)));
             let read = source.clone();
             let read_secret: ReadSecret = Arc::new(move |_| {
-                let mut source = read.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut source = read.lock();
                 source.1 += 1;
                 let found = source.0.map(Secret::new);
                 Box::pin(async move { found.ok_or_else(|| Problem::config("locked", "")) })
             });
             let (secret, manual_clock) = cached(is_slow, read_secret);
-            let reads = || source.lock().unwrap().1;
+            let reads = || source.lock().1;
             let old = secret.get().await.unwrap();
-            source.lock().unwrap().0 = Some("new");
+            source.lock().0 = Some("new");
             manual_clock.advance(second * (pause - 1));
             assert!(
                 !secret.reread(&old).await.unwrap(),
@@ -192,7 +190,7 @@ mod tests {
             assert_eq!((both, reads()), ((Ok(true), Ok(true)), 2), "{pause}");
             let new = secret.get().await.unwrap();
             assert_eq!(new.expose(), "new");
-            source.lock().unwrap().0 = None;
+            source.lock().0 = None;
             for (waits, read) in [(pause, 3), (4, 3), (1, 4)] {
                 manual_clock.advance(second * waits);
                 assert!(secret.reread(&new).await.is_err());

@@ -5,10 +5,11 @@ mod decode;
 mod sequence;
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::unistd::getpgrp;
+use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::termios::{QueueSelector, tcflush, tcgetpgrp};
@@ -27,14 +28,7 @@ const IN_BACKGROUND: Duration = Duration::from_millis(50);
 
 /// How often the terminal was taken again. Locked while it is taken, and while bytes are read that are there: a read that
 /// waited would keep the lock.
-#[derive(Debug, Default)]
-struct Turn(Mutex<u64>);
-
-impl Turn {
-    fn lock(&self) -> MutexGuard<'_, u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+type Turn = Mutex<u64>;
 
 /// What the operator types and points at.
 pub struct Input {

@@ -1,10 +1,11 @@
 //! The mounted providers: requests and commands are routed to them, their state is saved, and their callbacks are sent.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, UNIX_EPOCH};
 
 use hyper::http::{HeaderValue, StatusCode, header};
+use parking_lot::MutexGuard;
 use tokio::sync::{Mutex, Notify};
 
 use super::outbox::Attempt;

@@ -1,8 +1,8 @@
 //! The interface between the sandbox and a simulated provider.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 
 use super::Simulator;
@@ -140,6 +140,6 @@ impl Mount {
     }
 
     pub fn lock(&self) -> MutexGuard<'_, Box<dyn SimulatedProvider>> {
-        self.provider.lock().unwrap_or_else(PoisonError::into_inner)
+        self.provider.lock()
     }
 }

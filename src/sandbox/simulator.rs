@@ -1,8 +1,9 @@
 //! What every simulated provider shares: the seed, the simulated time, and the current fault. Knows no provider.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::clock::Clock;
 use crate::domain::simulate::Fault;
@@ -63,7 +64,7 @@ impl Simulator {
         // By the monotonic clock, which cannot be set.
         let real = self.clock.now().mono.saturating_sub(self.opened.mono);
         let simulated = real.saturating_mul(self.speed);
-        self.start.plus(simulated).plus(self.moved().advanced)
+        self.start.plus(simulated).plus(self.moved.lock().advanced)
     }
 
     /// When the simulation started.
@@ -73,7 +74,7 @@ impl Simulator {
 
     /// The real time, as `Date` headers show it.
     pub fn outside(&self) -> WallTime {
-        let set_back = i64::try_from(self.moved().set_back.as_millis()).unwrap_or(i64::MAX);
+        let set_back = i64::try_from(self.moved.lock().set_back.as_millis()).unwrap_or(i64::MAX);
         WallTime(self.clock.now().wall.0.saturating_sub(set_back))
     }
 
@@ -85,7 +86,7 @@ impl Simulator {
         if by > ADVANCE_MAX {
             return Err("set the clock back by at most 366 days".into());
         }
-        self.moved().set_back = by;
+        self.moved.lock().set_back = by;
         Ok(())
     }
 
@@ -112,23 +113,19 @@ impl Simulator {
         if by > ADVANCE_MAX {
             return Err("move the clock forward by at most 366 days at once".into());
         }
-        let mut moved = self.moved();
+        let mut moved = self.moved.lock();
         moved.advanced = moved.advanced.saturating_add(by);
         Ok(())
     }
 
     /// The current fault.
     pub fn fault(&self) -> Fault {
-        self.moved().fault
+        self.moved.lock().fault
     }
 
     /// Sets the fault.
     pub fn set_fault(&self, fault: Fault) {
-        self.moved().fault = fault;
-    }
-
-    fn moved(&self) -> MutexGuard<'_, Moved> {
-        self.moved.lock().unwrap_or_else(PoisonError::into_inner)
+        self.moved.lock().fault = fault;
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -102,7 +102,7 @@ impl SnapshotFile {
         revision: impl FnOnce() -> u64,
         snapshot: impl FnOnce() -> Snapshot,
     ) -> io::Result<()> {
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut written = self.written.lock();
         let revision = revision();
         // Nothing has changed: a simulation that is left alone does not write.
         if *written == revision {

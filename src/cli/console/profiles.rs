@@ -1,7 +1,8 @@
 //! The profiles of the config file, for the console: it opens one after another, and takes over changes of the file.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::{model, options};
@@ -70,10 +71,6 @@ impl Profiles {
         })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// What a profile opens with by the config file as it is now, and its settings.
     fn read(&self, before: &Settings, profile: &str) -> Result<(ProfileStart, Settings), Problem> {
         self.file.will_be_read();
@@ -94,14 +91,14 @@ impl State {
 
 impl ProfileSource for Profiles {
     fn open(&self, profile: &str) -> Result<ProfileStart, Problem> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let (start, settings) = self.read(&state.settings, profile)?;
         state.put_in_force(settings);
         Ok(start)
     }
 
     fn home_of(&self, environment: Environment) -> Result<(Profile, Options), Problem> {
-        let state = self.state();
+        let state = self.state.lock();
         let settings = state.settings.with_config_again()?;
         let profile = profile_for(&settings.config, None, environment)?;
         Ok((profile, settings.options()?))
@@ -112,7 +109,7 @@ impl ProfileSource for Profiles {
     }
 
     fn reload(&self, busy: bool) -> Result<Reload, Problem> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let profile = state.settings.profile.name.clone();
         let (start, settings) = self.read(&state.settings, &profile)?;
         state.settings.awaits_restart = settings.awaits_restart;
@@ -134,18 +131,18 @@ impl ProfileSource for Profiles {
     }
 
     fn take_over(&self) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if let Some(next) = state.next.take() {
             state.put_in_force(next);
         }
     }
 
     fn awaits_restart(&self) -> bool {
-        self.state().settings.awaits_restart
+        self.state.lock().settings.awaits_restart
     }
 
     fn changed_here(&self, account: &AccountId) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let Ok(config) = state.settings.global.load_config() else {
             return;
         };
@@ -162,7 +159,7 @@ impl ProfileSource for Profiles {
     }
 
     fn save_screen(&self, profile: &str, screen: &ScreenState) {
-        if let Ok(folder) = self.state().settings.global.state_folder() {
+        if let Ok(folder) = self.state.lock().settings.global.state_folder() {
             ScreenFile::new(&folder, profile).write(screen);
         }
     }

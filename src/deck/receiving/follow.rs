@@ -2,7 +2,7 @@
 //! in memory, so that a flood cannot fill the memory.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -53,7 +53,7 @@ pub(super) async fn follow(
     let ledger = &shared.queries.ledger;
     let failed = ledger.failed_deliveries(shared.account_key.clone(), WATCHED_MAX);
     for delivery in newest.iter().rev().chain(&failed.await.unwrap_or_default()) {
-        shared.watched().note(delivery);
+        shared.watched.lock().note(delivery);
     }
     loop {
         let stopped = tokio::select! {
@@ -104,17 +104,13 @@ pub(super) async fn begin(
 
 impl Shared {
     pub(super) fn publish(&self, delivery: Delivery) {
-        self.publish_as(&mut self.watched(), delivery);
+        self.publish_as(&mut self.watched.lock(), delivery);
     }
 
     /// With the lock held, so that the last published state is also the one that is noted.
     fn publish_as(&self, watched: &mut Watched, delivery: Delivery) {
         watched.note(&delivery);
         self.gate.emit(Event::Delivery(Arc::new(delivery)));
-    }
-
-    fn watched(&self) -> MutexGuard<'_, Watched> {
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -206,7 +202,7 @@ impl Follower<'_> {
             self.seen = None;
             log_lines::received(&delivery);
             // A worker of this process reports its own check.
-            let before = self.shared.watched().published(&delivery).cloned();
+            let before = self.shared.watched.lock().published(&delivery).cloned();
             self.shared.publish(delivery.clone());
             self.report_checked(&delivery, before.as_ref()).await;
         }
@@ -246,14 +242,14 @@ impl Follower<'_> {
             return;
         }
         self.seen = version;
-        let published: Vec<Delivery> = self.shared.watched().all().cloned().collect();
+        let published: Vec<Delivery> = self.shared.watched.lock().all().cloned().collect();
         for before in published {
             let Ok(now) = ledger.delivery(before.id).await else {
                 self.seen = None;
                 continue;
             };
             let changed = {
-                let mut watched = self.shared.watched();
+                let mut watched = self.shared.watched.lock();
                 if !watched.all().any(|delivery| *delivery == before) {
                     // A worker has published it while it was read; what was read may be older.
                     self.seen = None;

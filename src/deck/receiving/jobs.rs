@@ -5,9 +5,10 @@ mod unknown;
 mod unverified;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -59,7 +60,7 @@ pub(super) struct QueueState {
     subject_locks: KeyedMutex<(String, Subject)>,
     unknown: Unknown,
     /// Until when no callback to an account is verified, on the monotonic clock: its secret could not be read.
-    unverifiable: Mutex<HashMap<String, Duration>>,
+    pub(super) unverifiable: Mutex<HashMap<String, Duration>>,
 }
 
 impl QueueState {

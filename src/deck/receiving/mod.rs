@@ -21,10 +21,11 @@ mod timeline;
 mod tests;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use parking_lot::Mutex;
 use reqwest::Url;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 
 use super::{Receive, Shared};
@@ -86,28 +87,24 @@ impl ReceiverPort {
 
     /// Notes the port that is open now.
     pub(super) fn set(&self, bound: &Binding) {
-        *self.open() = bound.port();
+        *self.open.lock() = bound.port();
     }
 
     /// The open port; it stays open as long as this lives.
     pub(in crate::deck) fn take(&self) -> Option<OpenPort> {
-        self.open().take()
+        self.open.lock().take()
     }
 
     /// The URL of the open port.
     pub(super) fn url(&self) -> Option<String> {
-        self.open().as_ref()?.url()
+        self.open.lock().as_ref()?.url()
     }
 
     /// Whether this receiver is at the address, waits for it, or keeps all others from it.
     pub(super) fn claims(&self, address: SocketAddr) -> bool {
         let is_own = |port: &OpenPort| port.is_at(address) || port.blocks(address);
         // An address that this receiver waits for is no reason to refuse other changes.
-        self.configured == Some(address) || self.open().as_ref().is_some_and(is_own)
-    }
-
-    fn open(&self) -> MutexGuard<'_, Option<OpenPort>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.configured == Some(address) || self.open.lock().as_ref().is_some_and(is_own)
     }
 }
 

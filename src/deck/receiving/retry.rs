@@ -18,7 +18,7 @@ impl Deck {
     pub async fn retry(&self, id: DeliveryId) -> Result<Retried, Problem> {
         let shared = &self.callbacks.shared;
         // The operator may have unlocked the keyring.
-        shared.queues.unverifiable().clear();
+        shared.queues.unverifiable.lock().clear();
         let known = self.delivery(id).await?;
         let now = self.clock.now().wall;
         // They are attempted one after the other.

@@ -2,11 +2,12 @@
 //! config names it where a ledger is shared; otherwise it is made once and saved in the vault. The ledger has its
 //! fingerprint, so that none is made while the vault cannot be read.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 use crate::callbacks::Inbound;
@@ -228,7 +229,7 @@ impl Sealing {
     /// What the last read brought, until it is time for the next. The key is asked for again and again while the ledger is
     /// away or a source cannot be read, but a keyring may prompt at each read.
     fn last_read(&self, is_slow: bool) -> Option<Result<Keys, String>> {
-        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = self.read.lock();
         let mut pause = reread_pause(is_slow);
         if is_slow {
             pause = (pause * 2_u32.saturating_pow(read.failed.saturating_sub(1))).min(PROMPTED_MAX);
@@ -240,7 +241,7 @@ impl Sealing {
 
     fn note_read(&self, keys: Result<Keys, String>) {
         let at = self.clock.now().mono;
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut read = self.read.lock();
         let failed = if keys.is_err() { read.failed + 1 } else { 0 };
         *read = LastRead {
             at,
@@ -279,11 +280,7 @@ impl Sealing {
         if let Some(Err(why)) = self.last_read(true) {
             return Err(why);
         }
-        let failed = self
-            .read
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .failed;
+        let failed = self.read.lock().failed;
         if failed > 0 {
             self.vault.try_keyring_again();
         }
@@ -479,17 +476,17 @@ mod tests {
 
     impl OneEntry {
         fn set(&self, entry: Result<Option<Secret>, KeyringError>) {
-            *self.0.lock().unwrap() = entry;
+            *self.0.lock() = entry;
         }
     }
 
     impl Keyring for OneEntry {
         fn get(&self, _: &str) -> Result<Option<Secret>, KeyringError> {
-            self.0.lock().unwrap().clone()
+            self.0.lock().clone()
         }
 
         fn put(&self, _: &str, secret: &Secret) -> Result<(), KeyringError> {
-            let mut entry = self.0.lock().unwrap();
+            let mut entry = self.0.lock();
             entry
                 .as_mut()
                 .map_err(|why| why.clone())?

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use reqwest::Url;
 
 use crate::callbacks::Address;
@@ -43,16 +43,12 @@ impl ForwardTargets {
     }
 
     pub(super) fn all(&self) -> Vec<String> {
-        self.lock().iter().cloned().collect()
+        self.all.lock().iter().cloned().collect()
     }
 
     /// Lets this process take forwards to this target.
     pub(super) fn add(&self, target: &str) {
-        self.lock().insert(target.to_owned());
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().insert(target.to_owned());
     }
 }
 

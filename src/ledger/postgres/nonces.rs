@@ -2,7 +2,6 @@
 //! machines: an advisory lock, which ends with its session.
 
 use std::fmt;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -166,15 +165,8 @@ impl Postgres {
     }
 
     fn key_worker(&self) -> Queue<Store> {
-        let idle = self.idle_workers().pop();
+        let idle = self.0.key_workers.lock().pop();
         idle.unwrap_or_else(|| start(self.0.setup.clone()))
-    }
-
-    fn idle_workers(&self) -> std::sync::MutexGuard<'_, Vec<Queue<Store>>> {
-        self.0
-            .key_workers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -317,6 +309,6 @@ impl Drop for SessionLock {
             }
         });
         // The next user's jobs come after that one.
-        self.ledger.idle_workers().push(worker);
+        self.ledger.0.key_workers.lock().push(worker);
     }
 }

@@ -1,9 +1,10 @@
 //! A thread with a connection and a queue of jobs. It connects when there is work, and again after a failure.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -123,8 +124,7 @@ impl Store {
         let of_others = of_others.filter(|error| error.is_of_other_tables());
         // A lost connection says nothing about the tables.
         if opened.is_ok() || of_others.is_some() {
-            let foreign = self.setup.foreign.lock();
-            *foreign.unwrap_or_else(PoisonError::into_inner) = of_others.cloned();
+            *self.setup.foreign.lock() = of_others.cloned();
         }
         match &opened {
             Ok(_) => (self.failed, self.pause) = (None, PAUSE),
@@ -140,8 +140,7 @@ impl Store {
     }
 
     fn foreign(&self) -> Option<PostgresError> {
-        let foreign = self.setup.foreign.lock();
-        foreign.unwrap_or_else(PoisonError::into_inner).clone()
+        self.setup.foreign.lock().clone()
     }
 
     fn report(&self, problem: Option<&PostgresError>) {

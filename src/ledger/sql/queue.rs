@@ -2,11 +2,12 @@
 //! together in the next one.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::deliveries::{self, Incoming};
@@ -128,7 +129,7 @@ impl<S: Store + 'static> Queue<S> {
 
     /// `add` returns whether there are enough rows to write.
     fn gather(&self, add: impl FnOnce(&mut Gathered) -> bool) {
-        let mut gathered = locked(&self.gathered);
+        let mut gathered = self.gathered.lock();
         let is_full = add(&mut gathered);
         let wakes = std::mem::take(&mut gathered.sleeps) || is_full;
         let is_closed = gathered.is_closed;
@@ -240,13 +241,9 @@ impl<S: Store + 'static> Queue<S> {
     }
 }
 
-fn locked(gathered: &Mutex<Gathered>) -> MutexGuard<'_, Gathered> {
-    gathered.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// The thread has ended: reports and drops all rows.
 fn close(gathered: &Mutex<Gathered>) {
-    let mut gathered = locked(gathered);
+    let mut gathered = gathered.lock();
     gathered.is_closed = true;
     let released = std::mem::take(&mut gathered.released);
     let requests = std::mem::take(&mut gathered.requests);
@@ -344,7 +341,7 @@ impl<S: Store> Round<S> {
     /// How long to wait for a task.
     fn patience(&mut self, store: &S, now: Duration) -> Option<Duration> {
         if self.gathers_until.is_none() {
-            let mut gathered = locked(&self.gathered);
+            let mut gathered = self.gathered.lock();
             gathered.sleeps = gathered.released.is_empty() && gathered.requests.0.is_empty();
             if gathered.sleeps {
                 return store.patience(self.rested);
@@ -400,7 +397,7 @@ impl<S: Store> Round<S> {
         let mut writes_released =
             std::mem::take(&mut self.writes_released) || writes_all || !self.calls.is_empty();
         let (mut released, mut requests) = (Vec::new(), Unsaved::default());
-        let mut gathered = locked(&self.gathered);
+        let mut gathered = self.gathered.lock();
         if writes_released || is_due {
             std::mem::swap(&mut released, &mut gathered.released);
         }
@@ -450,9 +447,9 @@ impl<S> Drop for Round<S> {
 
 #[cfg(test)]
 mod tests {
+    use parking_lot::Mutex;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::pin::Pin;
-    use std::sync::Mutex;
     use std::task::{Context, Waker};
 
     use super::super::exchanges::{CHUNK, WAITING_BYTES_MAX, WAITING_MAX};
@@ -524,7 +521,7 @@ mod tests {
         let mut exchange = exchange("https://api.example/");
         exchange.response_body.text = "x".repeat(size);
         let ids = ids.clone();
-        let then = move |exchange: Exchange| ids.lock().unwrap().push(exchange.id.0);
+        let then = move |exchange: Exchange| ids.lock().push(exchange.id.0);
         queue.record(exchange, Box::new(then));
     }
 
@@ -612,7 +609,7 @@ mod tests {
             },
             round,
         );
-        let ids = ids.lock().unwrap();
+        let ids = ids.lock();
         assert_eq!(ids.len(), many + 1);
         assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
     }

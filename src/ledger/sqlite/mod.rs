@@ -14,10 +14,10 @@ mod writer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-#[cfg(test)]
-use std::sync::Mutex;
 
 use async_trait::async_trait;
+#[cfg(test)]
+use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::watch;
 

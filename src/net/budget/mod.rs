@@ -8,10 +8,11 @@ pub mod window;
 mod tests;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{Notify, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::http::WHOLE_MAX;
@@ -133,10 +134,6 @@ impl RateLimiter {
         }
     }
 
-    fn window(&self) -> MutexGuard<'_, Window> {
-        self.window.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn queue(&self, background: bool) -> (&RwLock<()>, &AtomicU32) {
         if background {
             (&self.background, &self.background_waiting)
@@ -152,7 +149,7 @@ pub(super) struct RateLimiters(Mutex<HashMap<Arc<str>, Arc<RateLimiter>>>);
 
 impl RateLimiters {
     fn of(&self, limit: &Limit) -> Arc<RateLimiter> {
-        let mut limiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut limiters = self.0.lock();
         limiters
             .entry(limit.scope.clone())
             .or_insert_with(|| Arc::new(RateLimiter::new(limit)))
@@ -239,7 +236,7 @@ async fn acquire_slot(
         let now = gate.clock.now();
         let behind = background && limiter.interactive_waiting.load(Ordering::Relaxed) > 0;
         // The hold is over: a random delay first, then look again, since another hold may have begun meanwhile.
-        if !spread.is_zero() && limiter.window().held(now.mono).is_none() {
+        if !spread.is_zero() && limiter.window.lock().held(now.mono).is_none() {
             let longest = u64::try_from(std::mem::take(&mut spread).as_millis());
             let part = fastrand::u64(0..=longest.unwrap_or_default());
             tokio::time::sleep(Duration::from_millis(part)).await;
@@ -248,7 +245,7 @@ async fn acquire_slot(
         let step = if behind {
             Step::Wait(None)
         } else {
-            limiter.window().step(now.mono, reserve)
+            limiter.window.lock().step(now.mono, reserve)
         };
         let next = match step {
             Step::Wait(next) => next,
@@ -257,7 +254,7 @@ async fn acquire_slot(
                 match reporter.while_locked(pending).await? {
                     Ok(SlotOutcome::Granted(granted)) => {
                         // Otherwise a request of the other queue was faster, and dropping the grant returns its slot.
-                        if limiter.window().take(now.mono, reserve) {
+                        if limiter.window.lock().take(now.mono, reserve) {
                             return Ok(Some((granted.take(), now)));
                         }
                         continue;
@@ -265,7 +262,7 @@ async fn acquire_slot(
                     Ok(SlotOutcome::Full { next_free }) => next_free,
                     // Remembered here, so that the next requests need not read the ledger to learn it.
                     Ok(SlotOutcome::Held(left)) => {
-                        limiter.window().hold(now.mono.saturating_add(left));
+                        limiter.window.lock().hold(now.mono.saturating_add(left));
                         Some(left)
                     }
                     Err(LedgerError::Locked(_))
@@ -278,7 +275,7 @@ async fn acquire_slot(
                 }
             }
         };
-        let held = limiter.window().held(now.mono);
+        let held = limiter.window.lock().held(now.mono);
         // A longer hold gathers more waiters, so it is spread over more time.
         spread = spread.max(held.unwrap_or_default() / 4).min(SPREAD_MAX);
         if reporter.options.no_wait {
@@ -379,7 +376,10 @@ impl<'a> WaitReporter<'a> {
         if let Ok(there) = tokio::time::timeout(REPORT_AFTER, &mut place).await {
             return there;
         }
-        let held = limiter.window().held(self.session.gate.clock.now().mono);
+        let held = limiter
+            .window
+            .lock()
+            .held(self.session.gate.clock.now().mono);
         self.waits(held.is_some(), None);
         place.await
     }
@@ -450,7 +450,7 @@ impl Permit<'_> {
         else {
             return false;
         };
-        if limiter.window().held(now.mono).is_some() {
+        if limiter.window.lock().held(now.mono).is_some() {
             return true;
         }
         // While this request waited for the lock of its key, another process may have received a 429.
@@ -468,7 +468,7 @@ impl Permit<'_> {
     /// since the response may still arrive.
     pub(super) fn release(mut self, now: Now) {
         if let Some(held) = self.0.take() {
-            held.limiter.window().seen(now.mono);
+            held.limiter.window.lock().seen(now.mono);
             let ledger = &held.session.gate.ledger;
             ledger.release_slot(held.id, now);
             held.limiter.changed.notify_waiters();
@@ -480,7 +480,7 @@ impl Permit<'_> {
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
         if let Some(held) = self.0.take() {
-            held.limiter.window().unused();
+            held.limiter.window.lock().unused();
             let ledger = &held.session.gate.ledger;
             ledger.return_slot(held.id);
             held.limiter.changed.notify_waiters();
@@ -507,7 +507,7 @@ pub(super) fn start_hold(session: &Session, call: &Call, reply: &Reply) -> Optio
     };
     let wait = requested.or(own)?.clamp(HOLD_MIN, longest);
     let limiter = gate.limiters.of(limit);
-    limiter.window().hold(now.mono.saturating_add(wait));
+    limiter.window.lock().hold(now.mono.saturating_add(wait));
     gate.ledger.hold_slots(limit.scope.clone(), now, wait);
     let (account, ms) = (session.account.id.as_str(), wait.as_millis());
     let requested = requested.is_some();
@@ -521,7 +521,7 @@ pub(super) async fn lift(session: &Session) {
     let gate = &session.gate;
     for limit in session.holding_limits() {
         let limiter = gate.limiters.of(limit);
-        limiter.window().lift();
+        limiter.window.lock().lift();
         gate.ledger.lift_hold(limit.scope.clone());
         limiter.changed.notify_waiters();
         report_gauge_now(gate, &session.account.id, limit).await;
@@ -572,7 +572,7 @@ pub(super) async fn gauge(gate: &Gate, limit: &Limit) -> Result<BudgetGauge, Led
     let limiter = gate.limiters.of(limit);
     let now = gate.clock.now();
     // This process may know of a hold that could not be written, another one of a hold that only the file has.
-    let held = limiter.window().held(now.mono).max(counted.held);
+    let held = limiter.window.lock().held(now.mono).max(counted.held);
     Ok(BudgetGauge {
         counts: limit.counts,
         used: counted.used,

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
-use std::sync::{PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use parking_lot::RwLock;
 
 use super::escapes::{self, Layer};
 use crate::domain::{Secret, hex};
@@ -309,7 +309,7 @@ fn remember(value: &Secret, name: &'static str, passing: bool) {
     }
     // A token is learned with every request, while others redact.
     let is_recent = |known: &Known| known.value == *value && known.passing <= passing;
-    let read = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+    let read = KNOWN.read();
     let mut newest = read
         .iter()
         .flat_map(|known| known.values.iter().rev().take(NEWEST));
@@ -318,7 +318,7 @@ fn remember(value: &Secret, name: &'static str, passing: bool) {
     }
     drop(newest);
     drop(read);
-    let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+    let mut known = KNOWN.write();
     let known = known.get_or_insert_default();
     if let Some(at) = known.values.iter().position(|k| k.value == *value) {
         let mut entry = known.values.remove(at);
@@ -399,7 +399,7 @@ pub(super) fn scrub_torn<'a>(text: &'a str, more: Option<&KnownSecrets>) -> Cow<
 
 fn replaced<'a>(text: &'a str, torn: bool, more: Option<&KnownSecrets>) -> Cow<'a, str> {
     // A poisoned lock is no reason to let a secret through.
-    let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+    let known = KNOWN.read();
     // All at once: a value of one register may be a part of a value of the other.
     let found = known.iter().chain(more);
     let found: Vec<Found> = found.flat_map(|known| known.find(text, torn)).collect();

@@ -2,8 +2,9 @@
 //! the rate limit, and their number is reported.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::{ClaimedJob, JobQueue, SHORTEST, Shared};
 use crate::clock::Clock;
@@ -30,11 +31,7 @@ struct Memory {
     rest_until: Duration,
 }
 
-impl Unknown {
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+impl Unknown {}
 
 /// A slot of the rate limit for unknown payments. It stays used for one period after it is dropped.
 pub(super) struct Slot {
@@ -59,7 +56,7 @@ impl Shared {
         seen: &mut WallTime,
     ) -> Result<Vec<ClaimedJob>, Duration> {
         let mono = self.queries.clock.now().mono;
-        let rest = self.queues.unknown.memory().rest_until.saturating_sub(mono);
+        let rest = self.queues.unknown.0.lock().rest_until.saturating_sub(mono);
         if !rest.is_zero() {
             return Err(rest);
         }
@@ -103,7 +100,7 @@ impl Shared {
             }
         }
         if all_used {
-            self.queues.unknown.memory().rest_until = mono.saturating_add(pause);
+            self.queues.unknown.0.lock().rest_until = mono.saturating_add(pause);
         }
         Err(pause)
     }
@@ -149,7 +146,7 @@ impl Shared {
     fn warn_of_many(&self, account: &str, count: u64) {
         let now = self.queries.clock.now().mono;
         {
-            let warned = &mut self.queues.unknown.memory().warned;
+            let warned = &mut self.queues.unknown.0.lock().warned;
             let lately = |at: &Duration| now.saturating_sub(*at) < WARN_AGAIN;
             if warned.get(account).is_some_and(lately) {
                 return;

@@ -1,31 +1,18 @@
 //! Callbacks whose secrets could not be read when they arrived. Once they can be, each is judged and saved as if it had
 //! just arrived.
 
-use std::collections::HashMap;
-use std::sync::{MutexGuard, PoisonError};
-use std::time::Duration;
-
-use super::{AGAIN, QueueState, Shared};
+use super::{AGAIN, Shared};
 use crate::callbacks::{Answer, Arrival, Inbound, Refusal};
 use crate::domain::job::{AttemptOutcome, BLOCKED_AGAIN, Disposition};
 use crate::domain::{CallbackVerdict, Delivery, Job};
 use crate::ledger::NewDelivery;
-
-impl QueueState {
-    pub(in crate::deck::receiving) fn unverifiable(
-        &self,
-    ) -> MutexGuard<'_, HashMap<String, Duration>> {
-        let until = self.unverifiable.lock();
-        until.unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 impl Shared {
     /// Whether a secret of the account could not be read just before: however many callbacks wait, they cause one prompt
     /// in [`BLOCKED_AGAIN`].
     pub(super) fn is_unverifiable(&self, account: &str) -> bool {
         let now = self.queries.clock.now().mono;
-        let until = self.queues.unverifiable();
+        let until = self.queues.unverifiable.lock();
         until.get(account).is_some_and(|until| now < *until)
     }
 
@@ -82,7 +69,7 @@ impl Shared {
             Err(Refusal::Unable(problem)) => {
                 let until = self.queries.clock.now().mono.saturating_add(BLOCKED_AGAIN);
                 let account = delivery.account.clone();
-                self.queues.unverifiable().insert(account, until);
+                self.queues.unverifiable.lock().insert(account, until);
                 return AttemptOutcome::without_answer(problem.message, Disposition::Blocked);
             }
             Err(refusal) => arrival.rejected(&refusal, None),

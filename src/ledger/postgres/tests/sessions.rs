@@ -103,7 +103,7 @@ async fn a_session_that_has_a_key_waits_for_rows_without_the_time_limit_of_the_k
     let ledger = Postgres::start(&schema.0, Clock::system(), Retention::default()).unwrap();
     let key = KeyHash::of("kanga", &schema.0.schema);
     drop(ledger.key_lock(&key).await.unwrap());
-    let worker = ledger.0.key_workers.lock().unwrap().pop().unwrap();
+    let worker = ledger.0.key_workers.lock().pop().unwrap();
     let limit = worker.run(|store| {
         let setting = "SELECT current_setting('lock_timeout')";
         Ok(store.within_session(|open| open.sql().value::<String>(setting, &[]))?)

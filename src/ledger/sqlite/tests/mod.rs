@@ -67,7 +67,7 @@ async fn busy(ledger: &Sqlite) -> mpsc::Sender<()> {
 
 /// Ends the ledger's thread, as the end of a process does.
 fn close(ledger: Sqlite) {
-    let thread = ledger.0.thread.lock().unwrap().take();
+    let thread = ledger.0.thread.lock().take();
     drop(ledger);
     thread.unwrap().join().unwrap();
 }
