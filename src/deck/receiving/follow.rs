@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Shared, log_lines};
 use crate::domain::{
-    AccountId, CheckedPayment, Delivery, DeliveryId, Job, JobKind, JobState, Subject,
+    AccountId, CheckedPayment, Delivery, DeliveryId, Job, JobId, JobKind, JobState, Subject,
 };
 use crate::ledger::{DeliveryQuery, LedgerError};
 use crate::net::Event;
@@ -105,6 +105,22 @@ pub(super) async fn begin(
 impl Shared {
     pub(super) fn publish(&self, delivery: Delivery) {
         self.publish_as(&mut self.watched.lock(), delivery);
+    }
+
+    /// Publishes the result of an attempt of this process. What another process has done meanwhile, such as the check, is
+    /// left to the follower: it reports the payment, too.
+    pub(super) fn publish_attempt(&self, delivery: Delivery, own: JobId) {
+        let mut watched = self.watched.lock();
+        let mut noted = delivery.clone();
+        let before = watched.published(&delivery);
+        for before in before.into_iter().flat_map(|before| &before.jobs) {
+            let mut jobs = noted.jobs.iter_mut();
+            if let Some(job) = jobs.find(|job| job.id == before.id && job.id != own) {
+                job.clone_from(before);
+            }
+        }
+        watched.note(&noted);
+        self.gate.emit(Event::Delivery(Arc::new(delivery)));
     }
 
     /// With the lock held, so that the last published state is also the one that is noted.

@@ -211,7 +211,7 @@ async fn work_through(shared: Arc<Shared>, queue: JobQueue, stop: CancellationTo
                         let (shared, cancel, place) = (shared.clone(), cancel.clone(), job.place());
                         let attempt = attempts.spawn(async move {
                             if let Some(after) = shared.attempt(&job, &cancel).await {
-                                shared.publish(after);
+                                shared.publish_attempt(after, job.id);
                             }
                         });
                         running.push((attempt, place));
