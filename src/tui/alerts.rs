@@ -14,7 +14,7 @@ use super::jobs;
 use super::msg::{Level, Notice, WatchKey};
 use super::store::{AccountState, LISTENER, Store};
 use super::theme::Tone;
-use super::watched::{LastError, Watched};
+use super::watched::Watched;
 use super::widgets::text::{fit_middle, without_account};
 
 /// The most columns of an id: the cause behind it must stay on screen.
@@ -56,7 +56,7 @@ pub fn all(store: &Store) -> Vec<Alert> {
         .chain(refused(store))
         .chain(due(store))
         .chain(limits(store))
-        .chain(unchecked(store, working(store)))
+        .chain(unchecked(store, |known| !is_rejected(known)))
         .chain(listener(store))
         .chain(hooks(store))
         .chain(failed_callbacks(store))
@@ -80,12 +80,20 @@ pub fn all(store: &Store) -> Vec<Alert> {
 
 /// The alerts that an account has no more while its credentials are the cause: one about those is enough.
 pub fn hidden(store: &Store) -> impl Iterator<Item = Alert> {
-    let rejected = || store.accounts.iter().filter(|k| k.status.why.is_some());
-    tokens(rejected()).chain(unchecked(store, rejected()))
+    let unproven = store.accounts.iter().filter(|k| k.status.why.is_some());
+    tokens(unproven).chain(unchecked(store, is_rejected))
 }
 
 fn working(store: &Store) -> impl Iterator<Item = &AccountState> {
     store.accounts.iter().filter(|k| k.status.why.is_none())
+}
+
+/// Whether its checks fail because of its credentials. A provider that does not answer is another cause.
+fn is_rejected(known: &AccountState) -> bool {
+    matches!(
+        known.status.state,
+        CredentialState::Refused | CredentialState::Unreadable
+    )
 }
 
 pub fn count(store: &Store) -> usize {
@@ -221,19 +229,18 @@ fn limits(store: &Store) -> impl Iterator<Item = Alert> {
 /// Failing checks of these accounts: one alert for each.
 fn unchecked<'a>(
     store: &'a Store,
-    accounts: impl Iterator<Item = &'a AccountState>,
+    of: impl Fn(&AccountState) -> bool + 'a,
 ) -> impl Iterator<Item = Alert> {
+    let accounts = store.accounts.iter().filter(move |known| of(known));
     accounts.filter_map(|known| {
         let id = known.id();
         let failing: Vec<&Watched> = store
             .payments
             .iter()
-            .filter(|w| w.watch.account == *id && matches!(w.last_error, LastError::Failed(_)))
+            .filter(|w| w.watch.account == *id && w.failure.is_some())
             .collect();
         let first = failing.first()?;
-        let LastError::Failed(problem) = &first.last_error else {
-            return None;
-        };
+        let problem = first.failure.as_ref()?;
         let payments = match failing.len() {
             1 => format!("{} cannot", first.watch.id),
             n => format!("{n} payments cannot"),

@@ -251,12 +251,13 @@ impl Model {
             does: Command::Do(Intent::ShowAccount(known.id().clone())),
         });
         let payments = self.store.payments.iter();
+        let round = self.store.round_of_checks();
         let payments = payments.map(|watched| {
             let key = watched.key();
             palette::Entry {
                 kind: "payment",
                 name: key.1.to_string(),
-                about: format!("{} at {}", watched.mark(now).1, key.0),
+                about: format!("{} at {}", watched.mark(now, round).1, key.0),
                 does: Command::Do(Intent::ShowPayment(key)),
             }
         });

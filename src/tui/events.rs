@@ -101,6 +101,11 @@ impl Store {
         }
         payments.splice(0..0, unsaved);
         self.payments = payments;
+        for exchange in &ready.log {
+            if let Some(watched) = self.checked_by(exchange) {
+                watched.answered(exchange.at);
+            }
+        }
         self.set_handled(ready.handled.clone());
         self.saved(&ready.saved);
         // A message about the listener may have come first, and is newer.

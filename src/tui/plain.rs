@@ -178,7 +178,7 @@ impl Plain {
         }
         self.has_been_ready = true;
         if !std::mem::replace(&mut self.is_greeted, true) {
-            self.greet(now);
+            self.greet();
         }
         let store = &self.model.store;
         if self.is_unread && !store.is_unread {
@@ -191,7 +191,7 @@ impl Plain {
     }
 
     /// Says which accounts there are, and what is watched.
-    fn greet(&mut self, now: Now) {
+    fn greet(&mut self) {
         let store = &self.model.store;
         for known in &store.accounts {
             let environment = environment(known.account.environment);
@@ -221,7 +221,7 @@ impl Plain {
                 it.needs_attention() && store.handled(&it.alert_key(), it.began()).is_none()
             };
             for watched in store.payments.iter().filter(|it| !is_news(it)) {
-                self.facts.skip(Fact::of_payment(watched, store, now));
+                self.facts.skip(Fact::of_payment(watched, store));
             }
         }
     }

@@ -93,7 +93,10 @@ fn a_provider_that_cannot_be_reached() {
         )
     };
     for keys in ["c", "4r", "1v"] {
-        for effect in press(&mut model, keys, second(4)) {
+        let effects = press(&mut model, keys, second(4));
+        let shown = screen(&model, second(4), 120, 40);
+        assert_eq!(shown.contains("estimating…"), keys == "4r", "{shown}");
+        for effect in effects {
             if let Effect::Query { request, op, .. } = effect {
                 answer(&mut model, second(4), request, op.failed(problem()));
             }
@@ -107,6 +110,9 @@ fn a_provider_that_cannot_be_reached() {
     );
     let shown = resized_screen(&mut model, second(4), 120, 40);
     assert!(shown.contains("old: just now") && shown.contains("0.00151"));
+    let alerts = alerts::all(&model.store);
+    let failing = alerts.iter().find(|alert| alert.key == "checks kanga");
+    assert!(failing.is_some(), "its result says no more: {alerts:?}");
 }
 
 /// Three accounts in three kinds of trouble.

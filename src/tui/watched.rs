@@ -26,14 +26,6 @@ const TOGETHER: Duration = Duration::from_secs(2);
 /// The most state changes in memory for one payment.
 const SEEN_MAX: usize = 64;
 
-/// Why the last check gave no state.
-#[derive(Debug, Clone, PartialEq)]
-pub enum LastError {
-    None,
-    NotKnown,
-    Failed(Problem),
-}
-
 /// The effect of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
@@ -52,18 +44,20 @@ pub struct Watched {
     pub unsaved: Option<NewWatch>,
     /// Changes only, oldest first.
     seen: Vec<Observation>,
-    pub last_error: LastError,
-    /// The time of the provider's last response in this run.
+    /// Why the last check gave no answer. The answer before it stays.
+    pub failure: Option<Problem>,
+    /// The time of the provider's last answer, as far as it is in the loaded requests. Without a state, it was that the id is
+    /// not known.
     answered_at: Option<WallTime>,
     /// When checks began to fail.
     pub failing_since: Option<WallTime>,
-    /// Whether the provider has reported on it before, even as unknown.
-    is_reported: bool,
     pub asking: Option<RequestId>,
     /// This program's last check.
     checked_here: Option<(ExchangeId, WallTime)>,
     interval: Duration,
     due: Option<Duration>,
+    /// Whether the operator asks for a check now.
+    is_urgent: bool,
 }
 
 impl Watched {
@@ -79,15 +73,15 @@ impl Watched {
             watch,
             is_stored: false,
             unsaved: None,
-            is_reported: !changes.is_empty(),
             seen: changes,
-            last_error: LastError::None,
+            failure: None,
             answered_at: None,
             failing_since: None,
             asking: None,
             checked_here: None,
             interval: POLL_FIRST,
             due: None,
+            is_urgent: false,
         };
         watched.bound();
         watched.due = watched.next_due(now).map(|_| now.mono);
@@ -150,8 +144,7 @@ impl Watched {
     /// Forgets its states, and checks it: its account may have another host now.
     pub fn forget(&mut self) {
         self.seen.clear();
-        self.is_reported = false;
-        self.last_error = LastError::None;
+        self.failure = None;
         self.answered_at = None;
         self.failing_since = None;
         self.poll_now();
@@ -190,26 +183,61 @@ impl Watched {
         self.answered_at
     }
 
-    /// The time of its last state, if the last check failed; `None` if the state is fresh, not known, or no more checked.
-    pub fn stale_since(&self) -> Option<WallTime> {
-        let open = !self.is_over() && matches!(self.last_error, LastError::Failed(_));
-        let known = self.answered_at.or(self.changed_at());
-        known.filter(|_| open)
+    /// Takes over the time of an answer in the log of requests that gave no other state.
+    pub fn answered(&mut self, at: WallTime) {
+        if self.is_reported() {
+            self.answered_at = self.answered_at.max(Some(at));
+        }
+    }
+
+    /// Whether the provider has reported on it before, even as not known.
+    pub fn is_reported(&self) -> bool {
+        self.last_answer().is_some()
+    }
+
+    fn last_answer(&self) -> Option<WallTime> {
+        self.answered_at.max(self.changed_at())
+    }
+
+    /// The time of its last answer, if the last check failed or is long overdue (see [`Self::late_at`]); `None` if there is
+    /// none, or no more to come.
+    pub fn stale_since(&self, now: Now, round: Duration) -> Option<WallTime> {
+        let is_late = self.late_at(round).is_some_and(|at| at <= now.mono);
+        let is_stale = !self.is_over() && (self.failure.is_some() || is_late);
+        self.last_answer().filter(|_| is_stale)
+    }
+
+    /// When a check that is still not answered is late, even behind those of all other payments, which may take `round`.
+    pub fn late_at(&self, round: Duration) -> Option<Duration> {
+        let due = self.due.filter(|_| !self.is_over())?;
+        Some(due + self.interval.max(POLL_SLOWEST) + round)
+    }
+
+    /// How long the provider has not known it, by its last answer; `None` where that was a state.
+    fn unopened_for(&self) -> Option<Duration> {
+        let answered = self.answered_at.filter(|_| self.seen.is_empty());
+        answered.map(|at| at.since(self.watch.since))
     }
 
     /// Whether the payer did not open the page within a day.
     pub fn is_unopened(&self) -> bool {
-        self.last_error == LastError::NotKnown && self.interval == POLL_UNOPENED
+        self.unopened_for() > Some(UNOPENED_AFTER)
     }
 
     /// When the next check is due; `None` while one is in progress, and where none is worth it.
     pub fn due(&self) -> Option<Duration> {
-        self.due.filter(|_| self.asking.is_none())
+        let due = if self.is_urgent {
+            Some(Duration::ZERO)
+        } else {
+            self.due
+        };
+        due.filter(|_| self.asking.is_none())
     }
 
     /// Records that a check was cancelled; the next one comes after the usual interval.
     pub fn cancelled(&mut self, now: Now) {
         self.asking = None;
+        self.is_urgent = false;
         self.due = self.next_due(now);
     }
 
@@ -217,13 +245,13 @@ impl Watched {
     pub fn poll_soon(&mut self, now: Now) {
         if !self.is_over() {
             self.interval = POLL_FIRST;
-            self.due = Some(now.mono);
+            self.due = Some(self.due.map_or(now.mono, |due| due.min(now.mono)));
         }
     }
 
     /// Checks it before all that are due, and ahead of their pace, even in a final state: the operator asks for it.
     pub fn poll_now(&mut self) {
-        self.due = Some(Duration::ZERO);
+        self.is_urgent = true;
     }
 
     /// When its current state began. An alert handled earlier was about another state.
@@ -234,14 +262,20 @@ impl Watched {
 
     pub fn apply(&mut self, result: Result<Payment, Problem>, now: Now) -> Change {
         self.asking = None;
+        self.is_urgent = false;
+        // A check before its time, which the operator asked for, puts no later one off.
+        let was_due = self.due.is_none_or(|due| due <= now.mono);
+        let before = self.interval;
+        let longer = |next: Duration| match next.min(POLL_SLOWEST) {
+            next if was_due => next,
+            next => next.min(before),
+        };
         let change = match result {
             Ok(payment) => {
-                self.last_error = LastError::None;
-                self.answered_at = Some(now.wall);
-                self.failing_since = None;
-                let was_reported = std::mem::replace(&mut self.is_reported, true);
+                let was_reported = self.is_reported();
+                self.succeeded(now.wall);
                 if self.latest() == Some(&payment) {
-                    self.interval = slower(self.interval).min(POLL_SLOWEST);
+                    self.interval = longer(slower(before));
                     Change::Nothing
                 } else {
                     self.interval = POLL_FIRST;
@@ -259,30 +293,36 @@ impl Watched {
                 }
             }
             Err(problem) if problem.kind == ProblemKind::NotFound && self.seen.is_empty() => {
-                self.last_error = LastError::NotKnown;
-                self.failing_since = None;
-                self.is_reported = true;
-                self.interval = if now.wall.since(self.watch.since) > UNOPENED_AFTER {
+                self.succeeded(now.wall);
+                self.interval = if self.is_unopened() {
                     POLL_UNOPENED
                 } else {
-                    slower(self.interval).min(POLL_SLOWEST)
+                    longer(slower(before))
                 };
                 Change::Nothing
             }
             Err(problem) => {
-                self.last_error = LastError::Failed(problem);
+                self.failure = Some(problem);
                 self.failing_since.get_or_insert(now.wall);
-                self.interval = (self.interval * 2).min(POLL_SLOWEST);
-                Change::Nothing
+                self.interval = longer(before * 2);
+                self.due = self.due.filter(|_| !was_due).or(self.next_due(now));
+                return Change::Nothing;
             }
         };
         self.due = self.next_due(now);
         change
     }
 
+    /// Records that the provider answered.
+    fn succeeded(&mut self, at: WallTime) {
+        self.failure = None;
+        self.failing_since = None;
+        self.answered_at = Some(at);
+    }
+
     /// Adds a state that was observed elsewhere or earlier; states that follow each other are different.
     pub fn observed(&mut self, seen: &Observation, now: Now) -> Change {
-        let before = self.latest().cloned();
+        let (before, was_reported) = (self.latest().cloned(), self.is_reported());
         let at = self.seen.partition_point(|known| known.at <= seen.at);
         self.seen.insert(at, seen.clone());
         self.seen
@@ -291,11 +331,8 @@ impl Watched {
         if self.latest() == before.as_ref() {
             return Change::Nothing;
         }
-        self.last_error = LastError::None;
-        self.failing_since = None;
-        self.answered_at = self.answered_at.max(Some(seen.at));
+        self.succeeded(self.answered_at.map_or(seen.at, |at| at.max(seen.at)));
         self.interval = POLL_FIRST;
-        let was_reported = std::mem::replace(&mut self.is_reported, true);
         self.due = self.next_due(now);
         if was_reported && self.is_final() {
             Change::Ended
@@ -319,6 +356,8 @@ impl Watched {
         let Some(due) = self.due.filter(|_| is_spared) else {
             return false;
         };
+        self.answered(exchange.at);
+        self.is_urgent = false;
         if self.interval < POLL_SLOWEST {
             self.interval = slower(self.interval).min(POLL_SLOWEST);
         }
@@ -328,41 +367,39 @@ impl Watched {
 
     /// Whether it waits for its first response.
     pub fn is_unchecked(&self) -> bool {
-        self.latest().is_none() && self.last_error == LastError::None
-    }
-
-    /// Whether an unknown id is no longer normal.
-    fn is_overdue(&self, now: Now) -> bool {
-        now.wall.since(self.watch.since) > UNKNOWN_IS_NORMAL
+        !self.is_reported() && self.failure.is_none()
     }
 
     /// Glyph, word and tone of its state.
-    pub fn badge(&self, now: Now) -> (&'static str, String, Tone) {
+    pub fn badge(&self) -> (&'static str, String, Tone) {
         let Some(payment) = self.latest() else {
-            return match &self.last_error {
-                LastError::None => ("◌", "checking".into(), Tone::Dim),
-                LastError::NotKnown if self.is_unopened() => ("?", "NOT FOUND".into(), Tone::Dim),
-                LastError::NotKnown if self.is_overdue(now) => {
-                    ("?", "NOT FOUND".into(), Tone::Warn)
-                }
-                LastError::NotKnown => ("◌", "not known".into(), Tone::Dim),
-                LastError::Failed(_) => ("!", "unknown".into(), Tone::Bad),
+            let (glyph, word, tone) = match self.unopened_for() {
+                None if self.failure.is_some() => ("!", "unknown", Tone::Bad),
+                None => ("◌", "checking", Tone::Dim),
+                Some(_) if self.is_unopened() => ("?", "NOT FOUND", Tone::Dim),
+                Some(time) if time > UNKNOWN_IS_NORMAL => ("?", "NOT FOUND", Tone::Warn),
+                Some(_) => ("◌", "not opened", Tone::Dim),
             };
+            return (glyph, word.into(), tone);
         };
         let (glyph, word) = payment.badge(self.expected());
         (glyph, word, payment.tone(self.expected()))
     }
 
-    /// Glyph, words and tone of the comparison with the expected amount, or of a failed check.
-    pub fn mark(&self, now: Now) -> (&'static str, String, Tone) {
-        if let Some(since) = self.stale_since() {
-            let age = time::coarse(now.wall.since(since));
-            return ("!", format!("old: {age}"), Tone::Warn);
+    /// Glyph, words and tone of the comparison with the expected amount, or of a failed or late check (see
+    /// [`Self::stale_since`]).
+    pub fn mark(&self, now: Now, round: Duration) -> (&'static str, String, Tone) {
+        if self.stale_since(now, round).is_some() {
+            let words = match self.answered_at {
+                Some(at) => format!("old: {}", time::coarse(now.wall.since(at))),
+                None => "not checked".into(),
+            };
+            return ("!", words, Tone::Warn);
         }
         let Some(payment) = self.latest() else {
-            // Only the provider says that nothing was paid yet.
-            let is_awaited =
-                self.last_error == LastError::NotKnown && self.watch.expected.is_some();
+            // Only the provider says that nothing was paid yet; an id that it does not find may be wrong.
+            let unopened = self.unopened_for().filter(|it| *it <= UNKNOWN_IS_NORMAL);
+            let is_awaited = unopened.is_some() && self.watch.expected.is_some();
             let words = if is_awaited { "awaiting payment" } else { "" };
             return ("", words.into(), Tone::Dim);
         };
@@ -376,9 +413,9 @@ impl Watched {
         (glyph, words.into(), tone)
     }
 
-    pub fn explain(&self, now: Now) -> (Tone, String) {
+    pub fn explain(&self) -> (Tone, String) {
         let Some(payment) = self.latest() else {
-            return self.explain_unseen(now);
+            return self.explain_unseen();
         };
         let tone = match payment.tone(self.expected()) {
             Tone::Busy => Tone::Plain,
@@ -387,25 +424,25 @@ impl Watched {
         (tone, payment.explain(self.expected()))
     }
 
-    fn explain_unseen(&self, now: Now) -> (Tone, String) {
-        match &self.last_error {
-            LastError::None => (Tone::Dim, "waiting for the first response".into()),
-            LastError::NotKnown if self.is_unopened() => (
+    fn explain_unseen(&self) -> (Tone, String) {
+        match self.unopened_for() {
+            None if self.failure.is_some() => (Tone::Dim, "no answer since the start".into()),
+            None => (Tone::Dim, "waiting for the first response".into()),
+            Some(_) if self.is_unopened() => (
                 Tone::Dim,
                 "the payer did not open the payment page within a day; checked hourly".into(),
             ),
-            LastError::NotKnown if self.is_overdue(now) => (
+            Some(time) if time > UNKNOWN_IS_NORMAL => (
                 Tone::Warn,
                 format!(
                     "not found for {}: check the id and the account; still checking",
-                    time::fine(now.wall.since(self.watch.since))
+                    time::fine(time)
                 ),
             ),
-            LastError::NotKnown => (
+            Some(_) => (
                 Tone::Plain,
-                "not known at Kanga: wrong id, or the payer has not opened the page yet".into(),
+                "not opened: the payer has not opened the payment page, or the id is wrong".into(),
             ),
-            LastError::Failed(_) => (Tone::Dim, "no check has succeeded yet".into()),
         }
     }
 }

@@ -171,7 +171,10 @@ impl State {
             (Some(quote), None, _) => age = ctx.ago(quote.quoted_at),
             (None, ..) => {}
         }
-        let next = self.due().map(|due| format!("next {}", ctx.in_or_at(due)));
+        let next = match self.request {
+            Some(_) if !self.quotes.is_empty() => Some("estimating…".to_owned()),
+            _ => self.due().map(|due| format!("next {}", ctx.in_or_at(due))),
+        };
         let account = (ctx.store.accounts.len() > 1).then(|| format!("at {}", question.account));
         let right = [age, next.unwrap_or_default(), account.unwrap_or_default()];
         let sum = format!("{} {}", question.quantity, question.token);
@@ -378,7 +381,7 @@ impl Component for State {
             if self.last_error.is_none() {
                 let word = match ctx.store.waiting_for(self.request) {
                     Some(why) => format!("waiting: {why}"),
-                    None if self.request.is_some() => "requesting…".into(),
+                    None if self.request.is_some() => "estimating…".into(),
                     None => "not requested yet".into(),
                 };
                 Pen::new(buf, below(area, 1), 0).text(&word, ctx.theme.style(Tone::Dim));

@@ -12,7 +12,7 @@ use crate::domain::{
 use crate::tui::alerts::{self, Alert, Target};
 use crate::tui::msg::Level;
 use crate::tui::store::{AccountState, LISTENER, Store};
-use crate::tui::watched::{LastError, Watched};
+use crate::tui::watched::Watched;
 
 /// How long what comes and goes must be gone before its end is reported: if it does so each second, that is one line.
 const SETTLES: Duration = Duration::from_secs(10);
@@ -112,10 +112,10 @@ impl Fact {
     }
 
     /// A payment: its state and its verdict.
-    pub fn of_payment(watched: &Watched, store: &Store, now: Now) -> Self {
+    pub fn of_payment(watched: &Watched, store: &Store) -> Self {
         let (account, id) = watched.key();
-        let (_, word, _) = watched.badge(now);
-        let words = payment_words(watched, &word, now);
+        let (_, word, _) = watched.badge();
+        let words = payment_words(watched, &word);
         let payment = format!("{account}: payment {id}");
         let is_wrong = watched.needs_attention();
         let mark = store.handled(&watched.alert_key(), watched.began());
@@ -128,9 +128,7 @@ impl Fact {
                 (line.clone(), line)
             }
             // A failing check is an alert, and one is due after the profile was opened anew.
-            None if watched.latest().is_none() && watched.last_error != LastError::NotKnown => {
-                (is_watched, String::new())
-            }
+            None if !watched.is_reported() => (is_watched, String::new()),
             None => (is_watched, format!("{payment}: {words}")),
         };
         let latest = watched.latest();
@@ -236,7 +234,7 @@ pub fn facts(store: &Store, started: Now, now: Now) -> Vec<Fact> {
         facts.extend(Fact::of_token(known, now));
     }
     let payments = store.payments.iter();
-    facts.extend(payments.map(|watched| Fact::of_payment(watched, store, now)));
+    facts.extend(payments.map(|watched| Fact::of_payment(watched, store)));
     if let ListenerStatus::Up { url, .. } = &store.listening {
         let line = format!("callbacks are received at {url}");
         facts.push(Fact::new(LISTENER.to_owned(), url, line));
@@ -326,8 +324,8 @@ fn credentials(account: &AccountId) -> String {
     format!("credentials {account}")
 }
 
-fn payment_words(watched: &Watched, word: &str, now: Now) -> String {
-    let explained = without_signs(&watched.explain(now).1);
+fn payment_words(watched: &Watched, word: &str) -> String {
+    let explained = without_signs(&watched.explain().1);
     // The verdict names a paid one's state.
     if watched.latest().is_none() || explained.starts_with(word) {
         explained

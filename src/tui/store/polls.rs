@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Store;
-use crate::domain::{AccountId, Exchange, Now, Op, Outcome, PaymentId, RequestId};
+use crate::domain::{AccountId, Exchange, Now, Op, Outcome, PaymentId, RequestId, WallTime};
 use crate::tui::Effect;
 use crate::tui::watched::Watched;
 
@@ -14,6 +14,8 @@ const BUDGETS_EVERY: Duration = Duration::from_secs(2);
 /// the operator and to callbacks.
 const POLL_EVERY: Duration = Duration::from_millis(200);
 const POLL_BURST: u32 = 20;
+/// The longest time of a check that is usual.
+const CHECK_TAKES: Duration = Duration::from_secs(1);
 /// The most background checks of one account at the same time.
 const POLLS_MAX: usize = 8;
 
@@ -40,12 +42,7 @@ impl Store {
 
     /// Puts a payment's check off that another program has just made, also one that is not sent yet.
     pub fn checked_elsewhere(&mut self, exchange: &Exchange, now: Now, out: &mut Vec<Effect>) {
-        let known = self.known(&exchange.account);
-        // Another host may have another payment with this id.
-        let path = known.and_then(|it| exchange.url.strip_prefix(&it.account.base));
-        let is_same_host = path.is_some_and(|path| path.starts_with('/'));
-        let watched = self.watched_of(exchange);
-        let Some(watched) = watched.filter(|_| is_same_host) else {
+        let Some(watched) = self.checked_by(exchange) else {
             return;
         };
         if watched.checked_elsewhere(exchange, now)
@@ -70,6 +67,13 @@ impl Store {
         }
         let op = Op::CheckPayment(watch.id);
         self.payments[at].asking = Some(self.ask(watch.account, op, background, out));
+    }
+
+    /// As [`Self::watched_of`], by whichever program: another host may have another payment with this id.
+    pub fn checked_by(&mut self, exchange: &Exchange) -> Option<&mut Watched> {
+        let known = self.known(&exchange.account)?;
+        let path = exchange.url.strip_prefix(&known.account.base)?;
+        path.starts_with('/').then(|| self.watched_of(exchange))?
     }
 
     /// The watched payment that a successful request was about.
@@ -125,6 +129,29 @@ impl Store {
             Duration::ZERO => due,
             due => due.max(self.poll_from()),
         })
+    }
+
+    /// When the provider last answered a check of this account.
+    pub fn answered_at(&self, account: &AccountId) -> Option<WallTime> {
+        let all = self.payments.iter();
+        let own = all.filter(|it| it.watch.account == *account);
+        own.filter_map(Watched::answered_at).max()
+    }
+
+    /// Checks those soon that have failed since the account's answer before this one: the provider works again. One that fails
+    /// all the time does not follow each answer about the others.
+    pub fn wake_failed(&mut self, account: &AccountId, before: Option<WallTime>, now: Now) {
+        for watched in &mut self.payments {
+            if watched.watch.account == *account && watched.failing_since > before {
+                watched.poll_soon(now);
+            }
+        }
+    }
+
+    /// How long the checks of all open payments may take, one after another and at a slow provider.
+    pub fn round_of_checks(&self) -> Duration {
+        let open = self.payments.iter().filter(|it| !it.is_over());
+        open.map(|_| CHECK_TAKES).sum()
     }
 
     /// When the pace allows the next automatic check.

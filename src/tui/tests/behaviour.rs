@@ -176,9 +176,9 @@ fn an_id_that_is_not_found_yet_is_not_an_error() {
     };
     answer(&mut model, second(1), request, unknown());
     assert_eq!(alerts::count(&model.store), 0);
-    let (tone, words) = model.store.payments[0].explain(second(1));
+    let (tone, words) = model.store.payments[0].explain();
     assert_eq!(tone, theme::Tone::Plain);
-    assert!(words.starts_with("not known at Kanga"), "{words}");
+    assert!(words.starts_with("not opened"), "{words}");
     let later = second(700);
     let request = check_of(&update(&mut model, later, Msg::Woke)).unwrap().0;
     answer(&mut model, later, request, unknown());
@@ -228,6 +228,140 @@ fn the_longest_wait_is_a_minute_in_trouble_too() {
     }
 }
 
+fn active(id: &str) -> Answer {
+    Answer::Payment(Ok(payment(id, "25.00", "ACTIVE")))
+}
+
+fn failing() -> Answer {
+    Answer::Payment(Err(Problem::new(ProblemKind::Failing, "no", "")))
+}
+
+#[test]
+fn a_check_by_hand_puts_no_later_one_off() {
+    for result in [failing, || active("A-17")] {
+        for keys in ["c", " c"] {
+            let (mut model, effects) = ready(open_payment());
+            answer(
+                &mut model,
+                second(1),
+                check_of(&effects).unwrap().0,
+                result(),
+            );
+            let due = |model: &Model| model.store.payments[0].due();
+            let before = due(&model).unwrap();
+            for at in [2, 3, 4] {
+                let effects = press(&mut model, keys, second(at));
+                // Marked payments are checked in the queue.
+                let request = check_of(&effects).unwrap().0;
+                answer(&mut model, second(at), request, result());
+                let after = before + Duration::from_secs(at - 1);
+                assert!(due(&model) <= Some(after), "{keys}: {:?}", due(&model));
+            }
+        }
+    }
+}
+
+#[test]
+fn one_answer_after_an_outage_wakes_the_failed_checks_of_its_account_once() {
+    let list = ["A-1", "A-2", "A-3"].map(|id| (watch(id, None), seen(id, "25.00", &["NEW"])));
+    let (mut model, _) = ready(list.into());
+    let answer_all = |model: &mut Model, at: u64, result: &dyn Fn(&str) -> Answer| {
+        for place in 0..3 {
+            let watched = &model.store.payments[place];
+            let Some(request) = watched.asking else {
+                continue;
+            };
+            let id = watched.watch.id.to_string();
+            answer(model, second(at), request, result(&id));
+        }
+    };
+    for at in [1, 12, 33, 74] {
+        update(&mut model, second(at), Msg::Woke);
+        answer_all(&mut model, at, &|_| failing());
+    }
+    let request = check_of(&press(&mut model, "c", second(80))).unwrap().0;
+    let id = |model: &Model| {
+        let all = model.store.payments.iter();
+        let asked = all
+            .filter(|it| it.asking.is_some())
+            .map(|it| it.watch.id.to_string());
+        asked.collect::<Vec<_>>()
+    };
+    let [first] = &id(&model)[..] else {
+        panic!("one check: {:?}", id(&model));
+    };
+    let first = first.clone();
+    answer(&mut model, second(81), request, active(&first));
+    assert_eq!(id(&model).len(), 2, "the others follow at once");
+    // One of them fails on: it waits for its own time.
+    answer_all(&mut model, 82, &|id| {
+        if id == "A-3" { failing() } else { active(id) }
+    });
+    let failed = model.store.payments.iter().find(|it| it.failure.is_some());
+    let due = failed.unwrap().due();
+    let request = check_of(&press(&mut model, "c", second(83))).unwrap().0;
+    answer(&mut model, second(84), request, active(&first));
+    let failed = model.store.payments.iter().find(|it| it.failure.is_some());
+    assert_eq!(failed.unwrap().due(), due);
+}
+
+#[test]
+fn a_payment_is_old_where_its_check_hangs_and_not_in_the_queue_of_a_long_list() {
+    for (others, at, mark) in [
+        (0, 60, ""),
+        (0, 90, "old: 1m"),
+        (300, 300, ""),
+        (300, 400, "old: 6m"),
+    ] {
+        let mut watches = open_payment();
+        watches.extend((0..others).map(|at| {
+            let id = format!("B-{at}");
+            (watch(&id, None), seen(&id, "1", &["NEW"]))
+        }));
+        let (mut model, _) = ready(watches);
+        let place = |model: &Model| {
+            let mut all = model.store.payments.iter();
+            all.position(|it| it.watch.id.as_str() == "A-17").unwrap()
+        };
+        let own = place(&model);
+        model.store.payments[own].apply(Ok(payment("A-17", "25.00", "NEW")), second(1));
+        let round = model.store.round_of_checks();
+        let found = model.store.payments[own].mark(second(at), round).1;
+        assert_eq!(found, mark, "{others} {at}");
+    }
+}
+
+#[test]
+fn after_a_restart_a_state_is_as_old_as_its_last_request_in_the_log() {
+    let last = exchange(-100, "/api/v2/tpg/transaction", Outcome::Status(200));
+    let failed = exchange(-10, "/api/v2/tpg/transaction", Outcome::Status(500));
+    for (log, mark, words) in [
+        (vec![failed.clone(), last], "old: 2m", "; state from 2m ago"),
+        (vec![failed], "not checked", "; not checked since the start"),
+    ] {
+        let open = (
+            watch("ORDER-1042", None),
+            seen("ORDER-1042", "25.00", &["NEW"]),
+        );
+        let mut model = sized(sandbox_setup(), 120, 40);
+        let ready = Msg::Ready(readiness(vec![open], log));
+        let effects = update(&mut model, second(0), ready);
+        answer(
+            &mut model,
+            second(1),
+            check_of(&effects).unwrap().0,
+            failing(),
+        );
+        let round = model.store.round_of_checks();
+        assert_eq!(model.store.payments[0].mark(second(1), round).1, mark);
+        let shown = screen(&model, second(1), 120, 40);
+        assert!(
+            shown.contains(&format!("check failed: no{words}")),
+            "{shown}"
+        );
+    }
+}
+
 #[test]
 fn an_underpaid_order_is_not_delivered() {
     let (model, _) = ready(vec![(
@@ -237,7 +371,7 @@ fn an_underpaid_order_is_not_delivered() {
     let watched = &model.store.payments[0];
     assert_eq!(watched.verdict(), Some(PaymentVerdict::Less));
     assert_eq!(
-        watched.explain(second(0)),
+        watched.explain(),
         (
             theme::Tone::Bad,
             "DO NOT DELIVER · expected 25.00 EMT, received 2.50 EMT".into()

@@ -225,7 +225,10 @@ fn the_last_minute_moves_on_by_itself_and_then_rests() {
     assert!(screen(&model, second(4), 120, 40).contains("3/min  0/s"));
     assert_eq!(next_wake(&model, second(61)), Some(Duration::from_secs(1)));
     assert_eq!(next_wake(&model, second(70)), None);
-    assert!(screen(&model, second(62), 120, 40).contains("no requests in the last minute"));
+    assert!(
+        screen(&model, second(62), 120, 40)
+            .contains("no requests by this console in the last minute")
+    );
     model.options.reduced_motion = true;
     assert_eq!(next_wake(&model, second(61)), Some(Duration::from_secs(9)));
     assert!(screen(&model, second(3), 120, 40).contains("3 requests in the last minute"));

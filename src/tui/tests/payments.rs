@@ -299,7 +299,8 @@ fn a_failed_check_marks_the_row_with_the_age_of_the_last_answer() {
     answer(&mut model, 121, failed);
     let shown = screen(&model, second(121), 120, 40);
     assert!(shown.contains("! old: 2m"), "{shown}");
-    assert!(shown.contains("the state above is from 2m ago"), "{shown}");
+    assert!(shown.contains("check failed: Kanga TPG turned"), "{shown}");
+    assert!(shown.contains("; state from 2m ago"), "{shown}");
     let narrow = resized_screen(&mut model, second(121), 60, 15);
     assert!(
         narrow
@@ -808,20 +809,29 @@ fn a_final_payment_that_is_checked_again_says_so_and_is_as_it_was() {
 
 #[test]
 fn a_payment_awaits_payment_only_where_the_provider_does_not_know_it() {
-    for (kind, state, mark) in [
-        (ProblemKind::NotFound, "not known", "awaiting payment"),
-        (ProblemKind::Failing, "unknown", ""),
+    use ProblemKind::{Failing, NotFound};
+    for (kinds, state, mark) in [
+        (&[NotFound][..], "not opened", "awaiting payment"),
+        (&[Failing], "unknown", ""),
+        // A failure takes back no answer.
+        (&[NotFound, Failing], "not opened", "old: 1m"),
+        (&[Failing, NotFound], "not opened", "awaiting payment"),
     ] {
         let mut model = ready(vec![(watch("A-17", Some("25.00")), Vec::new())]);
-        let request = model.store.payments[0]
-            .asking
-            .expect("it is checked at once");
-        let result = Answer::Payment(Err(Problem::new(kind, "", "")));
-        update(&mut model, second(2), Msg::Answered(request, result));
+        let mut now = second(2);
+        for kind in kinds {
+            let asking = model.store.payments[0].asking;
+            let request = asking.expect("it is checked once it is due");
+            let result = Answer::Payment(Err(Problem::new(*kind, "", "")));
+            update(&mut model, now, Msg::Answered(request, result));
+            now = now.plus(Duration::from_secs(40));
+            update(&mut model, now, Msg::Woke);
+        }
         let [watched] = &model.store.payments[..] else {
             panic!("one payment");
         };
-        let found = (watched.badge(second(2)).1, watched.mark(second(2)).1);
+        let round = model.store.round_of_checks();
+        let found = (watched.badge().1, watched.mark(now, round).1);
         assert_eq!(found, (state.to_owned(), mark.to_owned()));
     }
 }

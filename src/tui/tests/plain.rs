@@ -6,7 +6,6 @@ use jiff::tz::TimeZone;
 
 use super::*;
 use crate::tui::testing::received::{delivery, forwarded, wall};
-use crate::tui::watched::LastError;
 
 /// A console with these payments, and the lines of its start.
 fn started(detail: Detail, watches: Vec<(Watch, Vec<Observation>)>) -> (Plain, Vec<String>) {
@@ -209,7 +208,7 @@ fn what_another_alert_hides_is_not_over() {
     let watches = vec![(watch("ORDER-1042", None), Vec::new())];
     let (mut plain, _) = started(Detail::Changes, watches);
     let failing = Problem::new(ProblemKind::Failing, "HTTP 500", "");
-    plain.model.store.payments[0].last_error = LastError::Failed(failing);
+    plain.model.store.payments[0].failure = Some(failing);
     let unchecked = "kanga: ORDER-1042 cannot be checked, HTTP 500";
     assert_eq!(
         said(&mut plain, 1, Msg::Woke),
@@ -227,7 +226,7 @@ fn what_another_alert_hides_is_not_over() {
         said(&mut plain, 61, Msg::Woke),
         ["kanga: credentials valid"]
     );
-    plain.model.store.payments[0].last_error = LastError::None;
+    plain.model.store.payments[0].failure = None;
     said(&mut plain, 62, Msg::Woke);
     assert_eq!(
         untimed(&lines(&mut plain, second(72))),
@@ -645,7 +644,7 @@ fn a_profile_that_is_reopened_is_listed_again_and_one_that_cannot_open_gives_a_l
     let watches = || vec![(watch("ORDER-1042", None), Vec::new())];
     let (mut plain, _) = started(Detail::Changes, watches());
     let failing = Problem::new(ProblemKind::Failing, "HTTP 500", "");
-    plain.model.store.payments[0].last_error = LastError::Failed(failing);
+    plain.model.store.payments[0].failure = Some(failing);
     assert_eq!(said(&mut plain, 1, Msg::Woke).len(), 1);
     let full = "needs attention: the disk is full";
     assert_eq!(said(&mut plain, 1, warning("the disk is full")), [full]);

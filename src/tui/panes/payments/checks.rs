@@ -25,6 +25,7 @@ pub(super) fn checked(
 ) {
     let (account, id) = key;
     judge(account, &result, ctx);
+    let before = ctx.store.answered_at(account);
     let Some(watched) = ctx.store.payment_mut(account, id) else {
         return;
     };
@@ -38,6 +39,7 @@ pub(super) fn checked(
         return;
     }
     let change = watched.apply(result, ctx.now);
+    let is_answered = watched.failure.is_none();
     // Nothing else on the screen would answer the operator.
     if was_over
         && change == Change::Nothing
@@ -45,6 +47,9 @@ pub(super) fn checked(
     {
         let text = format!("checked {id} again: still {}", payment.state.as_str());
         ctx.flash(Level::Info, text);
+    }
+    if is_answered {
+        ctx.store.wake_failed(account, before, ctx.now);
     }
     changed(key, change, ctx);
 }
@@ -70,7 +75,7 @@ fn changed(key: &WatchKey, change: Change, ctx: &mut UpdateContext<'_>) {
         return;
     }
     if let Some(watched) = ctx.store.payment_mut(&key.0, &key.1) {
-        let (_, words) = watched.explain(ctx.now);
+        let (_, words) = watched.explain();
         let notice = Notice {
             level: level(watched),
             about: watched.about(),
@@ -176,7 +181,7 @@ impl State {
         };
         watched.apply(Ok(payment), ctx.now);
         let is_alert = watched.needs_attention();
-        let (_, words) = watched.explain(ctx.now);
+        let (_, words) = watched.explain();
         let level = level(watched);
         let text = format!("callback for {id}, now watched: {words}");
         notice(&about(account, id), level, text, ctx);

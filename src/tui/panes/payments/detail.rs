@@ -6,7 +6,7 @@ use crate::tui::overlays::alerts::handled_words;
 use crate::tui::panes::track::Track;
 use crate::tui::prelude::*;
 use crate::tui::store::is_about;
-use crate::tui::watched::{LastError, Watched};
+use crate::tui::watched::Watched;
 use crate::tui::widgets::text::without_account;
 
 /// Draws it below its heading.
@@ -18,7 +18,7 @@ pub fn draw(watched: &Watched, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffe
     // With fewer rows the spacing goes first, then the explanation of the amounts.
     let roomy = area.height >= 9;
     let mut left = below(area, if roomy { 2 } else { 1 });
-    let (_, _, tone) = watched.badge(ctx.now);
+    let (_, _, tone) = watched.badge();
     let [along, _] = split_rows(left, if area.height >= 7 { 3 } else { 1 });
     let track = Track {
         seen: watched.seen(),
@@ -29,13 +29,14 @@ pub fn draw(watched: &Watched, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffe
     let used = track.draw(along, buf);
     left = below(left, used + u16::from(roomy));
 
-    let (tone, words) = watched.explain(ctx.now);
-    let mut text = vec![(tone, words)];
+    // Why the state is old comes first: the rows below may not be enough.
+    let mut text: Vec<(Tone, String)> = why_old(watched, ctx).into_iter().collect();
+    text.push(watched.explain());
+    let explained = text.len();
     if let Some(note) = &watched.watch.note {
         let words = format!("note: {} · {}", note.signed(), ctx.ago(note.at));
         text.push((Tone::Accent, words));
     }
-    text.extend(last_error(watched, ctx));
     let departs = |payment: &Payment| payment.departure(watched.expected()).is_some();
     let state = state(watched, ctx);
     let rows = |words: &str| cells(wrap(words, left.width).len());
@@ -43,7 +44,7 @@ pub fn draw(watched: &Watched, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffe
         .iter()
         .fold(rows(&state), |used, (_, words)| used + rows(words));
     if left.height > used || watched.latest().is_some_and(departs) {
-        text.insert(1, (Tone::Dim, sums(watched, ctx)));
+        text.insert(explained, (Tone::Dim, sums(watched, ctx)));
     }
     let text = text.into_iter().filter(|(_, words)| !words.is_empty());
     for (tone, words) in text {
@@ -78,18 +79,24 @@ fn sums(watched: &Watched, ctx: ViewContext<'_>) -> String {
     }
 }
 
-/// Why there is no newer state.
-fn last_error(watched: &Watched, ctx: ViewContext<'_>) -> Option<(Tone, String)> {
-    let LastError::Failed(problem) = &watched.last_error else {
-        return None;
+/// Why there is no newer state, and how old it is.
+fn why_old(watched: &Watched, ctx: ViewContext<'_>) -> Option<(Tone, String)> {
+    let since = watched.stale_since(ctx.now, ctx.store.round_of_checks());
+    let old = match (since, watched.answered_at()) {
+        (Some(_), None) => "; not checked since the start".to_owned(),
+        (Some(since), Some(_)) => format!("; state from {}", ctx.ago(since)),
+        (None, _) => String::new(),
     };
-    let known = watched.stale_since().map_or_else(String::new, |since| {
-        format!(", the state above is from {}", ctx.ago(since))
-    });
-    let why = problem.describe();
-    // The title above names the account.
-    let why = without_account(&why, watched.watch.account.as_str());
-    Some((Tone::Bad, format!("last check failed{known}: {why}")))
+    Some(match &watched.failure {
+        // The title above names the account.
+        Some(problem) => {
+            let why = without_account(&problem.message, watched.watch.account.as_str());
+            let why = why.trim_end_matches('.');
+            (Tone::Bad, format!("check failed: {why}{old}"))
+        }
+        None if since.is_some() => (Tone::Warn, format!("the check is late{old}")),
+        None => return None,
+    })
 }
 
 /// Since when it has this state, and when it is checked next.

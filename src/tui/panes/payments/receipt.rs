@@ -28,11 +28,9 @@ pub fn receipt(watched: &Watched, store: &Store, now: Now) -> String {
     }
     line(
         "Verdict",
-        watched
-            .verdict()
-            .map_or("not known", PaymentVerdict::as_str),
+        watched.verdict().map_or("none yet", PaymentVerdict::as_str),
     );
-    line("Meaning", &watched.explain(now).1);
+    line("Meaning", &watched.explain().1);
     if let Some(expected) = &watch.expected {
         line(
             "Expected",

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::domain::{Amount, Currency, PaymentVerdict, Total};
 use crate::tui::prelude::*;
-use crate::tui::watched::{LastError, Watched};
+use crate::tui::watched::Watched;
 use crate::tui::widgets::text::contains;
 
 /// What decides the order of the payments.
@@ -215,11 +215,7 @@ fn passes(watched: &Watched, filter: &str) -> bool {
     let state = payment.map_or("", |payment| payment.state.as_str());
     let verdict = watched.verdict();
     let name = verdict.map_or("", PaymentVerdict::as_str);
-    let last_error = match watched.last_error {
-        LastError::None => "",
-        LastError::NotKnown => "not found",
-        LastError::Failed(_) => "unknown",
-    };
+    let unseen = payment.is_none().then(|| watched.badge().1);
     let note = watched.watch.note.as_ref();
     let texts = [
         note.map_or("", |note| note.text.as_str()),
@@ -227,7 +223,7 @@ fn passes(watched: &Watched, filter: &str) -> bool {
         watched.watch.account.as_str(),
         state,
         name,
-        last_error,
+        unseen.as_deref().unwrap_or_default(),
     ];
     filter
         .split_whitespace()

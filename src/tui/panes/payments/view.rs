@@ -13,7 +13,7 @@ use crate::tui::panes::parts::Heading;
 use crate::tui::panes::{credentials, parts};
 use crate::tui::prelude::*;
 use crate::tui::store::Phase;
-use crate::tui::watched::{LastError, Watched};
+use crate::tui::watched::Watched;
 use crate::tui::widgets::columns::fit_line;
 use crate::tui::widgets::pager;
 use crate::tui::widgets::text::first_row;
@@ -365,7 +365,7 @@ impl State {
 /// The state, or a difference from the order where `vs. order` has no room for words: a sign alone is easily missed.
 fn state<'r>(watched: &Watched, is_compared: bool, ctx: ViewContext<'_>) -> Line<'r> {
     let theme = ctx.theme;
-    let (glyph, word, tone) = watched.badge(ctx.now);
+    let (glyph, word, tone) = watched.badge();
     let word = match watched.verdict() {
         Some(
             verdict @ (PaymentVerdict::Less
@@ -376,7 +376,8 @@ fn state<'r>(watched: &Watched, is_compared: bool, ctx: ViewContext<'_>) -> Line
         _ => word,
     };
     // A state that could not be checked again may be out of date: it loses its colour.
-    let state = if watched.stale_since().is_some() {
+    let round = ctx.store.round_of_checks();
+    let state = if watched.stale_since(ctx.now, round).is_some() {
         theme.style(Tone::Dim)
     } else {
         theme.bold(tone)
@@ -391,10 +392,17 @@ fn state<'r>(watched: &Watched, is_compared: bool, ctx: ViewContext<'_>) -> Line
 }
 
 fn compared<'r>(watched: &Watched, room: u16, ctx: ViewContext<'_>) -> Line<'r> {
-    if let Some(since) = watched.stale_since() {
+    let round = ctx.store.round_of_checks();
+    if let Some(since) = watched.stale_since(ctx.now, round) {
         ctx.changes_in(age_changes_in(since, ctx.now));
+    } else if let Some(left) = watched
+        .late_at(round)
+        .and_then(|at| at.checked_sub(ctx.now.mono))
+        .filter(|left| !left.is_zero())
+    {
+        ctx.changes_in(left);
     }
-    let (sign, words, tone) = watched.mark(ctx.now);
+    let (sign, words, tone) = watched.mark(ctx.now, round);
     let words = if room > SIGN {
         format!("{sign} {words}").trim_start().to_owned()
     } else {
@@ -418,9 +426,9 @@ fn next_word<'r>(watched: &Watched, ctx: ViewContext<'_>) -> Line<'r> {
         let word = if waits { "queued" } else { "now" };
         return Line::styled(word, ctx.theme.style(Tone::Busy));
     }
-    let tone = match watched.last_error {
-        LastError::Failed(_) => Tone::Bad,
-        LastError::None | LastError::NotKnown => Tone::Dim,
+    let tone = match watched.failure {
+        Some(_) => Tone::Bad,
+        None => Tone::Dim,
     };
     let word = match watched.due() {
         None => String::new(),
