@@ -362,6 +362,8 @@ async fn a_new_file_shares_no_memory_with_the_one_that_was_removed() {
     }
 }
 
+type Harm<'a> = &'a dyn Fn(&Path);
+
 #[tokio::test]
 async fn a_file_that_another_program_harms_in_use_is_noticed_before_anything_more_is_written() {
     let cut_to = |path: &Path, length| {
@@ -369,7 +371,7 @@ async fn a_file_that_another_program_harms_in_use_is_noticed_before_anything_mor
         file.set_len(length).unwrap();
     };
     let removed = "its write-ahead log was removed";
-    let harms: [(&str, &dyn Fn(&Path)); 4] = [
+    let harms: [(&str, Harm<'_>); 4] = [
         ("it was cut short", &|path| cut_to(path, 100)),
         ("it was cut short", &|path| cut_to(path, 0)),
         (removed, &|path| {
