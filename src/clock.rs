@@ -263,4 +263,13 @@ mod tests {
             }
         );
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_arrives_just_after_the_limit_counts() {
+        let limit = Duration::from_secs(5);
+        for (late, arrives) in [(0, true), (50, true), (200, false)] {
+            let work = tokio::time::sleep(limit + Duration::from_millis(late));
+            assert_eq!(timeout(limit, work).await.is_ok(), arrives, "{late}");
+        }
+    }
 }
