@@ -22,7 +22,7 @@ const TASKS: &[Task] = &[
         steps: &[
             ("6}", "list your offers"),
             (SEND, "offers 1-25 of 254"),
-            (ENTER, "change the price"),
+            (ENTER, "change the offer's price"),
             (ENTER, "\"amount\": ,"),
             ("1299", "\"amount\": 1299,"),
             (SEND, "y sends it"),
