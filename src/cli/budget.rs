@@ -38,10 +38,10 @@ impl DeckCommand for Budget {
         for (account, gauge) in &gauges {
             let object = json!({
                 "account": account,
-                "counts": gauge.counts.as_str(),
+                "counts": gauge.calls(),
                 "used": gauge.used,
                 "own": gauge.own,
-                "limit": gauge.limit,
+                "limit": (gauge.limit < BudgetGauge::UNCOUNTED).then_some(gauge.limit),
                 "period_ms": millis(gauge.period),
                 "free": free(gauge),
                 "next_free_ms": gauge.next_free.map(millis),

@@ -121,8 +121,6 @@ struct Queue {
     closed: bool,
 }
 
-impl Shared {}
-
 /// A channel of events.
 pub fn channel() -> (EventSender, EventReceiver) {
     let shared = Arc::new(Shared::default());

@@ -78,7 +78,13 @@ impl Model {
         };
         let waited = self.store.waiting.contains_key(&request);
         self.store.cancel(request, io.out);
-        self.store.flash(Level::Info, cancelled(&asked, waited));
+        // Nothing else says that it may have taken effect.
+        let level = if asked.writes && !waited {
+            Level::Warning
+        } else {
+            Level::Info
+        };
+        self.store.flash(level, cancelled(&asked, waited));
         let event = Event::Cancelled {
             request,
             asked: &asked,

@@ -422,7 +422,7 @@ impl Model {
             self.call(top, io, |it, ctx| match (action, it.filter()) {
                 (DetailAction::Find, Some(search)) => search.open("text, case ignored"),
                 (DetailAction::NextEntry | DetailAction::PreviousEntry, _) if ctx.place > 0 => {
-                    ctx.flash(Level::Info, "close the windows below first");
+                    ctx.flash(Level::Info, "open it from the list to go to the next row");
                 }
                 (DetailAction::NextEntry, _) => it.open_beside(true, ctx),
                 (DetailAction::PreviousEntry, _) => it.open_beside(false, ctx),

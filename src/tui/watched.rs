@@ -357,6 +357,10 @@ impl Watched {
             return false;
         };
         self.answered(exchange.at);
+        if self.is_reported() {
+            self.failure = None;
+            self.failing_since = None;
+        }
         self.is_urgent = false;
         if self.interval < POLL_SLOWEST {
             self.interval = slower(self.interval).min(POLL_SLOWEST);

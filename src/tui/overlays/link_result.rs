@@ -89,6 +89,11 @@ impl State {
             code.draw(quiet, theme, rows, buf);
             return;
         }
+        if self.is_either.get() {
+            let text = format!("{} shows the QR code.", ctx.key(Action::Switch));
+            paragraph(buf, below(area, 1), &text, dim);
+            return;
+        }
         let [_, least] = self.sizes(theme);
         // The frame, the lines above the code, and the footer.
         let rows_beside = self.rows_above(theme, screen) + 3;

@@ -24,15 +24,15 @@ impl State {
     pub fn of(delivery: Arc<Delivery>, live: bool) -> Self {
         let target = forwards(&delivery).next_back();
         let target = target.map_or("", |job| job.target.as_str());
-        // Without an account there was nothing to verify it with, and no name to type.
-        let is_doubtful =
-            !delivery.is_genuine() && delivery.verdict != CallbackVerdict::UnknownAccount;
+        let is_doubtful = !delivery.is_genuine();
+        // Without an account there is no name to type.
+        let is_named = delivery.verdict != CallbackVerdict::UnknownAccount;
         let mut fields = vec![Field::text(
             "To",
             "your shop's server: http://127.0.0.1:3000/hooks",
             target,
         )];
-        if live || is_doubtful {
+        if live || is_doubtful && is_named {
             fields.push(Field::account_name());
         }
         let data = ReplayedDelivery {
@@ -80,10 +80,16 @@ impl FormWindow for State {
         };
         let mut note =
             format!("tilldeck sends the same callback{about} to your shop's server{repeats}.");
+        let is_named = delivery.verdict != CallbackVerdict::UnknownAccount;
         if *is_doubtful {
             let meaning = deliveries::meaning(delivery);
+            let was = if is_named {
+                "It was "
+            } else {
+                "Its address is wrong: "
+            };
             note = format!(
-                "The callback was {meaning}. Anyone can have sent it, and the shop could believe it. {note}"
+                "{was}{meaning}. Anyone can have sent it, and the shop could believe it. {note}"
             );
         }
         let submit = ctx.key(FormAction::Submit);
@@ -96,10 +102,10 @@ impl FormWindow for State {
             (true, _) => {
                 format!("{note} The account is LIVE: type its name, then {submit} forwards it.")
             }
-            (false, true) => format!(
+            (false, true) if is_named => format!(
                 "{note} To forward it all the same, type the account's name, then {submit}."
             ),
-            (false, false) => format!("{note} {submit} forwards it."),
+            (false, _) => format!("{note} {submit} forwards it."),
         };
         let title = format!("Forward a callback of {}{mark}", delivery.account);
         WindowText {

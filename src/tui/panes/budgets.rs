@@ -142,10 +142,12 @@ fn draw_traffic(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let mut pen = Pen::new(buf, area, 0);
     pen.keep(width(&right) + 2);
     if sum == 0 {
-        pen.text(
-            "no requests by this console in the last minute",
-            theme.style(Tone::Dim),
-        );
+        if right.is_empty() {
+            pen.text(
+                "no requests by this console in the last minute",
+                theme.style(Tone::Dim),
+            );
+        }
         return;
     }
     // The current second is not over, so the rate is that of the second before it.

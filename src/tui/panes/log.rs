@@ -280,7 +280,7 @@ impl<T: LogRow> Log<T> {
         let Some(beside) = beside.filter(|at| *at < rows.len()) else {
             store.flash(
                 Level::Info,
-                format!("the list has no {} beyond this one", T::NOUN),
+                format!("no {} is loaded and shown beyond this one", T::NOUN),
             );
             return row.clone();
         };

@@ -60,7 +60,9 @@ impl LogRow for Exchange {
             &self.request_body.readable(),
             &self.response_body.readable(),
         ];
-        search.selects_exchange(self) && has_words(&search.words, &texts)
+        // It has no status yet.
+        let has_status = !self.is_running() || search.status.is_none();
+        has_status && search.selects_exchange(self) && has_words(&search.words, &texts)
     }
 
     fn rows(store: &mut Store) -> &mut Rows<Self> {

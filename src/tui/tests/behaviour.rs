@@ -1227,7 +1227,7 @@ fn details_go_to_the_next_row_of_their_list_and_select_it() {
         ("[", -2, ""),
         ("]", -1, ""),
         ("]", 0, ""),
-        ("]", 0, "the list has no request beyond this one"),
+        ("]", 0, "no request is loaded and shown beyond this one"),
     ] {
         press(&mut model, key, now);
         assert_eq!(selected(&model), newest + below, "{key}");

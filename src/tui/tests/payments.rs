@@ -546,7 +546,10 @@ fn an_id_that_no_payment_has_is_offered_to_be_watched_and_leaves_the_selection()
     let before = selected(&model);
     press(&mut model, "/ORDER-9", second(1));
     let shown = screen(&model, second(1), 120, 40);
-    assert!(shown.contains("Enter, then a watches this one"), "{shown}");
+    assert!(
+        shown.contains("Press Enter, then a to watch ORDER-9"),
+        "{shown}"
+    );
     press(&mut model, "<enter>a", second(1));
     let shown = screen(&model, second(1), 120, 40);
     assert!(

@@ -360,7 +360,7 @@ fn a_callback_whose_sender_is_not_proved_is_forwarded_by_name_only() {
     for (verdict, says) in [
         (
             CallbackVerdict::Refused,
-            "was rejected, not processed: the signature is wrong.",
+            "It was rejected, not processed: the signature is wrong.",
         ),
         (
             CallbackVerdict::Unverified,

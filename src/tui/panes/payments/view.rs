@@ -8,6 +8,7 @@ use ratatui::widgets::Widget as _;
 use super::rows::{Totals, needs_attention};
 use super::{Action, Sort, State, detail};
 use crate::domain::{Ability, PaymentVerdict, WallTime};
+use crate::tui::FilterAction;
 use crate::tui::ages::age_changes_in;
 use crate::tui::panes::parts::Heading;
 use crate::tui::panes::{credentials, parts};
@@ -137,13 +138,14 @@ impl State {
         }
         if shown.is_empty() {
             let first = if self.filter.is_typed() {
-                "Enter, then "
+                format!("{}, then ", ctx.key(FilterAction::KeepFilter))
             } else {
-                ""
+                String::new()
             };
             let text = format!(
-                "No watched payment matches. {first}{} watches this one. Search Requests for others.",
-                ctx.key(Action::AddWatch)
+                "No watched payment matches. Press {first}{} to watch {}. Search Requests for others.",
+                ctx.key(Action::AddWatch),
+                self.filter.text()
             );
             let rest = below(area, parts.list.y.saturating_sub(area.y));
             paragraph(buf, rest, &text, ctx.theme.style(Tone::Dim));
