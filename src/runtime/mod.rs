@@ -366,7 +366,7 @@ impl Console {
             Effect::Copy { text, what } => {
                 let between = Multiplexer::of(&Environ::process());
                 self.entered.write(&between.sequence(text.expose()))?;
-                let done = Ok(between.done(what));
+                let done = Ok(between.done(&what));
                 // This task empties the channel: waiting here for room would block for ever.
                 let _ = self.running.messages.try_send(Msg::Done(done));
             }

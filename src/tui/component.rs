@@ -2,6 +2,7 @@
 //! without knowing them, but for the payment timeline, of which one is open for each payment.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
@@ -222,7 +223,8 @@ impl UpdateContext<'_> {
         self.console.push(Command::Do(intent));
     }
 
-    pub fn copy(&mut self, text: Secret, what: &'static str) {
+    pub fn copy(&mut self, text: Secret, what: impl Into<Cow<'static, str>>) {
+        let what = what.into();
         self.out.push(Effect::Copy { text, what });
     }
 

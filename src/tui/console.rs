@@ -92,7 +92,7 @@ impl Model {
             return;
         };
         let text = Secret::new(command);
-        let what = "the tilldeck command";
+        let what = "the tilldeck command".into();
         io.out.push(Effect::Copy { text, what });
     }
 

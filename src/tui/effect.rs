@@ -1,5 +1,7 @@
 //! The effects of the console: plain, comparable data that `runtime/perform` carries out.
 
+use std::borrow::Cow;
+
 use crate::domain::manage::Change;
 use crate::domain::{
     AccountId, DeliveryId, ExchangeId, Expected, Op, PaymentId, RequestId, Search, Secret,
@@ -79,7 +81,7 @@ pub enum Effect {
         /// The text. It may contain a payment token.
         text: Secret,
         /// The name of the text in the notice: "the payment link".
-        what: &'static str,
+        what: Cow<'static, str>,
     },
     /// Open a page in the operator's browser.
     Browse(Secret),

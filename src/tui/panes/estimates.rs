@@ -277,7 +277,7 @@ impl Component for State {
             Action::CopyPrice => {
                 if let Some(price) = self.selected() {
                     let text = format!("{} {}", price.amount, price.currency);
-                    ctx.copy(Secret::new(text), "the price");
+                    ctx.copy(Secret::new(text.as_str()), text);
                 }
             }
         }

@@ -964,7 +964,10 @@ fn the_selected_price_of_an_estimate_is_copied() {
     let copied = ["4y", "jy"].map(|keys| {
         let effects = press(&mut model, keys, second(4));
         let copied = effects.iter().find_map(|effect| match effect {
-            Effect::Copy { text, .. } => Some(text.expose().to_owned()),
+            Effect::Copy { text, what } => {
+                assert_eq!(what, text.expose(), "its notice says which");
+                Some(text.expose().to_owned())
+            }
             _ => None,
         });
         copied.expect("it is copied")
@@ -1103,7 +1106,7 @@ fn a_body_is_copied_if_there_is_one_and_a_cut_one_is_called_that() {
         let effects = press(&mut model, "b", now);
         match copied {
             Some((text, cut)) => {
-                let (text, what) = (Secret::new(text), whole_or_first(cut));
+                let (text, what) = (Secret::new(text), whole_or_first(cut).into());
                 assert_eq!(effects, [Effect::Copy { text, what }]);
             }
             None => assert_eq!(
@@ -1123,7 +1126,7 @@ fn a_body_is_copied_if_there_is_one_and_a_cut_one_is_called_that() {
             let text = "cannot copy the response body: there is no body";
             assert_eq!((effects, flash(&model).as_str()), (Vec::new(), text));
         } else {
-            let (text, what) = (Secret::new(text), whole_or_first(cut));
+            let (text, what) = (Secret::new(text), whole_or_first(cut).into());
             assert_eq!(effects, [Effect::Copy { text, what }]);
         }
         let mut model = received::receiving();
@@ -1139,7 +1142,7 @@ fn a_body_is_copied_if_there_is_one_and_a_cut_one_is_called_that() {
             let text = "cannot copy the body, without secrets: there is no body";
             assert_eq!((effects, flash(&model).as_str()), (Vec::new(), text));
         } else {
-            let (text, what) = (Secret::new(text), whole_or_first(cut));
+            let (text, what) = (Secret::new(text), whole_or_first(cut).into());
             assert_eq!(effects, [Effect::Copy { text, what }]);
         }
     }

@@ -246,7 +246,7 @@ fn a_players_keys() {
         press(&mut model, "y", now),
         [Effect::Copy {
             text: Secret::new("765"),
-            what: "the player's number",
+            what: "the player's number".into(),
         }]
     );
     let (request, op) = asked_of(&press(&mut model, "r", now));

@@ -661,7 +661,7 @@ fn keys_on_a_callback_open_its_payment_or_player() {
         press(&mut model, "y", now),
         [Effect::Copy {
             text: Secret::new("ORDER-1042"),
-            what: "the payment id",
+            what: "the payment id".into(),
         }]
     );
     let effects = press(&mut model, "<enter>", now);
@@ -1012,7 +1012,7 @@ fn a_timeline_leads_to_its_calls_and_callbacks_and_back() {
         press(&mut model, "y", now),
         [Effect::Copy {
             text: Secret::new("ORDER-1042"),
-            what: "the payment id",
+            what: "the payment id".into(),
         }]
     );
     // Repeated requests are grouped; opening the group shows each.

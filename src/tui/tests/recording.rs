@@ -93,7 +93,7 @@ fn the_command_of_a_recording_opens_it() {
     let mut model = recorded(120, 40);
     let copied = act(&mut model, ConsoleAction::CopyCommandLine.into(), second(1));
     let text = Secret::new("tilldeck log --open 'my files/session.har'");
-    let what = "the tilldeck command";
+    let what = "the tilldeck command".into();
     assert_eq!(copied, [Effect::Copy { text, what }]);
 }
 

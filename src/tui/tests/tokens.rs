@@ -293,7 +293,7 @@ fn a_token_is_copied_after_a_yes_and_is_in_no_model_and_no_debug() {
     let [Effect::Copy { text, what }] = &copied[..] else {
         panic!("{copied:?}");
     };
-    assert_eq!((text.expose(), *what), (planted, "the access token"));
+    assert_eq!((text.expose(), &**what), (planted, "the access token"));
     assert!(!format!("{model:?}{copied:?}").contains(planted));
     assert_eq!(
         update(&mut model, second(3), token),
