@@ -1221,21 +1221,32 @@ fn the_text_of_a_window_is_searched_also_while_it_changes() {
 
 #[test]
 fn details_go_to_the_next_row_of_their_list_and_select_it() {
-    let (mut model, now) = (busy(), second(4));
-    press(&mut model, "5<enter>", now);
-    let selected = |model: &Model| model.panes.requests.selected(&model.store).unwrap().id.0;
-    let newest = selected(&model);
-    for (key, below, said) in [
-        ("[", -1, ""),
-        ("[", -2, ""),
-        ("]", -1, ""),
-        ("]", 0, ""),
-        ("]", 0, "no request is loaded and shown beyond this one"),
+    let now = second(4);
+    let selected = |model: &Model| match model.focus {
+        Pane::Requests => model.panes.requests.selected(&model.store).unwrap().id.0,
+        _ => model.panes.callbacks.selected(&model.store).unwrap().id.0,
+    };
+    // Requests has the newest row at its end, Callbacks at its beginning.
+    for (mut model, keys, noun, [older, newer]) in [
+        (busy(), "5<enter>", "request", ["[", "]"]),
+        (received::receiving(), "i", "callback", ["]", "["]),
     ] {
-        press(&mut model, key, now);
-        assert_eq!(selected(&model), newest + below, "{key}");
-        assert_eq!((model.focus, model.overlays.len()), (Pane::Requests, 1));
-        let flash = model.store.flash.as_ref();
-        assert_eq!(flash.map_or("", |flash| &flash.text), said);
+        press(&mut model, keys, now);
+        let pane = model.focus;
+        let newest = selected(&model);
+        let end = format!("no {noun} is loaded and shown beyond this one");
+        for (key, age, said) in [
+            (older, 1, ""),
+            (older, 2, ""),
+            (newer, 1, ""),
+            (newer, 0, ""),
+            (newer, 0, end.as_str()),
+        ] {
+            press(&mut model, key, now);
+            assert_eq!(selected(&model), newest - age, "{noun} {key}");
+            assert_eq!((model.focus, model.overlays.len()), (pane, 1));
+            let flash = model.store.flash.as_ref();
+            assert_eq!(flash.map_or("", |flash| &flash.text), said);
+        }
     }
 }
