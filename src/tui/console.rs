@@ -238,7 +238,7 @@ impl Model {
             NavAction::of(*action).is_none() && !own.contains(action) && self.can(*action, now)
         });
         let actions = offered.map(|action| palette::Entry {
-            kind: Pane::of(action.0.scope).map_or("console", Pane::short_name),
+            kind: Pane::of(action.0.scope).map_or("console", Pane::name),
             name: action.0.name.to_owned(),
             about: action.0.help.to_owned(),
             does: Command::Act(action),

@@ -54,7 +54,7 @@ impl Entry {
 }
 
 /// The columns of the first columns: the kind of an entry, and its keys.
-const KIND: u16 = 8;
+const KIND: u16 = 11;
 const KEYS: u16 = 9;
 const NAME_MAX: u16 = 44;
 /// Rows and columns of the window around the entries: frame, text field, and a blank row below it.

@@ -326,7 +326,7 @@ fn the_palette_scrolls_by_pages_and_says_where_it_is() {
     assert!(shown(":").contains(" 1-15 of "));
     assert!(!shown("<pgdn><pgdn>").contains(" 1-15 of "));
     let (last, first) = (shown("<end>"), shown("<home>"));
-    assert!(last.contains("call     DELETE /v1/offers"), "{last}");
+    assert!(last.contains("call        DELETE /v1/offers"), "{last}");
     assert!(first.contains(" 1-15 of "), "{first}");
 }
 
