@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::manage::Change;
 use crate::domain::{AccountId, Op};
 use crate::tui::prelude::*;
 
@@ -40,6 +41,8 @@ pub enum Then {
     Effect(Effect),
     /// Copies the access token of an account.
     Token(AccountId),
+    /// Removes an account from the config.
+    Remove(AccountId),
     Intent(Intent),
 }
 
@@ -75,6 +78,10 @@ impl Component for Confirmation {
                 Then::Effect(effect) => ctx.out.push(effect),
                 Then::Token(account) => {
                     ctx.store.request_token(&account, Op::CopyToken, ctx.out);
+                }
+                Then::Remove(account) => {
+                    let change = Change::Remove(account.clone());
+                    ctx.store.manage(&account, change, ctx.out);
                 }
                 Then::Intent(intent) => ctx.intend(intent),
             }

@@ -1,9 +1,10 @@
 //! Asks before it removes an account. For a live one the operator types its name.
 
+use super::ask::{Confirmation, Then};
 use super::form_window::{FormAction, FormState, FormWindow, Stage, WindowText};
 use crate::domain::Account;
 use crate::domain::manage::Change;
-use crate::tui::keys::{Action, WindowAction};
+use crate::tui::keys::Action;
 use crate::tui::prelude::*;
 
 #[derive(Debug, Clone)]
@@ -15,14 +16,50 @@ pub struct Removal {
 
 pub type State = FormState<Removal>;
 
-impl State {
-    pub fn of(account: Account, guide: Option<Action>) -> Self {
-        let fields = if account.environment.is_live() {
-            vec![Field::account_name()]
+/// Opens the question that fits the account.
+pub fn open(account: Account, guide: Option<Action>, ctx: &mut UpdateContext<'_>) {
+    let removal = Removal { account, guide };
+    if removal.account.environment.is_live() {
+        let form = Form::new(vec![Field::account_name()]);
+        ctx.open(State::new(form, removal));
+    } else {
+        ctx.open(removal.question(ctx.view()));
+    }
+}
+
+impl Removal {
+    fn describe(&self, ctx: ViewContext<'_>) -> String {
+        let Account {
+            id,
+            provider_title,
+            environment,
+            ..
+        } = &self.account;
+        let stays = if let Some(guide) = self.guide {
+            format!(
+                " {provider_title} still accepts its credentials; the guide ({}) shows how to delete them there.",
+                ctx.key(guide)
+            )
         } else {
-            Vec::new()
+            String::new()
         };
-        Self::new(Form::new(fields), Removal { account, guide })
+        format!(
+            "tilldeck removes {id} ({provider_title}, {}) from the config and deletes its saved secrets.{stays}",
+            environment.as_str()
+        )
+    }
+
+    fn question(&self, ctx: ViewContext<'_>) -> Confirmation {
+        let account = self.account.id.clone();
+        Confirmation {
+            title: format!("Remove {account}"),
+            text: vec![(Tone::Plain, self.describe(ctx))],
+            yes: ("remove", "removes it"),
+            no: ("cancel", "cancels"),
+            live: false,
+            opens_itself: None,
+            then: Then::Remove(account),
+        }
     }
 }
 
@@ -30,39 +67,14 @@ impl FormWindow for State {
     const SUBMIT: &'static str = "remove";
 
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
-        let Account {
-            id,
-            provider_title,
-            environment,
-            ..
-        } = &self.data.account;
-        let live = environment.is_live();
-        let (mark, tone) = if live {
-            (", LIVE", Tone::Live)
-        } else {
-            ("", Tone::Plain)
-        };
-        let confirm = if live {
-            "Type its name, then".to_owned()
-        } else {
-            format!("{} cancels,", ctx.key(WindowAction::Close))
-        };
-        let stays = if let Some(guide) = self.data.guide {
-            format!(
-                "{provider_title} still accepts its credentials; the guide ({}) shows how to delete them there. ",
-                ctx.key(guide)
-            )
-        } else {
-            String::new()
-        };
         let note = format!(
-            "tilldeck removes {id} ({provider_title}, {}) from the config and deletes its saved secrets. {stays}{confirm} {} removes it.",
-            environment.as_str(),
+            "{} Type its name, then {} removes it.",
+            self.data.describe(ctx),
             ctx.key(FormAction::Submit)
         );
         WindowText {
-            tone,
-            ..WindowText::new(format!("Remove {id}{mark}"), note, live)
+            tone: Tone::Live,
+            ..WindowText::new(format!("Remove {}, LIVE", self.data.account.id), note, true)
         }
     }
 

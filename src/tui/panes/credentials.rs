@@ -79,7 +79,7 @@ impl State {
         let setup = setup_of(&account, ctx.store);
         let guide = setup.and_then(|setup| setup.guide_about(GuideTopic::Deletion));
         let guide = guide.map(|_| Action::Guide.into());
-        ctx.open(remove::State::of(account, guide));
+        remove::open(account, guide, ctx);
     }
 
     /// Shows the result of a change of the accounts.

@@ -322,7 +322,7 @@ fn a_live_account_goes_only_by_its_name_and_takes_its_payments_along() {
     assert!(screen(&model, second(2), 120, 40).contains("shop is removed"));
 
     press(&mut model, "Gd", second(3));
-    let (_, change) = change_of(&press(&mut model, "<enter>", second(3)));
+    let (_, change) = change_of(&press(&mut model, "ndy", second(3)));
     assert_eq!(change, Change::Remove(name("trial")), "not live: no typing");
 }
 
