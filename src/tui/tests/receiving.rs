@@ -29,6 +29,16 @@ pub fn shown(model: &mut Model, now: Now, name: &str) {
 }
 
 #[test]
+fn a_wide_list_has_room_for_the_titles_of_narrow_columns() {
+    let mut model = busy();
+    let mut short = delivery(1, -5, "A-1");
+    short.kind = "MEM".into();
+    update(&mut model, second(3), Msg::Delivery(short.into()));
+    let text = screen(&model, second(4), 200, 55);
+    assert!(text.contains(" payment event "), "{text}");
+}
+
+#[test]
 fn callbacks_of_every_verdict() {
     let mut model = receiving();
     let now = second(4);

@@ -2,7 +2,7 @@
 
 use ratatui::text::{Line, Span};
 
-use super::Action;
+use super::{Action, HEAD_FROM};
 use crate::domain::Delivery;
 use crate::tui::deliveries;
 use crate::tui::panes::parts::Heading;
@@ -14,6 +14,8 @@ const OUTCOME_MIN: u16 = 18;
 pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Delivery>> {
     let dim = ctx.theme.style(Tone::Dim);
     let most = |narrow, wide| if total < 100 { narrow } else { wide };
+    // The columns of a title, where it is drawn.
+    let head = |title| if total < HEAD_FROM { 0 } else { title };
     vec![
         Column::new("time", Width::Fit(8, 11), move |it: &Delivery, _| {
             Line::styled(
@@ -46,7 +48,7 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Delivery>> {
         )
         .id()
         .when(ctx.store.names_accounts()),
-        Column::new("payment", Width::Fit(0, most(20, 40)), |it, _| {
+        Column::new("payment", Width::Fit(head(7), most(20, 40)), |it, _| {
             deliveries::subject(it).into()
         })
         .id()
@@ -54,7 +56,7 @@ pub fn columns(total: u16, ctx: ViewContext<'_>) -> Vec<Column<'_, Delivery>> {
         // The result of the jobs is worth more than the provider's name for the event.
         Column::new(
             "event",
-            Width::Fit(0, if total < 112 { 12 } else { 22 }),
+            Width::Fit(head(5), if total < 112 { 12 } else { 22 }),
             move |it: &Delivery, _| Line::styled(it.kind.as_str(), dim),
         )
         .id()
