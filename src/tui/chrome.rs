@@ -11,7 +11,7 @@ use super::console::DISMISSES;
 use super::hits::Hit;
 use super::keys::{Action, ConsoleAction, GLOBAL, Keys as _, NavAction, OVERLAY, WindowAction};
 use super::layout::SMALLEST;
-use super::msg::Level;
+use super::msg::{Level, Notice};
 use super::pane::Pane;
 use super::theme::{Tone, badge};
 use super::widgets::text::{Pen, below, cells, counted, fit, paragraph, width, wrap};
@@ -186,7 +186,7 @@ const NOTICE_ROWS: u16 = 4;
 
 /// Where a notice is drawn.
 pub struct NoticePlace<'a> {
-    /// The lowest frame line.
+    /// From the lowest frame line on.
     pub area: Rect,
     /// The screen without the open window: a notice where that is drawn waits until it is closed, unless it is about a key
     /// pressed in the window.
@@ -195,7 +195,40 @@ pub struct NoticePlace<'a> {
     pub escape: &'static str,
 }
 
-/// Draws the first notice; a long one grows upwards.
+/// What Esc does with a notice in `area`, and how old the notice is.
+fn notice_key(ctx: ViewContext<'_>, notice: &Notice, area: Rect, escape: &str) -> String {
+    if escape.is_empty() {
+        return String::new();
+    }
+    let more = match ctx.store.notices.len() {
+        n @ 2.. if escape == DISMISSES => format!(", {} more after it", n - 1),
+        _ => String::new(),
+    };
+    let age = ctx.store.raised(&notice.about).map(|at| ctx.age(at));
+    // In a narrow window the text needs the room.
+    let age = age.filter(|age| age != "now" && area.width >= 100);
+    let age = age.map_or_else(String::new, |age| format!(" {age} ago ·"));
+    format!("{age} {} {escape}{more} ", ctx.key(ConsoleAction::Escape))
+}
+
+/// The columns and rows of a notice's text beside `key`.
+fn notice_size(text: &str, key: &str, area: Rect) -> (u16, u16) {
+    // A blank, the symbol, a blank, and a blank at the end.
+    let columns = area.width.saturating_sub(4 + width(key)).max(1);
+    // On a low screen the panes are worth more than the end of a notice, which the list of alerts shows whole.
+    let most = if area.bottom() <= 20 { 1 } else { NOTICE_ROWS };
+    (columns, cells(wrap(text, columns).len()).min(most))
+}
+
+/// The rows that the first notice needs in an area that ends where this one does.
+pub fn notice_rows(ctx: ViewContext<'_>, area: Rect, escape: &str) -> u16 {
+    ctx.store.first_notice().map_or(0, |notice| {
+        let key = notice_key(ctx, notice, area, escape);
+        notice_size(&notice.text, &key, area).1
+    })
+}
+
+/// Draws a short notice, or the first one; a long one grows upwards where its area is too small.
 pub fn draw_notice(ctx: ViewContext<'_>, place: &NoticePlace<'_>, buf: &mut Buffer) {
     let NoticePlace {
         area,
@@ -205,17 +238,8 @@ pub fn draw_notice(ctx: ViewContext<'_>, place: &NoticePlace<'_>, buf: &mut Buff
     let (store, theme) = (ctx.store, ctx.theme);
     let (level, text, key) = match (&store.flash, store.first_notice()) {
         (Some(flash), _) => (flash.level, &flash.text, String::new()),
-        (None, Some(notice)) if escape.is_empty() => (notice.level, &notice.text, String::new()),
         (None, Some(notice)) => {
-            let more = match store.notices.len() {
-                n @ 2.. if escape == DISMISSES => format!(", {} more after it", n - 1),
-                _ => String::new(),
-            };
-            let age = store.raised(&notice.about).map(|at| ctx.age(at));
-            // In a narrow window the text needs the room.
-            let age = age.filter(|age| age != "now" && area.width >= 100);
-            let age = age.map_or_else(String::new, |age| format!(" {age} ago ·"));
-            let key = format!("{age} {} {escape}{more} ", ctx.key(ConsoleAction::Escape));
+            let key = notice_key(ctx, notice, area, escape);
             (notice.level, &notice.text, key)
         }
         (None, None) => return,
@@ -225,13 +249,10 @@ pub fn draw_notice(ctx: ViewContext<'_>, place: &NoticePlace<'_>, buf: &mut Buff
         Level::Warning => ("!", Tone::Warn),
         Level::Error => ("✘", Tone::Bad),
     };
-    // A blank, the symbol, a blank, and a blank at the end.
-    let columns = area.width.saturating_sub(4 + width(&key)).max(1);
-    // On a low screen the panes are worth more than the end of a notice, which the list of alerts shows whole.
-    let most = if area.y < 20 { 1 } else { NOTICE_ROWS };
-    let rows = cells(wrap(text, columns).len()).min(most);
+    let (columns, rows) = notice_size(text, &key, area);
+    let rows = rows.max(area.height);
     let area = Rect {
-        y: area.y + 1 - rows,
+        y: area.bottom() - rows,
         height: rows,
         ..area
     };

@@ -24,12 +24,25 @@ pub struct Areas {
     pub tabs: Rect,
     pub body: Rect,
     pub panes: [Rect; Pane::COUNT],
-    /// On the lowest frame line, so that a notice does not move the panes.
+    /// On the lowest frame line, so that a notice of one row does not move the panes; under it the rows of a longer one.
     pub notice: Rect,
     pub footer: Rect,
 }
 
 impl Areas {
+    /// Leaves these rows to the notice. Only the lowest panes give way, so that the others stay as they are.
+    pub fn with_notice(mut self, rows: u16) -> Self {
+        let more = rows.saturating_sub(1);
+        for pane in &mut self.panes {
+            if pane.bottom() == self.body.bottom() {
+                pane.height = pane.height.saturating_sub(more).max(PANE_MIN);
+            }
+        }
+        self.notice.y -= more;
+        self.notice.height += more;
+        self
+    }
+
     pub fn pane(&self, pane: Pane) -> Rect {
         self.panes[pane.index()]
     }
@@ -52,7 +65,7 @@ pub struct LayoutInput {
 /// The least rows of Estimates when another pane grows: its frame and two rows.
 const ESTIMATES_MIN: u16 = 4;
 
-/// The least rows of another pane when Estimates grows: its frame and a row.
+/// The least rows of another pane when Estimates or a notice grows: its frame and a row.
 const PANE_MIN: u16 = 3;
 
 /// `None`: the screen is too small.
@@ -209,6 +222,13 @@ mod tests {
                 for pane in areas.panes.iter().filter(|pane| !pane.is_empty()) {
                     assert_eq!(pane.intersection(areas.body), *pane);
                     assert!(pane.height >= 3 && pane.width >= 20, "{width}x{height}");
+                }
+                // A lower screen has notices of one row.
+                let rows = if height < WHOLE.1 { 1 } else { 4 };
+                let areas = areas.with_notice(rows);
+                assert_eq!(areas.notice.height, rows);
+                for pane in areas.panes.iter().filter(|pane| !pane.is_empty()) {
+                    assert!(pane.bottom() <= areas.notice.y + 1, "{width}x{height}");
                 }
             }
         }

@@ -106,6 +106,8 @@ pub struct Model {
     explored: BTreeMap<String, explorer::State>,
     /// Rows that the details in the focused pane need, as of the last update.
     detail_rows: u16,
+    /// The rows of the first notice.
+    notice_rows: u16,
     /// The last focused of Requests and Callbacks, which share one place on small screens.
     log: Pane,
     /// Until when an answer about the terminal's background is of use; `None` before the question.
@@ -163,6 +165,7 @@ impl Model {
             panes: Panes::new(&setup),
             explored: BTreeMap::new(),
             detail_rows: 0,
+            notice_rows: 0,
             log: Pane::Requests,
             background_until: None,
             background: ThemeChoice::Auto,
@@ -223,6 +226,11 @@ impl Model {
     }
 
     fn arranged(&self, screen: Rect) -> Option<Areas> {
+        let areas = self.arranged_panes(screen)?;
+        Some(areas.with_notice(self.notice_rows))
+    }
+
+    fn arranged_panes(&self, screen: Rect) -> Option<Areas> {
         let log = match self.focus {
             pane @ (Pane::Requests | Pane::Callbacks) => pane,
             _ => self.log,
@@ -508,8 +516,13 @@ impl Model {
         }
     }
 
-    /// Measures the details of the focused pane, for which the layout makes room.
-    fn measure_detail(&mut self, now: Now) {
+    /// Measures the notice and the details of the focused pane, for which the layout makes room.
+    fn measure(&mut self, now: Now) {
+        // The panes behind a window stay as they are.
+        if let Some(areas) = self.areas().filter(|_| self.overlays.is_empty()) {
+            let ctx = self.ctx(now, false);
+            self.notice_rows = chrome::notice_rows(ctx, areas.notice, self.escape_word());
+        }
         let width = layout::inside_of_side(self.screen.width);
         let columns = padded(Rect::new(0, 0, width, 1)).width;
         let pane = self.panes.get(self.focus);
@@ -570,7 +583,7 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
     {
         model.go_to(target, io);
     }
-    model.measure_detail(now);
+    model.measure(now);
     let before = io.out.len();
     if matches!(io.out.last(), Some(Effect::SwitchProfile(_))) {
         // What is due now would be sent to the other profile, which may have an account of the same name.

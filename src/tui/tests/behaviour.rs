@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::simulate::{Command, Fault, PayerAct};
-use crate::tui::msg::NewWatch;
+use crate::tui::msg::{NewWatch, Notice};
 
 fn ready(watches: Vec<(Watch, Vec<Observation>)>) -> (Model, Vec<Effect>) {
     let mut model = sized(sandbox_setup(), 120, 40);
@@ -956,6 +956,27 @@ fn older_requests_leave_the_selection_on_its_row() {
     let old = exchange(0, "/api/v2/tpg/transaction", Outcome::Status(200));
     update(&mut model, second(3), Msg::Log(Ok(older(vec![old]))));
     assert_eq!(line(&model), before);
+}
+
+#[test]
+fn a_long_notice_covers_no_row_and_a_short_one_moves_no_pane() {
+    let (mut model, now) = (busy(), second(4));
+    resized_screen(&mut model, now, 80, 24);
+    let quiet = model.areas();
+    let mut notice = |text: String| {
+        let (level, about) = (Level::Warning, "x".into());
+        model.store.notice(Notice { level, about, text }, now);
+        update(&mut model, now, Msg::Woke);
+        let shown = screen(&model, now, 80, 24);
+        assert!(shown.contains("│ 02:54:38 "), "the newest row: {shown}");
+        let areas = model.areas();
+        update(&mut model, now, Msg::Done(Ok("copied".into())));
+        assert!(screen(&model, now, 80, 24).contains("• copied"));
+        assert_eq!(model.areas(), areas);
+        areas
+    };
+    assert_eq!(notice("short".into()), quiet);
+    assert_ne!(notice("A word and another. ".repeat(9)), quiet);
 }
 
 #[test]
