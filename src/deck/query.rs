@@ -2,6 +2,7 @@
 //! too.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::hooks::Hooks;
@@ -39,8 +40,11 @@ impl QueryService {
         options: RequestOptions,
     ) -> Result<A, Problem> {
         let answer = runtime.send(query, options).await;
-        let id = &runtime.account.id;
-        self.hooks.on_answer(id, answer.as_ref().map(drop));
+        let account = &runtime.account;
+        self.hooks.on_answer(&account.id, answer.as_ref().map(drop));
+        if answer.is_ok() && !runtime.is_saved_as_valid.swap(true, Ordering::Relaxed) {
+            self.remember(account, Ok(())).await;
+        }
         answer
     }
 
@@ -131,15 +135,22 @@ impl QueryService {
         let result = runtime.verify(options).await;
         let account = &runtime.account;
         self.hooks.on_answer(&account.id, result.as_ref().copied());
+        let is_valid = result.is_ok();
+        runtime.is_saved_as_valid.store(is_valid, Ordering::Relaxed);
+        self.remember(account, result.as_ref().copied()).await;
+        result
+    }
+
+    /// Saves what a result says about the account's credentials; those of the simulator end with this process.
+    async fn remember(&self, account: &Account, result: Result<(), &Problem>) {
         if account.environment != Environment::Embedded {
-            let at = self.clock.now().wall;
-            let status = CredentialStatus::after(result.as_ref().copied(), at);
+            let status = CredentialStatus::after(result, self.clock.now().wall);
             let saved = self
                 .ledger
                 .remember_credentials(&self.profile, &account.id, &status);
+            // The ledger's own status reports a failed write.
             let _ = saved.await;
         }
-        result
     }
 
     /// A payment of this profile in the ledger.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use parking_lot::RwLock;
@@ -31,6 +32,8 @@ pub(super) struct AccountRuntime {
     pub(super) tokens: Option<Tokens>,
     /// The secrets that its callbacks are verified with.
     pub(super) keys: Keys,
+    /// Whether this run has saved that its credentials are valid: the first accepted request does, not each one.
+    pub(super) is_saved_as_valid: AtomicBool,
     /// Renews the tokens while the account runs.
     _renewal: Option<AbortOnDropHandle<()>>,
 }
@@ -211,6 +214,7 @@ impl AccountFactory {
             session,
             tokens,
             keys,
+            is_saved_as_valid: AtomicBool::new(false),
             _renewal: renewal,
         }
     }

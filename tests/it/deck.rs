@@ -613,6 +613,27 @@ async fn verification_survives_the_process_and_an_unknown_id_proves_the_key() {
 }
 
 #[tokio::test]
+async fn the_first_accepted_check_after_a_rejection_is_saved_as_well() {
+    use tilldeck::domain::CredentialState::{Refused, Valid};
+    let refusals = (0..4).map(|_| json(REFUSED));
+    let checks = (0..3).map(|_| json(ACTIVE));
+    let peer = Peer::start(refusals.chain(checks).collect());
+    let bench = open(&Place::with_shop(&peer.url), None).await;
+    let saved = async || {
+        let known = bench.deck.remembered_credentials().await.unwrap();
+        (known[0].1.state, known[0].1.at)
+    };
+    assert!(bench.deck.verify(&shop(), how()).await.is_err());
+    assert_eq!(saved().await.0, Refused);
+    while check(&bench, "A").await.is_err() {}
+    let first = saved().await;
+    assert_eq!(first.0, Valid);
+    bench.hand.advance(Duration::from_secs(5));
+    check(&bench, "A").await.unwrap();
+    assert_eq!(saved().await, first, "not at each check");
+}
+
+#[tokio::test]
 async fn what_is_cancelled_is_recorded_all_the_same() {
     let peer = Peer::start(vec![Act::Silence]);
     let place = Place::with_shop(&peer.url);
