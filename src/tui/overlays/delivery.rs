@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::{follow_ups, questions, replay};
 use crate::domain::{
-    AccountId, Delivery, Job, JobKind, ListenerStatus, Problem, Received, RequestId, Secret,
-    Subject, curl, inert,
+    AccountId, CallbackVerdict, Delivery, Job, JobKind, ListenerStatus, Problem, Received,
+    RequestId, Secret, Subject, curl, inert,
 };
 use crate::tui::deliveries;
 use crate::tui::prelude::*;
@@ -93,7 +93,7 @@ impl Component for State {
         match action {
             Action::DeliveryTimeline => ctx.store.is_ready() && self.delivery.subject.is_some(),
             Action::ReplayDelivery => ctx.store.is_ready(),
-            Action::FollowDelivery => ctx.store.has_follow_ups(&self.delivery.account),
+            Action::FollowDelivery => can_follow(&self.delivery, ctx.store),
             Action::RetryDelivery => ctx.store.is_ready() && can_retry(&self.delivery),
             Action::CopyDelivery => true,
             Action::CopyDeliveryBody => match &self.bytes {
@@ -101,6 +101,11 @@ impl Component for State {
                 None | Some(Err(_)) => true,
             },
         }
+    }
+
+    fn why_not(&self, action: Action, _ctx: ViewContext<'_>) -> Option<&'static str> {
+        let follows = action == Action::FollowDelivery;
+        follows.then(|| why_not_follow(&self.delivery)).flatten()
     }
 
     fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
@@ -111,7 +116,8 @@ impl Component for State {
                 }
             }
             Action::FollowDelivery => {
-                if let Some(received) = self.received(ctx)
+                if can_follow(&self.delivery, ctx.store)
+                    && let Some(received) = self.received(ctx)
                     && let Ok(account) = AccountId::new(self.delivery.account.as_str())
                 {
                     follow_ups::State::open(account, received.ids.clone(), ctx);
@@ -231,7 +237,7 @@ fn lines(delivery: &Delivery, bytes: &Loaded, ctx: ViewContext<'_>) -> Vec<(Kind
         (Kind::Heading, "Result".into()),
     ];
     if delivery.jobs.is_empty() {
-        let word = if delivery.verdict == crate::domain::CallbackVerdict::Accepted {
+        let word = if delivery.verdict == CallbackVerdict::Accepted {
             "saved; nothing to do"
         } else {
             "saved; tilldeck did nothing"
@@ -269,6 +275,16 @@ fn lines(delivery: &Delivery, bytes: &Loaded, ctx: ViewContext<'_>) -> Vec<(Kind
         }
     }
     out
+}
+
+/// Whether to offer the calls that take the callback's ids: those of a rejected one are a stranger's.
+pub fn can_follow(delivery: &Delivery, store: &Store) -> bool {
+    why_not_follow(delivery).is_none() && store.has_follow_ups(&delivery.account)
+}
+
+/// Why no call takes its ids, whatever the provider documents.
+pub fn why_not_follow(delivery: &Delivery) -> Option<&'static str> {
+    (delivery.verdict == CallbackVerdict::Refused).then_some("the callback was rejected")
 }
 
 /// Whether a callback has a failed job that the operator may start again.

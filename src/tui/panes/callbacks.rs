@@ -239,8 +239,8 @@ impl Component for State {
         match action {
             Action::CallbackSubject | Action::Replay => store.is_ready() && selected,
             Action::FollowCallback => {
-                let account = self.selected(store).map(|selected| &selected.account);
-                store.is_ready() && account.is_some_and(|account| store.has_follow_ups(account))
+                let selected = self.selected(store);
+                store.is_ready() && selected.is_some_and(|it| delivery::can_follow(it, store))
             }
             // For a callback without a subject, Enter already opens the details.
             Action::OpenDelivery | Action::CopySubject => {
@@ -260,6 +260,10 @@ impl Component for State {
             Action::CopySubject => {
                 let selected = self.selected(ctx.store);
                 selected.map(|_| "it names no payment or player")
+            }
+            Action::FollowCallback => {
+                let selected = self.selected(ctx.store);
+                selected.and_then(|it| delivery::why_not_follow(it))
             }
             _ => None,
         }
@@ -291,7 +295,7 @@ impl Component for State {
             (Action::OpenDelivery, Some(delivery)) => delivery::State::open(delivery, ctx),
             (Action::FollowCallback, Some(delivery)) => {
                 // The ids are in its bytes, which the ledger has sealed.
-                if ctx.store.has_follow_ups(&delivery.account)
+                if delivery::can_follow(&delivery, ctx.store)
                     && let Ok(account) = AccountId::new(delivery.account.as_str())
                 {
                     let request = ctx.store.number();

@@ -504,4 +504,16 @@ fn a_callback_leads_to_the_calls_that_take_its_ids() {
         // Nothing in the explorer is the row that it came from.
         press(&mut model, "<esc><esc><esc>7", now);
     }
+    // What a stranger names is no one's next call.
+    let mut rejected = (**model.panes.callbacks.selected(&model.store).unwrap()).clone();
+    rejected.verdict = CallbackVerdict::Refused;
+    update(&mut model, now, Msg::Delivery(rejected.into()));
+    for way in ["c", "ic"] {
+        let shown = |model: &Model| screen(model, now, 120, 40);
+        let effects = press(&mut model, way, now);
+        assert!(!effects.iter().any(|it| matches!(it, Effect::Query { .. })));
+        let why = "cannot list the calls for this callback: the callback was rejected";
+        assert!(shown(&model).contains(why), "{}", shown(&model));
+        assert!(!shown(&model).contains("c next call"), "{way}");
+    }
 }
