@@ -147,6 +147,14 @@ words! {
 /// This many refused callbacks in a row need attention: a secret is wrong, or someone forges callbacks.
 pub const REFUSED_IN_A_ROW: usize = 3;
 
+/// What to say about `count` refused callbacks in a row, the latest of them for the reason `why`.
+pub fn refused_in_a_row(count: usize, why: &str) -> String {
+    format!(
+        "{count} callbacks in a row were rejected: {why}; if the provider sent them, compare the account's secret with the \
+         provider's"
+    )
+}
+
 /// An event that must be answered in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline {

@@ -57,7 +57,7 @@ pub use budget::{BudgetGauge, Counts, Waiting};
 pub use catalogue::{DocumentedCall, FollowUp};
 pub use delivery::{
     CallbackVerdict, Deadline, Delivery, DeliveryId, ListenerStatus, REFUSED_IN_A_ROW, Received,
-    Subject,
+    Subject, refused_in_a_row,
 };
 pub use exchange::{Body, Exchange, ExchangeId, Outcome};
 pub use expectation::{Expectation, Expected, ExpectedBy, NewExpectation, Replaced};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::{
     AccountId, CallbackVerdict, CredentialState, CredentialStatus, Delivery, DeliveryId, Handled,
-    ListenerStatus, REFUSED_IN_A_ROW, WallTime, is_about_hook, notice_alert,
+    ListenerStatus, REFUSED_IN_A_ROW, WallTime, is_about_hook, notice_alert, refused_in_a_row,
 };
 
 use crate::domain::payment::is_about_payment;
@@ -176,11 +176,7 @@ fn refused(store: &Store) -> impl Iterator<Item = Alert> {
         let (latest, first) = (refused.first()?, refused.last()?);
         Some(Alert {
             key: format!("callbacks {id}"),
-            what: format!(
-                "{} callbacks in a row were refused: {}",
-                refused.len(),
-                latest.why
-            ),
+            what: refused_in_a_row(refused.len(), &latest.why),
             account: Some(id.clone()),
             since: Some(first.received_at),
             tone: Tone::Bad,

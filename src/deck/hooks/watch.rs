@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Notice;
 use crate::domain::{
     AccountId, BudgetGauge, CallbackVerdict, Counts, Delivery, DeliveryId, HookEvent,
-    ListenerStatus, Now, Problem, ProblemKind, REFUSED_IN_A_ROW, TokenStatus,
+    ListenerStatus, Now, Problem, ProblemKind, REFUSED_IN_A_ROW, TokenStatus, refused_in_a_row,
 };
 use crate::net::Event;
 
@@ -132,12 +132,10 @@ impl Watch {
             return None;
         }
         refused.count += 1;
-        let message = format!(
-            "{REFUSED_IN_A_ROW} callbacks in a row were refused: {}",
-            delivery.why
-        );
-        (refused.count == REFUSED_IN_A_ROW)
-            .then(|| Notice::of(HookEvent::CallbackRefused, &delivery.account, message))
+        (refused.count == REFUSED_IN_A_ROW).then(|| {
+            let message = refused_in_a_row(REFUSED_IN_A_ROW, &delivery.why);
+            Notice::of(HookEvent::CallbackRefused, &delivery.account, message)
+        })
     }
 
     fn on_listening(&mut self, listening: &ListenerStatus) -> Option<Notice> {

@@ -37,7 +37,8 @@ fn read(inbound: &Inbound, held: &CallbackSecrets) -> Result<ParsedCallback, Ref
             let value = header(inbound, name)?.as_bytes();
             // In constant time: the response's delay must not reveal how much of a guess is right.
             if !bool::from(value.ct_eq(secret.expose().as_bytes())) {
-                let words = format!("the header {name} does not have the registered value");
+                let words =
+                    format!("the header {name} does not have the value of {WEBHOOK_SECRET}");
                 return Err(Refusal::Refused(words));
             }
             "the registered header"
@@ -171,23 +172,23 @@ mod tests {
             (&[("x-auth-tokens", VALUE.as_bytes())], "is missing"),
             (
                 &[("x-auth-token", b"")],
-                "does not have the registered value",
+                "does not have the value of webhook_secret",
             ),
             (
                 &[("x-auth-token", b"SANDBOX-HEADE")],
-                "does not have the registered",
+                "does not have the value of webhook_secret",
             ),
             (
                 &[("x-auth-token", b"SANDBOX-HEADER2")],
-                "does not have the registered",
+                "does not have the value of webhook_secret",
             ),
             (
                 &[("x-auth-token", b"sandbox-header")],
-                "does not have the registered",
+                "does not have the value of webhook_secret",
             ),
             (
                 &[("x-auth-token", b"SANDBOX-HEADE\xff")],
-                "does not have the registered",
+                "does not have the value of webhook_secret",
             ),
             (
                 &[

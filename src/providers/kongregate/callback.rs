@@ -181,7 +181,9 @@ fn plain_one(key: &Secret, form: &Form) -> Result<ParsedCallback, Refusal> {
     // In constant time: the response's delay must not reveal how much of a guess is right.
     let is_ours: bool = given.as_bytes().ct_eq(key.expose().as_bytes()).into();
     if !is_ours {
-        return Err(Refusal::Refused("the key is not this game's".into()));
+        return Err(Refusal::Refused(
+            "the key is not the account's api_key".into(),
+        ));
     }
     let field = |name: &str| -> Result<&str, Refusal> {
         let text = form.get(name).filter(|text| !text.is_empty());
@@ -397,12 +399,18 @@ mod tests {
         let at = "2016-04-10+06%3A20%3A59+-0700";
         let valid = inventory("765", at);
         for (body, words) in [
-            (valid.replace(PUBLISHED_KEY, "another"), "not this game's"),
-            (valid.replace(PUBLISHED_KEY, ""), "not this game's"),
+            (
+                valid.replace(PUBLISHED_KEY, "another"),
+                "not the account's api_key",
+            ),
+            (
+                valid.replace(PUBLISHED_KEY, ""),
+                "not the account's api_key",
+            ),
             (valid.replace("api_key", "apikey"), "missing"),
             (
                 valid.replace("-80456de2b98c", "-80456de2b98d"),
-                "not this game's",
+                "not the account's api_key",
             ),
         ] {
             let Err(Refusal::Refused(why)) = judge(body.clone()) else {

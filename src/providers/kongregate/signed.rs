@@ -57,7 +57,7 @@ pub fn verify(key: &Secret, text: &str) -> Result<Fields, String> {
     if sign::hmac_sha256_is(key, payload.as_bytes(), &signature) {
         Ok(fields)
     } else {
-        Err("the signature does not match these bytes and this game's key".into())
+        Err("the signature does not match these bytes and the account's api_key".into())
     }
 }
 

@@ -263,7 +263,7 @@ fn refused_callbacks_in_a_row_are_an_alert_until_a_genuine_one_comes() {
     press(&mut model, "!", second(9));
     let text = screen(&model, second(9), 120, 40);
     assert!(
-        text.contains("3 callbacks in a row were refused: the signature is wrong"),
+        text.contains("3 callbacks in a row were rejected: the signature is wrong; if"),
         "{text}"
     );
     press(&mut model, "<enter>", second(9));

@@ -123,7 +123,7 @@ async fn a_changed_inventory_sends_one_callback_in_plain_fields() {
     );
     posted.bench.set("callback-fault", "wrong-key").unwrap();
     let received = posted.event("give", "1002 sea-chart").await;
-    let refused = Refusal::Refused("the key is not this game's".into());
+    let refused = Refusal::Refused("the key is not the account's api_key".into());
     assert_eq!(judged(&received[0]), Err(refused));
     posted.bench.set("callback-fault", "duplicate").unwrap();
     let received = posted.event("give", "1002 sea-chart").await;
