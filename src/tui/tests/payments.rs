@@ -1493,6 +1493,15 @@ fn of_a_team_one_console_checks_a_payment() {
         shared(vec![failed.into()], Vec::new()),
     );
     assert_eq!(waits(&model, 17), before);
+    // Its own failed one is over once another has succeeded.
+    let key = (shop(), PaymentId::new("A-1").unwrap());
+    let watched = model.store.payment_mut(&key.0, &key.1).unwrap();
+    let failing = Problem::new(ProblemKind::Failing, "failing", "");
+    let _ = watched.apply(Err(failing), second(18));
+    assert!(screen(&model, second(18), 120, 40).contains("check failed"));
+    let succeeded = shared(vec![check(14, 19)], Vec::new());
+    update(&mut model, second(19), succeeded);
+    assert!(!screen(&model, second(19), 120, 40).contains("check failed"));
     // A check of its own that is not sent yet is not needed any more.
     let open = (watch("A-1", None), seen("A-1", "250", &["ACTIVE"]));
     let mut model = ready(vec![open]);
