@@ -630,7 +630,7 @@ fn the_console_adds_rotates_and_removes_without_a_restart() {
 
     terminal.send("d");
     terminal.sees("Remove keys");
-    terminal.send("\r");
+    terminal.send("y");
     terminal.sees("keys is removed");
     terminal.sees("a adds one");
     assert_eq!(read(&place.config_path()), before);

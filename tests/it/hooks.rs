@@ -371,7 +371,7 @@ fn refused_callbacks_run_their_hook() {
     assert_eq!(input["account"], "game");
     let message = input["message"].as_str().unwrap();
     assert!(
-        message.contains("3 callbacks in a row were refused"),
+        message.contains("3 callbacks in a row were rejected"),
         "{message}"
     );
 }

@@ -234,7 +234,7 @@ fn the_first_account_is_added_from_the_sandbox_and_its_profile_opens() {
     // What the console changes itself opens nothing anew.
     terminal.send("d");
     terminal.sees("Remove keys");
-    terminal.send("\r");
+    terminal.send("y");
     terminal.sees("keys is removed");
     terminal.signal(Signal::HUP);
     terminal.send("P");
