@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Deck;
 use crate::domain::job::AttemptEnd;
 use crate::domain::{
-    CallbackVerdict, Delivery, Exchange, Job, JobKind, ListenerStatus, Now, Problem,
+    BudgetGauge, CallbackVerdict, Delivery, Exchange, Job, JobKind, ListenerStatus, Now, Problem,
 };
 use crate::http_server::{self, Hosts, Limits, Request, Response, Server, StatusCode};
 
@@ -182,7 +182,10 @@ impl Metrics {
         self.slots.clear();
         self.slots_used.clear();
         let gauges = tokio::time::timeout(READ_MAX, deck.gauges()).await;
-        for (account, gauge) in gauges.into_iter().flatten().flatten() {
+        let mut limits: Vec<_> = gauges.into_iter().flatten().flatten().collect();
+        // It counts nothing.
+        limits.retain(|(_, gauge)| gauge.limit < BudgetGauge::UNCOUNTED);
+        for (account, gauge) in limits {
             let counts = gauge.counts.as_str().to_owned();
             let limit = [("account", account.to_string()), ("counts", counts)];
             self.slots.get_or_create(&limit).set(gauge.limit.into());

@@ -72,7 +72,7 @@ fn why_no_tunnel(error: &reqwest::Error, cause: &Cause, host: &str) -> String {
         "requires a user name and password, other than any in its URL (407)".into()
     } else if words.contains("unsuccessful") {
         // The HTTP library keeps the status to itself; some answer a wrong password with 401 or 403.
-        format!("refused to open a connection to {host}, or the user name and password in its URL")
+        format!("refused to open a connection to {host}, or its login, if it needs one")
     } else {
         format!("opened no connection to {host}: {words}")
     }

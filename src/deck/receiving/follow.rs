@@ -109,18 +109,16 @@ impl Shared {
 
     /// Publishes the result of an attempt of this process. What another process has done meanwhile, such as the check, is
     /// left to the follower: it reports the payment, too.
-    pub(super) fn publish_attempt(&self, delivery: Delivery, own: JobId) {
+    pub(super) fn publish_attempt(&self, mut delivery: Delivery, own: JobId) {
         let mut watched = self.watched.lock();
-        let mut noted = delivery.clone();
-        let before = watched.published(&delivery);
-        for before in before.into_iter().flat_map(|before| &before.jobs) {
-            let mut jobs = noted.jobs.iter_mut();
+        let before = watched.published(&delivery).cloned();
+        for before in before.iter().flat_map(|before| &before.jobs) {
+            let mut jobs = delivery.jobs.iter_mut();
             if let Some(job) = jobs.find(|job| job.id == before.id && job.id != own) {
                 job.clone_from(before);
             }
         }
-        watched.note(&noted);
-        self.gate.emit(Event::Delivery(Arc::new(delivery)));
+        self.publish_as(&mut watched, delivery);
     }
 
     /// With the lock held, so that the last published state is also the one that is noted.

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::runtime::AccountRuntime;
 use super::forward::Destination;
-use super::{RUNS, Shared, log_lines, target};
+use super::{RUNS, Shared, log_lines, saved_target};
 use crate::callbacks::Inbound;
 use crate::clock;
 use crate::domain::job::{
@@ -544,7 +544,7 @@ impl Shared {
             };
             return AttemptOutcome::without_answer(why, next);
         }
-        let to = match target(&job.target) {
+        let to = match saved_target(&job.target) {
             Ok(to) => to,
             Err(problem) => return AttemptOutcome::hopeless(problem.message),
         };

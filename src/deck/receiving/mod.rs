@@ -45,7 +45,7 @@ use port::ReceiverPort;
 pub(super) use port::{Binding, OpenPort, who_answers};
 pub(super) use sealing::{ConfiguredKeys, Sealing, configured, fingerprint_of, new_key, own_key};
 use supervisor::Supervisor;
-use targets::ForwardTargets;
+use targets::{ForwardTargets, saved_target};
 pub use targets::{leads_back, target};
 
 /// The settings for receiving callbacks.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::forward::{Destination, ForwardResult, REPLY_KEPT_MAX};
 use super::jobs::ClaimedJob;
-use super::{Shared, target};
+use super::{Shared, saved_target};
 use crate::callbacks::Inbound;
 use crate::domain::job::{Disposition, LEASE};
 use crate::domain::{Delivery, Job};
@@ -22,7 +22,7 @@ impl Shared {
         job: &Job,
     ) -> Option<Bytes> {
         let began = self.queries.clock.now();
-        let result = match target(&job.target) {
+        let result = match saved_target(&job.target) {
             Ok(url) => {
                 let shop = Destination {
                     url,

@@ -362,6 +362,10 @@ impl Store {
                 let why = if present.is_cut_short {
                     "it was cut short"
                 } else if self.log.is_some() && self.log != present.log {
+                    // What is only in the log that is still open. Not beside another log, which may be in use.
+                    if present.log.is_none() {
+                        let _ = self.conn.execute_batch("PRAGMA wal_checkpoint(PASSIVE)");
+                    }
                     "its write-ahead log was removed"
                 } else {
                     self.log = present.log;

@@ -87,6 +87,7 @@ impl Names<'_> {
         let name = name.as_str();
         PROVIDERS.contains(&name)
             || self.foreign
+                && !matches!(name, "author" | "authors" | "authority")
                 && (FOREIGN.contains(&name) || FOREIGN_PARTS.iter().any(|part| name.contains(part)))
     }
 }

@@ -139,13 +139,13 @@ pub fn foreign_header(name: &str, value: &str) -> String {
     header(name, value, Rules::default())
 }
 
-/// A text that names another program's URL, as it may be shown.
-pub fn foreign_text(text: &str) -> String {
+/// Another program's URL as it may be shown.
+pub fn foreign_url(url: &reqwest::Url) -> String {
     let rules = Rules {
         names: names(Origin::Foreign),
         more: None,
     };
-    rules.body(text)
+    rules.url(url)
 }
 
 fn header(name: &str, value: &str, rules: Rules<'_>) -> String {

@@ -398,7 +398,6 @@ pub(super) fn scrub_torn<'a>(text: &'a str, more: Option<&KnownSecrets>) -> Cow<
 }
 
 fn replaced<'a>(text: &'a str, torn: bool, more: Option<&KnownSecrets>) -> Cow<'a, str> {
-    // A poisoned lock is no reason to let a secret through.
     let known = KNOWN.read();
     // All at once: a value of one register may be a part of a value of the other.
     let found = known.iter().chain(more);

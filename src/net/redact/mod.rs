@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use crate::domain::Secret;
 
 use fields::{Names, plain, skip_space, string_literal};
-pub use foreign::{Origin, RecordedSecrets, base64_decoded, foreign_header, foreign_text};
+pub use foreign::{Origin, RecordedSecrets, base64_decoded, foreign_header, foreign_url};
 use known::{KnownSecrets, placeholder, scrub_also, scrub_torn};
 pub use known::{learn, learn_temporary, scrub};
 

@@ -31,8 +31,6 @@ struct Memory {
     rest_until: Duration,
 }
 
-impl Unknown {}
-
 /// A slot of the rate limit for unknown payments. It stays used for one period after it is dropped.
 pub(super) struct Slot {
     ledger: Ledger,

@@ -342,7 +342,8 @@ fn take(
             vec![now, now.plus(LONGEST_RETRY_AFTER), now.plus(LONGEST)],
         ),
         (
-            format!("{here} AND leased_until > {one} AND {DUE} > {one}"),
+            // An order that is being answered is not interrupted.
+            format!("{here} AND kind <> 'relay' AND leased_until > {one} AND {DUE} > {one}"),
             vec![now.plus(LEASE_MAX)],
         ),
     ] {
