@@ -356,10 +356,11 @@ impl Watched {
         let Some(due) = self.due.filter(|_| is_spared) else {
             return false;
         };
-        self.answered(exchange.at);
         if self.is_reported() {
-            self.failure = None;
-            self.failing_since = None;
+            self.succeeded(
+                self.answered_at
+                    .map_or(exchange.at, |at| at.max(exchange.at)),
+            );
         }
         self.is_urgent = false;
         if self.interval < POLL_SLOWEST {

@@ -14,32 +14,32 @@ const NAME: usize = 1;
 pub struct ReplayedDelivery {
     delivery: Arc<Delivery>,
     live: bool,
-    /// Whether its sender is not proved: anyone can have made it up.
-    is_doubtful: bool,
+}
+
+impl ReplayedDelivery {
+    /// Whether the account's name has to be typed: it is live, or anyone can have made the callback up. Without an account
+    /// there is no name.
+    fn is_named(&self) -> bool {
+        let has_account = self.delivery.verdict != CallbackVerdict::UnknownAccount;
+        self.live || has_account && !self.delivery.is_genuine()
+    }
 }
 
 pub type State = FormState<ReplayedDelivery>;
 
 impl State {
     pub fn of(delivery: Arc<Delivery>, live: bool) -> Self {
-        let target = forwards(&delivery).next_back();
+        let data = ReplayedDelivery { delivery, live };
+        let target = forwards(&data.delivery).next_back();
         let target = target.map_or("", |job| job.target.as_str());
-        let is_doubtful = !delivery.is_genuine();
-        // Without an account there is no name to type.
-        let is_named = delivery.verdict != CallbackVerdict::UnknownAccount;
         let mut fields = vec![Field::text(
             "To",
             "your shop's server: http://127.0.0.1:3000/hooks",
             target,
         )];
-        if live || is_doubtful && is_named {
+        if data.is_named() {
             fields.push(Field::account_name());
         }
-        let data = ReplayedDelivery {
-            delivery,
-            live,
-            is_doubtful,
-        };
         Self::new(Form::new(fields), data)
     }
 
@@ -64,11 +64,8 @@ impl FormWindow for State {
     const SUBMIT: &'static str = "forward";
 
     fn text(&self, ctx: ViewContext<'_>) -> WindowText {
-        let ReplayedDelivery {
-            delivery,
-            live,
-            is_doubtful,
-        } = &self.data;
+        let ReplayedDelivery { delivery, live } = &self.data;
+        let is_doubtful = !delivery.is_genuine();
         let about = match deliveries::subject(delivery).as_str() {
             "" => String::new(),
             subject => format!(" about {subject}"),
@@ -80,14 +77,12 @@ impl FormWindow for State {
         };
         let mut note =
             format!("tilldeck sends the same callback{about} to your shop's server{repeats}.");
-        let is_named = delivery.verdict != CallbackVerdict::UnknownAccount;
-        if *is_doubtful {
-            let meaning = deliveries::meaning(delivery);
-            let was = if is_named {
-                "It was "
-            } else {
-                "Its address is wrong: "
+        if is_doubtful {
+            let was = match delivery.verdict {
+                CallbackVerdict::UnknownAccount => "Its address is wrong: ",
+                _ => "It was ",
             };
+            let meaning = deliveries::meaning(delivery);
             note = format!(
                 "{was}{meaning}. Anyone can have sent it, and the shop could believe it. {note}"
             );
@@ -102,7 +97,7 @@ impl FormWindow for State {
             (true, _) => {
                 format!("{note} The account is LIVE: type its name, then {submit} forwards it.")
             }
-            (false, true) if is_named => format!(
+            (false, true) if self.data.is_named() => format!(
                 "{note} To forward it all the same, type the account's name, then {submit}."
             ),
             (false, _) => format!("{note} {submit} forwards it."),

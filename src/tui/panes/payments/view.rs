@@ -1,5 +1,7 @@
 //! The list of watched payments, and the areas of the pane.
 
+use std::time::Duration;
+
 use ratatui::layout::Constraint::{Fill, Length};
 use ratatui::layout::Margin;
 use ratatui::text::{Line, Span};
@@ -285,6 +287,8 @@ impl State {
         } else {
             (90, 17)
         };
+        // Once, and not for each row: it goes through all payments.
+        let round = ctx.store.round_of_checks();
         // `queued` fits.
         let next = if ctx.reduced_motion { 9 } else { 6 };
         vec![
@@ -295,7 +299,7 @@ impl State {
             })
             .when(!self.marked.is_empty()),
             Column::new("  state", Width::Exact(12), move |it, _| {
-                state(it, is_compared, ctx)
+                state(it, is_compared, round, ctx)
             }),
             // It is worth more than the other columns: nothing else in the row names the payment.
             Column::new("payment", Width::Fit(7, u16::MAX), |it: &Watched, _| {
@@ -342,7 +346,7 @@ impl State {
             Column::new(
                 if is_compared { COMPARED } else { "" },
                 Width::Exact(if is_compared { 16 } else { SIGN }),
-                move |it, room| compared(it, room, ctx),
+                move |it, room| compared(it, room, round, ctx),
             )
             .gives_way(16, SIGN),
             Column::new("since", Width::Exact(5), move |it: &Watched, _| {
@@ -365,7 +369,12 @@ impl State {
 }
 
 /// The state, or a difference from the order where `vs. order` has no room for words: a sign alone is easily missed.
-fn state<'r>(watched: &Watched, is_compared: bool, ctx: ViewContext<'_>) -> Line<'r> {
+fn state<'r>(
+    watched: &Watched,
+    is_compared: bool,
+    round: Duration,
+    ctx: ViewContext<'_>,
+) -> Line<'r> {
     let theme = ctx.theme;
     let (glyph, word, tone) = watched.badge();
     let word = match watched.verdict() {
@@ -378,7 +387,6 @@ fn state<'r>(watched: &Watched, is_compared: bool, ctx: ViewContext<'_>) -> Line
         _ => word,
     };
     // A state that could not be checked again may be out of date: it loses its colour.
-    let round = ctx.store.round_of_checks();
     let state = if watched.stale_since(ctx.now, round).is_some() {
         theme.style(Tone::Dim)
     } else {
@@ -393,8 +401,7 @@ fn state<'r>(watched: &Watched, is_compared: bool, ctx: ViewContext<'_>) -> Line
     Line::from(vec![glyph, " ".into(), Span::styled(word, state)])
 }
 
-fn compared<'r>(watched: &Watched, room: u16, ctx: ViewContext<'_>) -> Line<'r> {
-    let round = ctx.store.round_of_checks();
+fn compared<'r>(watched: &Watched, room: u16, round: Duration, ctx: ViewContext<'_>) -> Line<'r> {
     if let Some(since) = watched.stale_since(ctx.now, round) {
         ctx.changes_in(age_changes_in(since, ctx.now));
     } else if let Some(left) = watched
